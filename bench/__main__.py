@@ -1,0 +1,217 @@
+"""The command line: `python -m bench`, or `bench` once installed. Each door imports what it needs when it is opened."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from bench.records import CheckFailed, UsageError
+
+app = typer.Typer(
+    name="bench",
+    help="Measure image generators that join autoregression and diffusion, and judge what their papers print.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+score_app = typer.Typer(help="Score images, captions or answers that already exist.", no_args_is_help=True)
+app.add_typer(score_app, name="score")
+
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto (a GPU where there is one)")]
+JsonFile = Annotated[Optional[Path], typer.Option("--json", help="also write the numbers to this file")]
+ResultsDir = Annotated[Path, typer.Option("--results", help="folder of the records")]
+
+RESULTS, REPORT = Path("results"), Path("reports/index.html")
+
+
+def resolve_device(name: str) -> str:
+    """A torch device that exists here; UsageError otherwise."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except Exception as error:  # torch raises many kinds, by build and device
+        there = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        raise UsageError(f"device {name!r} is not available here; available: {', '.join(there)}") from error
+    return name
+
+
+@app.command("list", epilog="Example: python -m bench list")
+def list_() -> None:
+    """Models, metrics, claims, protocols and data sets."""
+    from bench.inventory import print_inventory
+
+    print_inventory()
+
+
+@app.command(epilog="Example: python -m bench doctor")
+def doctor() -> None:
+    """What this machine has and lacks, and what each thing unlocks."""
+    from bench.doctor import print_doctor
+
+    print_doctor()
+
+
+@app.command(epilog="Example: python -m bench plan --only transdiff-digits")
+def plan(
+    scale: Annotated[str, typer.Option(help="digits or imagenet-256")] = "digits",
+    only: Annotated[Optional[list[str]], typer.Option(help="this model only (repeatable)")] = None,
+    quick: Annotated[bool, typer.Option(help="plan the smoke run")] = False,
+    device: Device = "auto",
+    results: ResultsDir = RESULTS,
+) -> None:
+    """What `reproduce` would run, what is missing, what it would cost."""
+    from bench.plan import make_plan, print_plan
+
+    print_plan(make_plan(scale=scale, only=only or (), quick=quick, device=resolve_device(device), results=results))
+
+
+@app.command(epilog="Example: python -m bench reproduce --quick")
+def reproduce(
+    scale: Annotated[str, typer.Option(help="digits or imagenet-256")] = "digits",
+    only: Annotated[Optional[list[str]], typer.Option(help="this model only (repeatable)")] = None,
+    quick: Annotated[bool, typer.Option(help="a smoke run, too small to judge by, and stamped so")] = False,
+    device: Device = "auto",
+    results: ResultsDir = RESULTS,
+    report: Annotated[Path, typer.Option(help="the report to write")] = REPORT,
+) -> None:
+    """The main job: run what the claims need, judge them, render the report. Continues where it was interrupted."""
+    from bench.plan import make_plan
+    from bench.report import render
+    from bench.run import run_plan
+
+    planned = make_plan(scale=scale, only=only or (), quick=quick, device=resolve_device(device), results=results)
+    failed = run_plan(planned)
+    path = render([results], report)
+    print(f"report: {path}")
+    if failed:
+        raise CheckFailed(f"{len(failed)} of {len(planned.runs)} runs failed, first: {failed[0].model}: {failed[0].reason}")
+
+
+@app.command(epilog="Example: python -m bench train transdiff-digits --seed 0 --out transdiff.safetensors")
+def train(
+    model: Annotated[str, typer.Argument(help="a digits model, see `bench list`")],
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    steps: Annotated[Optional[int], typer.Option(min=1, help="optimiser steps, instead of the recipe's")] = None,
+    out: Annotated[Optional[Path], typer.Option(help="weights file [default: MODEL--seedS.safetensors]")] = None,
+    device: Device = "cpu",
+) -> None:
+    """Train a digits model. Killed and started again, it resumes and ends in the same weights."""
+    from bench.train import train_model
+
+    path = out or Path(f"{model}--seed{seed}.safetensors")
+    print(f"weights: {train_model(model, seed=seed, num_steps=steps, out=path, device=resolve_device(device))}")
+
+
+@app.command(epilog="Example: python -m bench generate transdiff-digits --num 100 --seed 0 --out samples")
+def generate(
+    model: Annotated[str, typer.Argument(help="a model, see `bench list`")],
+    num: Annotated[int, typer.Option(min=1, help="number of images")],
+    out: Annotated[Path, typer.Option(help="folder for 000000.png, 000001.png, ...")],
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    batch_size: Annotated[int, typer.Option(min=1, help="images per call; changes no image")] = 50,
+    weights: Annotated[Optional[Path], typer.Option(help="weights file or released checkpoint")] = None,
+    device: Device = "auto",
+) -> None:
+    """Paint images: image i has label i mod num_classes and depends on the seed and i alone. Resumable; torchrun-aware."""
+    from bench.generate import generate_folder
+
+    generate_folder(
+        model, num=num, seed=seed, out=out, batch_size=batch_size, weights=weights, device=resolve_device(device)
+    )
+
+
+@score_app.command("images", epilog="Example: python -m bench score images samples --reference digits-train --features digits")
+def score_images(
+    generated: Annotated[Path, typer.Argument(help="folder of images, or an .npz of images")],
+    reference: Annotated[str, typer.Option(help="folder, .npz (ADM images or mu/sigma) or a data set's name")],
+    features: Annotated[str, typer.Option(help="feature extractor: inception or digits")] = "inception",
+    weights: Annotated[Optional[Path], typer.Option(help="weights of the feature extractor")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """FID (two engines), KID, precision, recall and Inception Score of images that exist."""
+    from bench.score import score_and_print
+
+    score_and_print(generated, reference=reference, features=features, weights=weights, json_file=json_file)
+
+
+@app.command("time", epilog="Example: python -m bench time transdiff-digits dit-digits --batch-size 1 --batch-size 64")
+def time_(
+    models: Annotated[list[str], typer.Argument(help="models, see `bench list`")],
+    batch_size: Annotated[Optional[list[int]], typer.Option(min=1, help="images per call (repeatable)")] = None,
+    device: Device = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
+    compile_: Annotated[bool, typer.Option("--compile", help="compile the sampling steps")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Latency and throughput of sampling, in rounds that are kept raw."""
+    from bench.timing import time_models
+
+    time_models(
+        models,
+        batch_sizes=batch_size or [1],
+        device=resolve_device(device),
+        dtype=dtype,
+        compiled=compile_,
+        json_file=json_file,
+    )
+
+
+@app.command(epilog="Example: python -m bench parity tests/data/transdiff.safetensors")
+def parity(cases: Annotated[list[Path], typer.Argument(help="parity case files")]) -> None:
+    """Compare our models with numbers of the authors' own code, one line per output."""
+    from bench.parity import print_checks
+
+    print_checks(cases)
+
+
+@app.command(epilog="Example: python -m bench report --results results --out reports/index.html")
+def report(
+    results: Annotated[Optional[list[Path]], typer.Option("--results", help="folder of records (repeatable)")] = None,
+    out: Annotated[Path, typer.Option(help="the file to write")] = REPORT,
+) -> None:
+    """Render the report from the records; measures nothing and imports no torch."""
+    from bench.report import render
+
+    print(f"report: {render(results or [RESULTS], out)}")
+
+
+def main() -> None:
+    """Run the command line: exit status 0 done, 1 a check or a run failed, 2 the call is wrong; no traceback for a user's mistake."""
+    try:
+        status = app(standalone_mode=False) or 0
+    except UsageError as error:
+        status = complain(error, 2)
+    except CheckFailed as error:
+        status = complain(error, 1)
+    except KeyboardInterrupt:
+        status = complain("interrupted; run the same command again to continue", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except Exception as error:
+        if hasattr(error, "format_message"):  # typer's own: a wrong option, a missing argument
+            status = complain(f"{error.format_message()} See `python -m bench --help`.", 2)
+        elif type(error).__name__ in ("UnknownModelError", "CaseError"):  # named, not imported: torch stays out
+            status = complain(error, 2)
+        elif type(error).__name__ == "CheckpointError":
+            status = complain(error, 1)
+        else:
+            raise
+    sys.exit(status)
+
+
+def complain(message: object, status: int) -> int:
+    print(f"bench: {' '.join(str(message).split())}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    main()

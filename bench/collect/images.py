@@ -1,0 +1,51 @@
+"""Collect images: class-balanced, one seed per image, in shards that survive an interruption."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from reference_models.spec import ImageModel
+
+
+def batches(num: int, batch_size: int) -> Iterator[range]:
+    """Ranges of at most `batch_size` indices covering 0..num-1."""
+    return (range(start, min(start + batch_size, num)) for start in range(0, num, batch_size))
+
+
+def generate_batch(model: ImageModel, indices: list[int] | range, seed: int, settings: Mapping[str, Any]) -> np.ndarray:
+    """The images of these indices, uint8 (B, 3, H, W): image i has label i mod num_classes and the seed hash(seed, i)."""
+    from reference_models.noise import image_seeds
+
+    labels = [i % model.num_classes for i in indices]
+    return model.generate(labels, image_seeds(seed, indices), **settings).cpu().numpy()
+
+
+def collect_images(
+    model: ImageModel,
+    *,
+    num_images: int,
+    seed: int,
+    batch_size: int,
+    settings: Mapping[str, Any],
+    folder: Path,
+    advance: Callable[[int], None] = lambda done: None,
+) -> np.ndarray:
+    """All images, uint8 (num_images, 3, H, W). Batches already in `folder` are read, the others generated and saved there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shards = []
+    for indices in batches(num_images, batch_size):
+        path = folder / f"{indices.start:06d}-{indices.stop:06d}.npy"
+        if not path.exists():
+            images = generate_batch(model, indices, seed, settings)
+            with open(path.with_suffix(".tmp"), "wb") as file:
+                np.save(file, images)
+            os.replace(path.with_suffix(".tmp"), path)
+        shards.append(np.load(path))
+        advance(indices.stop)
+    return np.concatenate(shards)

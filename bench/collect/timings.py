@@ -1,0 +1,134 @@
+"""Collect timings: raw rounds of `generate`, the device synchronised at both ends of each; memory in a pass of its own."""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reference_models.spec import ImageModel
+
+MAX_ROUNDS = 1000
+MIN_WARMUP, MAX_WARMUP = 3, 20
+STABLE = 0.05  # warm-up ends when the medians of the last two windows of three rounds differ by less than this
+
+
+def synchronise(device: str) -> None:
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.synchronize(device)
+
+
+def once(call: Callable[[int], Any], device: str, round_idx: int) -> float:
+    """Seconds of one call, the device idle at both ends."""
+    synchronise(device)
+    start = time.perf_counter()
+    call(round_idx)
+    synchronise(device)
+    return time.perf_counter() - start
+
+
+def time_rounds(
+    call: Callable[[int], Any], *, device: str, min_rounds: int, min_duration_s: float
+) -> dict[str, list[float] | float]:
+    """Time `call(round_idx)`, every round with fresh inputs.
+
+    Returns first_call_s (what a cold call costs), warmup_s (rounds thrown away) and rounds_s (at least `min_rounds`
+    rounds and `min_duration_s` seconds of them).
+    """
+    first_call_s = once(call, device, 0)
+    warmup_s: list[float] = []
+    while len(warmup_s) < MAX_WARMUP:
+        warmup_s.append(once(call, device, 1 + len(warmup_s)))
+        if len(warmup_s) >= max(MIN_WARMUP, 6):
+            before, after = statistics.median(warmup_s[-6:-3]), statistics.median(warmup_s[-3:])
+            if abs(after - before) <= STABLE * before:
+                break
+        if len(warmup_s) >= MIN_WARMUP and sum(warmup_s) > max(min_duration_s, 1.0):
+            break
+    rounds_s: list[float] = []
+    gc.collect()
+    while (len(rounds_s) < min_rounds or sum(rounds_s) < min_duration_s) and len(rounds_s) < MAX_ROUNDS:
+        rounds_s.append(once(call, device, 1 + len(warmup_s) + len(rounds_s)))
+    return {"first_call_s": first_call_s, "warmup_s": warmup_s, "rounds_s": rounds_s}
+
+
+def peak_memory(call: Callable[[int], Any], device: str) -> int | None:
+    """Peak memory in bytes while `call` runs once: allocated on the GPU, or resident in this process on a CPU.
+
+    None where the system cannot tell (on a CPU this reads and resets Linux' high-water mark).
+    """
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+        call(0)
+        torch.cuda.synchronize(device)
+        return torch.cuda.max_memory_allocated(device)
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
+        call(0)
+        for line in Path("/proc/self/status").read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def count_flops(call: Callable[[int], Any]) -> int:
+    """Floating-point operations of one call by torch's own counter: a multiply-add counts two."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        call(0)
+    return counter.get_total_flops()
+
+
+def collect_timings(
+    model: ImageModel,
+    *,
+    latency_batch_size: int,
+    throughput_batch_size: int,
+    min_rounds: int,
+    min_duration_s: float,
+    settings: Mapping[str, Any],
+    seed: int = 0,
+    advance: Callable[[str], None] = lambda stage: None,
+) -> dict[str, Any]:
+    """Raw timings of `generate`: {"latency": rounds, "throughput": rounds, "peak_memory_bytes", "flops", "nfe", "num_params"}.
+
+    Each round paints other images (its own seeds and labels), so that nothing can be answered from a cache.
+    """
+    from reference_models.noise import image_seeds
+
+    device = str(model.device)
+
+    def painter(batch_size: int) -> Callable[[int], Any]:
+        def paint(round_idx: int) -> Any:
+            indices = range(round_idx * batch_size, (round_idx + 1) * batch_size)
+            labels = [i % model.num_classes for i in indices]
+            return model.generate(labels, image_seeds(seed, indices), **settings)
+
+        return paint
+
+    found: dict[str, Any] = {}
+    for kind, batch_size in (("latency", latency_batch_size), ("throughput", throughput_batch_size)):
+        if batch_size:
+            advance(kind)
+            rounds = time_rounds(
+                painter(batch_size), device=device, min_rounds=min_rounds, min_duration_s=min_duration_s
+            )
+            found[kind] = {"batch_size": batch_size, **rounds}
+    advance("memory and arithmetic")
+    found["peak_memory_bytes"] = peak_memory(painter(throughput_batch_size or latency_batch_size), device)
+    found["flops"] = count_flops(painter(1))
+    found["nfe"] = model.network_evaluations(**{**model.spec.sampling, **settings})
+    found["num_params"] = sum(p.numel() for p in model.parameters())
+    return found

@@ -1,0 +1,57 @@
+"""What the command line prints while it works: a progress bar on a terminal, plain lines otherwise."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+PLAIN_EVERY_S = 10.0
+
+
+class Reporter:
+    """Progress of one task. `update(done, note)` may be called as often as you like."""
+
+    def __init__(self, title: str, total: int):
+        self.title, self.total = title, total
+
+    def update(self, done: int, note: str = "") -> None:
+        raise NotImplementedError
+
+
+class PlainReporter(Reporter):
+    def __init__(self, title: str, total: int):
+        super().__init__(title, total)
+        self.start = self.printed = time.monotonic()
+        self.first_done: int | None = None  # what an earlier run had done already
+
+    def update(self, done: int, note: str = "") -> None:
+        now = time.monotonic()
+        if self.first_done is None:
+            self.first_done = done
+        if now - self.printed < PLAIN_EVERY_S and done < self.total:
+            return
+        self.printed = now
+        fresh = done - self.first_done
+        eta = "" if done >= self.total or not fresh else f", {(now - self.start) / fresh * (self.total - done):.0f} s left"
+        print(f"{self.title}: {done}/{self.total}{eta}{', ' + note if note else ''}", flush=True)
+
+
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Reporter]:
+    """A reporter for `total` pieces of work."""
+    if not sys.stdout.isatty():
+        yield PlainReporter(title, total)
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    with Progress(*columns) as bar:
+        task = bar.add_task(title, total=total, note="")
+
+        class BarReporter(Reporter):
+            def update(self, done: int, note: str = "") -> None:
+                bar.update(task, completed=done, note=note)
+
+        yield BarReporter(title, total)

@@ -1,0 +1,85 @@
+"""Numbers as people read them: a fitting unit, as many digits as the interval deserves. Used by verdicts and report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+MAX_SIGNIFICANT = 4  # digits of a value, however narrow its interval
+THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
+BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A display unit: `value / size` is printed before `symbol`."""
+
+    size: float = 1.0
+    symbol: str = ""
+
+
+def display_unit(metric: str, values: Iterable[float]) -> Unit:
+    """One unit for all `values` of a metric, so that a column can be read down; chosen by the smallest of them."""
+    smallest = min((abs(value) for value in values if value), default=1.0)
+    if metric.endswith("_bytes"):
+        return pick(BYTES, smallest)
+    if metric.endswith("_per_s"):
+        return Unit(1.0, "images/s")
+    if metric.endswith("_s"):
+        return pick(SECONDS, smallest)
+    if metric == "flops":
+        unit = pick(THOUSANDS, smallest)
+        return Unit(unit.size, f"{unit.symbol}FLOP")
+    if metric == "num_params":
+        return pick(THOUSANDS, 10 * smallest)  # papers write 0.8M, not 800k
+    return Unit()
+
+
+def pick(units: tuple[tuple[float, str], ...], value: float) -> Unit:
+    """The largest unit in which `value` is at least 1, or the smallest unit there is."""
+    size, symbol = next((unit for unit in units if value >= unit[0]), units[-1])
+    return Unit(size, symbol)
+
+
+def num_decimals(value: float, low: float | None = None, high: float | None = None) -> int:
+    """Decimals that show two digits of the interval's half-width, or three of the value where there is no interval."""
+    most = MAX_SIGNIFICANT - 1 - exponent(value) if value else 6
+    if low is None or high is None or high <= low:
+        return max(0, most - 1) if value else 0
+    return max(0, min(1 - exponent((high - low) / 2), most))
+
+
+def exponent(value: float) -> int:
+    return math.floor(math.log10(abs(value)))
+
+
+def fixed(value: float, decimals: int) -> str:
+    """`value` with so many decimals, thousands set apart, and a true minus sign (never "-0")."""
+    text = f"{value:,.{decimals}f}"
+    if not any(digit in text for digit in "123456789"):
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def number(value: float, low: float | None = None, high: float | None = None, unit: Unit | None = None) -> str:
+    """The value alone, with the digits its interval deserves."""
+    size = (unit or Unit()).size
+    scaled = [None if bound is None else bound / size for bound in (low, high)]
+    return fixed(value / size, num_decimals(value / size, *scaled))
+
+
+def interval(value: float, low: float | None, high: float | None, unit: Unit | None = None) -> str:
+    """The interval as "3.10 to 3.81", with the decimals of its value; "" where there is none."""
+    if low is None or high is None:
+        return ""
+    size = (unit or Unit()).size
+    decimals = num_decimals(value / size, low / size, high / size)
+    return f"{fixed(low / size, decimals)} to {fixed(high / size, decimals)}"
+
+
+def quantity(metric: str, value: float) -> str:
+    """One value with its unit, as "12.1 ms"."""
+    unit = display_unit(metric, [value])
+    return f"{number(value, unit=unit)} {unit.symbol}".rstrip()

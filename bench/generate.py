@@ -1,0 +1,92 @@
+"""Generate a folder of images: one PNG per image, resumable, by any number of processes (torchrun)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.collect.images import batches, generate_batch
+from bench.console import progress
+from bench.records import UsageError
+
+if TYPE_CHECKING:
+    from reference_models.spec import ImageModel
+
+MANIFEST = "generated-by.json"  # beside the images: what they are, so that another run does not mix with them
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file, or of the names and sizes of a folder's files."""
+    digest = hashlib.sha256()
+    if path.is_dir():
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
+        return digest.hexdigest()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def load_model(name: str, *, weights: Path | None, device: str, dtype: str = "float32") -> tuple[ImageModel, str]:
+    """(model, sha256 of its weights). A digits model has shipped weights; any other needs `weights`, a released file."""
+    import torch
+
+    from reference_models import build, find, load_official, shipped_weights
+
+    spec = find(name)
+    shipped = shipped_weights(name)
+    torch_dtype = getattr(torch, dtype)
+    if spec.scale == "digits":
+        path = weights or shipped
+        if path is None:
+            raise UsageError(f"{name} has no shipped weights: train it (python -m bench train {name}) and pass --weights FILE")
+        return build(name, weights=path, device=device, dtype=torch_dtype), file_sha256(path) if path.exists() else ""
+    if weights is None:
+        where = f" (released at {spec.official.repository}, {spec.official.file})" if spec.official else ""
+        raise UsageError(f"{name} needs its released weights: pass --weights FILE{where}")
+    return load_official(name, weights, device=device, dtype=torch_dtype), file_sha256(weights)
+
+
+def generate_folder(
+    name: str, *, num: int, seed: int, out: Path, batch_size: int, weights: Path | None, device: str
+) -> None:
+    """Write `out`/000000.png ...: image i has label i mod num_classes. Existing images are kept; another run's are refused."""
+    from PIL import Image
+
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if device == "cuda" and "LOCAL_RANK" in os.environ:
+        device = f"cuda:{os.environ['LOCAL_RANK']}"
+    model, weights_sha256 = load_model(name, weights=weights, device=device)
+    identity: dict[str, Any] = {"model": name, "seed": seed, "weights_sha256": weights_sha256, **model.spec.sampling}
+    identity = json.loads(json.dumps(identity))
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out}: is a file, expected a folder")
+    out.mkdir(parents=True, exist_ok=True)
+    manifest = out / MANIFEST
+    holds_images = any(out.glob("*.png"))  # asked first: a process beside this one writes the manifest before any image
+    if manifest.exists():
+        if json.loads(manifest.read_text()) != identity:
+            raise UsageError(f"--out {out}: holds images of another run ({MANIFEST} differs); choose another folder")
+    elif holds_images:
+        raise UsageError(f"--out {out}: holds images that this command did not make; choose another folder")
+    else:
+        temporary = out / f".{MANIFEST}.{os.getpid()}"
+        temporary.write_text(json.dumps(identity, indent=1))
+        os.replace(temporary, manifest)
+
+    missing = [i for i in range(rank, num, world) if not (out / f"{i:06d}.png").exists()]
+    total = len(range(rank, num, world))
+    with progress(f"generate {name}", total) as bar:
+        bar.update(total - len(missing))
+        for batch in batches(len(missing), batch_size):
+            indices = missing[batch.start : batch.stop]
+            for i, image in zip(indices, generate_batch(model, indices, seed, {}), strict=True):
+                temporary = out / f".{i:06d}.{os.getpid()}.tmp"
+                Image.fromarray(image.transpose(1, 2, 0)).save(temporary, format="PNG")
+                os.replace(temporary, out / f"{i:06d}.png")
+            bar.update(total - len(missing) + batch.stop)
+    print(f"images: {out} ({num} of {name}, seed {seed})")

@@ -1,0 +1,41 @@
+"""What there is: `python -m bench list`."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.claims import CLAIMS
+from bench.datasets import DATASETS
+from bench.metrics import METRICS
+from bench.protocols import PROTOCOLS
+from reference_models import shipped_weights, specs
+
+
+def print_inventory() -> None:
+    console = Console()
+
+    def show(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
+        table = Table(title=f"{title} ({len(rows)})", title_justify="left", box=None, pad_edge=False)
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*row)
+        console.print(table, "")
+
+    models = []
+    for name, spec in specs().items():
+        size = "-" if spec.num_params is None else f"{spec.num_params / 1e6:,.1f} M"
+        if shipped_weights(name):
+            weights = "shipped"
+        elif spec.official:
+            weights = f"{spec.official.repository}: {spec.official.file}"
+        else:
+            weights = "none"
+        models.append((name, spec.scale, size, weights))
+    show("Models", ["name", "scale", "parameters (paper)", "weights"], models)
+    show("Metrics", ["name", "unit", "what it is"], [(m.name, m.unit, m.what) for m in METRICS.values()])
+    show("Claims", ["id", "printed", "claim"], [(c.id, f"{c.value:g} {c.unit}".strip(), c.headline) for c in CLAIMS])
+    protocols = [(p.name, p.scale, p.collects, ", ".join(p.metrics)) for p in PROTOCOLS.values()]
+    show("Protocols", ["name", "scale", "collects", "metrics"], protocols)
+    show("Data sets", ["name", "what it is"], list(DATASETS.items()))

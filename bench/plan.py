@@ -1,0 +1,94 @@
+"""Claims -> runs, without repeats: what each answers, what each lacks, what it will cost."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from bench.claims import CLAIMS
+from bench.protocols import PROTOCOLS, quick as quick_protocol
+from bench.records import Protocol, RunSpec, UsageError
+from bench.results import latest, load_records
+
+REAL_DATA = "real-data"  # the run that measures held-out scans against training scans: no model
+SCALES = tuple(dict.fromkeys(protocol.scale for protocol in PROTOCOLS.values()))
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    spec: RunSpec
+    answers: tuple[str, ...]  # ids of the claims that rest on it
+    lacks: tuple[str, ...]  # what is missing to run it here; empty: it can run
+    cost_s: float | None  # wall seconds it took last time, on any machine; None: never measured
+
+
+@dataclass(frozen=True)
+class Plan:
+    scale: str
+    device: str
+    results: Path
+    runs: tuple[PlannedRun, ...]
+
+
+def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, device: str, results: Path) -> Plan:
+    """The runs that the claims need at a scale, and every other model of that scale. UsageError for an unknown scale or model."""
+    from reference_models import find, specs
+
+    if scale not in SCALES:
+        raise UsageError(f"unknown scale {scale!r}; known: {', '.join(SCALES)}")
+    for name in only:
+        if find(name).scale != scale:
+            raise UsageError(f"model {name!r} is of scale {find(name).scale}, not {scale}")
+    names = [name for name, spec in specs().items() if spec.scale == scale and (not only or name in only)]
+    protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale]
+    previous, _ = load_records([results])
+
+    runs = []
+    for protocol in protocols:
+        models = [REAL_DATA, *names] if protocol.collects == "images" and protocol.reference.startswith("digits") else names
+        for name in models:
+            answers = tuple(c.id for c in CLAIMS if protocol.name in _protocols_naming(c, name))
+            costs = [r.wall_s for r in previous if r.model == name and r.protocol == asdict(protocol) and r.wall_s]
+            runs.append(
+                PlannedRun(RunSpec(name, protocol), answers, _lacking(name, protocol, device), costs[-1] if costs else None)
+            )
+    return Plan(scale, device, results, tuple(runs))
+
+
+def _protocols_naming(claim, model: str) -> set[str]:  # type: ignore[no-untyped-def]
+    """Names of the protocols under which a claim compares this model."""
+    sides = (claim.paper_scale, claim.in_small)
+    return {side.protocol for side in sides if side is not None and model in (side.subject, *side.baselines)}
+
+
+def _lacking(name: str, protocol: Protocol, device: str) -> tuple[str, ...]:
+    from reference_models import find, shipped_weights
+
+    lacks = []
+    if name != REAL_DATA and protocol.scale == "digits" and shipped_weights(name) is None:
+        lacks.append(f"weights: python -m bench train {name} --out reference_models/weights/{name}.safetensors")
+    if "weights" in protocol.needs:
+        official = find(name).official
+        lacks.append(f"released weights ({official.repository}: {official.file})" if official else "weights: none were released")
+    if "imagenet-statistics" in protocol.needs:
+        lacks.append(f"reference statistics {protocol.reference}")
+    if "gpu" in protocol.needs and not device.startswith("cuda"):
+        lacks.append("a CUDA GPU")
+    return tuple(lacks)
+
+
+def print_plan(plan: Plan) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"scale {plan.scale} on {plan.device}: {len(plan.runs)} runs", title_justify="left")
+    for column in ("model", "protocol", "answers", "state", "cost"):
+        table.add_column(column, overflow="fold")
+    for run in plan.runs:
+        state = "ready" if not run.lacks else "not run: needs " + "; ".join(run.lacks)
+        cost = "not measured yet" if run.cost_s is None else f"{run.cost_s:.0f} s last time"
+        protocol = run.spec.protocol.name + (" (quick)" if run.spec.protocol.quick else "")
+        table.add_row(run.spec.model, protocol, ", ".join(run.answers) or "-", state, cost)
+    Console().print(table)
+
+

@@ -1,0 +1,65 @@
+"""PROTOCOLS: how to measure, per scale. A measurement is compared only with one of the same protocol."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bench.records import Protocol
+
+QUALITY = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")
+SPEED = ("latency_s", "throughput_per_s", "peak_memory_bytes", "num_params", "flops", "nfe")
+
+PROTOCOLS: dict[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        # 500 images: as many as there are held-out scans, so that the real-data floor stands at the same count.
+        Protocol(
+            name="digits-quality",
+            scale="digits",
+            collects="images",
+            metrics=QUALITY,
+            num_images=500,
+            features="digits",
+            reference="digits-train",
+            batch_size=125,
+        ),
+        Protocol(
+            name="digits-latency",
+            scale="digits",
+            collects="timings",
+            metrics=SPEED,
+            latency_batch_size=1,
+            throughput_batch_size=64,
+            min_rounds=10,
+            min_duration_s=2.0,
+        ),
+        # The papers' protocol: 50 images per class, torch-fidelity on ADM's reference statistics (notes of TransDiff, MAR).
+        Protocol(
+            name="imagenet-256-quality",
+            scale="imagenet-256",
+            collects="images",
+            metrics=QUALITY,
+            num_images=50_000,
+            features="inception",
+            reference="VIRTUAL_imagenet256_labeled.npz",
+            batch_size=128,
+            needs=("weights", "imagenet-statistics", "gpu"),
+        ),
+        Protocol(
+            name="imagenet-256-latency",
+            scale="imagenet-256",
+            collects="timings",
+            metrics=SPEED,
+            latency_batch_size=1,
+            throughput_batch_size=64,
+            min_rounds=10,
+            min_duration_s=10.0,
+            needs=("gpu",),
+        ),
+    )
+}
+
+
+def quick(protocol: Protocol) -> Protocol:
+    """The protocol as a smoke run: a fifth of the images, one timed second in all. Its records are never judged."""
+    return replace(protocol, num_images=protocol.num_images // 5, min_duration_s=0.0, throughput_batch_size=16, quick=True)

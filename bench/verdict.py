@@ -1,0 +1,294 @@
+"""(claim, records) -> Verdict: pure functions that know files' contents, and nothing of how a number was obtained.
+
+`judge` gives one verdict at the paper's scale (the printed number, two-sided: too good is as suspicious as too bad) and
+one in small (a direction: the subject against each baseline). Every word rests on a 95 % interval:
+
+    scores     difference of two measured values; their intervals are combined by MOVER (Zou & Donner 2008), which
+               takes the two as independent and needs no symmetry
+    latency    ratio of the medians of the raw rounds, percentile bootstrap; above 1 the subject is the faster
+
+A smoke run is never judged, and unlike protocols are never compared.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bench.formatting import fixed, interval, num_decimals, number, quantity
+from bench.records import Claim, Comparison, Measurement, Record, Verdict, Word
+
+NUM_RESAMPLES = 2000
+COVERAGE = (2.5, 97.5)  # percentiles of a 95 % interval
+
+# Fields in which two records of one protocol may not differ. Batch sizes and seeds of images change no conclusion.
+SAME_IMAGES = ("scale", "num_images", "features", "reference", "dtype")
+SAME_TIMINGS = ("scale", "latency_batch_size", "dtype")
+SAME_MACHINE = ("machine", "device", "num_threads", "tf32")  # of the environment; for timings only
+
+# Of the words against several baselines the first of these decides; else all of them agree.
+DECISIVE: tuple[Word, ...] = ("does not hold in small", "not reproduced", "not comparable", "inconclusive")
+
+METRIC_WORDS = {"fid": "FID", "inception_score": "Inception Score", "latency_s": "latency"}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The subject against one baseline."""
+
+    word: Word
+    text: str  # a clause for the reason, as "FID lower than mar-digits (3.42 against 7.90; ...)"
+    estimate: Interval | None = None
+
+
+def judge(claim: Claim, records: Sequence[Record]) -> list[Verdict]:
+    """The claim's verdicts on `records`: at the paper's scale, then in small where small can answer.
+
+    Give it the records of one machine, the latest of each run (`results.latest`).
+    """
+    sides = [claim.paper_scale] + ([claim.in_small] if claim.in_small else [])
+    return [judge_side(claim, side, records) for side in sides]
+
+
+def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Verdict:
+    """The verdict of one side of a claim."""
+
+    def verdict(word: Word, reason: str, used: Sequence[Record] = (), estimate: Interval | None = None) -> Verdict:
+        return Verdict(
+            claim_id=claim.id,
+            scale=side.scale,
+            word=word,
+            reason=reason,
+            records=tuple(record.file for record in used),
+            value=estimate.value if estimate else None,
+            ci_low=estimate.low if estimate else None,
+            ci_high=estimate.high if estimate else None,
+            unit=unit_of(claim, side) if estimate else "",
+        )
+
+    found: dict[str, Record] = {}
+    lacking: dict[str, str] = {}  # why a model cannot be judged, by model
+    for model in (side.subject, *side.baselines):
+        record = find(model, side.protocol, records)
+        if record is None:
+            lacking[model] = "no record"
+        elif record.status != "ok":
+            lacking[model] = f"its run failed: {record.reason.rstrip('.')}"
+        else:
+            found[model] = record
+    baselines = [found[model] for model in side.baselines if model in found]
+    if side.subject in lacking or (side.baselines and not baselines):
+        return verdict("not run", not_run_reason(side, lacking))
+
+    subject, used = found[side.subject], list(found.values())
+    smoke = [record.model for record in used if record.protocol.get("quick")]
+    if smoke:
+        return verdict("inconclusive", f"Smoke run: too little was measured of {listed(smoke)} to judge by.", used)
+
+    if side.kind == "value":
+        findings = [against_print(claim, side, subject)]
+    else:
+        findings = [against_baseline(claim, side, subject, baseline) for baseline in baselines]
+    words = [finding.word for finding in findings]
+    word = next((word for word in DECISIVE if word in words), words[0])
+    reason = " ".join(finding.text for finding in findings) + below_floor(side, subject)
+    reason += "".join(f" Not judged against {model}: {why}." for model, why in lacking.items())
+    estimates = [finding.estimate for finding in findings if finding.estimate]
+    return verdict(word, reason, used, least_favourable(side, estimates))
+
+
+def find(model: str, protocol: str, records: Sequence[Record]) -> Record | None:
+    """The model's latest record under the protocol."""
+    candidates = [record for record in records if record.model == model and record.protocol.get("name") == protocol]
+    return max(candidates, key=lambda record: (record.created_utc, record.file), default=None)
+
+
+def not_run_reason(side: Comparison, lacking: Mapping[str, str]) -> str:
+    """What is missing, and the command that would run it."""
+    command = "python -m bench reproduce" + ("" if side.scale == "digits" else f" --scale {side.scale}")
+    command += "".join(f" --only {model}" for model in lacking)
+    whats = "; ".join(f"{model}: {why}" for model, why in lacking.items())
+    needs = f"Needs {listed(side.needs)}. " if side.needs else ""
+    return f"{needs}Under {side.protocol}, {whats}. `{command}` would run it."
+
+
+def unit_of(claim: Claim, side: Comparison) -> str:
+    """Unit of a verdict's number: the claim's own for a value, "times" for a ratio, the metric for a difference."""
+    if side.kind == "value":
+        return claim.unit
+    return "times" if side.metric == "latency_s" else METRIC_WORDS.get(side.metric, side.metric)
+
+
+# -- one comparison ----------------------------------------------------------------------------------------------------
+
+
+def against_print(claim: Claim, side: Comparison, subject: Record) -> Finding:
+    """The measured value against the printed one, two-sided."""
+    measured = subject.measurements.get(side.metric)
+    if measured is None:
+        return Finding("inconclusive", f"{subject.model} has no {side.metric}.")
+    return within_tolerance(claim, as_interval(measured), subject.model)
+
+
+def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: Record) -> Finding:
+    """The subject against one baseline: the direction in small, the printed ratio at the paper's scale."""
+    differing = differences(subject, baseline, side.metric)
+    if differing:
+        return Finding("not comparable", f"{subject.model} and {baseline.model} differ in {listed(differing)}.")
+    if side.metric == "latency_s":
+        return faster(claim, side, subject, baseline)
+    ours, theirs = subject.measurements.get(side.metric), baseline.measurements.get(side.metric)
+    if ours is None or theirs is None:
+        lacking = subject.model if ours is None else baseline.model
+        return Finding("inconclusive", f"{lacking} has no {side.metric}.")
+    name = METRIC_WORDS.get(side.metric, side.metric)
+    if ours.ci_low is None or theirs.ci_low is None:
+        lacking = subject.model if ours.ci_low is None else baseline.model
+        return Finding("inconclusive", f"{name} of {lacking} has no interval.")
+    estimate = difference(as_interval(ours), as_interval(theirs))
+    sign = 1 if side.better == "higher" else -1
+    word = direction(*sorted((sign * estimate.low, sign * estimate.high)), neutral=0.0)
+    decimals = num_decimals(estimate.value, estimate.low, estimate.high)
+    numbers = (
+        f"{number(ours.value, ours.ci_low, ours.ci_high)} against "
+        f"{number(theirs.value, theirs.ci_low, theirs.ci_high)}; difference {fixed(estimate.value, decimals)}, "
+        f"95 % interval {interval(estimate.value, estimate.low, estimate.high)}"
+    )
+    relation = {
+        "holds in small": f"{side.better} than {baseline.model}",
+        "does not hold in small": f"{'lower' if side.better == 'higher' else 'higher'} than {baseline.model}",
+    }.get(word, f"not told apart from {baseline.model}")
+    return Finding(word, f"{name} {relation} ({numbers}).", estimate)
+
+
+def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) -> Finding:
+    """How many times faster the subject is than the baseline, from the raw rounds."""
+    ours, theirs = subject.raw.get("rounds_s") or [], baseline.raw.get("rounds_s") or []
+    if not ours or not theirs:
+        return Finding("inconclusive", f"{subject.model if not ours else baseline.model} kept no raw rounds.")
+    estimate = ratio_of_medians(theirs, ours)
+    if side.kind == "ratio":
+        return within_tolerance(claim, estimate, f"{subject.model} against {baseline.model}")
+    word = direction(estimate.low, estimate.high, neutral=1.0)
+    numbers = (
+        f"median {quantity('latency_s', float(np.median(ours)))} against "
+        f"{quantity('latency_s', float(np.median(theirs)))}"
+    )
+    if word == "does not hold in small":
+        times, relation = Interval(1 / estimate.value, 1 / estimate.high, 1 / estimate.low), "slower"
+    else:
+        times, relation = estimate, "faster"
+    bounds = (times.value, times.low, times.high)
+    shown = f"{number(*bounds)} times, 95 % interval {interval(*bounds)}"
+    if word == "inconclusive":
+        return Finding(word, f"Not told apart from {baseline.model} in latency ({numbers}; {shown}).", estimate)
+    return Finding(word, f"{relation.capitalize()} than {baseline.model} ({numbers}; {shown}).", estimate)
+
+
+def within_tolerance(claim: Claim, estimate: Interval, what: str) -> Finding:
+    """Reproduced where the whole interval lies within the tolerance, on either side of the printed number."""
+    low, high = claim.value * (1 - claim.tolerance), claim.value * (1 + claim.tolerance)
+    allowed = f"{number(claim.value)} ± {claim.tolerance:.0%} ({interval(claim.value, low, high)})"
+    if math.isnan(estimate.low):
+        return Finding("inconclusive", f"{what}: {number(estimate.value)}, its interval unknown; printed {allowed}.")
+    bounds = (estimate.value, estimate.low, estimate.high)
+    measured = f"{number(*bounds)}, 95 % interval {interval(*bounds)},"
+    if low <= estimate.low and estimate.high <= high:
+        return Finding("reproduced", f"{what}: {measured} within {allowed}.", estimate)
+    if estimate.high < low or estimate.low > high:
+        return Finding("not reproduced", f"{what}: {measured} outside {allowed}.", estimate)
+    return Finding("inconclusive", f"{what}: {measured} straddles the border of {allowed}.", estimate)
+
+
+def direction(low: float, high: float, *, neutral: float) -> Word:
+    """Whether the interval lies above, below or across the point where neither side wins."""
+    if low > neutral:
+        return "holds in small"
+    if high < neutral:
+        return "does not hold in small"
+    return "inconclusive"
+
+
+def differences(a: Record, b: Record, metric: str) -> list[str]:
+    """The fields, in words, in which two records may not differ and do."""
+    timings = a.protocol.get("collects") == "timings"
+    fields = SAME_TIMINGS if timings else SAME_IMAGES
+    pairs = [(name, a.protocol.get(name), b.protocol.get(name)) for name in fields]
+    versions = [record.inputs.get("metric_versions", {}).get(metric) for record in (a, b)]
+    pairs.append((f"version of {metric}", *versions))
+    if timings:
+        pairs += [(name, a.environment.get(name), b.environment.get(name)) for name in SAME_MACHINE]
+        torch = [record.environment.get("versions", {}).get("torch") for record in (a, b)]
+        pairs.append(("torch", *torch))
+    return [f"{name} ({x} and {y})" for name, x, y in pairs if x != y]
+
+
+def below_floor(side: Comparison, subject: Record) -> str:
+    """A warning where the subject's FID lies wholly below that of real held-out images; else ""."""
+    floor = (subject.raw.get("floor") or {}).get(side.metric)
+    ours = subject.measurements.get(side.metric)
+    if side.metric != "fid" or not floor or not ours or ours.ci_high is None:
+        return ""
+    if ours.ci_high >= (floor.get("ci_low") or floor["value"]):
+        return ""
+    return (
+        f" Suspiciously good: {subject.model} lies below the real-data floor of {number(floor['value'])}, nearer to "
+        "the training images than real held-out images are, as copies of them would be."
+    )
+
+
+# -- intervals ---------------------------------------------------------------------------------------------------------
+
+
+def as_interval(measured: Measurement) -> Interval:
+    """The measurement with its interval, NaN where unknown; widened to the value where a bootstrap left that out."""
+    if measured.ci_low is None or measured.ci_high is None:
+        return Interval(measured.value, math.nan, math.nan)
+    return Interval(measured.value, min(measured.ci_low, measured.value), max(measured.ci_high, measured.value))
+
+
+def difference(a: Interval, b: Interval) -> Interval:
+    """a - b. Its interval by MOVER: low = d - sqrt((a - a_low)^2 + (b_high - b)^2), high alike (Zou & Donner 2008)."""
+    value = a.value - b.value
+    return Interval(
+        value,
+        value - math.hypot(a.value - a.low, b.high - b.value),
+        value + math.hypot(a.high - a.value, b.value - b.low),
+    )
+
+
+def ratio_of_medians(above: Sequence[float], below: Sequence[float]) -> Interval:
+    """median(above) / median(below) with a percentile bootstrap over the rounds of both, from a fixed seed."""
+    generator = np.random.default_rng(0)
+
+    def medians(rounds: Sequence[float]) -> np.ndarray:
+        values = np.asarray(rounds, dtype=np.float64)
+        return np.median(values[generator.integers(0, len(values), (NUM_RESAMPLES, len(values)))], axis=1)
+
+    low, high = np.percentile(medians(above) / medians(below), COVERAGE)
+    return Interval(float(np.median(above) / np.median(below)), float(low), float(high))
+
+
+def least_favourable(side: Comparison, estimates: Sequence[Interval]) -> Interval | None:
+    """The comparison that speaks least for the claim: of several baselines the verdict's number is this one."""
+    if not estimates:
+        return None
+    wants_high = side.metric == "latency_s" or side.better == "higher"
+    return (min if wants_high else max)(estimates, key=lambda estimate: estimate.value)
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -1,0 +1,133 @@
+"""Reference models of generators that join autoregression and diffusion, and of their baselines.
+
+`build(name)` makes a model; `model.generate(labels, seeds)` paints; `load_official(name, path)` loads the authors'
+released weights. Plain PyTorch; nothing here imports the bench.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+
+    from reference_models.spec import ImageModel, Spec
+
+# One line per family file; each ends in its SPECS.
+MODELS = {
+    "transdiff": "reference_models.transdiff",  # TransDiff and TransDiff-MRAR
+    "mar": "reference_models.mar",
+    "llamagen": "reference_models.llamagen",
+    # "var": "reference_models.var",
+    "dit": "reference_models.dit",  # DiT and SiT
+    # "d-dit": "reference_models.d_dit",
+}
+WEIGHTS = Path(__file__).parent / "weights"  # the digits models, as shipped
+
+
+class UnknownModelError(KeyError):
+    """No model has that name. The message is one line with the nearest name and the known ones."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+@functools.cache
+def specs() -> dict[str, Spec]:
+    """Every model by name, in the order of MODELS."""
+    return {spec.name: spec for module in MODELS.values() for spec in importlib.import_module(module).SPECS}
+
+
+def find(name: str) -> Spec:
+    """The spec of a model; UnknownModelError with the nearest name where there is none."""
+    known = specs()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
+        guess = f"; did you mean {near[0]}?" if near else ""
+        raise UnknownModelError(f"unknown model {name!r}{guess} known: {', '.join(known)}")
+    return known[name]
+
+
+def shipped_weights(name: str) -> Path | None:
+    """The weights of a digits model in this package, None where it has none."""
+    path = WEIGHTS / f"{name}.safetensors"
+    return path if path.is_file() else None
+
+
+def build(
+    name: str,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    weights: Path | str | None = "shipped",
+    seed: int = 0,
+) -> ImageModel:
+    """A model in eval mode.
+
+    weights: "shipped" (the digits weights of this package; random where there are none), a safetensors file of ours, or
+    None for random weights from `seed`. On device "meta" there are no weights: for counting parameters.
+    Raises UnknownModelError, and CheckpointError where the file does not fit.
+    """
+    import torch
+
+    from reference_models.autoencoders import build_autoencoder
+    from reference_models.checkpoints import load_into, read_state
+
+    spec = find(name)
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        torch.manual_seed(seed)
+        model = spec.network(**spec.config)
+    path = shipped_weights(name) if weights == "shipped" else weights
+    if path is not None and torch.device(device).type != "meta":
+        load_into(model, read_state(path), str(path))
+    model = model.to(device=device, dtype=dtype).eval().requires_grad_(False)
+    model.attach(spec, lambda: build_autoencoder(spec.autoencoder, device=model.device, dtype=model.dtype))
+    return model
+
+
+def load_official(
+    name: str,
+    path: Path | str,
+    *,
+    autoencoder: Path | str | None = None,
+    ema: bool = True,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+) -> ImageModel:
+    """A model with the authors' released weights (formats: see checkpoints.py).
+
+    Every key of the file must be used and every parameter filled; otherwise CheckpointError lists missing and
+    unexpected keys and suggests the model that fits. ema: take the EMA weights where the file has both.
+    autoencoder: the released file of its autoencoder; None leaves it with random weights.
+    """
+    from reference_models.autoencoders import build_autoencoder
+    from reference_models.checkpoints import load_into, read_state
+
+    spec = find(name)
+    state = read_state(path, ema=ema)
+    model = build(name, weights=None)
+    load_into(model, model.from_official_state(state), str(path), hint=lambda: _fitting(state))
+    model = model.to(device=device, dtype=dtype)
+    model.attach(
+        spec, lambda: build_autoencoder(spec.autoencoder, weights=autoencoder, device=model.device, dtype=model.dtype)
+    )
+    return model
+
+
+def _fitting(state: dict[str, Any]) -> str:
+    """A hint naming the models that a released state dict fits, empty where none does."""
+    names = [name for name, spec in specs().items() if spec.scale != "digits" and _fits(name, spec, state)]
+    return f"; it fits {' or '.join(names)}" if names else ""
+
+
+def _fits(name: str, spec: Spec, state: dict[str, Any]) -> bool:
+    try:
+        converted = spec.network.from_official_state(state)
+    except Exception:  # a converter that meets a stranger's keys may fail anyhow; then it does not fit
+        return False
+    own = build(name, device="meta", weights=None).state_dict()
+    return own.keys() == converted.keys() and all(own[key].shape == converted[key].shape for key in own)

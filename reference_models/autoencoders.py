@@ -1,0 +1,322 @@
+"""Autoencoders: images <-> what the generators paint in. `encode` gives latents, `decode` images (B, 3, H, W) in [-1, 1].
+
+All but PatchLatents are one convolutional network (conv_autoencoder.py): MAR's and TransDiff's KL-16, the VAEs of Stable
+Diffusion and SD3, LlamaGen's VQ-16, VAR's multi-scale tokenizer. They differ in sizes and in how they round (vq.py).
+
+Latents of a KL autoencoder are float32 (B, C, h, w), shifted and scaled as the generators were trained on them; those
+of VQ-16 are token ids (B, h, w), those of VAR's the token ids of all scales in a row, (B, L).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reference_models.checkpoints import load_into, read_state
+from reference_models.conv_autoencoder import ConvAutoencoder, Decoder, Encoder, Shape
+from reference_models.spec import Official
+from reference_models.training import Recipe
+from reference_models.vq import MultiScaleQuantizer, VectorQuantizer
+
+WEIGHTS = Path(__file__).parent / "weights"  # the digits tokenizers, as shipped
+
+
+class KLAutoencoder(ConvAutoencoder):
+    """A Gaussian per position. quant_convs: 1x1 convolutions around the latents (SD3's has none)."""
+
+    def __init__(
+        self,
+        *,
+        latent_channels: int,
+        channel_mult: tuple[int, ...],
+        encoder_attention: tuple[int, ...] = (),
+        channels: int = 128,
+        quant_convs: bool = True,
+        scale: float = 1.0,
+        shift: float = 0.0,
+    ):
+        super().__init__()
+        self.scale, self.shift = scale, shift
+        self.shape = Shape(channels=channels, channel_mult=channel_mult, encoder_attention=encoder_attention)
+        self.encoder = Encoder(self.shape, 2 * latent_channels)
+        self.decoder = Decoder(self.shape, latent_channels)
+        self.quant_conv = nn.Conv2d(2 * latent_channels, 2 * latent_channels, 1) if quant_convs else nn.Identity()
+        self.post_quant_conv = nn.Conv2d(latent_channels, latent_channels, 1) if quant_convs else nn.Identity()
+
+    def moments(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of the unscaled latents, each (B, C, h, w)."""
+        mean, logvar = self.features(images).chunk(2, dim=1)
+        return mean, logvar.clamp(-30.0, 20.0)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Latents, the posterior's mean: (mean - shift) * scale."""
+        return (self.moments(images)[0] - self.shift) * self.scale
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return self.paint(latents.float() / self.scale + self.shift).clamp(-1, 1)
+
+    @classmethod
+    def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """For MAR's AutoencoderKL. Its encoder attends where 256 pixels have become 16 (whatever the image's size)."""
+        channel_mult = tuple(config["ch_mult"])
+        return {
+            "latent_channels": config["embed_dim"],
+            "channel_mult": channel_mult,
+            "encoder_attention": tuple(level for level in range(len(channel_mult)) if 256 >> level == 16),
+            "scale": 0.2325,
+        }
+
+
+class VQAutoencoder(ConvAutoencoder):
+    """One token per position (LlamaGen's tokenizer)."""
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        code_dim: int,
+        latent_channels: int = 256,
+        channels: int = 128,
+        channel_mult: tuple[int, ...] = (1, 1, 2, 2, 4),
+        num_res_blocks: int = 2,
+        num_groups: int = 32,
+        image_channels: int = 3,
+        l2_norm: bool = True,
+    ):
+        super().__init__()
+        last = (len(channel_mult) - 1,)
+        self.shape = Shape(channels, channel_mult, num_res_blocks, num_groups, image_channels, last, last)
+        self.encoder = Encoder(self.shape, latent_channels)
+        self.decoder = Decoder(self.shape, latent_channels)
+        self.quant_conv = nn.Conv2d(latent_channels, code_dim, 1)
+        self.post_quant_conv = nn.Conv2d(code_dim, latent_channels, 1)
+        self.quantizer = VectorQuantizer(vocab_size, code_dim, l2_norm)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Token ids, int64 (B, h, w)."""
+        return self.quantizer.encode(self.features(images))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """latents: token ids (B, h, w)."""
+        return self.paint(self.quantizer.decode(latents)).clamp(-1, 1)
+
+    def training_loss(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Squared error + codebook + commitment loss (LlamaGen, equations 2 and 3); it draws nothing.
+
+        Departs from official: no perceptual and no adversarial term. They judge 8x8 digits by features of large photos.
+        """
+        codes, loss = self.quantizer.quantize(self.features(images))
+        return F.mse_loss(self.paint(codes), images) + loss
+
+    @classmethod
+    def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """For the ModelArgs of LlamaGen's VQModel."""
+        encoder_mult = tuple(config.get("encoder_ch_mult", (1, 1, 2, 2, 4)))
+        decoder_mult = tuple(config.get("decoder_ch_mult", (1, 1, 2, 2, 4)))
+        if encoder_mult != decoder_mult:
+            raise ValueError(f"encoder_ch_mult {encoder_mult} and decoder_ch_mult {decoder_mult}: expected the same")
+        return {
+            "vocab_size": config.get("codebook_size", 16384),
+            "code_dim": config.get("codebook_embed_dim", 8),
+            "latent_channels": config.get("z_channels", 256),
+            "channel_mult": encoder_mult,
+            "l2_norm": config.get("codebook_l2_norm", True),
+        }
+
+
+class MultiScaleVQAutoencoder(ConvAutoencoder):
+    """VAR's tokenizer: the feature map as token maps of growing size (VAR, section 3.2)."""
+
+    def __init__(
+        self,
+        *,
+        vocab_size: int,
+        code_dim: int,
+        scales: tuple[int, ...],
+        channels: int = 160,
+        channel_mult: tuple[int, ...] = (1, 1, 2, 2, 4),
+        num_res_blocks: int = 2,
+        num_groups: int = 32,
+        image_channels: int = 3,
+        num_phi: int = 4,
+        phi_ratio: float = 0.5,
+    ):
+        super().__init__()
+        last = (len(channel_mult) - 1,)
+        self.shape = Shape(channels, channel_mult, num_res_blocks, num_groups, image_channels, last, last)
+        self.encoder = Encoder(self.shape, code_dim)
+        self.decoder = Decoder(self.shape, code_dim)
+        self.quant_conv = nn.Conv2d(code_dim, code_dim, 3, padding=1)
+        self.post_quant_conv = nn.Conv2d(code_dim, code_dim, 3, padding=1)
+        self.quantizer = MultiScaleQuantizer(vocab_size, code_dim, scales, num_phi, phi_ratio)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Token ids of all scales, coarsest first, int64 (B, L)."""
+        return self.quantizer.encode(self.features(images))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """latents: token ids of all scales (B, L)."""
+        return self.paint(self.quantizer.decode(latents)).clamp(-1, 1)
+
+    def training_loss(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Squared error + codebook + commitment loss over the scales (VAR, equation 5); it draws nothing.
+
+        Departs from official: no perceptual and no adversarial term. They judge 8x8 digits by features of large photos.
+        """
+        f_hat, loss = self.quantizer.quantize(self.features(images))
+        return F.mse_loss(self.paint(f_hat), images) + loss
+
+    @classmethod
+    def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """For VAR's VQVAE, with `patch_nums` for its `v_patch_nums`."""
+        scales = tuple(config["patch_nums"])
+        return {
+            "vocab_size": config.get("vocab_size", 4096),
+            "code_dim": config.get("z_channels", 32),
+            "scales": scales,
+            "channels": config.get("ch", 128),
+            "num_phi": config.get("share_quant_resi", 4) or len(scales),  # 0: one per scale
+            "phi_ratio": abs(config.get("quant_resi", 0.5)),
+        }
+
+
+class PatchLatents(nn.Module):
+    """The digits scale's stand-in for an autoencoder: a grey image in 2x2 patches, exact and invertible, no weights.
+
+    images (B, 3, 8, 8) in [-1, 1] <-> latents (B, 4, 4, 4).
+    """
+
+    def encode(self, images: Tensor) -> Tensor:
+        return F.pixel_unshuffle(images[:, :1], 2)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return F.pixel_shuffle(latents.float(), 2).clamp(-1, 1).expand(-1, 3, -1, -1)
+
+
+@dataclass(frozen=True)
+class AutoencoderSpec:
+    """One autoencoder: a class at one size."""
+
+    name: str
+    network: type[ConvAutoencoder] | type[PatchLatents]
+    config: Mapping[str, Any]  # the constructor arguments of `network`; `scale` and `shift` are those of the latents
+    factor: int  # pixels per latent position, per side
+    source: str  # where sizes and scale are printed
+    official: Official | None = None  # None: nobody publishes weights for it
+    recipe: Recipe | None = None  # how a digits tokenizer is trained; None elsewhere
+
+    def build(self) -> nn.Module:
+        """With random weights, on the CPU."""
+        return self.network(**self.config)
+
+
+_SD3_SCALE = {"scale": 1.5305, "shift": 0.0609}
+_VAR_SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
+_DIGITS_TOKENIZER = {"channels": 24, "channel_mult": (1, 2), "num_res_blocks": 1, "num_groups": 8, "image_channels": 1}
+
+AUTOENCODERS: dict[str, AutoencoderSpec] = {
+    spec.name: spec
+    for spec in (
+        AutoencoderSpec("patch-2x2", PatchLatents, {}, 2, "this project"),
+        AutoencoderSpec(
+            "kl-16",
+            KLAutoencoder,
+            {"latent_channels": 16, "channel_mult": (1, 1, 2, 2, 4), "encoder_attention": (4,), "scale": 0.2325},
+            16,
+            "MAR (2406.11838) section 4.1 and its main_mar.py; TransDiff (2506.09482) uses the same",
+            Official("huggingface.co/zhendch/Transdiff", "vae/checkpoint-last.pth", "MIT"),
+        ),
+        AutoencoderSpec(
+            "sd-vae",
+            KLAutoencoder,
+            {"latent_channels": 4, "channel_mult": (1, 2, 4, 4), "scale": 0.18215},
+            8,
+            "Latent diffusion (2112.10752); scale as in DiT (2212.09748)",
+            Official("huggingface.co/stabilityai/sd-vae-ft-ema", "diffusion_pytorch_model.safetensors", "MIT"),
+        ),
+        AutoencoderSpec(
+            "sd3-vae",
+            KLAutoencoder,
+            {"latent_channels": 16, "channel_mult": (1, 2, 4, 4), "quant_convs": False, **_SD3_SCALE},
+            8,
+            "SD3 (2403.03206); scale and shift as in its vae/config.json",
+            Official(
+                "huggingface.co/stabilityai/stable-diffusion-3-medium-diffusers",
+                "vae/diffusion_pytorch_model.safetensors",
+                "Stability AI Community License",
+            ),
+        ),
+        AutoencoderSpec(
+            "vq-16",
+            VQAutoencoder,
+            {"vocab_size": 16384, "code_dim": 8},
+            16,
+            "LlamaGen (2406.06525) section 2.2 and table 1",
+            Official("huggingface.co/FoundationVision/LlamaGen", "vq_ds16_c2i.pt", "MIT"),
+        ),
+        AutoencoderSpec(
+            "var-vq",
+            MultiScaleVQAutoencoder,
+            {"vocab_size": 4096, "code_dim": 32, "scales": _VAR_SCALES},
+            16,
+            "VAR (2404.02905) section 3.2",
+            Official("huggingface.co/FoundationVision/var", "vae_ch160v4096z32.pth", "MIT"),
+        ),
+        AutoencoderSpec(
+            "var-vq-512",
+            MultiScaleVQAutoencoder,
+            {"vocab_size": 4096, "code_dim": 32, "scales": (1, 2, 3, 4, 6, 9, 13, 18, 24, 32)},
+            16,
+            "VAR (2404.02905): the 256-pixel tokenizer with the scales of 512 pixels",
+            Official("huggingface.co/FoundationVision/var", "vae_ch160v4096z32.pth", "MIT"),
+        ),
+        AutoencoderSpec(
+            "vq-digits",
+            VQAutoencoder,
+            {"vocab_size": 256, "code_dim": 8, "latent_channels": 32, **_DIGITS_TOKENIZER},
+            2,
+            "this project: vq-16 at the digits scale",
+        ),
+        AutoencoderSpec(
+            "var-vq-digits",
+            MultiScaleVQAutoencoder,
+            {"vocab_size": 256, "code_dim": 8, "scales": (1, 2, 3, 4), **_DIGITS_TOKENIZER},
+            2,
+            "this project: var-vq at the digits scale",
+        ),
+    )
+}
+
+
+def build_autoencoder(
+    name: str,
+    *,
+    weights: Path | str | None = "shipped",
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+    seed: int = 0,
+) -> nn.Module:
+    """An autoencoder in eval mode; its quantiser stays in float32.
+
+    weights: "shipped" (the digits weights of this package; random where there are none), a released file or one of ours,
+    or None for random weights from `seed`. Raises ValueError for an unknown name, CheckpointError for an unfit file.
+    """
+    if name not in AUTOENCODERS:
+        raise ValueError(f"unknown autoencoder {name!r}; known: {', '.join(AUTOENCODERS)}")
+    spec = AUTOENCODERS[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = spec.network(**spec.config)
+    shipped = WEIGHTS / f"{name}.safetensors"
+    path = (shipped if shipped.is_file() else None) if weights == "shipped" else weights
+    if path is not None and isinstance(model, ConvAutoencoder):
+        load_into(model, model.from_official_state(read_state(path)), str(path))
+    for part_name, part in model.named_children():
+        part.to(dtype=None if part_name == "quantizer" else dtype)
+    return model.to(device).eval().requires_grad_(False)

@@ -1,0 +1,138 @@
+"""Weights on disk: the authors' released files, and our own.
+
+Released: `.pth`/`.pt` (with `model`, `model_ema`, `ema`, `state_dict` and an argparse.Namespace, or a bare state dict),
+safetensors (also sharded), diffusers folders. Everything is read with `weights_only=True` and the allow-list below.
+Ours: one safetensors file with string metadata.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+
+# What a released .pth may hold beside tensors and containers. Nothing else is unpickled.
+ALLOWED = [argparse.Namespace]
+# Where the weights are inside a .pth, best first: the authors evaluate their EMA weights.
+EMA_KEYS = ("model_ema", "ema")
+PLAIN_KEYS = ("model", "state_dict", "module", "trainer")
+
+
+class CheckpointError(Exception):
+    """A file that is no checkpoint, or the checkpoint of another model. The message is one line for the user."""
+
+
+def read_state(path: Path | str, ema: bool = True) -> dict[str, Tensor]:
+    """The state dict in a released file or folder, under its own keys, on the CPU.
+
+    ema: take the EMA weights where the file has both (as the authors evaluate). Raises CheckpointError.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise CheckpointError(f"weights {path}: no such file")
+    try:
+        if path.is_dir():
+            return _read_folder(path)
+        if path.suffix == ".safetensors":
+            return _read_safetensors(path)
+        if path.name.endswith(".index.json"):
+            return _read_shards(path)
+        return _read_pickle(path, ema)
+    except CheckpointError:
+        raise
+    except SafetensorError as error:
+        raise CheckpointError(f"weights {path}: not a whole safetensors file ({error})") from error
+    except (RuntimeError, EOFError, OSError, KeyError, ValueError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"weights {path}: cannot be read ({str(error).splitlines()[0]})") from error
+    except Exception as error:  # torch.load raises pickle.UnpicklingError and zipfile errors, by version
+        raise CheckpointError(f"weights {path}: refused ({type(error).__name__}: {str(error).splitlines()[0]})") from error
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    with safe_open(path, "pt") as file:
+        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (a safe_open is no dict)
+
+
+def _read_shards(index: Path) -> dict[str, Tensor]:
+    files = sorted(set(json.loads(index.read_text())["weight_map"].values()))
+    missing = [file for file in files if not (index.parent / file).exists()]
+    if missing:
+        raise CheckpointError(f"weights {index}: {len(missing)} of {len(files)} shards are missing, first {missing[0]}")
+    state: dict[str, Tensor] = {}
+    for file in files:
+        state |= _read_safetensors(index.parent / file)
+    return state
+
+
+def _read_folder(folder: Path) -> dict[str, Tensor]:
+    """A diffusers folder (`transformer/` or `unet/` inside, or the model's own folder)."""
+    for place in (folder, folder / "transformer"):
+        for index in sorted(place.glob("*.safetensors.index.json")):
+            return _read_shards(index)
+        for file in sorted(place.glob("*.safetensors")):
+            return _read_safetensors(file)
+        for file in sorted(place.glob("*.bin")):
+            return _read_pickle(file, ema=False)
+    raise CheckpointError(f"weights {folder}: a folder without .safetensors or .bin weights")
+
+
+def _read_pickle(path: Path, ema: bool) -> dict[str, Tensor]:
+    with torch.serialization.safe_globals(ALLOWED):
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    for key in (*EMA_KEYS, *PLAIN_KEYS) if ema else (*PLAIN_KEYS, *EMA_KEYS):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+            break
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise CheckpointError(f"weights {path}: holds no state dict (a mapping from names to tensors)")
+    return {re.sub(r"^(module|_orig_mod)\.", "", key): value for key, value in content.items()}
+
+
+def rename(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
+    """`state` under new names: for each key the first rule (regular expression, replacement) that matches whole applies."""
+    compiled = [(re.compile(pattern), replacement) for pattern, replacement in rules]
+    renamed = {}
+    for key, value in state.items():
+        new = key
+        for pattern, replacement in compiled:
+            if pattern.fullmatch(key):
+                new = pattern.sub(replacement, key, count=1)
+                break
+        renamed[new] = value
+    return renamed
+
+
+def load_into(
+    model: nn.Module, state: Mapping[str, Tensor], source: str, hint: Callable[[], str] = lambda: ""
+) -> None:
+    """Fill every parameter and buffer of `model` from `state`, using every key; otherwise CheckpointError, in one line.
+
+    hint: what to append to the message, worked out only when it is needed.
+    """
+    own = model.state_dict()
+    missing = sorted(own.keys() - state.keys())
+    unexpected = sorted(state.keys() - own.keys())
+    shapes = [key for key in sorted(own.keys() & state.keys()) if own[key].shape != state[key].shape]
+    if missing or unexpected or shapes:
+        parts = []
+        if missing:
+            parts.append(f"{len(missing)} keys missing ({_some(missing)})")
+        if unexpected:
+            parts.append(f"{len(unexpected)} keys unexpected ({_some(unexpected)})")
+        if shapes:
+            key = shapes[0]
+            parts.append(
+                f"{len(shapes)} of another shape (first {key}: expected {tuple(own[key].shape)}, found {tuple(state[key].shape)})"
+            )
+        raise CheckpointError(f"weights {source}: do not fit the model: {'; '.join(parts)}{hint()}")
+    model.load_state_dict(dict(state), strict=True)
+
+
+def _some(keys: list[str], show: int = 3) -> str:
+    return ", ".join(keys[:show]) + (", ..." if len(keys) > show else "")

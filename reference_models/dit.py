@@ -1,0 +1,486 @@
+"""DiT (arXiv:2212.09748) and SiT (arXiv:2401.08740): one transformer that denoises all patches of a latent at once.
+
+DiT predicts the noise of a 1000-step Gaussian diffusion and a variance, and is sampled with 250 respaced steps. SiT is
+the same network trained on the straight line from noise (t = 0) to data (t = 1): it predicts the velocity, and is
+sampled by Euler-Maruyama on an SDE or by an ODE solver.
+
+Departs from official, with equal numbers: the adaLN layers of all blocks are one matrix, so that the modulations of
+many steps are one product; under guidance the null class is embedded and modulated once for the whole batch, and only
+the conditional half has a state; SiT's SDE evaluates the network once per step (the authors: twice, for drift and for
+score); the variance channels that SiT predicts and never uses are left out. With other numbers: dopri5 chooses the
+steps of each image for itself (samplers.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from itertools import chain, pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from reference_models.checkpoints import rename
+from reference_models.layers import Mlp, SelfAttention, TimestepEmbedder, sincos_2d
+from reference_models.noise import Noise
+from reference_models.samplers import DDPM, dopri5
+from reference_models.spec import ImageModel, Official, Spec
+from reference_models.training import Recipe
+
+MODULATED_AT_ONCE = 64  # rows (steps x conditions) whose modulations are computed together: 50 MB in float32 for XL
+
+
+def adaln(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """LayerNorm without weights, then scale (the 1 + is in it) and shift.  x: (B, N, D)  shift, scale: (B, 1, D)."""
+    return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), scale)
+
+
+class DiTBlock(nn.Module):
+    """The adaLN-Zero block (2212.09748 figure 3)."""
+
+    def __init__(self, hidden_size: int, num_heads: int, mlp_ratio: float):
+        super().__init__()
+        self.attn = SelfAttention(hidden_size, num_heads)
+        self.mlp = Mlp(hidden_size, int(hidden_size * mlp_ratio), approximate="tanh")
+
+    def forward(self, x: Tensor, modulation: Tensor) -> Tensor:
+        """x: (B, N, D)  modulation: (B, 6, D)."""
+        shift_1, scale_1, gate_1, shift_2, scale_2, gate_2 = modulation.unsqueeze(2).unbind(1)  # each (B, 1, D)
+        x = torch.addcmul(x, gate_1, self.attn(adaln(x, shift_1, scale_1)))
+        return torch.addcmul(x, gate_2, self.mlp(adaln(x, shift_2, scale_2)))
+
+
+class DiffusionTransformer(ImageModel):
+    """The network of DiT and SiT, with guidance; what it predicts and how it is sampled is the subclass's."""
+
+    compiled_methods = ("predict",)
+    outputs_per_channel: ClassVar[int]  # channels predicted per latent channel
+
+    def __init__(
+        self,
+        *,
+        latent_channels: int = 4,
+        latent_size: int = 32,
+        patch_size: int = 2,
+        hidden_size: int = 1152,
+        depth: int = 28,
+        num_heads: int = 16,
+        mlp_ratio: float = 4.0,
+        num_classes: int = 1000,
+        label_dropout: float = 0.1,
+        guided_channels: int = 3,  # of 4, as the authors
+    ):
+        """guided_channels: guidance acts on the first so many channels; the others stay conditional."""
+        super().__init__()
+        self.latent_shape = (latent_channels, latent_size, latent_size)
+        self.patch_size = patch_size
+        self.num_classes = num_classes
+        self.label_dropout = label_dropout
+        self.guided_channels = guided_channels
+        self.hidden_size = hidden_size
+        self.grid = latent_size // patch_size
+
+        self.patch_embed = nn.Linear(latent_channels * patch_size**2, hidden_size)
+        self.t_embedder = TimestepEmbedder(hidden_size)
+        self.label_embedder = nn.Embedding(num_classes + (label_dropout > 0), hidden_size)  # the null class is the last
+        self.blocks = nn.ModuleList(DiTBlock(hidden_size, num_heads, mlp_ratio) for _ in range(depth))
+        self.adaln = nn.Linear(hidden_size, (6 * depth + 2) * hidden_size)  # 6 vectors per block, 2 of the last layer
+        self.final = nn.Linear(hidden_size, self.outputs_per_channel * latent_channels * patch_size**2)
+        positions = np.arange(self.grid)
+        self.register_buffer("pos_embed", sincos_2d(hidden_size, positions, positions)[None])  # (1, N, D), fixed
+        self._init_weights()
+
+    def _init_weights(self) -> None:
+        """Xavier for linear layers, 0.02 for the embedders; every block starts as the identity (adaLN-Zero)."""
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        for module in (self.label_embedder, self.t_embedder.linear_1, self.t_embedder.linear_2):
+            nn.init.normal_(module.weight, std=0.02)
+        for module in (self.adaln, self.final):
+            nn.init.zeros_(module.weight)
+
+    # -- the network ---------------------------------------------------------------------------------------------
+    def forward(self, x_t: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+        """The prediction at (x_t, t), float32 (B, outputs, h, w).  x_t: (B, C, h, w)  t, labels: (B,).
+
+        Label num_classes is the null class.
+        """
+        return self.predict(x_t, self.modulate(self.t_embedder(t) + self.label_embedder(labels)))
+
+    def modulate(self, condition: Tensor) -> Tensor:
+        """Shift, 1 + scale, gate; shift, 1 + scale, gate; ... of all blocks, then shift, 1 + scale of the last layer.
+
+        condition: (..., D) -> (..., 6 depth + 2, D).
+        """
+        modulation = self.adaln(F.silu(condition)).unflatten(-1, (-1, self.hidden_size))
+        modulation[..., 1::3, :] += 1
+        return modulation
+
+    def predict(self, x: Tensor, modulation: Tensor, cfg_scale: float = 1.0) -> Tensor:
+        """The network at x, float32 (B, outputs, h, w); guided where `modulation` has rows for [conditional, null].
+
+        x: (B, C, h, w)  modulation: (B, 6 depth + 2, D), or (2B, ...) for guidance.
+        """
+        is_guided = len(modulation) == 2 * len(x)
+        patches = F.pixel_unshuffle(x.to(self.patch_embed.weight.dtype), self.patch_size).flatten(2).transpose(1, 2)
+        tokens = self.patch_embed(patches) + self.pos_embed  # (B, N, D)
+        if is_guided:
+            tokens = torch.cat([tokens, tokens])
+        for i, block in enumerate(self.blocks):
+            tokens = block(tokens, modulation[:, 6 * i : 6 * i + 6])
+        shift, scale = modulation[:, -2:].unsqueeze(2).unbind(1)
+        tokens = self.final(adaln(tokens, shift, scale)).float()  # (B or 2B, N, outputs p p)
+        prediction = F.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (self.grid, self.grid)), self.patch_size)
+        if not is_guided:
+            return prediction
+        conditional, null = prediction.chunk(2)
+        null = null[:, : self.guided_channels]
+        guided = null + cfg_scale * (conditional[:, : self.guided_channels] - null)
+        return torch.cat([guided, conditional[:, self.guided_channels :]], dim=1)
+
+    # -- conditions of a sampler ---------------------------------------------------------------------------------
+    def _label_embeddings(self, labels: Tensor, cfg_scale: float) -> tuple[Tensor, Tensor]:
+        """Embeddings of the labels and, under guidance, once of the null class; and which of them each row takes.
+
+        labels: (B,) -> (B or B + 1, D) and int64 (B or 2B,).
+        """
+        rows = torch.arange(len(labels), device=labels.device)
+        if cfg_scale == 1.0:
+            return self.label_embedder(labels), rows
+        if self.label_dropout == 0:
+            raise ValueError(f"cfg_scale must be 1.0 for a model trained without label dropout, got {cfg_scale}")
+        labels = torch.cat([labels, torch.full_like(labels[:1], self.num_classes)])
+        return self.label_embedder(labels), torch.cat([rows, torch.full_like(rows, len(rows))])
+
+    def modulations(self, grid: Tensor, labels: Tensor, cfg_scale: float) -> Iterator[Tensor]:
+        """What `predict` takes, for each time of the grid.  grid: (S,)  labels: (B,)."""
+        label_embeddings, rows = self._label_embeddings(labels, cfg_scale)
+        for t in grid.split(max(1, MODULATED_AT_ONCE // len(label_embeddings))):
+            yield from self.modulate(self.t_embedder(t)[:, None] + label_embeddings)[:, rows].unbind()
+
+    def drop_labels(self, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """Labels for training: each the null label with probability `label_dropout`."""
+        dropped = torch.rand(len(labels), generator=generator, device=generator.device) < self.label_dropout
+        return torch.where(dropped.to(labels.device), self.num_classes, labels)
+
+    # -- the authors' layout -------------------------------------------------------------------------------------
+    @classmethod
+    def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        names = {
+            "input_size": "latent_size",
+            "patch_size": "patch_size",
+            "in_channels": "latent_channels",
+            "hidden_size": "hidden_size",
+            "depth": "depth",
+            "num_heads": "num_heads",
+            "mlp_ratio": "mlp_ratio",
+            "num_classes": "num_classes",
+            "class_dropout_prob": "label_dropout",
+        }
+        unknown = config.keys() - names.keys() - {"learn_sigma"}
+        if unknown:
+            known = ", ".join([*names, "learn_sigma"])
+            raise ValueError(f"unknown {cls.__name__} argument {sorted(unknown)[0]!r}; known: {known}")
+        return {names[key]: value for key, value in config.items() if key in names}
+
+    @classmethod
+    def from_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Also stacks the adaLN layers and brings the patches' elements into the order (channel, row, column)."""
+        state = dict(state)
+        depth = sum(bool(re.fullmatch(r"blocks\.\d+\.adaLN_modulation\.1\.weight", key)) for key in state)
+        adaln_layers = [f"blocks.{i}.adaLN_modulation.1" for i in range(depth)] + ["final_layer.adaLN_modulation.1"]
+        for part in ("weight", "bias"):
+            if all(f"{layer}.{part}" in state for layer in adaln_layers):
+                state[f"adaln.{part}"] = torch.cat([state.pop(f"{layer}.{part}") for layer in adaln_layers])
+        patches = state.get("x_embedder.proj.weight")
+        if patches is not None:
+            channels, p = patches.shape[1], patches.shape[2]
+            state["x_embedder.proj.weight"] = patches.flatten(1)
+            for key in {"final_layer.linear.weight", "final_layer.linear.bias"} & state.keys():  # rows (p, p, outputs)
+                rows = state[key].unflatten(0, (p, p, -1)).movedim(2, 0)[: cls.outputs_per_channel * channels]
+                state[key] = rows.flatten(0, 2).contiguous()
+        return rename(
+            state,
+            [
+                (r"x_embedder\.proj\.(\w+)", r"patch_embed.\1"),
+                (r"t_embedder\.mlp\.0\.(\w+)", r"t_embedder.linear_1.\1"),
+                (r"t_embedder\.mlp\.2\.(\w+)", r"t_embedder.linear_2.\1"),
+                (r"y_embedder\.embedding_table\.weight", r"label_embedder.weight"),
+                (r"final_layer\.linear\.(\w+)", r"final.\1"),
+            ],
+        )
+
+
+@cache
+def training_diffusion(device: torch.device) -> DDPM:
+    return DDPM("linear", num_steps=1000).to(device)
+
+
+class DiT(DiffusionTransformer):
+    """Predicts noise and variance (2C channels), trained on 1000 steps of the linear schedule."""
+
+    outputs_per_channel = 2
+
+    @torch.no_grad()
+    def sample(  # type: ignore[override]
+        self, labels: Tensor, noise: Noise, *, num_steps: int = 250, cfg_scale: float = 1.5
+    ) -> Tensor:
+        """Latents (B, C, h, w) by ancestral sampling.  num_steps: how many of the 1000 steps are made."""
+        diffusion = DDPM("linear", num_steps).to(labels.device)
+        x = noise.normal(*self.latent_shape)
+        modulations = self.modulations(diffusion.timesteps.flip(0), labels, cfg_scale)
+        draws = chain(noise.normals(num_steps - 1, *self.latent_shape), [None])  # the last step draws nothing
+        for idx, modulation, draw in zip(reversed(range(num_steps)), modulations, draws, strict=True):
+            eps, variance = self.predict(x, modulation, cfg_scale).chunk(2, dim=1)
+            x = diffusion.step(idx, x, eps, variance, draw)
+        return x
+
+    def network_evaluations(self, *, num_steps: int = 250, cfg_scale: float = 1.5, **settings: Any) -> dict[str, int]:
+        return {"network": num_steps * (1 if cfg_scale == 1.0 else 2)}
+
+    def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        t = torch.randint(0, 1000, (len(latents),), generator=generator, device=generator.device)
+        noise = torch.randn(latents.shape, generator=generator, device=generator.device)
+        labels = self.drop_labels(labels, generator)
+        return self.loss(latents, labels, t.to(latents.device), noise.to(latents.device))
+
+    def loss(self, latents: Tensor, labels: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """L_simple + L_vlb at the given steps and noise, mean over the batch.  t: (B,) int64 in 0..999."""
+        diffusion = training_diffusion(latents.device)
+        x_t = diffusion.q_sample(latents, t, noise)
+        return diffusion.loss(self(x_t, t, labels), latents, x_t, t, noise).mean()
+
+    @classmethod
+    def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        if not config.get("learn_sigma", True):
+            raise ValueError("DiT without learned variance (learn_sigma false) has no published sampler")
+        return super().from_official_config(config)
+
+
+# The diffusion coefficient w_t of SiT's SDE (2401.08740 section 3.3), t = 1 is data; it can be chosen after training.
+DIFFUSION_FORMS = {
+    "sigma": lambda t: 1 - t,
+    "linear": lambda t: 1 - t,  # the same on the straight path
+    "decreasing": lambda t: np.cos(np.pi * t / 2) ** 4,
+    "increasing-decreasing": lambda t: np.sin(np.pi * t) ** 2,
+}
+SIT_SAMPLERS = ("sde", "euler", "heun", "dopri5")
+
+
+class SiT(DiffusionTransformer):
+    """Predicts the velocity x - noise (C channels) on the straight path x_t = t x + (1 - t) noise."""
+
+    outputs_per_channel = 1
+
+    @torch.no_grad()
+    def sample(  # type: ignore[override]
+        self,
+        labels: Tensor,
+        noise: Noise,
+        *,
+        sampler: str = "sde",
+        num_steps: int = 250,
+        cfg_scale: float = 1.5,
+        last_step_size: float = 0.04,
+        diffusion_form: str = "sigma",
+        rtol: float = 1e-3,
+        atol: float = 1e-6,
+    ) -> Tensor:
+        """Latents (B, C, h, w).
+
+        sampler: "sde" is Euler-Maruyama with a last step of `last_step_size` along the mean; "euler" and "heun" solve
+        the ODE in num_steps - 1 equal steps (the authors count the points of the grid); "dopri5" chooses its steps by
+        rtol and atol. A setting that the sampler has no use for is ignored.
+        """
+        if sampler not in SIT_SAMPLERS:
+            raise ValueError(f"unknown sampler {sampler!r}; known: {', '.join(SIT_SAMPLERS)}")
+        if num_steps < 2:
+            raise ValueError(f"num_steps must be at least 2, got {num_steps}")
+        x = noise.normal(*self.latent_shape)
+        if sampler == "sde":
+            return self._sample_sde(x, labels, noise, num_steps, cfg_scale, last_step_size, diffusion_form)
+        if sampler == "dopri5":
+            label_embeddings, rows = self._label_embeddings(labels, cfg_scale)
+
+            def velocity(x: Tensor, t: Tensor) -> Tensor:
+                times = self.t_embedder(t).repeat(len(rows) // len(t), 1)
+                return self.predict(x, self.modulate(times + label_embeddings[rows]), cfg_scale)
+
+            return dopri5(velocity, x, rtol=rtol, atol=atol)
+        step = 1 / (num_steps - 1)
+        grid = torch.linspace(0, 1, num_steps, device=labels.device)
+        for here, there in pairwise(self.modulations(grid, labels, cfg_scale)):
+            v = self.predict(x, here, cfg_scale)
+            if sampler == "heun":
+                v = (v + self.predict(x + step * v, there, cfg_scale)) / 2
+            x = x + step * v
+        return x
+
+    def _sample_sde(
+        self,
+        x: Tensor,
+        labels: Tensor,
+        noise: Noise,
+        num_steps: int,
+        cfg_scale: float,
+        last_step_size: float,
+        diffusion_form: str,
+    ) -> Tensor:
+        """dx = (v + w_t score) dt + sqrt(2 w_t) dW (2401.08740 eq. 7 and 9).
+
+        On the straight path score = (t v - x) / (1 - t): a step is x <- keep x + push v + spread noise.
+        """
+        if diffusion_form not in DIFFUSION_FORMS:
+            raise ValueError(f"unknown diffusion_form {diffusion_form!r}; known: {', '.join(DIFFUSION_FORMS)}")
+        if not 0 < last_step_size < 1:  # the score is unbounded at t = 1
+            raise ValueError(f"last_step_size must lie between 0 and 1, got {last_step_size}")
+        t = np.linspace(0, 1 - last_step_size, num_steps)
+        w = DIFFUSION_FORMS[diffusion_form](t)
+        dt = np.append(np.diff(t), last_step_size)
+        keep, push, spread = 1 - dt * w / (1 - t), dt * (1 + w * t / (1 - t)), np.sqrt(2 * w * dt)
+        coefficients = torch.from_numpy(np.stack([keep, push, spread], axis=1)).float().to(labels.device)
+        grid = torch.from_numpy(t).float().to(labels.device)
+        draws = chain(noise.normals(num_steps - 1, *self.latent_shape), [None])  # the last step draws nothing
+        for modulation, step, draw in zip(self.modulations(grid, labels, cfg_scale), coefficients, draws, strict=True):
+            x = step[0] * x + step[1] * self.predict(x, modulation, cfg_scale)
+            if draw is not None:
+                x = x + step[2] * draw
+        return x
+
+    def network_evaluations(
+        self, *, sampler: str = "sde", num_steps: int = 250, cfg_scale: float = 1.5, **settings: Any
+    ) -> dict[str, int]:
+        if sampler == "dopri5":
+            raise ValueError("dopri5 chooses its own steps: its network evaluations are not known beforehand")
+        evaluations = {"sde": num_steps, "euler": num_steps - 1, "heun": 2 * (num_steps - 1)}[sampler]
+        return {"network": evaluations * (1 if cfg_scale == 1.0 else 2)}
+
+    def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        t = torch.rand(len(latents), generator=generator, device=generator.device)
+        noise = torch.randn(latents.shape, generator=generator, device=generator.device)
+        labels = self.drop_labels(labels, generator)
+        return self.loss(latents, labels, t.to(latents.device), noise.to(latents.device))
+
+    def loss(self, latents: Tensor, labels: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+        """Mean squared error of the velocity (2401.08740 eq. 4).  t: (B,) in [0, 1]."""
+        x_t = torch.lerp(noise, latents, t.view(-1, 1, 1, 1))
+        return F.mse_loss(self(x_t, t, labels), latents - noise)
+
+
+SIZES = {"s": (384, 12, 6), "b": (768, 12, 12), "l": (1024, 24, 16), "xl": (1152, 28, 16)}  # width, depth, heads
+DIT_TABLE_4 = (  # size, patch, pixels, parameters in 1e6, multiply-adds in 1e9
+    ("s", 8, 256, 33, 0.36),
+    ("s", 4, 256, 33, 1.41),
+    ("s", 2, 256, 33, 6.06),
+    ("b", 8, 256, 131, 1.42),
+    ("b", 4, 256, 130, 5.56),
+    ("b", 2, 256, 130, 23.01),
+    ("l", 8, 256, 459, 5.01),
+    ("l", 4, 256, 458, 19.70),
+    ("l", 2, 256, 458, 80.71),
+    ("xl", 8, 256, 676, 7.39),
+    ("xl", 4, 256, 675, 29.05),
+    ("xl", 2, 256, 675, 118.64),
+    ("xl", 2, 512, 675, 524.60),
+)
+DIT_SAMPLING = {"num_steps": 250, "cfg_scale": 1.5}
+SIT_SAMPLING = {
+    "sampler": "sde",
+    "num_steps": 250,
+    "cfg_scale": 1.5,
+    "last_step_size": 0.04,
+    "diffusion_form": "sigma",
+    "rtol": 1e-3,  # of dopri5, as atol
+    "atol": 1e-6,
+}
+THREE_CHANNELS = (
+    "guidance acts on 3 of the 4 latent channels; on all 4, 1.375 is about the same (2212.09748 appendix A)"
+)
+UNPUBLISHED = "no released weights; the paper samples this size without guidance"
+
+
+def _config(size: str, patch_size: int, image_size: int) -> dict[str, Any]:
+    hidden_size, depth, num_heads = SIZES[size]
+    return {
+        "latent_size": image_size // 8,
+        "patch_size": patch_size,
+        "hidden_size": hidden_size,
+        "depth": depth,
+        "num_heads": num_heads,
+    }
+
+
+def _dit_spec(size: str, patch_size: int, image_size: int, params_1e6: int, gflops: float) -> Spec:
+    is_released = (size, patch_size) == ("xl", 2)
+    file = f"DiT-XL-2-{image_size}x{image_size}.pt"
+    return Spec(
+        name=f"dit-{size}-{patch_size}" + ("-512" if image_size == 512 else ""),
+        family="dit",
+        network=DiT,
+        config=_config(size, patch_size, image_size),
+        sampling=DIT_SAMPLING,
+        autoencoder="sd-vae",
+        scale=f"imagenet-{image_size}",
+        image_size=image_size,
+        source="arXiv:2212.09748, tables 1 to 4",
+        num_params=params_1e6 * 1e6,
+        gflops=gflops,
+        official=Official("dl.fbaipublicfiles.com/DiT/models", file, "CC BY-NC 4.0") if is_released else None,
+        notes=(THREE_CHANNELS,) if is_released else (THREE_CHANNELS, UNPUBLISHED),
+    )
+
+
+def _sit_spec(size: str, params_1e6: int) -> Spec:
+    is_released = size == "xl"
+    return Spec(
+        name=f"sit-{size}-2",
+        family="sit",
+        network=SiT,
+        config=_config(size, 2, 256),
+        sampling=SIT_SAMPLING,
+        autoencoder="sd-vae",
+        scale="imagenet-256",
+        image_size=256,
+        source="arXiv:2401.08740, tables 1 and 7; settings: the authors' sample_ddp.py",
+        num_params=params_1e6 * 1e6,
+        gflops=119 if is_released else None,
+        official=Official("github.com/willisma/SiT", "SiT-XL-2-256x256.pt", "MIT") if is_released else None,
+        notes=(THREE_CHANNELS,) if is_released else (THREE_CHANNELS, UNPUBLISHED),
+    )
+
+
+def _digits_spec(family: str, network: type[ImageModel], sampling: Mapping[str, Any]) -> Spec:
+    return Spec(
+        name=f"{family}-digits",
+        family=family,
+        network=network,
+        config={
+            "latent_size": 4,
+            "patch_size": 1,
+            "hidden_size": 72,
+            "depth": 6,
+            "num_heads": 3,
+            "num_classes": 10,
+            "guided_channels": 4,  # the channels are the four pixels of a patch: none is special
+        },
+        sampling=sampling,
+        autoencoder="patch-2x2",
+        scale="digits",
+        image_size=8,
+        source="this project",
+        recipe=Recipe(num_steps=4000),
+    )
+
+
+SPECS: tuple[Spec, ...] = (
+    *(_dit_spec(*row) for row in DIT_TABLE_4),
+    *(_sit_spec(size, params_1e6) for size, params_1e6 in (("s", 33), ("b", 130), ("l", 458), ("xl", 675))),
+    _digits_spec("dit", DiT, DIT_SAMPLING),
+    _digits_spec("sit", SiT, SIT_SAMPLING),
+)

@@ -1,0 +1,106 @@
+"""Layers that are truly the same in several families. What only looks alike stays in its family's file."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def timestep_embedding(t: Tensor, dim: int = 256, max_period: float = 10000.0) -> Tensor:
+    """Sinusoids of t, cosine first.  t: (B,) -> float32 (B, dim).  Used by DiT, SiT, MAR, TransDiff and D-DiT alike."""
+    half = dim // 2
+    freqs = torch.exp(-math.log(max_period) * torch.arange(half, dtype=torch.float32, device=t.device) / half)
+    args = t.float()[:, None] * freqs
+    return torch.cat([args.cos(), args.sin()], dim=-1)
+
+
+class TimestepEmbedder(nn.Module):
+    """256 sinusoids, Linear, SiLU, Linear.  t: (B,) -> (B, hidden_size)."""
+
+    def __init__(self, hidden_size: int, frequency_size: int = 256):
+        super().__init__()
+        self.frequency_size = frequency_size
+        self.linear_1 = nn.Linear(frequency_size, hidden_size)
+        self.linear_2 = nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, t: Tensor) -> Tensor:
+        freqs = timestep_embedding(t, self.frequency_size).to(self.linear_1.weight.dtype)
+        return self.linear_2(F.silu(self.linear_1(freqs)))
+
+
+class Mlp(nn.Module):
+    """Linear, GELU, Linear.  approximate: "none" (timm's ViT) or "tanh" (DiT)."""
+
+    def __init__(self, hidden_size: int, mlp_size: int, approximate: str = "none"):
+        super().__init__()
+        self.fc1 = nn.Linear(hidden_size, mlp_size)
+        self.fc2 = nn.Linear(mlp_size, hidden_size)
+        self.approximate = approximate
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x), approximate=self.approximate))
+
+
+def split_heads(x: Tensor, num_heads: int) -> Tensor:
+    """(B, N, D) -> (B, heads, N, D / heads)."""
+    return x.unflatten(-1, (num_heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(B, heads, N, d) -> (B, N, heads * d)."""
+    return x.transpose(1, 2).flatten(2)
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention with one qkv projection (timm's layout: q, k, v, each all heads)."""
+
+    def __init__(self, hidden_size: int, num_heads: int):
+        super().__init__()
+        self.num_heads = num_heads
+        self.qkv = nn.Linear(hidden_size, 3 * hidden_size)
+        self.proj = nn.Linear(hidden_size, hidden_size)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        """x: (B, N, D)  mask: (N, N), True = may look -> (B, N, D)."""
+        q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
+        return self.proj(merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=mask)))
+
+
+class TransformerBlock(nn.Module):
+    """The pre-norm ViT block of TransDiff's encoder and of MAR: qkv bias, exact GELU, MLP ratio 4, LayerNorm eps 1e-6."""
+
+    def __init__(self, hidden_size: int, num_heads: int, mlp_ratio: float = 4.0):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(hidden_size, eps=1e-6)
+        self.attn = SelfAttention(hidden_size, num_heads)
+        self.norm2 = nn.LayerNorm(hidden_size, eps=1e-6)
+        self.mlp = Mlp(hidden_size, int(hidden_size * mlp_ratio))
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        x = x + self.attn(self.norm1(x), mask)
+        return x + self.mlp(self.norm2(x))
+
+
+def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """x * (1 + scale) + shift; shift and scale must broadcast against x (B, N, D)."""
+    return x * (1 + scale) + shift
+
+
+def sincos_2d(dim: int, rows: np.ndarray, columns: np.ndarray) -> Tensor:
+    """Fixed 2-D positions, float32 (len(rows) * len(columns), dim), row by row.
+
+    The first half of the channels encodes the column, the second the row (as MAE, DiT and SD3 order them); each half is
+    sines, then cosines, of the coordinate over 10000^(k / (dim / 4)).
+    """
+    omega = 1.0 / 10000 ** (np.arange(dim // 4, dtype=np.float64) / (dim / 4))
+
+    def encode(coordinate: np.ndarray) -> np.ndarray:
+        angles = coordinate.reshape(-1)[:, None] * omega
+        return np.concatenate([np.sin(angles), np.cos(angles)], axis=1)
+
+    column_grid, row_grid = np.meshgrid(columns, rows)
+    return torch.from_numpy(np.concatenate([encode(column_grid), encode(row_grid)], axis=1)).float()

@@ -1,0 +1,132 @@
+"""What every image model of this package is: a named configuration (`Spec`) of a network class (`ImageModel`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from reference_models.noise import Noise, SeededNoise
+
+if TYPE_CHECKING:
+    from reference_models.training import Recipe
+
+
+@dataclass(frozen=True)
+class Official:
+    """Where the authors publish the weights of a model, and under which licence."""
+
+    repository: str  # where it is published, as "huggingface.co/zhendch/Transdiff" or "github.com/FoundationVision/LlamaGen"
+    file: str  # the file (or folder) inside it
+    licence: str  # licence of the weights, as the authors state it
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One model: a network class at one size, with the settings its paper samples it with."""
+
+    name: str  # `family-size` in lower case, as "transdiff-mrar-l"
+    family: str  # the row of MODELS it comes from, as "transdiff-mrar"
+    network: type[ImageModel]
+    config: Mapping[str, Any]  # the constructor arguments of `network`
+    sampling: Mapping[str, Any]  # the settings of `network.sample` that the paper's numbers were made with
+    autoencoder: str  # a name in autoencoders.AUTOENCODERS; latents <-> images
+    scale: str  # "digits", "imagenet-256" or "imagenet-512"
+    image_size: int  # pixels per side of a generated image
+    source: str  # where sizes and settings are printed
+    num_params: float | None = None  # as the paper prints it, None where it prints none
+    gflops: float | None = None  # multiply-adds of one forward as the paper prints them, in 1e9
+    official: Official | None = None  # None: nobody publishes weights for it
+    recipe: Recipe | None = None  # how the digits model is trained; None for paper sizes
+    notes: tuple[str, ...] = field(default=())  # what a reader of its numbers must know
+
+
+class ImageModel(nn.Module):
+    """A class-conditional image generator in some latent space.
+
+    A subclass gives `sample` and `training_loss`; `generate` is the same for all of them.
+    The state of a sampler (x_t, schedules) is float32; only the networks run in the dtype of the weights.
+    """
+
+    compiled_methods: ClassVar[tuple[str, ...]] = ()  # the per-step methods that `compile_steps` compiles
+    num_classes: int
+    spec: Spec
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.parameters()).dtype
+
+    @property
+    def autoencoder(self) -> nn.Module:
+        """Latents <-> images, made at first use.
+
+        Not a submodule: a published parameter count leaves it out, and so does ours.
+        """
+        if "_make_autoencoder" not in self.__dict__:
+            raise RuntimeError("this model has no autoencoder: make it with reference_models.build(name)")
+        if "_autoencoder" not in self.__dict__:
+            self.__dict__["_autoencoder"] = self.__dict__["_make_autoencoder"]()
+        return self.__dict__["_autoencoder"]
+
+    def attach(self, spec: Spec, make_autoencoder: Callable[[], nn.Module]) -> None:
+        """Tie the network to its spec and its autoencoder (`reference_models.build` does this)."""
+        self.__dict__["spec"] = spec
+        self.__dict__["_make_autoencoder"] = make_autoencoder
+
+    def sample(self, labels: Tensor, noise: Noise, **settings: Any) -> Tensor:
+        """Latents (or tokens, for a discrete autoencoder) of one image per label.  labels: (B,) int64."""
+        raise NotImplementedError
+
+    def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        """The paper's training loss, a scalar, with its own draws of time, noise, mask and label dropout."""
+        raise NotImplementedError
+
+    def network_evaluations(self, **settings: Any) -> dict[str, int]:
+        """How often each part of the network runs for one image, guidance passes counted: {"decoder": 200, ...}."""
+        raise NotImplementedError
+
+    @torch.inference_mode()
+    def generate(self, labels: Sequence[int] | Tensor, seeds: Sequence[int], **settings: Any) -> Tensor:
+        """Images, uint8 (B, 3, H, W), one per label.
+
+        Image i depends on `labels[i]`, `seeds[i]` and the settings alone, never on its batch.
+        `settings` override the spec's `sampling`. Raises ValueError where an argument does not fit.
+        """
+        labels = torch.as_tensor(labels, dtype=torch.int64, device=self.device)
+        if labels.ndim != 1 or len(labels) != len(seeds):
+            raise ValueError(f"one seed per label: got labels of shape {tuple(labels.shape)} and {len(seeds)} seeds")
+        if len(labels) and not (0 <= int(labels.min()) and int(labels.max()) < self.num_classes):
+            raise ValueError(f"labels must lie in 0..{self.num_classes - 1}, got {labels.tolist()}")
+        unknown = set(settings) - set(self.spec.sampling)
+        if unknown:
+            raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; known: {', '.join(sorted(self.spec.sampling))}")
+        latents = self.sample(labels, SeededNoise(seeds, self.device), **{**self.spec.sampling, **settings})
+        return to_uint8(self.autoencoder.decode(latents))
+
+    def compile_steps(self, **options: Any) -> None:
+        """Compile the per-step methods, whole graph or an error (`torch.compile(fullgraph=True)`)."""
+        for name in self.compiled_methods:
+            setattr(self, name, torch.compile(getattr(self, name), fullgraph=True, **options))
+
+    # -- the authors' layout -------------------------------------------------------------------------------------
+    @classmethod
+    def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
+        """Our constructor arguments for the authors' constructor arguments (an argparse.Namespace's dict, a JSON)."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The authors' state dict under our names. A key it does not know stays as it is, so that loading names it."""
+        raise NotImplementedError
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Images in [-1, 1] as uint8, rounded to the nearest grey level; values outside are clipped."""
+    return (images.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)

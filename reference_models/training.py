@@ -1,0 +1,158 @@
+"""One training loop for every model of the digits scale: AdamW, warm-up, EMA, gradient clipping; resumable.
+
+Deterministic: what step s does depends on (seed, s) alone - the batch from a permutation seeded by (seed, epoch), the
+draws of the loss from a generator seeded by (seed, s). So a run that is killed and resumed ends in the same weights.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+Loss = Callable[[Tensor, torch.Generator], Tensor]  # (indices of the images of one batch, generator) -> scalar
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a digits model is trained. Images seen = num_steps * batch_size, the same for every family that is compared."""
+
+    num_steps: int  # optimiser steps
+    batch_size: int = 64  # images per step
+    lr: float = 1e-3  # peak learning rate of AdamW, betas (0.9, 0.95)
+    warmup_steps: int = 200  # linear warm-up, then cosine decay to a tenth
+    weight_decay: float = 0.02
+    ema_decay: float = 0.999
+    grad_clip: float = 3.0  # largest gradient norm
+    start_from: str | None = None  # name of the digits model whose weights it is fine-tuned from
+
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up to `lr`, then a cosine down to a tenth of it."""
+        if step < self.warmup_steps:
+            return self.lr * (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.num_steps - self.warmup_steps)
+        return self.lr * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+@dataclass
+class Progress:
+    """Where a training run stands; also what is kept of it."""
+
+    step: int  # optimiser steps done
+    num_steps: int
+    losses: list[float]  # one per step
+    wall_s: float  # training time, interruptions left out
+
+    @property
+    def eta_s(self) -> float:
+        return self.wall_s / max(1, self.step) * (self.num_steps - self.step)
+
+
+def _seed(*parts: int) -> int:
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def batch_indices(seed: int, step: int, batch_size: int, labels: Tensor, images_per_sample: int = 1) -> Tensor:
+    """Indices of the images of one step, int64 (batch_size,), or (batch_size / k, k) where a sample is k images of a class.
+
+    Single images come from one permutation per epoch, so each image is seen equally often. Rows of k images: for each
+    row a class drawn by its frequency (that of a random image), then k different images of it.
+    """
+    num_images = len(labels)
+    if images_per_sample == 1:
+        position = step * batch_size + np.arange(batch_size)
+        epochs = {e: np.random.default_rng([seed, e]).permutation(num_images) for e in np.unique(position // num_images)}
+        return torch.tensor([epochs[p // num_images][p % num_images] for p in position])
+    rng = np.random.default_rng([seed, step, images_per_sample])
+    y = labels.cpu().numpy()
+    first = rng.integers(num_images, size=batch_size // images_per_sample)
+    return torch.from_numpy(
+        np.stack([rng.choice(np.flatnonzero(y == y[i]), images_per_sample, replace=False) for i in first])
+    )
+
+
+def train(
+    model: nn.Module,
+    loss: Loss,
+    labels: Tensor,
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    images_per_sample: int = 1,
+    checkpoint: Path | None = None,
+    checkpoint_every_s: float = 20.0,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> tuple[nn.Module, Progress]:
+    """Train `model` in place; returns its EMA copy and the loss curve.
+
+    checkpoint: file to resume from and to save to; deleted by nobody here. A checkpoint of another recipe or seed is
+    refused with ValueError. report: called after every step.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, betas=(0.9, 0.95), weight_decay=recipe.weight_decay)
+    ema = deepcopy(model).eval().requires_grad_(False)
+    pairs = list(zip(ema.parameters(), model.parameters(), strict=True))
+    progress = Progress(0, recipe.num_steps, [], 0.0)
+    identity = {**asdict(recipe), "seed": seed}
+    if checkpoint is not None and checkpoint.exists():
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if saved["identity"] != identity:
+            raise ValueError(f"checkpoint {checkpoint} belongs to another recipe or seed; delete it or pass another --out")
+        model.load_state_dict(saved["model"])
+        ema.load_state_dict(saved["ema"])
+        optimizer.load_state_dict(saved["optimizer"])
+        progress = Progress(saved["step"], recipe.num_steps, saved["losses"].tolist(), saved["wall_s"])
+
+    def save() -> None:
+        if checkpoint is None:
+            return
+        content = {
+            "identity": identity,
+            "model": model.state_dict(),
+            "ema": ema.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "step": progress.step,
+            "losses": torch.tensor(progress.losses, dtype=torch.float64),
+            "wall_s": progress.wall_s,
+        }
+        checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, checkpoint.with_suffix(".tmp"))
+        os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+
+    model.train()
+    generator = torch.Generator(device=labels.device)
+    last_save = time.monotonic()
+    for step in range(progress.step, recipe.num_steps):
+        start = time.monotonic()
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.learning_rate(step)
+        generator.manual_seed(_seed(seed, step))
+        indices = batch_indices(seed, step, recipe.batch_size, labels, images_per_sample).to(labels.device)
+        value = loss(indices, generator)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, recipe.grad_clip)
+        optimizer.step()
+        decay = min(recipe.ema_decay, (1 + step) / (10 + step))
+        with torch.no_grad():
+            torch._foreach_lerp_([e for e, _ in pairs], [p for _, p in pairs], 1 - decay)
+        progress.losses.append(float(value.detach()))
+        progress.step = step + 1
+        progress.wall_s += time.monotonic() - start
+        report(progress)
+        if time.monotonic() - last_save > checkpoint_every_s:
+            save()
+            last_save = time.monotonic()
+    save()
+    for ema_buffer, buffer in zip(ema.buffers(), model.buffers(), strict=True):
+        ema_buffer.copy_(buffer)
+    model.eval()
+    return ema, progress
