@@ -17,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
+    pretty_exceptions_enable=False,
 )
 score_app = typer.Typer(help="Score images, captions or answers that already exist.", no_args_is_help=True)
 app.add_typer(score_app, name="score")

@@ -84,7 +84,7 @@ def versions() -> dict[str, str]:
 
 @functools.cache
 def commit() -> dict[str, Any]:
-    """{"commit": hash or None, "dirty": flag or None}: dirty when code differs from the commit (results/ and reports/ aside)."""
+    """{"commit": hash or None, "dirty": flag or None}: dirty when tracked code differs from the commit."""
 
     def git(*arguments: str) -> str:
         return subprocess.run(
@@ -94,7 +94,7 @@ def commit() -> dict[str, Any]:
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != ROOT:
             return {"commit": None, "dirty": None}
-        changed = git("status", "--porcelain", "--", ".", ":!results", ":!reports")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results", ":!reports")
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(changed)}
     except (OSError, subprocess.SubprocessError):
         return {"commit": None, "dirty": None}

@@ -52,6 +52,7 @@ class ImageModel(nn.Module):
     """
 
     compiled_methods: ClassVar[tuple[str, ...]] = ()  # the per-step methods that `compile_steps` compiles
+    images_per_sample: int = 1  # images of one class in a row that one training sample holds (MRAR: 4)
     num_classes: int
     spec: Spec
 
