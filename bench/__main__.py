@@ -93,7 +93,9 @@ def reproduce(
     path = render([results], report)
     print(f"report: {path}")
     if failed:
-        raise CheckFailed(f"{len(failed)} of {len(planned.runs)} runs failed, first: {failed[0].model}: {failed[0].reason}")
+        raise CheckFailed(
+            f"{len(failed)} of {len(planned.runs)} runs failed, first: {failed[0].model}: {failed[0].reason}"
+        )
 
 
 @app.command(epilog="Example: python -m bench train transdiff-digits --seed 0 --out transdiff.safetensors")
@@ -129,7 +131,9 @@ def generate(
     )
 
 
-@score_app.command("images", epilog="Example: python -m bench score images samples --reference digits-train --features digits")
+@score_app.command(
+    "images", epilog="Example: python -m bench score images samples --reference digits-train --features digits"
+)
 def score_images(
     generated: Annotated[Path, typer.Argument(help="folder of images, or an .npz of images")],
     reference: Annotated[str, typer.Option(help="folder, .npz (ADM images or mu/sigma) or a data set's name")],

@@ -116,10 +116,6 @@ DECODER_SHARE = (
     "The authors put the decoder's share of the parameters at 33 % (issue #1); counting gives 41 % (TransDiff-L: 277.8 "
     "of 682.5M)."
 )
-SMALL_QUALITY_CAVEAT = (
-    "In small: one trained model per family, 8x8 digit scans, features of a small classifier. The interval covers the "
-    "choice of samples, not retraining."
-)
 
 CLAIMS: tuple[Claim, ...] = (
     Claim(
@@ -140,7 +136,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
         caveat="The abstract names no size; the README gives 1.61 to TransDiff-H. The real validation images score "
         "about 1.68 against the training statistics, so 1.61 lies below the real-data floor. "
-        f"{EVALUATION_CAVEAT} {SMALL_QUALITY_CAVEAT}",
+        f"{EVALUATION_CAVEAT}",
     ),
     Claim(
         id="transdiff-inception-score",
@@ -160,7 +156,7 @@ CLAIMS: tuple[Claim, ...] = (
             "Higher scores are printed for models based on AR Transformers alone: MAR-L 296.0 and MAR-H 303.7 (MAR, "
             "table 4), VAR-d30 323.1 (VAR, table 1).",
         ),
-        caveat=f"Guidance can buy Inception Score at the price of FID. {SMALL_QUALITY_CAVEAT}",
+        caveat="Guidance can buy Inception Score at the price of FID.",
     ),
     Claim(
         id="mrar-fid",
@@ -186,7 +182,7 @@ CLAIMS: tuple[Claim, ...] = (
         ),
         caveat="MRAR is fine-tuned for 40 further epochs and takes four encoder passes and 400 decoder steps for an "
         "image instead of one and 100: it is compared with a cheaper model. 1.42 lies below the real-data floor of "
-        f"about 1.68. {SMALL_QUALITY_CAVEAT}",
+        "about 1.68.",
     ),
     Claim(
         id="transdiff-latency-ar",

@@ -6,8 +6,20 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 PLAIN_EVERY_S = 10.0
+PLAIN_WIDTH = 160  # columns of a table that no terminal shows
+
+
+def console() -> Console:
+    """Where tables are printed: as wide as the terminal, wide enough for whole cells where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
 
 
 class Reporter:
@@ -34,7 +46,11 @@ class PlainReporter(Reporter):
             return
         self.printed = now
         fresh = done - self.first_done
-        eta = "" if done >= self.total or not fresh else f", {(now - self.start) / fresh * (self.total - done):.0f} s left"
+        eta = (
+            ""
+            if done >= self.total or not fresh
+            else f", {(now - self.start) / fresh * (self.total - done):.0f} s left"
+        )
         print(f"{self.title}: {done}/{self.total}{eta}{', ' + note if note else ''}", flush=True)
 
 
@@ -46,7 +62,13 @@ def progress(title: str, total: int) -> Iterator[Reporter]:
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"))
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
     with Progress(*columns) as bar:
         task = bar.add_task(title, total=total, note="")
 

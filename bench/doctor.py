@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Iterator
 
-from rich.console import Console
 from rich.table import Table
 
 from bench import environment
+from bench.console import console
 from reference_models import shipped_weights, specs
 
 Row = tuple[str, str, str]  # thing, what was found, what it unlocks
@@ -43,13 +43,12 @@ def findings() -> Iterator[Row]:
 
 
 def print_doctor() -> None:
-    console = Console()
     table = Table(title="This machine", title_justify="left", box=None, pad_edge=False)
     for column in ("thing", "found", "unlocks"):
         table.add_column(column, overflow="fold")
     for row in findings():
         table.add_row(*row)
-    console.print(table, "")
+    console().print(table, "")
     table = Table(
         title="Released weights: none is looked for or downloaded; pass a file to --weights",
         title_justify="left",
@@ -61,4 +60,4 @@ def print_doctor() -> None:
     for name, spec in specs().items():
         if spec.official:
             table.add_row(name, spec.official.repository, spec.official.file, spec.official.licence)
-    console.print(table)
+    console().print(table)

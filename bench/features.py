@@ -222,7 +222,9 @@ def _augment(images: Tensor, generator: torch.Generator) -> Tensor:
     return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
 
 
-def train_digits(seed: int = 0, num_steps: int = NUM_STEPS, report: Callable[[int, float], None] | None = None) -> DigitsNetwork:
+def train_digits(
+    seed: int = 0, num_steps: int = NUM_STEPS, report: Callable[[int, float], None] | None = None
+) -> DigitsNetwork:
     """The network trained on the 1,297 training scans (AdamW, 100 steps of warm-up, cosine decay), in eval mode.
 
     The same seed, thread count and machine give the same weights; the caller's random state is left alone.
@@ -258,7 +260,9 @@ def held_out_accuracy(network: DigitsNetwork) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.features", description="Train the `digits` feature extractor.")
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.features", description="Train the `digits` feature extractor."
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=NUM_STEPS)
     parser.add_argument("--out", type=Path, help="write the weights here (default: only print the accuracy)")

@@ -48,7 +48,8 @@ def num_decimals(value: float, low: float | None = None, high: float | None = No
     most = MAX_SIGNIFICANT - 1 - exponent(value) if value else 6
     if low is None or high is None or high <= low:
         return max(0, most - 1) if value else 0
-    return max(0, min(1 - exponent((high - low) / 2), most))
+    half_width = float(f"{(high - low) / 2:.1e}")  # 0.0999... counts as 0.10
+    return max(0, min(1 - exponent(half_width), most))
 
 
 def exponent(value: float) -> int:

@@ -43,7 +43,9 @@ def load_model(name: str, *, weights: Path | None, device: str, dtype: str = "fl
     if spec.scale == "digits":
         path = weights or shipped
         if path is None:
-            raise UsageError(f"{name} has no shipped weights: train it (python -m bench train {name}) and pass --weights FILE")
+            raise UsageError(
+                f"{name} has no shipped weights: train it (python -m bench train {name}) and pass --weights FILE"
+            )
         return build(name, weights=path, device=device, dtype=torch_dtype), file_sha256(path) if path.exists() else ""
     if weights is None:
         where = f" (released at {spec.official.repository}, {spec.official.file})" if spec.official else ""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rich.console import Console
 from rich.table import Table
 
 from bench.claims import CLAIMS
+from bench.console import console
 from bench.datasets import DATASETS
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
@@ -13,7 +13,6 @@ from reference_models import shipped_weights, specs
 
 
 def print_inventory() -> None:
-    console = Console()
 
     def show(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
         table = Table(title=f"{title} ({len(rows)})", title_justify="left", box=None, pad_edge=False)
@@ -21,7 +20,7 @@ def print_inventory() -> None:
             table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*row)
-        console.print(table, "")
+        console().print(table, "")
 
     models = []
     for name, spec in specs().items():

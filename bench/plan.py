@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.claims import CLAIMS
+from bench.console import console
 from bench.protocols import PROTOCOLS, quick as quick_protocol
 from bench.records import Protocol, RunSpec, UsageError
-from bench.results import latest, load_records
+from bench.results import load_records
 
 REAL_DATA = "real-data"  # the run that measures held-out scans against training scans: no model
 SCALES = tuple(dict.fromkeys(protocol.scale for protocol in PROTOCOLS.values()))
@@ -45,12 +46,16 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
 
     runs = []
     for protocol in protocols:
-        models = [REAL_DATA, *names] if protocol.collects == "images" and protocol.reference.startswith("digits") else names
+        models = (
+            [REAL_DATA, *names] if protocol.collects == "images" and protocol.reference.startswith("digits") else names
+        )
         for name in models:
             answers = tuple(c.id for c in CLAIMS if protocol.name in _protocols_naming(c, name))
             costs = [r.wall_s for r in previous if r.model == name and r.protocol == asdict(protocol) and r.wall_s]
             runs.append(
-                PlannedRun(RunSpec(name, protocol), answers, _lacking(name, protocol, device), costs[-1] if costs else None)
+                PlannedRun(
+                    RunSpec(name, protocol), answers, _lacking(name, protocol, device), costs[-1] if costs else None
+                )
             )
     return Plan(scale, device, results, tuple(runs))
 
@@ -69,7 +74,9 @@ def _lacking(name: str, protocol: Protocol, device: str) -> tuple[str, ...]:
         lacks.append(f"weights: python -m bench train {name} --out reference_models/weights/{name}.safetensors")
     if "weights" in protocol.needs:
         official = find(name).official
-        lacks.append(f"released weights ({official.repository}: {official.file})" if official else "weights: none were released")
+        lacks.append(
+            f"released weights ({official.repository}: {official.file})" if official else "weights: none were released"
+        )
     if "imagenet-statistics" in protocol.needs:
         lacks.append(f"reference statistics {protocol.reference}")
     if "gpu" in protocol.needs and not device.startswith("cuda"):
@@ -78,7 +85,6 @@ def _lacking(name: str, protocol: Protocol, device: str) -> tuple[str, ...]:
 
 
 def print_plan(plan: Plan) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"scale {plan.scale} on {plan.device}: {len(plan.runs)} runs", title_justify="left")
@@ -89,6 +95,4 @@ def print_plan(plan: Plan) -> None:
         cost = "not measured yet" if run.cost_s is None else f"{run.cost_s:.0f} s last time"
         protocol = run.spec.protocol.name + (" (quick)" if run.spec.protocol.quick else "")
         table.add_row(run.spec.model, protocol, ", ".join(run.answers) or "-", state, cost)
-    Console().print(table)
-
-
+    console().print(table)

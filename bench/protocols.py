@@ -62,4 +62,6 @@ PROTOCOLS: dict[str, Protocol] = {
 
 def quick(protocol: Protocol) -> Protocol:
     """The protocol as a smoke run: a fifth of the images, one timed second in all. Its records are never judged."""
-    return replace(protocol, num_images=protocol.num_images // 5, min_duration_s=0.0, throughput_batch_size=16, quick=True)
+    return replace(
+        protocol, num_images=protocol.num_images // 5, min_duration_s=0.0, throughput_batch_size=16, quick=True
+    )

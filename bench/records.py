@@ -27,7 +27,9 @@ class Source:
     paper: str  # as "TransDiff (arXiv 2506.09482)"
     where: str  # table, section, abstract or issue
     url: str  # without a scheme, as "arXiv:2506.09482" or "github.com/TransDiff/TransDiff README @0081b3a"
-    standing: str  # "authors" | "authors, superseded" | "authors, informal" | "independent" | "secondary" | "inferred" | ...
+    standing: (
+        str  # "authors" | "authors, superseded" | "authors, informal" | "independent" | "secondary" | "inferred" | ...
+    )
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,9 @@ class Record:
     protocol: Mapping[str, Any]  # the Protocol as a dict
     settings: Mapping[str, Any]  # the sampling settings in force
     measurements: Mapping[str, Measurement]
-    inputs: Mapping[str, Any]  # what the numbers depend on: weights sha256, metric versions, code version; equal inputs are not measured again
+    inputs: Mapping[
+        str, Any
+    ]  # what the numbers depend on: weights sha256, metric versions, code version; equal inputs are not measured again
     environment: Mapping[str, Any]  # machine, versions, commit
     created_utc: str  # ISO 8601
     status: Literal["ok", "failed"] = "ok"

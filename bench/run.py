@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import inspect
 import io
 import json
 import time
@@ -19,28 +20,34 @@ from bench.collect.images import collect_images
 from bench.collect.timings import collect_timings
 from bench.console import progress
 from bench.generate import file_sha256, load_model
-from bench.metrics import METRICS
+from bench.datasets import digits
+from bench.metrics import METRICS, latency
 from bench.plan import REAL_DATA, Plan, PlannedRun
 from bench.records import CheckFailed, Measurement, Record, RunSpec
-from bench.results import load_records, save_record
+from bench.results import is_current, load_records, save_record
+from bench.score import score_images
 
 WORK = ".work"  # inside the results folder, ignored by git: unfinished samples, and the list of records measured here
 LEDGER = "measured-here.json"
 GRID_ROWS = 6  # rows of the sample grid kept for the report
 
 
-def code_sha256() -> str:
-    """Hash of the code that paints and collects: every module of reference_models and bench/collect."""
+def code_sha256(network: type) -> str:
+    """Hash of the code that paints and collects: the family's own file, what families share, and bench/collect."""
+    import reference_models
+
+    own = Path(inspect.getfile(network))
+    others = {module.rsplit(".", 1)[1] for module in reference_models.MODELS.values()} | {"training", "__init__"}
+    shared = [path for path in Path(reference_models.__file__).parent.glob("*.py") if path.stem not in others]
     digest = hashlib.sha256()
-    for folder in ("reference_models", "bench/collect"):
-        for path in sorted((environment.ROOT / folder).glob("*.py")):
-            digest.update(path.read_bytes())
+    for path in [own, *sorted({*shared} - {own}), *sorted((Path(__file__).parent / "collect").glob("*.py"))]:
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def run_inputs(spec: RunSpec, device: str) -> dict[str, Any]:
     """What the numbers of a run depend on. A record with equal inputs is not measured again."""
-    from reference_models import shipped_weights
+    from reference_models import find, shipped_weights
 
     weights = None if spec.model == REAL_DATA else shipped_weights(spec.model)
     return json.loads(
@@ -50,7 +57,7 @@ def run_inputs(spec: RunSpec, device: str) -> dict[str, Any]:
                 "protocol": asdict(spec.protocol),
                 "settings": dict(spec.settings),
                 "weights_sha256": file_sha256(weights) if weights else None,
-                "code_sha256": None if spec.model == REAL_DATA else code_sha256(),
+                "code_sha256": None if spec.model == REAL_DATA else code_sha256(find(spec.model).network),
                 "metric_versions": {name: METRICS[name].version for name in spec.protocol.metrics},
                 "torch": environment.versions().get("torch"),
                 "machine": environment.machine(device),
@@ -71,7 +78,7 @@ def run_plan(plan: Plan) -> list[Record]:
             print(f"{title}: not run: needs {'; '.join(planned.lacks)}", flush=True)
             continue
         inputs = run_inputs(planned.spec, plan.device)
-        if any(r.inputs == inputs and r.status == "ok" and r.file in here for r in records):
+        if any(r.file in here and is_current(r, inputs) for r in records):
             print(f"{title}: measured before, inputs unchanged", flush=True)
             continue
         record = run_one(planned, inputs, plan.device, work)
@@ -116,3 +123,69 @@ def run_one(planned: PlannedRun, inputs: dict[str, Any], device: str, work: Path
         wall_s=time.monotonic() - start,
         **{"settings": dict(spec.settings), "measurements": {}, **found},
     )
+
+
+def _images(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+    """Generate once, score on all metrics."""
+    protocol = spec.protocol
+    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+    folder = work / "images" / f"{spec.model}-{key}"
+    with progress(f"{spec.model}: images", protocol.num_images) as bar:
+        images = collect_images(
+            model,
+            num_images=protocol.num_images,
+            seed=protocol.seed,
+            batch_size=protocol.batch_size,
+            settings=spec.settings,
+            folder=folder,
+            advance=bar.update,
+        )
+    return _scored(images, spec, model.num_classes)
+
+
+def _real_data(spec: RunSpec) -> dict[str, Any]:
+    """The real-data floor as a run of its own: held-out scans, as many as a model's images, against training scans."""
+    images, _ = digits.load("heldout")
+    return {"family": "real", **_scored(images[: spec.protocol.num_images], spec, digits.NUM_CLASSES)}
+
+
+def _scored(images: np.ndarray, spec: RunSpec, num_classes: int) -> dict[str, Any]:
+    protocol = spec.protocol
+    scores = score_images(images, protocol.reference, features=protocol.features, floor=spec.model != REAL_DATA)
+    return {
+        "measurements": {name: Measurement(**fields) for name, fields in scores["metrics"].items()},
+        "raw": {key: scores[key] for key in ("audit", "floor", "refused", "not_run")} | {"scoring": scores["protocol"]},
+        "images_png": grid_png(images[: GRID_ROWS * num_classes], num_classes),
+    }
+
+
+def grid_png(images: np.ndarray, columns: int) -> str:
+    """Images uint8 (N, 3, H, W) as one picture, row by row, base64 PNG."""
+    from PIL import Image
+
+    rows = len(images) // columns
+    _, channels, height, width = images.shape
+    cells = images[: rows * columns].reshape(rows, columns, channels, height, width)
+    picture = cells.transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def _timings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+    protocol = spec.protocol
+    stages = ("latency", "throughput", "memory and arithmetic")
+    with progress(f"{spec.model}: timing", len(stages)) as bar:
+        raw = collect_timings(
+            model,
+            latency_batch_size=protocol.latency_batch_size,
+            throughput_batch_size=protocol.throughput_batch_size,
+            min_rounds=protocol.min_rounds,
+            min_duration_s=protocol.min_duration_s,
+            settings=spec.settings,
+            seed=protocol.seed,
+            advance=lambda stage: bar.update(stages.index(stage), stage),
+        )
+        bar.update(len(stages))
+    measurements = latency.summarise(raw)
+    return {"measurements": measurements, "raw": {"rounds_s": raw["latency"].pop("rounds_s"), **raw}}

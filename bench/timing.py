@@ -8,11 +8,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from bench import environment
 from bench.collect.timings import collect_timings
+from bench.console import console
 from bench.metrics.latency import summarise
 from bench.records import UsageError
 
@@ -32,7 +32,16 @@ def time_models(
     for name in names:
         find(name)
     table = Table(title=f"{environment.machine(device)}, {dtype}", title_justify="left")
-    for column in ("model", "batch", "latency p50", "p90", "95 % interval", "images/s", "rounds", "network evaluations"):
+    for column in (
+        "model",
+        "batch",
+        "latency p50",
+        "p90",
+        "95 % interval",
+        "images/s",
+        "rounds",
+        "network evaluations",
+    ):
         table.add_column(column, justify="left" if column == "model" else "right")
     found: dict[str, Any] = {}
     for name in names:
@@ -65,7 +74,7 @@ def time_models(
                 "raw": raw,
                 "sampling": dict(model.spec.sampling),
             }
-    Console().print(table)
+    console().print(table)
     if json_file is not None:
         content = {
             "metrics": {name: entry["metrics"] for name, entry in found.items()},

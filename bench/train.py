@@ -1,6 +1,6 @@
 """Train one of the digits models: data from datasets/, the loop from reference_models/training.py.
 
-    python -m bench train transdiff-digits --seed 0
+python -m bench train transdiff-digits --seed 0
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
 
     spec = find(name)
     if spec.recipe is None:
-        raise UsageError(f"model {name!r} cannot be trained here: only models of the digits scale have a training recipe")
+        raise UsageError(
+            f"model {name!r} cannot be trained here: only models of the digits scale have a training recipe"
+        )
     recipe = spec.recipe if num_steps is None else replace(spec.recipe, num_steps=num_steps)
     images, labels_array = digits.load("train")
     labels = torch.from_numpy(labels_array).to(device)
@@ -77,7 +79,8 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     source = commit()
     metadata = {
         "model": name,
-        "command": f"python -m bench train {name} --seed {seed}" + ("" if num_steps is None else f" --steps {num_steps}"),
+        "command": f"python -m bench train {name} --seed {seed}"
+        + ("" if num_steps is None else f" --steps {num_steps}"),
         "commit": f"{source['commit']}{' + changes' if source['dirty'] else ''}",
         "seed": str(seed),
         "steps": str(state.step),

@@ -79,13 +79,13 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
         )
 
     found: dict[str, Record] = {}
-    lacking: dict[str, str] = {}  # why a model cannot be judged, by model
+    lacking: dict[str, str] = {}  # by model: why its run failed, "" where there was none
     for model in (side.subject, *side.baselines):
         record = find(model, side.protocol, records)
         if record is None:
-            lacking[model] = "no record"
+            lacking[model] = ""
         elif record.status != "ok":
-            lacking[model] = f"its run failed: {record.reason.rstrip('.')}"
+            lacking[model] = record.reason or "no reason kept"
         else:
             found[model] = record
     baselines = [found[model] for model in side.baselines if model in found]
@@ -104,7 +104,8 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     words = [finding.word for finding in findings]
     word = next((word for word in DECISIVE if word in words), words[0])
     reason = " ".join(finding.text for finding in findings) + below_floor(side, subject)
-    reason += "".join(f" Not judged against {model}: {why}." for model, why in lacking.items())
+    if lacking:
+        reason += f" Not judged against every baseline: {lacking_words(lacking)}."
     estimates = [finding.estimate for finding in findings if finding.estimate]
     return verdict(word, reason, used, least_favourable(side, estimates))
 
@@ -119,9 +120,15 @@ def not_run_reason(side: Comparison, lacking: Mapping[str, str]) -> str:
     """What is missing, and the command that would run it."""
     command = "python -m bench reproduce" + ("" if side.scale == "digits" else f" --scale {side.scale}")
     command += "".join(f" --only {model}" for model in lacking)
-    whats = "; ".join(f"{model}: {why}" for model, why in lacking.items())
     needs = f"Needs {listed(side.needs)}. " if side.needs else ""
-    return f"{needs}Under {side.protocol}, {whats}. `{command}` would run it."
+    return f"{needs}Under {side.protocol}: {lacking_words(lacking)}. `{command}` would run it."
+
+
+def lacking_words(lacking: Mapping[str, str]) -> str:
+    """As "no record of var-digits and sit-digits; mar-digits failed (out of memory)"."""
+    absent = [model for model, why in lacking.items() if not why]
+    failed = [f"{model} failed ({why.rstrip('.')})" for model, why in lacking.items() if why]
+    return "; ".join(([f"no record of {listed(absent)}"] if absent else []) + failed)
 
 
 def unit_of(claim: Claim, side: Comparison) -> str:
@@ -139,7 +146,7 @@ def against_print(claim: Claim, side: Comparison, subject: Record) -> Finding:
     measured = subject.measurements.get(side.metric)
     if measured is None:
         return Finding("inconclusive", f"{subject.model} has no {side.metric}.")
-    return within_tolerance(claim, as_interval(measured), subject.model)
+    return within_tolerance(claim, side, as_interval(measured), f"{subject.model} reaches", side.metric)
 
 
 def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: Record) -> Finding:
@@ -180,7 +187,7 @@ def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) ->
         return Finding("inconclusive", f"{subject.model if not ours else baseline.model} kept no raw rounds.")
     estimate = ratio_of_medians(theirs, ours)
     if side.kind == "ratio":
-        return within_tolerance(claim, estimate, f"{subject.model} against {baseline.model}")
+        return within_tolerance(claim, side, estimate, f"{subject.model} is", f"times as fast as {baseline.model}")
     word = direction(estimate.low, estimate.high, neutral=1.0)
     numbers = (
         f"median {quantity('latency_s', float(np.median(ours)))} against "
@@ -197,19 +204,26 @@ def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) ->
     return Finding(word, f"{relation.capitalize()} than {baseline.model} ({numbers}; {shown}).", estimate)
 
 
-def within_tolerance(claim: Claim, estimate: Interval, what: str) -> Finding:
-    """Reproduced where the whole interval lies within the tolerance, on either side of the printed number."""
+def within_tolerance(claim: Claim, side: Comparison, estimate: Interval, before: str, after: str) -> Finding:
+    """Reproduced where the whole interval lies within the tolerance, on either side of the printed number.
+
+    `before` and `after` are the words around the number.
+    """
     low, high = claim.value * (1 - claim.tolerance), claim.value * (1 + claim.tolerance)
-    allowed = f"{number(claim.value)} ± {claim.tolerance:.0%} ({interval(claim.value, low, high)})"
+    allowed = f"{claim.value:g} ± {100 * claim.tolerance:g} % ({interval(claim.value, low, high)})"
     if math.isnan(estimate.low):
-        return Finding("inconclusive", f"{what}: {number(estimate.value)}, its interval unknown; printed {allowed}.")
+        return Finding(
+            "inconclusive", f"{before} {number(estimate.value)} {after}, interval unknown; printed {allowed}."
+        )
     bounds = (estimate.value, estimate.low, estimate.high)
-    measured = f"{number(*bounds)}, 95 % interval {interval(*bounds)},"
+    measured = f"{before} {number(*bounds)} {after}, 95 % interval {interval(*bounds)}"
     if low <= estimate.low and estimate.high <= high:
-        return Finding("reproduced", f"{what}: {measured} within {allowed}.", estimate)
-    if estimate.high < low or estimate.low > high:
-        return Finding("not reproduced", f"{what}: {measured} outside {allowed}.", estimate)
-    return Finding("inconclusive", f"{what}: {measured} straddles the border of {allowed}.", estimate)
+        return Finding("reproduced", f"{measured}: within {allowed}.", estimate)
+    if low <= estimate.high and estimate.low <= high:
+        return Finding("inconclusive", f"{measured}: straddles the border of {allowed}.", estimate)
+    too_good = (estimate.value > claim.value) == (side.kind == "ratio" or side.better == "higher")
+    remark = " Better than printed, which is as suspicious as worse." if too_good else ""
+    return Finding("not reproduced", f"{measured}: outside {allowed}.{remark}", estimate)
 
 
 def direction(low: float, high: float, *, neutral: float) -> Word:

@@ -22,9 +22,9 @@ MODELS = {
     "transdiff": "reference_models.transdiff",  # TransDiff and TransDiff-MRAR
     "mar": "reference_models.mar",
     "llamagen": "reference_models.llamagen",
-    # "var": "reference_models.var",
+    "var": "reference_models.var",
     "dit": "reference_models.dit",  # DiT and SiT
-    # "d-dit": "reference_models.d_dit",
+    "d-dit": "reference_models.d_dit",
 }
 WEIGHTS = Path(__file__).parent / "weights"  # the digits models, as shipped
 

@@ -1,7 +1,10 @@
 """Weights on disk: the authors' released files, and our own.
 
-Released: `.pth`/`.pt` (with `model`, `model_ema`, `ema`, `state_dict` and an argparse.Namespace, or a bare state dict),
-safetensors (also sharded), diffusers folders. Everything is read with `weights_only=True` and the allow-list below.
+Released: `.pth`/`.pt`, safetensors (also sharded), folders as diffusers writes them. What the `.pth` hold:
+TransDiff, MAR and MAR's VAE: `model`, `model_ema` (None in some), optimizer, argparse.Namespace.
+DiT, SiT: a bare state dict; their training writes `ema` beside `model`.  VAR and its VAE: a bare state dict.
+LlamaGen: `model` (B, L, XL, VQ-16), bare (XXL, 3B: FSDP), `module` where DeepSpeed wrote it.
+Everything is unpickled with `weights_only=True` and the allow-list below.
 Ours: one safetensors file with string metadata.
 """
 
@@ -9,19 +12,24 @@ from __future__ import annotations
 
 import argparse
 import json
+import pickle
 import re
+import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from torch import Tensor, nn
 
 # What a released .pth may hold beside tensors and containers. Nothing else is unpickled.
 ALLOWED = [argparse.Namespace]
 # Where the weights are inside a .pth, best first: the authors evaluate their EMA weights.
 EMA_KEYS = ("model_ema", "ema")
-PLAIN_KEYS = ("model", "state_dict", "module", "trainer")
+PLAIN_KEYS = ("model", "state_dict", "module")
+# What a folder's weights are called (diffusers, transformers), best first; other names are variants (`.fp16`) or shards.
+STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
+SUFFIXES = (".safetensors.index.json", ".safetensors", ".bin")
 
 
 class CheckpointError(Exception):
@@ -46,12 +54,20 @@ def read_state(path: Path | str, ema: bool = True) -> dict[str, Tensor]:
         return _read_pickle(path, ema)
     except CheckpointError:
         raise
-    except SafetensorError as error:
-        raise CheckpointError(f"weights {path}: not a whole safetensors file ({error})") from error
-    except (RuntimeError, EOFError, OSError, KeyError, ValueError, json.JSONDecodeError) as error:
-        raise CheckpointError(f"weights {path}: cannot be read ({str(error).splitlines()[0]})") from error
-    except Exception as error:  # torch.load raises pickle.UnpicklingError and zipfile errors, by version
-        raise CheckpointError(f"weights {path}: refused ({type(error).__name__}: {str(error).splitlines()[0]})") from error
+    except Exception as error:  # a broken file makes torch, zipfile, pickle, json and safetensors raise what they like
+        raise CheckpointError(f"weights {path}: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """One line. Torch's own words on a foreign class are not passed on: they advise to unpickle it after all."""
+    if isinstance(error, pickle.UnpicklingError):
+        foreign = re.search(r"GLOBAL (\S+)", str(error))
+        if foreign:
+            allowed = ", ".join(f"{cls.__module__}.{cls.__name__}" for cls in ALLOWED)
+            return f"refused: it holds {foreign[1]}; beside tensors and containers only {allowed} is unpickled"
+        return "cannot be read: no checkpoint, or a damaged one"
+    detail = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    return f"cannot be read: no checkpoint, or cut off ({detail})"
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -71,27 +87,30 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
 
 
 def _read_folder(folder: Path) -> dict[str, Tensor]:
-    """A diffusers folder (`transformer/` or `unet/` inside, or the model's own folder)."""
+    """The weights of a folder as diffusers writes it: the model's own, or a pipeline's with `transformer/` inside."""
     for place in (folder, folder / "transformer"):
-        for index in sorted(place.glob("*.safetensors.index.json")):
-            return _read_shards(index)
-        for file in sorted(place.glob("*.safetensors")):
-            return _read_safetensors(file)
-        for file in sorted(place.glob("*.bin")):
-            return _read_pickle(file, ema=False)
-    raise CheckpointError(f"weights {folder}: a folder without .safetensors or .bin weights")
+        for name in (stem + suffix for stem in STEMS for suffix in SUFFIXES):
+            if (place / name).exists():
+                return read_state(place / name)
+    names = ", ".join(stem + ".safetensors" for stem in STEMS)
+    raise CheckpointError(f"weights {folder}: a folder with none of {names} (or .safetensors.index.json, .bin)")
 
 
 def _read_pickle(path: Path, ema: bool) -> dict[str, Tensor]:
+    # Mapped, not read, where the format allows it: the optimizer's state beside the weights stays on disk.
     with torch.serialization.safe_globals(ALLOWED):
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     for key in (*EMA_KEYS, *PLAIN_KEYS) if ema else (*PLAIN_KEYS, *EMA_KEYS):
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping) and content[key]:
             content = content[key]
             break
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+    if (
+        not isinstance(content, Mapping)
+        or not content
+        or not all(isinstance(value, Tensor) for value in content.values())
+    ):
         raise CheckpointError(f"weights {path}: holds no state dict (a mapping from names to tensors)")
-    return {re.sub(r"^(module|_orig_mod)\.", "", key): value for key, value in content.items()}
+    return {re.sub(r"^((module|_orig_mod)\.)+", "", key): value.detach() for key, value in content.items()}
 
 
 def rename(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]]) -> dict[str, Tensor]:

@@ -105,7 +105,6 @@ class DDiT(ImageModel):
     """
 
     compiled_methods: ClassVar[tuple[str, ...]] = ("guided_velocity", "text_features")
-    text_encoder: TextEncoder | None = None
 
     def __init__(
         self,
@@ -140,10 +139,10 @@ class DDiT(ImageModel):
         self.image_head = nn.Linear(hidden_size, patch_size**2 * in_channels)
         self.text_head = nn.Linear(hidden_size, vocab_size)
         self._initialise()
-        if text_encoder is not None:
-            self.text_encoder = SmallTextEncoder(text_size=text_size, **text_encoder)
-            if self.text_encoder.vocab_size != vocab_size:
-                raise ValueError(f"vocab_size {vocab_size}: its text encoder has {self.text_encoder.vocab_size} tokens")
+        own = None if text_encoder is None else SmallTextEncoder(text_size=text_size, **text_encoder)
+        if own is not None and own.vocab_size != vocab_size:
+            raise ValueError(f"vocab_size {vocab_size}: its text encoder has {own.vocab_size} tokens")
+        self.text_encoder: TextEncoder | None = own
 
     def _initialise(self) -> None:
         """adaLN-Zero, as DiT.  Departs from official: the authors train nothing from scratch, they start from SD3."""
@@ -198,7 +197,7 @@ class DDiT(ImageModel):
     ) -> Tensor:
         """Velocity at x_t, float32 (B, C, h, w).
 
-        text: (B, L, D), embedded; with guidance (cfg_scale > 1) twice as many, those of the empty caption first.
+        text: (B, L, D), embedded; with guidance (above scale 1, as official) twice as many, the empty captions first.
         modulation, head_modulation: of one time for all, or of each row's own.
         """
         image = self.embed_image(x_t)

@@ -1,14 +1,16 @@
 """LlamaGen (arXiv:2406.06525): a Llama decoder writes an image token by token, in raster order.
 
-The sequence is [class, token 1, ..., token N - 1]; position i predicts token i + 1 of a VQ codebook (section 3.2). RMSNorm,
-SwiGLU, no biases, rotary positions in two dimensions. Guidance mixes the logits with those of the null class, the last row
-of the class table (section 3.2.3). The AR-only baseline with discrete tokens.
-Departs from official: one uniform number per token picks it by inverse CDF, instead of torch.multinomial on a global generator;
-attention looks at the filled part of the key/value cache, not at all of it; the two input matrices of SwiGLU are one.
+The sequence is [class, token 1, ..., token N - 1]; what stands at place i predicts token i + 1 of a VQ codebook.
+RMSNorm, SwiGLU, no biases, rotary positions in two dimensions. Classifier-free guidance mixes the logits with those of
+the null class, the last row of the class table. The AR-only baseline with discrete tokens.
+Departs from official: a uniform number per token picks it by inverse CDF (there: torch.multinomial on a global
+generator); attention looks at the filled part of the key/value cache, not at all of it; SwiGLU's w1 and w3 are one
+matrix; the setting `cfg_interval`, which no published number uses, is left out.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -26,7 +28,7 @@ Cache = tuple[Tensor, Tensor]  # keys and values of one block, each (B, H, lengt
 
 
 def swiglu_size(hidden_size: int, multiple_of: int = 256, multiplier: float = 1.0) -> int:
-    """Width of a SwiGLU of as many parameters as an MLP of ratio 4: two thirds of 4 * hidden_size, rounded up (as Llama)."""
+    """Width of a SwiGLU with as many parameters as an MLP of ratio 4: 8/3 of hidden_size, rounded up (as Llama)."""
     size = int(multiplier * int(8 * hidden_size / 3))
     return -(-size // multiple_of) * multiple_of
 
@@ -35,10 +37,10 @@ def rotary_table(grid: int, head_size: int, base: float, device: torch.device) -
     """Cosines and signed sines of the 2-D positions, float32 (2, 1 + grid^2, head_size).
 
     The first half of a head turns with the row, the second with the column; channels 2k and 2k + 1 are one plane.
-    The class position has zeros, not the identity: its query and key vanish, so every token gives it the score 0.
+    The class position has zeros, not the identity: its query and key vanish, and every token gives it the score 0.
     """
-    freqs = 1.0 / base ** (torch.arange(0, head_size // 2, 2, dtype=torch.float32, device=device) / (head_size // 2))
-    angles = torch.arange(grid, dtype=torch.float32, device=device)[:, None] * freqs  # (grid, d / 4)
+    exponents = torch.arange(0, head_size // 2, 2, dtype=torch.float32, device=device) / (head_size // 2)
+    angles = torch.arange(grid, dtype=torch.float32, device=device)[:, None] / base**exponents  # (grid, d / 4)
     rows = angles[:, None].expand(grid, grid, -1)
     angles = torch.cat([rows, rows.transpose(0, 1)], dim=-1).flatten(0, 1)  # (N, d / 2)
     cos, sin = angles.cos(), angles.sin()
@@ -54,7 +56,7 @@ def rotate(x: Tensor, rotary: Tensor) -> Tensor:
 
 
 def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
-    """Inverted dropout with an explicit generator; None: off."""
+    """Dropout from an explicit generator; None: off."""
     if generator is None or rate == 0.0:
         return x
     kept = torch.rand(x.shape, generator=generator, device=generator.device).to(x.device) >= rate
@@ -62,10 +64,10 @@ def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor
 
 
 def draw(logits: Tensor, uniform: Tensor, top_k: int, top_p: float) -> Tensor:
-    """One token per row by inverse CDF in float32: the first whose cumulative probability exceeds `uniform`.
+    """One token per row by inverse CDF: the first whose cumulative probability exceeds `uniform`.
 
-    logits: (B, V)  uniform: (B, 1) in [0, 1) -> int64 (B,).  top_k: keep so many of the likeliest, 0: all;
-    top_p: keep the likeliest until their sum exceeds it, 1: all (the authors' order: top_k, then top_p).
+    logits: float32 (B, V)  uniform: (B, 1) in [0, 1) -> int64 (B,).  top_k: keep so many of the likeliest, 0: all;
+    then top_p: keep the likeliest until their sum exceeds it, 1: all.
     """
     if top_k > 0:
         smallest_kept = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
@@ -76,7 +78,7 @@ def draw(logits: Tensor, uniform: Tensor, top_k: int, top_p: float) -> Tensor:
         removed = F.pad(beyond, (1, 0))[:, :-1]  # the token that crosses the line stays
         logits = logits.masked_fill(removed.scatter(1, order, removed), -torch.inf)
     cdf = logits.softmax(-1).cumsum(-1)
-    # times the sum, which rounding leaves a little off 1: so no draw falls behind the last token
+    # Times the total, which rounding leaves a little off 1: so that no draw falls behind the last token.
     return torch.searchsorted(cdf, uniform * cdf[:, -1:], right=True)[:, 0]
 
 
@@ -89,8 +91,15 @@ class Attention(nn.Module):
         self.qkv = nn.Linear(hidden_size, (num_heads + 2 * num_kv_heads) * self.head_size, bias=False)
         self.proj = nn.Linear(hidden_size, hidden_size, bias=False)
 
-    def forward(self, x: Tensor, rotary: Tensor, cache: Cache | None, position: Tensor | None, mask: Tensor | None) -> Tensor:
-        """Causal over x (B, N, D); with a cache, over what it holds and x (B, 1, D), which is put at `position` (1,)."""
+    def forward(
+        self,
+        x: Tensor,
+        rotary: Tensor,
+        cache: Cache | None = None,
+        position: Tensor | None = None,
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """Causal over x (B, N, D); with a cache, x (B, 1, D) is put at `position` (1,) and looks where mask is 0."""
         qkv = self.qkv(x).unflatten(-1, (-1, self.head_size))  # (B, N, H + 2 Hkv, d)
         qk, v = qkv.split([self.num_heads + self.num_kv_heads, self.num_kv_heads], dim=2)
         q, k = rotate(qk, rotary).split([self.num_heads, self.num_kv_heads], dim=2)
@@ -103,7 +112,7 @@ class Attention(nn.Module):
 
 
 class SwiGlu(nn.Module):
-    """silu(gate(x)) * up(x), then down; gate and up are one matrix."""
+    """down(silu(gate(x)) * up(x)), gate and up in one matrix."""
 
     def __init__(self, hidden_size: int, mlp_size: int):
         super().__init__()
@@ -118,26 +127,22 @@ class SwiGlu(nn.Module):
 class Block(nn.Module):
     """Pre-norm attention and SwiGLU."""
 
-    def __init__(self, hidden_size: int, num_heads: int, num_kv_heads: int, mlp_size: int, norm_eps: float, dropout_rate: float):
+    def __init__(self, hidden_size: int, num_heads: int, num_kv_heads: int, mlp_size: int, norm_eps: float):
         super().__init__()
         self.norm1 = nn.RMSNorm(hidden_size, eps=norm_eps)
         self.attn = Attention(hidden_size, num_heads, num_kv_heads)
         self.norm2 = nn.RMSNorm(hidden_size, eps=norm_eps)
         self.mlp = SwiGlu(hidden_size, mlp_size)
-        self.dropout_rate = dropout_rate
 
-    def forward(
-        self,
-        x: Tensor,
-        rotary: Tensor,
-        cache: Cache | None = None,
-        position: Tensor | None = None,
-        mask: Tensor | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Tensor:
-        """x: (B, N, D)  rotary: (2, N, d) -> (B, N, D).  generator: of the dropout; None: off."""
-        x = x + dropout(self.attn(self.norm1(x), rotary, cache, position, mask), self.dropout_rate, generator)
-        return x + dropout(self.mlp(self.norm2(x)), self.dropout_rate, generator)
+    def forward(self, x: Tensor, rotary: Tensor, rate: float, generator: torch.Generator | None) -> Tensor:
+        """All positions, with dropout at `rate` where there is a generator.  x: (B, N, D)  rotary: (2, N, d)."""
+        x = x + dropout(self.attn(self.norm1(x), rotary), rate, generator)
+        return x + dropout(self.mlp(self.norm2(x)), rate, generator)
+
+    def step(self, x: Tensor, rotary: Tensor, cache: Cache, position: Tensor, mask: Tensor) -> Tensor:
+        """One position.  x: (B, 1, D)  rotary: (2, 1, d)  position: (1,)  mask: (1, length)."""
+        x = x + self.attn(self.norm1(x), rotary, cache, position, mask)
+        return x + self.mlp(self.norm2(x))
 
 
 class LlamaGen(ImageModel):
@@ -155,19 +160,21 @@ class LlamaGen(ImageModel):
         vocab_size: int = 16384,
         num_classes: int = 1000,
         latent_size: int = 16,
-        num_kv_heads: int | None = None,
+        num_kv_heads: int | None = None,  # None: as many as num_heads
         norm_eps: float = 1e-5,
         rotary_base: float = 10000.0,
-        label_dropout: float = 0.1,
-        dropout_rate: float = 0.1,  # of the token embeddings and of what each attention and each SwiGLU adds, in training
+        label_dropout: float = 0.1,  # 0: there is no null class
+        dropout_rate: float = 0.1,  # of the embedded tokens and of each attention's and each SwiGLU's output
     ):
         super().__init__()
-        self.vocab_size, self.num_classes, self.latent_size = vocab_size, num_classes, latent_size
-        self.rotary_base, self.label_dropout, self.dropout_rate = rotary_base, label_dropout, dropout_rate
-        self.label_embed = nn.Embedding(num_classes + (label_dropout > 0), hidden_size)  # the last row is the null class
+        self.num_classes, self.latent_size, self.num_tokens = num_classes, latent_size, latent_size**2
+        self.label_dropout, self.dropout_rate = label_dropout, dropout_rate
+        self.head_size, self.num_kv_heads = hidden_size // num_heads, num_kv_heads or num_heads
+        self.rotary_base, self.cache_step = rotary_base, CACHE_STEP
+        self.label_embed = nn.Embedding(num_classes + (label_dropout > 0), hidden_size)
         self.token_embed = nn.Embedding(vocab_size, hidden_size)
         self.blocks = nn.ModuleList(
-            Block(hidden_size, num_heads, num_kv_heads or num_heads, mlp_size, norm_eps, dropout_rate) for _ in range(depth)
+            Block(hidden_size, num_heads, self.num_kv_heads, mlp_size, norm_eps) for _ in range(depth)
         )
         self.norm = nn.RMSNorm(hidden_size, eps=norm_eps)
         self.head = nn.Linear(hidden_size, vocab_size, bias=False)
@@ -176,31 +183,26 @@ class LlamaGen(ImageModel):
                 nn.init.normal_(module.weight, std=0.02)
         nn.init.zeros_(self.head.weight)  # training starts from the uniform distribution
 
-    @property
-    def num_tokens(self) -> int:
-        return self.latent_size**2
-
     def rotary(self) -> Tensor:
-        """Positions of the N inputs (the class and all tokens but the last), float32 (2, N, d): made anew, so that no cast rounds them."""
-        head_size = self.blocks[0].attn.head_size
-        return rotary_table(self.latent_size, head_size, self.rotary_base, self.device)[:, : self.num_tokens]
+        """Of the N inputs: the class and all tokens but the last, (2, N, d).  Made anew: no cast has rounded it."""
+        return rotary_table(self.latent_size, self.head_size, self.rotary_base, self.device)[:, : self.num_tokens]
 
     # -- training ------------------------------------------------------------------------------------------------
     def logits(self, tokens: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Teacher-forced logits of every token, float32 (B, N, V).  tokens: (B, N)  labels: (B,)  generator: of the dropout."""
+        """Teacher-forced logits, float32 (B, N, V).  tokens: (B, N)  labels: (B,)  generator: dropout's; None: off."""
         x = torch.cat([self.label_embed(labels)[:, None], self.token_embed(tokens[:, :-1])], dim=1)  # (B, N, D)
         x = dropout(x, self.dropout_rate, generator)
         rotary = self.rotary()
         for block in self.blocks:
-            x = block(x, rotary, generator=generator)
+            x = block(x, rotary, self.dropout_rate, generator)
         return self.head(self.norm(x)).float()
 
     def token_loss(self, tokens: Tensor, labels: Tensor, generator: torch.Generator | None = None) -> Tensor:
-        """Mean cross-entropy of the tokens (B, N) in nats, equation 1; without a generator nothing is random."""
+        """Mean cross-entropy of the tokens (B, N), in nats; without a generator nothing is random."""
         return F.cross_entropy(self.logits(tokens, labels, generator).flatten(0, 1), tokens.flatten())
 
     def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """`token_loss` with label dropout, and in train mode with dropout.  latents: token ids (B, h, w)."""
+        """`token_loss` with label dropout and, in train mode, dropout.  latents: token ids (B, h, w)."""
         dropped = torch.rand(len(labels), generator=generator, device=generator.device) < self.label_dropout
         labels = torch.where(dropped.to(labels.device), self.num_classes, labels)
         return self.token_loss(latents.flatten(1), labels, generator if self.training else None)
@@ -210,23 +212,22 @@ class LlamaGen(ImageModel):
         self,
         x: Tensor,
         position: Tensor,
-        cache: list[Cache],
+        caches: list[Cache],
         rotary: Tensor,
         mask: Tensor,
         uniform: Tensor,
-        *,
         cfg_scale: float,
         temperature: float,
         top_k: int,
         top_p: float,
     ) -> tuple[Tensor, Tensor]:
-        """The tokens (B,) that follow `position`, and their embeddings, which are the next x.
+        """The token that follows `position`, (B,), and its embedding, the next x.
 
-        x: (B, 1, D), under guidance (2B, 1, D): conditional, then null.  position: int64 (1,), where the cache is filled.
-        rotary: (2, 1, d) and mask: (1, length) of this position.  uniform: (B, 1) draws in [0, 1).
+        x: (B, 1, D), under guidance (2B, 1, D): conditional, then null.  position: int64 (1,), where the caches get
+        filled.  rotary: (2, 1, d) and mask: (1, length) of this position.  uniform: (B, 1) draws in [0, 1).
         """
-        for block, keys_values in zip(self.blocks, cache, strict=True):
-            x = block(x, rotary, keys_values, position, mask)
+        for block, cache in zip(self.blocks, caches, strict=True):
+            x = block.step(x, rotary, cache, position, mask)  # type: ignore[operator]
         logits = self.head(self.norm(x))[:, 0].float()
         if cfg_scale > 1.0:
             cond, null = logits.chunk(2)
@@ -245,9 +246,10 @@ class LlamaGen(ImageModel):
         top_k: int = 0,
         top_p: float = 1.0,
     ) -> Tensor:
-        """Token ids, int64 (B, h, w).  cfg_scale <= 1: no guidance, as the authors have it; top_k 0, top_p 1: every token.
+        """Token ids, int64 (B, h, w), from one uniform draw per token and image.
 
-        One uniform draw per token and image.  Raises ValueError for guidance without a null class.
+        cfg_scale <= 1: no guidance, as the authors have it.  top_k, top_p: see `draw`; 0 and 1 keep every token.
+        Raises ValueError for guidance without a null class.
         """
         n, device = self.num_tokens, self.device
         uniform = noise.uniform(n)
@@ -255,35 +257,27 @@ class LlamaGen(ImageModel):
             if self.label_dropout == 0.0:
                 raise ValueError(f"cfg_scale {cfg_scale} needs a null class; this model has none (label_dropout 0)")
             labels = torch.cat([labels, torch.full_like(labels, self.num_classes)])
-        attn = self.blocks[0].attn
         dtype = torch.get_autocast_dtype(device.type) if torch.is_autocast_enabled(device.type) else self.dtype
-        full = [
-            tuple(torch.zeros(len(labels), attn.num_kv_heads, n, attn.head_size, dtype=dtype, device=device) for _ in "kv")
-            for _ in self.blocks
-        ]
-        causal = torch.full((n, n), -torch.inf, dtype=dtype, device=device).triu(1)  # 0 where a row may look
+        shape = len(labels), self.num_kv_heads, n, self.head_size
+        keys, values = ([torch.zeros(shape, dtype=dtype, device=device) for _ in self.blocks] for _ in range(2))
+        causal = torch.full((n, n), -torch.inf, dtype=dtype, device=device).triu(1)  # 0 where a position may look
         rotary, positions = self.rotary(), torch.arange(n, device=device)
 
         x, tokens = self.label_embed(labels)[:, None], []
         for i in range(n):
-            if i % CACHE_STEP == 0:
-                length = min(i + CACHE_STEP, n)
-                cache = [(keys[:, :, :length], values[:, :, :length]) for keys, values in full]
             here = slice(i, i + 1)
-            token, x = self.next_token(
-                x,
-                positions[here],
-                cache,
-                rotary[:, here],
-                causal[here, :length],
-                uniform[:, here],
-                cfg_scale=cfg_scale,
-                temperature=temperature,
-                top_k=top_k,
-                top_p=top_p,
-            )
+            if i % self.cache_step == 0:
+                filled = slice(i + self.cache_step)
+                caches = [(k[:, :, filled], v[:, :, filled]) for k, v in zip(keys, values, strict=True)]
+            inputs = positions[here], caches, rotary[:, here], causal[here, filled], uniform[:, here]
+            token, x = self.next_token(x, *inputs, cfg_scale, temperature, top_k, top_p)
             tokens.append(token)
         return torch.stack(tokens, dim=1).unflatten(1, (self.latent_size, self.latent_size))
+
+    def compile_steps(self, **options: Any) -> None:
+        """As every model; and attention sees the whole cache, so that one shape serves all positions."""
+        super().compile_steps(**options)
+        self.cache_step = self.num_tokens
 
     def network_evaluations(self, *, cfg_scale: float = 1.0, **settings: Any) -> dict[str, int]:
         """Passes of one position each: one per token, doubled by guidance."""
@@ -295,17 +289,16 @@ class LlamaGen(ImageModel):
         """From the authors' `ModelArgs`, class-conditional; what is left out has their defaults."""
         if config.get("model_type", "c2i") != "c2i" or config.get("cls_token_num", 1) != 1:
             raise ValueError("LlamaGen config: expected a class-conditional model (model_type 'c2i', cls_token_num 1)")
-        hidden_size = config.get("dim", 4096)
-        multiplier = config.get("ffn_dim_multiplier")
+        hidden_size, multiplier = config.get("dim", 4096), config.get("ffn_dim_multiplier")
         return {
             "hidden_size": hidden_size,
             "depth": config.get("n_layer", 32),
             "num_heads": config.get("n_head", 32),
             "num_kv_heads": config.get("n_kv_head"),
-            "mlp_size": swiglu_size(hidden_size, config.get("multiple_of", 256), 1.0 if multiplier is None else multiplier),
+            "mlp_size": swiglu_size(hidden_size, config.get("multiple_of", 256), multiplier or 1.0),
             "vocab_size": config.get("vocab_size", 16384),
             "num_classes": config.get("num_classes", 1000),
-            "latent_size": round(config.get("block_size", 256) ** 0.5),
+            "latent_size": math.isqrt(config.get("block_size", 256)),
             "norm_eps": config.get("norm_eps", 1e-5),
             "rotary_base": config.get("rope_base", 10000.0),
             "label_dropout": config.get("class_dropout_prob", 0.1),
@@ -314,7 +307,7 @@ class LlamaGen(ImageModel):
 
     @classmethod
     def from_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Their w1 and w3 become one matrix; a rotary table (`freqs_cis`), which some files hold, is left out."""
+        """w1 and w3 become one matrix; a rotary table (`freqs_cis`), which some files hold, is left out."""
         own = {key: value for key, value in state.items() if key != "freqs_cis"}
         for gate in [key for key in own if key.endswith(".feed_forward.w1.weight")]:
             up = gate.replace(".w1.", ".w3.")
@@ -326,43 +319,43 @@ class LlamaGen(ImageModel):
 OFFICIAL_NAMES = (
     (r"cls_embedding\.embedding_table\.(.*)", r"label_embed.\1"),
     (r"tok_embeddings\.(.*)", r"token_embed.\1"),
+    (r"layers\.(\d+)\.attention_norm\.(.*)", r"blocks.\1.norm1.\2"),
     (r"layers\.(\d+)\.attention\.wqkv\.(.*)", r"blocks.\1.attn.qkv.\2"),
     (r"layers\.(\d+)\.attention\.wo\.(.*)", r"blocks.\1.attn.proj.\2"),
+    (r"layers\.(\d+)\.ffn_norm\.(.*)", r"blocks.\1.norm2.\2"),
     (r"layers\.(\d+)\.feed_forward\.gate_up\.(.*)", r"blocks.\1.mlp.gate_up.\2"),
     (r"layers\.(\d+)\.feed_forward\.w2\.(.*)", r"blocks.\1.mlp.down.\2"),
-    (r"layers\.(\d+)\.attention_norm\.(.*)", r"blocks.\1.norm1.\2"),
-    (r"layers\.(\d+)\.ffn_norm\.(.*)", r"blocks.\1.norm2.\2"),
     (r"output\.(.*)", r"head.\1"),
 )
 
 
-def _size(name: str, hidden_size: int, depth: int, num_heads: int, cfg_scale: float, num_params: float, weights: str | None) -> Spec:
-    """One of the paper's sizes (table 2) at 256 px, with the guidance of its row in table 8."""
-    official = Official("huggingface.co/FoundationVision/LlamaGen", weights, "MIT") if weights else None
-    note = "the paper's best numbers (tables 9, 10) are of 24x24 tokens, 384 px, resized to 256; this is the 16x16 model of table 8"
-    unpublished = "weights are published for 24x24 tokens only, so the 16x16 numbers of table 8 cannot be run again"
+def _paper(size: str, width: int, depth: int, num_heads: int, cfg_scale: float, params: float, file: str = "") -> Spec:
+    """A size of the paper at 256 px, 16x16 tokens, with the guidance of its row in table 8."""
+    notes = ["the paper's best numbers (tables 9, 10) are of 24x24 tokens, 384 px, resized to 256: another model"]
+    if not file:
+        notes.append("weights are published for 24x24 tokens only; loaded here they would write a grid never trained")
     return Spec(
-        name=f"llamagen-{name}",
+        name=f"llamagen-{size}",
         family="llamagen",
         network=LlamaGen,
-        config={"hidden_size": hidden_size, "depth": depth, "num_heads": num_heads, "mlp_size": swiglu_size(hidden_size)},
+        config={"hidden_size": width, "depth": depth, "num_heads": num_heads, "mlp_size": swiglu_size(width)},
         sampling={"cfg_scale": cfg_scale, "temperature": 1.0, "top_k": 0, "top_p": 1.0},
         autoencoder="vq-16",
         scale="imagenet-256",
         image_size=256,
-        source="arXiv:2406.06525, tables 2 and 8",
-        num_params=num_params,
-        official=official,
-        notes=(note,) if official else (note, unpublished),
+        source="arXiv:2406.06525, table 8; sizes as in the authors' autoregressive/models/gpt.py",
+        num_params=params,
+        official=Official("huggingface.co/FoundationVision/LlamaGen", file, "MIT") if file else None,
+        notes=tuple(notes),
     )
 
 
 SPECS = (
-    _size("b", 768, 12, 12, cfg_scale=2.0, num_params=111e6, weights="c2i_B_256.pt"),
-    _size("l", 1024, 24, 16, cfg_scale=1.75, num_params=343e6, weights="c2i_L_256.pt"),
-    _size("xl", 1280, 36, 20, cfg_scale=1.75, num_params=775e6, weights=None),
-    _size("xxl", 1536, 48, 24, cfg_scale=1.75, num_params=1.4e9, weights=None),
-    _size("3b", 3200, 24, 32, cfg_scale=1.5, num_params=3.1e9, weights=None),
+    _paper("b", 768, 12, 12, cfg_scale=2.0, params=111e6, file="c2i_B_256.pt"),
+    _paper("l", 1024, 24, 16, cfg_scale=1.75, params=343e6, file="c2i_L_256.pt"),
+    _paper("xl", 1280, 36, 20, cfg_scale=1.75, params=775e6),
+    _paper("xxl", 1536, 48, 24, cfg_scale=1.75, params=1.4e9),
+    _paper("3b", 3200, 24, 32, cfg_scale=1.5, params=3.1e9),
     Spec(
         name="llamagen-digits",
         family="llamagen",

@@ -11,6 +11,7 @@ of the guided state is not evolved, only its eps is used; no dropout in training
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from statistics import NormalDist
 from typing import Any, ClassVar
@@ -68,8 +69,8 @@ class Denoiser(nn.Module):
         return modulations
 
     def denoise(self, x_t: Tensor, modulations: Tensor) -> Tensor:
-        """eps and variance channels.  x_t: (R, C)  modulations: ([G,] R, (3 depth + 2) W) -> ([G,] R, 2C)."""
-        x = self.input_proj(x_t)  # (R, W), the same for the conditional and the null pass G
+        """eps and variance channels.  x_t: (R, C)  modulations: (R, (3 depth + 2) W) -> (R, 2C)."""
+        x = self.input_proj(x_t)
         parts = modulations.chunk(3 * len(self.blocks) + 2, dim=-1)
         for i, block in enumerate(self.blocks):
             x = block(x, *parts[3 * i : 3 * i + 3])
@@ -95,36 +96,36 @@ def block_at(block: TransformerBlock, x: Tensor, rows: Tensor) -> Tensor:
 def decoded_per_iteration(num_tokens: int, num_iter: int) -> list[int]:
     """How many tokens each iteration decodes; they sum to num_tokens.
 
-    After iteration k, floor(N cos(pi/2 (k + 1) / num_iter)) tokens stay hidden (MaskGIT's cosine schedule), but at least
-    one is decoded each time and at least one is left for the last.
+    After iteration k, floor(N cos(pi/2 (k + 1) / num_iter)) tokens stay hidden (MaskGIT's cosine schedule, Sec. 4), but
+    each iteration decodes at least one and leaves at least one to the last.
     """
     if not 1 <= num_iter <= num_tokens:
         raise ValueError(f"num_iter must lie in 1..{num_tokens} (the number of tokens), got {num_iter}")
     counts, hidden = [], num_tokens
     for k in range(num_iter - 1):
-        still_hidden = math.floor(num_tokens * math.cos(math.pi / 2 * (k + 1) / num_iter))
-        still_hidden = max(1, min(hidden - 1, still_hidden))
-        counts.append(hidden - still_hidden)
-        hidden = still_hidden
+        left = max(1, min(hidden - 1, math.floor(num_tokens * math.cos(math.pi / 2 * (k + 1) / num_iter))))
+        counts.append(hidden - left)
+        hidden = left
     return [*counts, hidden]
 
 
-def guidance_of_iteration(cfg_scale: float, cfg_schedule: str, num_tokens: int, num_hidden: int) -> float:
-    """Guidance of an iteration that leaves num_hidden tokens hidden: "linear" in the number decoded (as Muse), or "constant"."""
+def guidance_of_iteration(cfg_scale: float, cfg_schedule: str, num_known: int, num_tokens: int) -> float:
+    """Guidance of the iteration that brings the known tokens to num_known: linear in it (as Muse), or constant."""
     if cfg_schedule == "constant":
         return cfg_scale
     if cfg_schedule != "linear":
         raise ValueError(f"unknown cfg_schedule {cfg_schedule!r}; known: linear, constant")
-    return 1 + (cfg_scale - 1) * (num_tokens - num_hidden) / num_tokens
+    # The last iteration counts as if it left one token hidden, as in the authors' code: cfg_scale is never reached.
+    return 1 + (cfg_scale - 1) * min(num_known, num_tokens - 1) / num_tokens
 
 
 class MAR(ImageModel):
-    """Images as sequences of N = (latent_size / patch_size)^2 tokens of C = latent_channels * patch_size^2 numbers.
+    """Images as N = (latent_size / patch_size)^2 tokens of C = latent_channels * patch_size^2 numbers.
 
-    `order` (B, N) holds positions in the order of decoding: at any time, order[:, :K] are known, the others hidden.
+    `order` (B, N) holds the positions in the order of decoding: at any time order[:, :K] are known, the others hidden.
     """
 
-    compiled_methods: ClassVar[tuple[str, ...]] = ("condition", "denoise")
+    compiled_methods: ClassVar[tuple[str, ...]] = ("encode", "decode", "denoise")
 
     def __init__(
         self,
@@ -132,9 +133,9 @@ class MAR(ImageModel):
         hidden_size: int,
         depth: int,
         num_heads: int,
-        denoiser_width: int,
+        denoiser_size: int,
         denoiser_depth: int,
-        decoder_hidden_size: int | None = None,  # None: as the encoder
+        decoder_hidden_size: int | None = None,  # None, here and below: as the encoder
         decoder_depth: int | None = None,
         decoder_num_heads: int | None = None,
         mlp_ratio: float = 4.0,
@@ -150,31 +151,31 @@ class MAR(ImageModel):
         super().__init__()
         decoder_size = decoder_hidden_size or hidden_size
         self.num_classes = self.null_label = num_classes
-        self.grid = latent_size // patch_size
         self.patch_size = patch_size
-        self.num_tokens = self.grid**2
+        self.grid_size = latent_size // patch_size
+        self.num_tokens = self.grid_size**2
         self.token_size = latent_channels * patch_size**2
         self.buffer_size = buffer_size
         self.mask_ratio_min = mask_ratio_min
         self.label_dropout = label_dropout
         self.diffusion_batch_mul = diffusion_batch_mul
 
+        def stack(size: int, num_blocks: int, heads: int) -> nn.ModuleList:
+            return nn.ModuleList([TransformerBlock(size, heads, mlp_ratio) for _ in range(num_blocks)])
+
         self.class_embed = nn.Embedding(num_classes + 1, hidden_size)  # the last row is the null class
         self.token_embed = nn.Linear(self.token_size, hidden_size)
-        self.token_norm = nn.LayerNorm(hidden_size, eps=1e-6)
         self.encoder_pos = nn.Parameter(torch.empty(buffer_size + self.num_tokens, hidden_size))
-        self.encoder = nn.ModuleList([TransformerBlock(hidden_size, num_heads, mlp_ratio) for _ in range(depth)])
+        self.encoder_in = nn.LayerNorm(hidden_size, eps=1e-6)
+        self.encoder = stack(hidden_size, depth, num_heads)
         self.encoder_norm = nn.LayerNorm(hidden_size, eps=1e-6)
-
         self.decoder_embed = nn.Linear(hidden_size, decoder_size)
-        self.mask_token = nn.Parameter(torch.empty(decoder_size))
+        self.mask_token = nn.Parameter(torch.empty(1, decoder_size))
         self.decoder_pos = nn.Parameter(torch.empty(buffer_size + self.num_tokens, decoder_size))
-        self.decoder = nn.ModuleList(
-            [TransformerBlock(decoder_size, decoder_num_heads or num_heads, mlp_ratio) for _ in range(decoder_depth or depth)]
-        )
+        self.decoder = stack(decoder_size, decoder_depth or depth, decoder_num_heads or num_heads)
         self.decoder_norm = nn.LayerNorm(decoder_size, eps=1e-6)
         self.condition_pos = nn.Parameter(torch.empty(self.num_tokens, decoder_size))
-        self.denoiser = Denoiser(self.token_size, decoder_size, denoiser_width, denoiser_depth)
+        self.denoiser = Denoiser(self.token_size, decoder_size, denoiser_size, denoiser_depth)
         self.initialise()
 
     def initialise(self) -> None:
@@ -191,122 +192,124 @@ class MAR(ImageModel):
         nn.init.zeros_(self.denoiser.output_proj.weight)
 
     # -- network -------------------------------------------------------------------------------------------------
-    def encoder_input(self, labels: Tensor, tokens: Tensor, order: Tensor) -> Tensor:
-        """The class tokens and the known tokens, nothing else (Sec. 3.4).  tokens: (B, K, C) at order[:, :K] -> (B, 64 + K, D)."""
-        buffer = self.class_embed(labels)[:, None] + self.encoder_pos[: self.buffer_size]
-        known = F.embedding(order[:, : tokens.shape[1]], self.encoder_pos[self.buffer_size :])
-        known = known + self.token_embed(tokens.to(self.dtype))
-        return self.token_norm(torch.cat([buffer, known], dim=1))
+    def condition(self, labels: Tensor, tokens: Tensor, order: Tensor, wanted: Tensor) -> Tensor:
+        """Condition z of the tokens order[:, wanted].  tokens: (B, K, C) at order[:, :K]  wanted: (n,) -> (B, n, D).
 
-    def condition(self, x: Tensor, order: Tensor, wanted: Tensor) -> Tensor:
-        """Condition z of the tokens order[:, wanted].  x: (B, 64 + K, D), see `encoder_input`  wanted: (n,) -> (B, n, D)."""
+        The encoder sees the class tokens and the known tokens, nothing else; mask tokens join in the decoder.
+        """
+        buffer = self.class_embed(labels)[:, None] + self.encoder_pos[: self.buffer_size]
+        known_pos = F.embedding(order[:, : tokens.shape[1]], self.encoder_pos[self.buffer_size :])
+        known = self.token_embed(tokens.to(self.dtype)) + known_pos
+        x = self.encode(self.encoder_in(torch.cat([buffer, known], dim=1)))  # (B, 64 + K, D)
+
+        masks = self.mask_token.expand(len(x), self.num_tokens - tokens.shape[1], -1)
+        buffer_pos = self.decoder_pos[: self.buffer_size].expand(len(x), -1, -1)
+        pos = torch.cat([buffer_pos, F.embedding(order, self.decoder_pos[self.buffer_size :])], dim=1)
+        z = self.decode(torch.cat([x, masks.to(x.dtype)], dim=1) + pos, self.buffer_size + wanted)
+        return z + F.embedding(order[:, wanted], self.condition_pos)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(B, 64 + K, D) -> (B, 64 + K, D of the decoder)."""
         for block in self.encoder:
             x = block(x)
-        x = self.decoder_embed(self.encoder_norm(x))
-        num_hidden = self.buffer_size + self.num_tokens - x.shape[1]
-        x = torch.cat([x, self.mask_token.expand(len(x), num_hidden, -1).to(x.dtype)], dim=1)  # (B, 64 + N, D)
-        buffer_pos = self.decoder_pos[: self.buffer_size].expand(len(x), -1, -1)
-        x = x + torch.cat([buffer_pos, F.embedding(order, self.decoder_pos[self.buffer_size :])], dim=1)
-        for block in self.decoder[:-1]:
+        return self.decoder_embed(self.encoder_norm(x))
+
+    def decode(self, x: Tensor, rows: Tensor) -> Tensor:
+        """x: (B, 64 + N, D)  rows: (n,), those to return -> (B, n, D)."""
+        *blocks, last = self.decoder
+        for block in blocks:
             x = block(x)
-        x = block_at(self.decoder[-1], x, self.buffer_size + wanted)
-        return self.decoder_norm(x) + F.embedding(order[:, wanted], self.condition_pos)
+        return self.decoder_norm(block_at(last, x, rows))  # type: ignore[arg-type]
 
     def denoise(self, x_t: Tensor, modulations: Tensor) -> Tensor:
-        """One step of the denoising MLP, float32 (G, R, 2C), see `Denoiser.denoise`.  G: conditional[, null]."""
+        """One run of the denoising MLP, float32 (R, 2C), see `Denoiser.denoise`."""
         return self.denoiser.denoise(x_t.to(self.dtype), modulations).float()
 
     # -- sampling ------------------------------------------------------------------------------------------------
-    def sample(
+    @torch.no_grad()
+    def sample(  # type: ignore[override]
         self,
         labels: Tensor,
         noise: Noise,
         *,
-        num_iter: int,
-        num_steps: int,
-        cfg_scale: float,
+        num_iter: int = 256,
+        num_steps: int = 100,
+        cfg_scale: float = 1.0,
         cfg_schedule: str = "linear",
         temperature: float = 1.0,
     ) -> Tensor:
-        """Latents (B, latent_channels, latent_size, latent_size), float32.
+        """Latents, float32 (B, latent_channels, latent_size, latent_size).
 
-        num_iter: autoregressive iterations.  num_steps: diffusion steps per iteration.  cfg_scale: of the last iteration.
-        Draws: an order; per iteration the initial tokens, then one draw per diffusion step but the last.
+        num_iter: autoregressive iterations.  num_steps: diffusion steps in each.  temperature: scales their noise.
+        Draws: an order; then per iteration the initial tokens, and one draw per diffusion step but the last.
         """
         counts = decoded_per_iteration(self.num_tokens, num_iter)
         order = self.decoding_order(noise.permutation(self.num_tokens), counts)
         diffusion = DDPM("cosine", num_steps, NUM_TRAIN_STEPS).to(order.device)
         times = self.denoiser.time_embed(diffusion.timesteps)  # (num_steps, W)
-        batch, passes = len(labels), 1 if cfg_scale == 1.0 else 2
-        if passes == 2:
-            labels = torch.cat([labels, torch.full_like(labels, self.null_label)])
-        pass_order = order.repeat(passes, 1)
+        passes = 1 if cfg_scale == 1.0 else 2
+        rows = torch.cat([labels, torch.full_like(labels, self.null_label)]) if passes == 2 else labels
+        row_order = order.repeat(passes, 1)
         slots = torch.arange(self.num_tokens, device=order.device)
-        tokens = torch.zeros(batch, self.num_tokens, self.token_size, device=order.device)  # in the order of decoding
+        tokens = torch.zeros(len(labels), self.num_tokens, self.token_size, device=order.device)  # in order of decoding
         known = 0
         for count in counts:
-            x = self.encoder_input(labels, tokens[:, :known].repeat(passes, 1, 1), pass_order)
-            z = self.condition(x, pass_order, slots[known : known + count])
-            drawn = self.sample_tokens(
-                z.unflatten(0, (passes, batch)),
-                diffusion,
-                times,
-                noise,
-                # The last iteration counts as leaving one token hidden, as in the authors' code.
-                guidance_of_iteration(cfg_scale, cfg_schedule, self.num_tokens, max(1, self.num_tokens - known - count)),
-                temperature,
-            )
-            tokens[:, known : known + count] = drawn
+            chosen = slice(known, known + count)
+            z = self.condition(rows, tokens[:, :known].repeat(passes, 1, 1), row_order, slots[chosen])
             known += count
-        in_place = tokens.gather(1, order.argsort(dim=1)[..., None].expand_as(tokens))
-        return self.unpatchify(in_place)
+            guidance = guidance_of_iteration(cfg_scale, cfg_schedule, known, self.num_tokens)
+            z = z.unflatten(0, (passes, -1))
+            tokens[:, chosen] = self.sample_tokens(z, diffusion, times, noise, guidance, temperature)
+        return self.unpatchify(tokens.gather(1, order.argsort(dim=1)[..., None].expand_as(tokens)))
 
     def decoding_order(self, permutation: Tensor, counts: list[int]) -> Tensor:
-        """Positions in the order of decoding: the permutation from its end, and within an iteration by position.
+        """Positions in the order of decoding: the permutation from its end, each iteration's by position.
 
-        (The authors hide the first positions of their order and draw an iteration's noise in the order of positions.)
+        (The authors hide the first of their order longest and draw an iteration's noise in the order of positions.)
         """
-        iteration = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts)).to(permutation.device)
+        iteration = torch.tensor([k for k, count in enumerate(counts) for _ in range(count)], device=permutation.device)
         return (iteration * self.num_tokens + permutation.flip(1)).sort(dim=1).values % self.num_tokens
 
     def sample_tokens(
         self, z: Tensor, diffusion: DDPM, times: Tensor, noise: Noise, guidance: float, temperature: float
     ) -> Tensor:
-        """n tokens per image drawn from p(x | z).  z: (G, B, n, D)  times: (num_steps, W) -> (B, n, C).
+        """Tokens (B, n, C) from p(x | z), eq. 2.  z: (G, B, n, D), conditional[, null]  times: (num_steps, W).
 
-        Eq. 2, with eps = eps_null + guidance (eps - eps_null) where G = 2; temperature scales the noise of each step.
+        With G = 2, eps = eps_null + guidance (eps_conditional - eps_null); only the conditional half has a state.
         """
-        count = z.shape[2]
-        condition = self.denoiser.condition_embed(z.flatten(1, 2))  # (G, R, W) with R = B n
+        passes, _, count, _ = z.shape
+        condition = self.denoiser.condition_embed(z.flatten(0, 2))  # (G R, W) with R = B n
         x_t = noise.normal(count, self.token_size).flatten(0, 1)  # (R, C)
-        step_noise = noise.normals(diffusion.num_steps - 1, count, self.token_size)
-        chunk = max(1, MODULATED_ROWS // (condition.shape[0] * condition.shape[1]))
+        draws = (draw.flatten(0, 1) for draw in noise.normals(diffusion.num_steps - 1, count, self.token_size))
+        chunk = max(1, MODULATED_ROWS // len(condition))
         for end in range(diffusion.num_steps, 0, -chunk):
             start = max(0, end - chunk)
-            modulations = self.denoiser.modulations(times[start:end, None, None], condition)
+            modulations = self.denoiser.modulations(times[start:end, None], condition)  # (chunk, G R, (3 depth + 2) W)
             for idx in reversed(range(start, end)):
-                eps, fraction = self.denoise(x_t, modulations[idx - start]).chunk(2, dim=-1)  # (G, R, C) each
-                guided = eps[0] if len(eps) == 1 else eps[1] + guidance * (eps[0] - eps[1])
-                draw = next(step_noise).flatten(0, 1) if idx > 0 else None
-                x_t = diffusion.step(idx, x_t, guided, fraction[0], draw, temperature)
+                out = self.denoise(x_t.repeat(passes, 1), modulations[idx - start]).unflatten(0, (passes, -1))
+                eps, fraction = out.chunk(2, dim=-1)  # (G, R, C) each
+                guided = eps[0] if passes == 1 else eps[1] + guidance * (eps[0] - eps[1])
+                x_t = diffusion.step(idx, x_t, guided, fraction[0], next(draws, None), temperature)
         return x_t.unflatten(0, (-1, count))
 
-    def network_evaluations(self, *, num_iter: int, num_steps: int, cfg_scale: float, **settings: Any) -> dict[str, int]:
+    def network_evaluations(
+        self, *, num_iter: int = 256, num_steps: int = 100, cfg_scale: float = 1.0, **settings: Any
+    ) -> dict[str, int]:
         passes = 1 if cfg_scale == 1.0 else 2
         return {"encoder": num_iter * passes, "decoder": num_iter * passes, "denoiser": num_iter * num_steps * passes}
 
     # -- training ------------------------------------------------------------------------------------------------
     def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """`loss` with a random order per image, one mask ratio per batch (Sec. 4), and labels dropped.
+        """`loss` with a random order per image, dropped labels, and one mask ratio for the batch (Sec. 4).
 
-        The ratio is a normal around 1 with deviation 0.25, truncated to mask_ratio_min..1.
+        The ratio comes from the normal distribution of mean 1 and deviation 0.25, truncated to mask_ratio_min..1.
         """
         batch, device = len(latents), generator.device
-        order = torch.rand(batch, self.num_tokens, generator=generator, device=device).argsort(dim=1)
         ratios = NormalDist(1.0, 0.25)
         lowest = ratios.cdf(self.mask_ratio_min)
         u = torch.rand((), generator=generator, device=device).item()
         num_hidden = math.ceil(self.num_tokens * ratios.inv_cdf(lowest + u * (0.5 - lowest)))
+        order = torch.rand(batch, self.num_tokens, generator=generator, device=device).argsort(dim=1)
         dropped = torch.rand(batch, generator=generator, device=device) < self.label_dropout
         shape = (self.diffusion_batch_mul, batch, num_hidden)
         t = torch.randint(NUM_TRAIN_STEPS, shape, generator=generator, device=device)
@@ -315,7 +318,7 @@ class MAR(ImageModel):
         return self.loss(latents, labels.masked_fill(dropped, self.null_label), order, t, noise)
 
     def loss(self, latents: Tensor, labels: Tensor, order: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """Diffusion loss (eq. 1, and L_vlb for the variance) of the hidden tokens, the last ones of `order`.
+        """Diffusion loss (eq. 1, and L_vlb for the variance), mean over the hidden tokens, the last ones of `order`.
 
         latents: (B, c, h, w)  order: (B, N)  t: (draws, B, num_hidden) in 0..999  noise: (draws, B, num_hidden, C).
         """
@@ -323,137 +326,125 @@ class MAR(ImageModel):
         num_known = self.num_tokens - t.shape[-1]
         tokens = self.patchify(latents.float())
         tokens = tokens.gather(1, order[..., None].expand_as(tokens))
-        x = self.encoder_input(labels, tokens[:, :num_known], order)
-        z = self.condition(x, order, torch.arange(num_known, self.num_tokens, device=order.device))  # (B, num_hidden, D)
-        t, noise, z, x_0 = t.flatten(), noise.flatten(0, 2), *(
-            part.expand(len(t), *part.shape).flatten(0, 2) for part in (z, tokens[:, num_known:])
-        )
+        slots = torch.arange(self.num_tokens, device=latents.device)
+        z = self.condition(labels, tokens[:, :num_known], order, slots[num_known:])  # (B, num_hidden, D)
+        x_0 = tokens[:, num_known:].expand_as(noise).flatten(0, 2)
+        z = z.expand(len(t), -1, -1, -1).flatten(0, 2)
+        t, noise = t.flatten(), noise.flatten(0, 2)
         x_t = diffusion.q_sample(x_0, t, noise)
         return diffusion.loss(self.denoiser(x_t.to(self.dtype), t, z), x_0, x_t, t, noise).mean()
 
-    # -- layouts -------------------------------------------------------------------------------------------------
     def patchify(self, latents: Tensor) -> Tensor:
         """(B, c, h, w) -> tokens (B, N, C), row by row, each (c, p, p)."""
         return F.pixel_unshuffle(latents, self.patch_size).flatten(2).transpose(1, 2)
 
     def unpatchify(self, tokens: Tensor) -> Tensor:
-        return F.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (self.grid, self.grid)), self.patch_size)
+        return F.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (self.grid_size, -1)), self.patch_size)
 
+    # -- the authors' layout -------------------------------------------------------------------------------------
     @classmethod
     def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        if "model" in config:  # the name of a constructor, in a checkpoint's arguments
-            width, depth, heads = OFFICIAL_SIZES[config["model"]]
-        else:
-            width, depth, heads = 1024, 16, 16  # the defaults of the authors' class
-        return {
-            "hidden_size": config.get("encoder_embed_dim", width),
+        size, depth, heads = OFFICIAL_SIZES[config.get("model", "mar_large")]  # mar_large: the defaults of their class
+        ours = {
+            "hidden_size": config.get("encoder_embed_dim", size),
             "depth": config.get("encoder_depth", depth),
             "num_heads": config.get("encoder_num_heads", heads),
-            "decoder_hidden_size": config.get("decoder_embed_dim", width),
+            "decoder_hidden_size": config.get("decoder_embed_dim", size),
             "decoder_depth": config.get("decoder_depth", depth),
             "decoder_num_heads": config.get("decoder_num_heads", heads),
-            "mlp_ratio": config.get("mlp_ratio", 4.0),
-            "denoiser_width": config.get("diffloss_w", 1024),
+            "denoiser_size": config.get("diffloss_w", 1024),
             "denoiser_depth": config.get("diffloss_d", 3),
-            "num_classes": config.get("class_num", 1000),
             "latent_size": config.get("img_size", 256) // config.get("vae_stride", 16),
-            "latent_channels": config.get("vae_embed_dim", 16),
-            "patch_size": config.get("patch_size", 1),
-            "buffer_size": config.get("buffer_size", 64),
-            "mask_ratio_min": config.get("mask_ratio_min", 0.7),
-            "label_dropout": config.get("label_drop_prob", 0.1),
-            "diffusion_batch_mul": config.get("diffusion_batch_mul", 4),
         }
+        same = ("mlp_ratio", "patch_size", "buffer_size", "mask_ratio_min", "diffusion_batch_mul")
+        renamed = {"class_num": "num_classes", "vae_embed_dim": "latent_channels", "label_drop_prob": "label_dropout"}
+        names = {**dict(zip(same, same, strict=True)), **renamed}
+        return ours | {name: config[theirs] for theirs, name in names.items() if theirs in config}
 
     @classmethod
     def from_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        ours = rename(state, OFFICIAL_NAMES)
-        for name in ("encoder_pos", "decoder_pos", "condition_pos", "mask_token"):
-            if name in ours:
-                ours[name] = ours[name].flatten(0, -2) if name != "mask_token" else ours[name].flatten()
+        ours = rename(
+            state,
+            [
+                (r"class_emb\.weight", "class_embed.weight"),
+                (r"z_proj\.(\w+)", r"token_embed.\1"),
+                (r"z_proj_ln\.(\w+)", r"encoder_in.\1"),
+                (r"(encoder|decoder)_pos_embed_learned", r"\1_pos"),
+                (r"diffusion_pos_embed_learned", "condition_pos"),
+                (r"(encoder|decoder)_blocks\.(.+)", r"\1.\2"),
+                (r"diffloss\.net\.time_embed\.mlp\.0\.(\w+)", r"denoiser.time_embed.linear_1.\1"),
+                (r"diffloss\.net\.time_embed\.mlp\.2\.(\w+)", r"denoiser.time_embed.linear_2.\1"),
+                (r"diffloss\.net\.cond_embed\.(\w+)", r"denoiser.condition_embed.\1"),
+                (r"diffloss\.net\.input_proj\.(\w+)", r"denoiser.input_proj.\1"),
+                (r"diffloss\.net\.res_blocks\.(\d+)\.in_ln\.(\w+)", r"denoiser.blocks.\1.norm.\2"),
+                (r"diffloss\.net\.res_blocks\.(\d+)\.mlp\.0\.(\w+)", r"denoiser.blocks.\1.linear_1.\2"),
+                (r"diffloss\.net\.res_blocks\.(\d+)\.mlp\.2\.(\w+)", r"denoiser.blocks.\1.linear_2.\2"),
+                (r"diffloss\.net\.final_layer\.linear\.(\w+)", r"denoiser.output_proj.\1"),
+            ],
+        )
+        for name in {"encoder_pos", "decoder_pos", "condition_pos", "mask_token"} & ours.keys():
+            ours[name] = ours[name].squeeze(0)  # no batch dimension
         if {"class_embed.weight", "fake_latent"} <= ours.keys():
             ours["class_embed.weight"] = torch.cat([ours["class_embed.weight"], ours.pop("fake_latent")])
-        for kind in ("weight", "bias"):
-            depth = sum(key.endswith(f".norm.{kind}") for key in ours)
-            names = [f"diffloss.net.res_blocks.{i}.adaLN_modulation.1.{kind}" for i in range(depth)]
-            names.append(f"diffloss.net.final_layer.adaLN_modulation.1.{kind}")
-            if set(names) <= ours.keys():
-                ours[f"denoiser.modulation.{kind}"] = torch.cat([ours.pop(name) for name in names])
+        for part in ("weight", "bias"):  # one matrix of all adaLN layers
+            depth = sum(bool(re.fullmatch(rf"denoiser\.blocks\.\d+\.norm\.{part}", key)) for key in ours)
+            layers = [*(f"res_blocks.{i}" for i in range(depth)), "final_layer"]
+            keys = [f"diffloss.net.{layer}.adaLN_modulation.1.{part}" for layer in layers]
+            if set(keys) <= ours.keys():
+                ours[f"denoiser.modulation.{part}"] = torch.cat([ours.pop(key) for key in keys])
         return ours
 
 
-OFFICIAL_SIZES = {"mar_base": (768, 12, 12), "mar_large": (1024, 16, 16), "mar_huge": (1280, 20, 16)}  # width, depth, heads
-OFFICIAL_NAMES = [
-    (r"class_emb\.weight", "class_embed.weight"),
-    (r"z_proj\.(\w+)", r"token_embed.\1"),
-    (r"z_proj_ln\.(\w+)", r"token_norm.\1"),
-    (r"(encoder|decoder)_pos_embed_learned", r"\1_pos"),
-    (r"diffusion_pos_embed_learned", "condition_pos"),
-    (r"(encoder|decoder)_blocks\.(.+)", r"\1.\2"),
-    (r"diffloss\.net\.time_embed\.mlp\.0\.(\w+)", r"denoiser.time_embed.linear_1.\1"),
-    (r"diffloss\.net\.time_embed\.mlp\.2\.(\w+)", r"denoiser.time_embed.linear_2.\1"),
-    (r"diffloss\.net\.cond_embed\.(\w+)", r"denoiser.condition_embed.\1"),
-    (r"diffloss\.net\.input_proj\.(\w+)", r"denoiser.input_proj.\1"),
-    (r"diffloss\.net\.res_blocks\.(\d+)\.in_ln\.(\w+)", r"denoiser.blocks.\1.norm.\2"),
-    (r"diffloss\.net\.res_blocks\.(\d+)\.mlp\.0\.(\w+)", r"denoiser.blocks.\1.linear_1.\2"),
-    (r"diffloss\.net\.res_blocks\.(\d+)\.mlp\.2\.(\w+)", r"denoiser.blocks.\1.linear_2.\2"),
-    (r"diffloss\.net\.final_layer\.linear\.(\w+)", r"denoiser.output_proj.\1"),
-]
+OFFICIAL_SIZES = {  # hidden size, depth, heads, of encoder and decoder alike
+    "mar_base": (768, 12, 12),
+    "mar_large": (1024, 16, 16),
+    "mar_huge": (1280, 20, 16),
+}
 
 
-def _imagenet_256(size: str, denoiser: tuple[int, int], cfg_scale: float, num_params: float) -> Spec:
-    width, depth, heads = OFFICIAL_SIZES[size]
+def _imagenet(name: str, size: str, denoiser_depth: int, denoiser_size: int, cfg_scale: float, params: float) -> Spec:
+    config = {"model": size, "diffloss_d": denoiser_depth, "diffloss_w": denoiser_size}
     return Spec(
-        name=f"mar-{size[4]}",
+        name=name,
         family="mar",
         network=MAR,
-        config={
-            "hidden_size": width,
-            "depth": depth,
-            "num_heads": heads,
-            "denoiser_width": denoiser[0],
-            "denoiser_depth": denoiser[1],
-        },
-        sampling={
-            "num_iter": 256,
-            "num_steps": 100,
-            "cfg_scale": cfg_scale,
-            "cfg_schedule": "linear",
-            "temperature": 1.0,
-        },
+        config=MAR.from_official_config(config),
+        sampling=SAMPLING | {"cfg_scale": cfg_scale},
         autoencoder="kl-16",
         scale="imagenet-256",
         image_size=256,
-        source="arXiv:2406.11838 table 4; sizes and settings: github.com/LTH14/mar README @fe470ac",
-        num_params=num_params,
-        official=Official("github.com/LTH14/mar (links in its README)", f"mar/{size}/checkpoint-last.pth", "MIT"),
+        source="arXiv:2406.11838 table 4; sizes and settings: github.com/LTH14/mar @fe470ac README and models/mar.py",
+        num_params=params,
+        official=Official("github.com/LTH14/mar (links in the README)", f"mar/{size}/checkpoint-last.pth", "MIT"),
         notes=(
-            "num_iter is 256 in table 4 and the README's evaluation commands, 64 by default in the paper (Sec. 4) and the scripts",
-            "without guidance the authors evaluate with cfg_scale 1.0 and temperature 0.95",
+            "num_iter is 256 in the paper's table 4 and the README's evaluation commands, 64 by default in the scripts",
+            "without guidance the authors evaluate at temperature 0.95",
         ),
     )
 
 
+SAMPLING = {"num_iter": 256, "num_steps": 100, "cfg_scale": 1.0, "cfg_schedule": "linear", "temperature": 1.0}
 SPECS: tuple[Spec, ...] = (
-    _imagenet_256("mar_base", denoiser=(1024, 6), cfg_scale=2.9, num_params=208e6),
-    _imagenet_256("mar_large", denoiser=(1280, 8), cfg_scale=3.0, num_params=479e6),
-    _imagenet_256("mar_huge", denoiser=(1536, 12), cfg_scale=3.2, num_params=943e6),
+    #         name     size         MLP depth, width  cfg  printed params
+    _imagenet("mar-b", "mar_base", 6, 1024, 2.9, 208e6),
+    _imagenet("mar-l", "mar_large", 8, 1280, 3.0, 479e6),
+    _imagenet("mar-h", "mar_huge", 12, 1536, 3.2, 943e6),
     Spec(
         name="mar-digits",
         family="mar",
         network=MAR,
         config={
-            "hidden_size": 80,
-            "depth": 2,
-            "num_heads": 4,
-            "denoiser_width": 112,
-            "denoiser_depth": 3,
-            "num_classes": 10,
             "latent_size": 4,
             "latent_channels": 4,
-            "buffer_size": 16,
+            "num_classes": 10,
+            "hidden_size": 96,
+            "depth": 2,
+            "num_heads": 4,
+            "buffer_size": 4,  # a quarter of the positions, as in the paper
+            "denoiser_size": 128,
+            "denoiser_depth": 3,
         },
-        sampling={"num_iter": 8, "num_steps": 100, "cfg_scale": 2.0, "cfg_schedule": "linear", "temperature": 1.0},
+        sampling=SAMPLING | {"num_iter": 8, "cfg_scale": 2.0},
         autoencoder="patch-2x2",
         scale="digits",
         image_size=8,

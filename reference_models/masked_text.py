@@ -62,7 +62,7 @@ def corrupt(tokens: Tensor, t: Tensor, uniform: Tensor, label_mask: Tensor, mask
 
 
 def loss(logits: Tensor, tokens: Tensor, x_t: Tensor, t: Tensor, label_mask: Tensor, mask_id: int) -> Tensor:
-    """Cross-entropy at the masked positions, weighted by 1 / t (2406.07524 eq. 10), a scalar.  logits: (B, L, V).
+    """Cross-entropy at the masked positions, over t (the bound of 2406.07524), a scalar.  logits: (B, L, V).
 
     The mean is over all B * L positions, given ones included, as the authors take it.
     """
@@ -97,7 +97,7 @@ def reveal_steps(uniform: Tensor, num_steps: int) -> Tensor:
     s <= u < t.
     """
     times = torch.linspace(LAST_T, 1, num_steps + 1, device=uniform.device)
-    return num_steps - torch.searchsorted(times, uniform, right=True)
+    return num_steps - torch.searchsorted(times, uniform.contiguous(), right=True)
 
 
 def reveal_rounds(tokens: Tensor, mask_id: int, num_steps: int, noise: Noise) -> Iterator[Round]:

@@ -365,6 +365,6 @@ SPECS: tuple[Spec, ...] = (
         scale="digits",
         image_size=8,
         source="this project",
-        recipe=Recipe(num_steps=6000),
+        recipe=Recipe(num_steps=4000),
     ),
 )

@@ -18,13 +18,13 @@ from bench.datasets.reference_statistics import Statistics, load_npz
 from bench.records import UsageError
 
 DATASETS: dict[str, str] = {
-    "digits-train": "1,297 real 8x8 scans of handwritten digits, for training and as the reference; inside scikit-learn",
+    "digits-train": "1,297 real 8x8 scans of handwritten digits for training, also the reference; inside scikit-learn",
     "digits-heldout": "500 real 8x8 scans, 50 per class, never trained on; inside scikit-learn",
 }
 
 
 class Images(Protocol):
-    """Images in an order, all of one size: an array uint8 (N, 3, H, W), or an ImageFolder, which reads what is asked for."""
+    """Images in an order, all of one size: an array uint8 (N, 3, H, W), or an ImageFolder, which reads on demand."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -52,8 +52,8 @@ def chunks(images: Images, size: int) -> Iterator[np.ndarray]:
 def open_images(source: str | Path, role: str = "images") -> Source:
     """A data set's name, a folder of images or an .npz as a Source. `role` names it in messages, as "reference".
 
-    Raises UsageError where there is no such thing, or where it is empty, mixed or of the wrong kind; CheckFailed where a
-    file is broken or holds NaN.
+    Raises UsageError where there is no such thing, or where it is empty, mixed or of the wrong kind; CheckFailed where
+    a file is broken or holds NaN.
     """
     name = str(source)
     if name in DATASETS:

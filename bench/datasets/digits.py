@@ -41,9 +41,9 @@ def _splits() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 
 def load(split: Split) -> tuple[np.ndarray, np.ndarray]:
-    """(images, labels) of "train" (1,297 scans, in scikit-learn's order) or "heldout" (500; scan i is of class i mod 10).
+    """(images, labels) of "train" (1,297 scans, in scikit-learn's order) or "heldout" (500; scan i has class i mod 10).
 
-    images: uint8 (N, 3, 8, 8), grey = round(level * 255 / 16)  labels: int64 (N,), 0..9. Fresh arrays: the caller may write to them.
+    images: uint8 (N, 3, 8, 8), grey = round(level * 255 / 16)  labels: int64 (N,), 0..9. Fresh arrays, free to change.
     """
     images, labels = _splits()[split]
     return images.copy(), labels.copy()

@@ -11,12 +11,13 @@ from PIL import Image, UnidentifiedImageError
 from bench.records import CheckFailed, UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
-MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # eight bits or fewer per channel; others would be clipped silently
+MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr")  # 8 bits per channel; others would be clipped
 
 
 class ImageFolder:
-    """The images of a folder (not of its subfolders), sorted by name: `len(folder)`, `folder[start:stop]` uint8 (n, 3, H, W).
+    """The images of a folder (not of its subfolders), sorted by name.
 
+    `len(folder)` counts them, `folder[start:stop]` reads them: uint8 (n, 3, H, W).
     Grey becomes RGB and alpha is dropped, as torch-fidelity does. Opening reads the headers only.
     Raises UsageError for a folder without images or with images of several sizes, CheckFailed for a broken file.
     """

@@ -55,7 +55,8 @@ def _images(images: np.ndarray, path: Path, role: str) -> np.ndarray:
 def _statistics(mu: np.ndarray, sigma: np.ndarray, path: Path, role: str) -> Statistics:
     if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)) or mu.dtype.kind != "f" or sigma.dtype.kind != "f":
         raise UsageError(
-            f"{role} {path}: mu is {mu.dtype} {mu.shape}, sigma {sigma.dtype} {sigma.shape}; expected floats (D,) and (D, D)"
+            f"{role} {path}: mu is {mu.dtype} {mu.shape}, sigma {sigma.dtype} {sigma.shape}; "
+            "expected floats (D,) and (D, D)"
         )
     if not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
         raise CheckFailed(f"{role} {path}: NaN or infinite values in mu or sigma")

@@ -18,7 +18,7 @@ def outputs(case: Case) -> dict[str, Tensor]:
     order = mask.argsort(dim=1, stable=True)  # the known tokens, then the hidden ones
     num_known = int((mask[0] == 0).sum())
     known = model.patchify(latents).gather(1, order[:, :num_known, None].expand(-1, -1, model.token_size))
-    z = model.condition(model.encoder_input(labels, known, order), order, torch.arange(model.num_tokens))
+    z = model.condition(labels, known, order, torch.arange(model.num_tokens))
     condition = z.gather(1, order.argsort(dim=1)[..., None].expand_as(z))
 
     rows = len(case["in.t"])

@@ -1,0 +1,21 @@
+"""Metrics: pure functions from raw samples to numbers. METRICS says what each number means.
+
+Importing this imports neither torch nor scipy: the report does it.
+"""
+
+from __future__ import annotations
+
+from bench.metrics import fid, inception_score, kid, latency, precision_recall, size
+from bench.records import Metric
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        *fid.METRICS,
+        kid.METRIC,
+        inception_score.METRIC,
+        *precision_recall.METRICS,
+        *latency.METRICS,
+        *size.METRICS,
+    )
+}

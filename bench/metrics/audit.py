@@ -1,0 +1,106 @@
+"""The audit before scoring: images that no score should be made of are refused, not averaged over.
+
+Refused: NaN or infinite pixels, a constant image (black frames), another size than the reference, classes far out of
+balance, and exact duplicates above 1 %: a sampler whose seeds repeat or whose output collapsed. Continuous models and
+photographs repeat no image by chance; below 1 % duplicates move a FID by less than its own noise.
+Reported, not refused: copies of training images, the share of images recognised as their class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+
+CHUNK = 256  # images read at a time
+DUPLICATES_ALLOWED = 0.01  # share of the images
+SCARCE, CROWDED = 0.25, 3.0  # a class may hold this much of its due share ...
+SIGMAS = 4  # ... or whatever lies within this many Poisson standard deviations of it
+
+
+def audit(
+    images: Any, labels: np.ndarray | None = None, *, image_size: tuple[int, int] | None = None
+) -> dict[str, Any]:
+    """What is odd about the images, and under "failures" what forbids a score, one sentence each (empty: passed).
+
+    images: uint8 or float (N, C, H, W), an array or anything that reads as one (bench.datasets.Images)
+    labels: (N,) the classes asked for    image_size: (H, W) expected; None: any.
+    """
+    num = len(images)
+    if num == 0:
+        return {"num_images": 0, "failures": ["there are no images"]}
+    seen: dict[bytes, int] = {}
+    nonfinite, constant, duplicates = [], [], []
+    for start in range(0, num, CHUNK):
+        for i, image in enumerate(images[start : start + CHUNK], start):
+            if image.dtype.kind == "f" and not np.isfinite(image).all():
+                nonfinite.append(i)
+                continue
+            if (image == image.reshape(len(image), -1)[:, :1, None]).all():
+                constant.append(i)
+            if seen.setdefault(hashlib.sha256(image.tobytes()).digest(), i) != i:
+                duplicates.append(i)
+    size = tuple(int(side) for side in images.shape[2:])
+    found: dict[str, Any] = {
+        "num_images": num,
+        "image_size": list(size),
+        "nonfinite": len(nonfinite),
+        "constant": len(constant),
+        "duplicates": len(duplicates),
+        "duplicates_share": len(duplicates) / num,
+    }
+    failures = []
+    if image_size is not None and size != tuple(image_size):
+        failures.append(f"images are {_by(size)}, the reference is {_by(image_size)}")
+    if nonfinite:
+        failures.append(f"{len(nonfinite)} of {num} images hold NaN or infinite values (first: image {nonfinite[0]})")
+    if constant:
+        failures.append(f"{len(constant)} of {num} images are constant (first: image {constant[0]})")
+    if len(duplicates) > DUPLICATES_ALLOWED * num:
+        failures.append(
+            f"{len(duplicates)} of {num} images equal an earlier one (first: image {duplicates[0]}); "
+            f"at most {DUPLICATES_ALLOWED:.0%} may"
+        )
+    if labels is not None:
+        asked = np.bincount(labels)
+        found["labels_asked"] = asked.tolist()
+        if asked.max() - asked.min() > 1:
+            failures.append(f"the classes asked for are not balanced: {asked.min()} to {asked.max()} images each")
+    return {**found, "failures": failures}
+
+
+def audit_classes(posteriors: np.ndarray, labels: np.ndarray | None = None) -> dict[str, Any]:
+    """The audit's second half: class balance as a classifier sees it.  posteriors: (N, K)  labels: (N,) asked for."""
+    recognised = posteriors.argmax(1)
+    counts = np.bincount(recognised, minlength=posteriors.shape[1])
+    found: dict[str, Any] = {"class_counts": counts.tolist(), "failures": []}
+    if labels is not None:
+        found["recognised_share"] = float((recognised == labels).mean())
+    due = counts.sum() / len(counts)
+    outside = (counts < SCARCE * due) | (counts > CROWDED * due)
+    bad = np.flatnonzero(outside & (abs(counts - due) > SIGMAS * np.sqrt(due)))
+    if len(bad):
+        worst = ", ".join(f"class {k}: {counts[k]}" for k in bad[:3])
+        found["failures"] = [
+            f"a classifier finds {len(bad)} of {len(counts)} classes far from their due {due:.0f} images ({worst})"
+        ]
+    return found
+
+
+def _by(size: tuple[int, ...]) -> str:
+    return f"{size[1]}x{size[0]}"
+
+
+def copies_share(images: np.ndarray, train_images: np.ndarray) -> float:
+    """Share of images that copy a training image: nearer to one than any two different training images are.
+
+    Euclidean distance of pixels; an exact copy is at distance 0. For small sets: all distances are computed.
+    """
+    from scipy.spatial.distance import cdist
+
+    rows = images.reshape(len(images), -1).astype(np.float64)
+    train_rows = train_images.reshape(len(train_images), -1).astype(np.float64)
+    among = cdist(train_rows, train_rows)
+    np.fill_diagonal(among, np.inf)
+    return float((cdist(rows, train_rows).min(1) < among[among > 0].min()).mean())

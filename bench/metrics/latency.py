@@ -1,0 +1,87 @@
+"""Speed from raw rounds: medians and percentiles of seconds, never means (one stall would move them).
+
+The interval of a percentile is by order statistics: of n rounds the k-th smallest lies below the true quantile with a
+binomial probability, whatever the distribution. Where the rounds are too few to bound a side, that side is None (a p99
+of ten rounds has no upper end).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.metrics import size
+from bench.records import Measurement, Metric
+
+PERCENTILES = (50, 90, 95, 99)
+
+
+def percentile(rounds_s: Sequence[float], percent: float) -> Measurement:
+    """A percentile of the rounds in seconds, with its 95 % interval."""
+    from scipy.stats import binom
+
+    ordered = np.sort(np.asarray(rounds_s, np.float64))
+    num, share = len(ordered), percent / 100
+    below, above = binom.ppf([0.025, 0.975], num, share).astype(int)  # how many rounds lie below the true quantile
+    return Measurement(
+        value=float(np.quantile(ordered, share)),
+        unit="s",
+        ci_low=float(ordered[below - 1]) if below >= 1 else None,
+        ci_high=float(ordered[above]) if above < num else None,
+        n=num,
+    )
+
+
+def compute_throughput(rounds_s: Sequence[float], batch_size: int) -> Measurement:
+    """Images per second at the median round."""
+    median = percentile(rounds_s, 50)
+
+    def rate(seconds: float | None) -> float | None:
+        return None if seconds is None else batch_size / seconds
+
+    return Measurement(batch_size / median.value, "images/s", rate(median.ci_high), rate(median.ci_low), median.n)
+
+
+def summarise(raw: Mapping[str, Any]) -> dict[str, Measurement]:
+    """Every speed and size metric of one model's raw timings (bench.collect.timings): metric name -> Measurement.
+
+    What was not collected is left out.
+    """
+    found = {}
+    if "latency" in raw:
+        rounds_s = raw["latency"]["rounds_s"]
+        found["latency_s"] = percentile(rounds_s, 50)
+        found |= {f"latency_p{percent}_s": percentile(rounds_s, percent) for percent in PERCENTILES[1:]}
+    if "throughput" in raw:
+        found["throughput_per_s"] = compute_throughput(raw["throughput"]["rounds_s"], raw["throughput"]["batch_size"])
+    return {**found, **size.summarise(raw)}
+
+
+METRICS = (
+    Metric(
+        name="latency_s",
+        unit="s",
+        higher_is_better=False,
+        title="Latency (median)",
+        what="seconds for one call that paints one batch (of one image unless said otherwise), the median round",
+    ),
+    *(
+        Metric(
+            name=f"latency_p{percent}_s",
+            unit="s",
+            higher_is_better=False,
+            title=f"Latency (p{percent})",
+            what=f"seconds that {percent} % of the calls stay below",
+        )
+        for percent in PERCENTILES[1:]
+    ),
+    Metric(
+        name="throughput_per_s",
+        unit="images/s",
+        higher_is_better=True,
+        title="Throughput",
+        what="images per second in large batches, at the median round",
+    ),
+)

@@ -1,0 +1,48 @@
+"""Size and arithmetic of a model: counted, not measured, so without interval (peak memory: one pass of its own)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.records import Measurement, Metric
+
+METRICS = (
+    Metric(
+        name="peak_memory_bytes",
+        unit="B",
+        higher_is_better=False,
+        title="Peak memory",
+        what="most memory held while painting a batch: allocated on a GPU, resident in the process on a CPU",
+    ),
+    Metric(
+        name="num_params",
+        unit="parameters",
+        higher_is_better=None,
+        title="Parameters",
+        what="parameters of the generator, autoencoder left out",
+    ),
+    Metric(
+        name="flops",
+        unit="FLOP",
+        higher_is_better=False,
+        title="FLOPs per image",
+        what="floating-point operations to paint one image by torch's counter, a multiply-add counted as two",
+    ),
+    Metric(
+        name="nfe",
+        unit="evaluations",
+        higher_is_better=False,
+        title="Network evaluations",
+        what="forward passes of all parts of the network for one image, guidance passes counted",
+    ),
+)
+
+
+def summarise(raw: Mapping[str, Any]) -> dict[str, Measurement]:
+    """The counts in one model's raw timings (bench.collect.timings); an unknown one (None) is left out."""
+    counts = {metric.name: raw.get(metric.name) for metric in METRICS}
+    if isinstance(counts["nfe"], Mapping):  # by part of the network
+        counts["nfe"] = sum(counts["nfe"].values())
+    units = {metric.name: metric.unit for metric in METRICS}
+    return {name: Measurement(float(count), units[name]) for name, count in counts.items() if count is not None}

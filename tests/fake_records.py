@@ -1,0 +1,139 @@
+"""Made-up records, for tests only: no number here was measured."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from bench.protocols import PROTOCOLS
+from bench.protocols import quick as as_quick
+from bench.records import Measurement, Record
+
+ENVIRONMENT: dict[str, Any] = {
+    "machine": "acme-cpu-2c",
+    "processor": "Acme CPU 9000",
+    "num_cores": 2,
+    "memory_bytes": 8 * 2**30,
+    "system": "Linux x86_64",
+    "device": "cpu",
+    "num_threads": 2,
+    "versions": {"python": "3.11.7", "torch": "2.11.0", "torch-fidelity": "0.4.0", "clean-fid": "0.1.35"},
+    "commit": "0123456789abcdef0123456789abcdef01234567",
+    "dirty": False,
+}
+FLOOR = {
+    "fid": {"value": 0.62, "unit": "", "ci_low": 0.51, "ci_high": 0.75, "n": 500},
+    "fid_clean": {"value": 0.62, "unit": "", "ci_low": 0.51, "ci_high": 0.75, "n": 500},
+    "kid": {"value": 0.0003, "unit": "", "ci_low": -0.0004, "ci_high": 0.0011, "n": 500},
+    "inception_score": {"value": 9.71, "unit": "", "ci_low": 9.6, "ci_high": 9.8, "n": 500},
+    "precision": {"value": 0.94, "unit": "", "ci_low": 0.92, "ci_high": 0.96, "n": 500},
+    "recall": {"value": 0.95, "unit": "", "ci_low": 0.93, "ci_high": 0.97, "n": 500},
+}
+AUDIT = {
+    "num_images": 500,
+    "image_size": [8, 8],
+    "nonfinite": 0,
+    "constant": 0,
+    "duplicates": 0,
+    "duplicates_share": 0.0,
+    "labels_asked": [50] * 10,
+    "class_counts": [50] * 9 + [49],
+    "recognised_share": 0.986,
+    "copies_share": 0.0,
+    "failures": [],
+}
+
+
+def protocol(name: str, *, quick: bool = False) -> dict[str, Any]:
+    """A protocol as a record file holds it."""
+    chosen = as_quick(PROTOCOLS[name]) if quick else PROTOCOLS[name]
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(chosen).items()}
+
+
+def picture(seed: int = 0) -> str:
+    """A grid of 10 x 6 grey 8x8 squares, base64 PNG."""
+    from PIL import Image
+
+    pixels = np.random.default_rng(seed).integers(0, 255, (48, 80)).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
+def measured(value: float, spread: float, n: int = 500, unit: str = "") -> Measurement:
+    return Measurement(value, unit, value - spread, value + spread, n)
+
+
+def record(model: str, protocol_name: str, *, quick: bool = False, **changes: Any) -> Record:
+    """A record with nothing measured."""
+    made = Record(
+        model=model,
+        protocol=protocol(protocol_name, quick=quick),
+        settings={"num_steps": 100, "cfg_scale": 1.5},
+        measurements={},
+        inputs={"weights_sha256": "ab" * 32, "metric_versions": {"fid": 1, "latency_s": 1}},
+        environment=ENVIRONMENT,
+        created_utc="2026-01-31T14:25:30+00:00",
+        family=model.removesuffix("-digits"),
+        wall_s=20.0,
+    )
+    made = replace(made, **changes)
+    stamp = made.created_utc.replace("-", "").replace(":", "")[:15]
+    return replace(made, file=f"{made.environment['machine']}/{model}--{protocol_name}--{stamp}Z.json")
+
+
+def quality(model: str, fid: float, *, spread: float = 0.2, inception_score: float = 9.0, **changes: Any) -> Record:
+    """A record under digits-quality."""
+    measurements = {
+        "fid": measured(fid, spread),
+        "fid_clean": measured(fid + 2e-6, spread),
+        "kid": measured(fid / 1000, spread / 1000),
+        "inception_score": measured(inception_score, 0.1),
+        "precision": measured(0.9, 0.02),
+        "recall": measured(0.8, 0.02),
+    }
+    raw = {"audit": AUDIT, "floor": FLOOR}
+    made = {"measurements": measurements, "raw": raw, "images_png": picture(), **changes}
+    return record(model, "digits-quality", **made)
+
+
+def latency(model: str, seconds: float, *, num_rounds: int = 40, spread: float = 0.05, **changes: Any) -> Record:
+    """A record under digits-latency whose rounds scatter by the factor exp(`spread` * normal)."""
+    rounds = (seconds * np.exp(np.random.default_rng(0).normal(0, spread, num_rounds))).tolist()
+    measurements = {
+        "latency_s": measured(float(np.median(rounds)), seconds * spread / 4, num_rounds, "s"),
+        "latency_p90_s": Measurement(float(np.quantile(rounds, 0.9)), "s", n=num_rounds),
+        "latency_p99_s": Measurement(float(np.quantile(rounds, 0.99)), "s", n=num_rounds),
+        "throughput_per_s": measured(20 / seconds, 1 / seconds, num_rounds, "1/s"),
+        "peak_memory_bytes": Measurement(3.1e8, "bytes"),
+        "num_params": Measurement(801_234, "parameters"),
+        "flops": Measurement(4.2e9 * seconds, "FLOP"),
+        "nfe": Measurement(201, "evaluations"),
+    }
+    raw = {"rounds_s": rounds, "nfe": {"encoder": 1, "decoder": 200}}
+    return record(model, "digits-latency", **{"measurements": measurements, "raw": raw, **changes})
+
+
+def full_set(**changes: Any) -> list[Record]:
+    """Three models and the real scans, as a first full run leaves them."""
+    return [
+        record(
+            "real-data",
+            "digits-quality",
+            family="real",
+            settings={},
+            measurements={name: Measurement(**fields) for name, fields in FLOOR.items()},
+            images_png=picture(1),
+            **changes,
+        ),
+        quality("transdiff-digits", 2.1, inception_score=9.4, **changes),
+        quality("mar-digits", 6.4, inception_score=8.3, spread=0.5, **changes),
+        quality("dit-digits", 2.2, inception_score=9.2, **changes),
+        latency("transdiff-digits", 0.081, **changes),
+        latency("mar-digits", 0.35, **changes),
+        latency("dit-digits", 0.22, **changes),
+    ]

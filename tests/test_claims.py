@@ -1,0 +1,120 @@
+"""Claims quote what is printed, with source, standing and what contradicts it."""
+
+import re
+
+import pytest
+
+from bench.claims import (
+    AR_BASELINES,
+    CLAIMS,
+    DIFFUSION_BASELINES,
+    PUBLISHED_QUALITY,
+    PUBLISHED_SPEED,
+    Published,
+    PublishedQuality,
+)
+from bench.metrics import METRICS
+from bench.protocols import PROTOCOLS
+
+BY_ID = {claim.id: claim for claim in CLAIMS}
+SIDES = [(claim, side) for claim in CLAIMS for side in (claim.paper_scale, claim.in_small) if side]
+
+
+def test_the_headline_claims_are_there_as_printed():
+    """Abstract of arXiv 2506.09482, and the authors' informal figures in issue #1 as claims of their own."""
+    printed = {claim.id: (claim.value, claim.source.standing) for claim in CLAIMS}
+    assert printed == {
+        "transdiff-fid": (1.61, "authors"),
+        "transdiff-inception-score": (293.4, "authors"),
+        "mrar-fid": (1.42, "authors"),
+        "transdiff-latency-ar": (2.0, "authors"),
+        "transdiff-latency-diffusion": (112.0, "authors"),
+        "transdiff-latency-ar-informal": (2.5, "authors, informal"),
+        "transdiff-latency-diffusion-informal": (225.0, "authors, informal"),
+    }
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_claim_is_complete(claim):
+    assert claim.quote
+    assert claim.source.url
+    assert "://" not in claim.source.url  # the report must not look as if it loaded anything
+    assert 0 < claim.tolerance < 1
+    assert claim.tolerance_reason.endswith(".")
+    assert claim.conflicts, "every headline of this paper is contradicted somewhere"
+
+
+def test_the_ids_differ():
+    assert len(BY_ID) == len(CLAIMS)
+
+
+@pytest.mark.parametrize("claim", [BY_ID[name] for name in BY_ID if not name.endswith("informal")], ids=lambda c: c.id)
+def test_the_printed_number_stands_in_the_quote(claim):
+    assert re.search(rf"(?<![\d.]){claim.value:g}(?![\d])", claim.quote)
+
+
+def test_the_informal_ratios_follow_from_the_times_they_quote():
+    assert BY_ID["transdiff-latency-ar-informal"].value == pytest.approx(0.5 / 0.2)
+    assert BY_ID["transdiff-latency-diffusion-informal"].value == pytest.approx(45 / 0.2)
+
+
+@pytest.mark.parametrize(("claim", "side"), SIDES, ids=lambda x: getattr(x, "id", getattr(x, "scale", "")))
+def test_a_comparison_names_a_protocol_that_measures_it_in_the_metrics_direction(claim, side):
+    protocol = PROTOCOLS[side.protocol]
+    assert side.metric in protocol.metrics
+    assert side.scale == protocol.scale
+    assert (side.better == "higher") is METRICS[side.metric].higher_is_better
+    assert (side.kind == "value") is (not side.baselines)
+
+
+def test_small_models_answer_directions_only_and_need_nothing_but_a_clone():
+    for claim in CLAIMS:
+        assert claim.in_small is not None
+        assert (claim.in_small.kind, claim.in_small.scale, claim.in_small.needs) == ("direction", "digits", ())
+        assert claim.paper_scale.scale == "imagenet-256"
+        assert "a GPU" in claim.paper_scale.needs
+
+
+def test_each_latency_claim_is_judged_against_the_kind_of_model_it_speaks_of():
+    assert BY_ID["transdiff-latency-ar"].in_small.baselines == AR_BASELINES
+    assert BY_ID["transdiff-latency-diffusion"].in_small.baselines == DIFFUSION_BASELINES
+    for name in ("transdiff-fid", "transdiff-inception-score"):
+        assert set(BY_ID[name].in_small.baselines) == {*AR_BASELINES, *DIFFUSION_BASELINES}
+
+
+def test_the_tolerance_tells_a_claim_from_the_numbers_that_contradict_it():
+    def inside(claim_id: str, value: float) -> bool:
+        claim = BY_ID[claim_id]
+        return abs(value / claim.value - 1) <= claim.tolerance
+
+    assert not inside("transdiff-fid", 1.69)  # TransDiff-L
+    assert not inside("transdiff-inception-score", 282.0)  # the README's IS of TransDiff-H
+    assert not inside("mrar-fid", 1.49)  # TransDiff-L MRAR
+    assert not inside("transdiff-latency-diffusion", 225)  # issue #1
+    assert not inside("transdiff-latency-diffusion", 4)  # by counting the arithmetic
+
+
+def table(where: str) -> Published:
+    return next(group for group in PUBLISHED_QUALITY if group.where == where)
+
+
+def test_the_inferred_pairing_is_the_older_table_with_both_columns_reordered_alike():
+    """notes: FID was re-ordered on 2025-06-20 and IS was not; the same re-order of IS agrees with the abstract."""
+    older = table("TransDiff, README before 2025-06-20 and Hugging Face card")
+    today = table("TransDiff, README today")
+    inferred = table("TransDiff, both columns re-ordered alike")
+    pairs_before = {row.fid: row.inception_score for row in older.rows if isinstance(row, PublishedQuality)}
+    for now, then in zip(today.rows, inferred.rows, strict=True):
+        assert isinstance(now, PublishedQuality)
+        assert then == PublishedQuality(now.model, now.fid, pairs_before[now.fid], now.params)
+    assert pairs_before["1.61"] == "293.4"  # the abstract's pair
+    assert inferred.standing == "inferred"
+
+
+def test_printed_numbers_are_quoted_as_text_with_their_standing():
+    for group in (*PUBLISHED_QUALITY, *PUBLISHED_SPEED):
+        assert group.rows
+        assert group.standing
+        for row in group.rows:
+            number = row.fid if isinstance(row, PublishedQuality) else row.number
+            assert re.fullmatch(r"x?\d+(\.\d+)?", number)

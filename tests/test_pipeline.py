@@ -1,0 +1,170 @@
+"""The whole pipeline with a toy model: plan, run, records, report; interruption, failure, reuse."""
+
+import getpass
+import json
+import shutil
+import socket
+from dataclasses import asdict
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import bench.run
+import reference_models
+from bench.collect.images import collect_images
+from bench.plan import make_plan
+from bench.records import Record, UsageError
+from bench.report import render
+from bench.results import load_records
+from bench.run import LEDGER, WORK, run_plan
+from tests.toy import SPEC
+
+
+@pytest.fixture(scope="module")
+def module_patch():
+    with pytest.MonkeyPatch.context() as patch:
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def toy(module_patch, tmp_path_factory):
+    """Only the toy exists, with weights of its own: (their file)."""
+    weights = tmp_path_factory.mktemp("weights") / "toy-digits.safetensors"
+    module_patch.setattr(reference_models, "specs", lambda: {SPEC.name: SPEC})
+    module_patch.setattr(reference_models, "shipped_weights", lambda name: weights if weights.exists() else None)
+    return weights
+
+
+@pytest.fixture(scope="module")
+def measured(toy, tmp_path_factory):
+    """A results folder after one smoke run."""
+    give_weights(toy)
+    folder = tmp_path_factory.mktemp("measured") / "results"
+    assert run_plan(plan(folder)) == []
+    return folder
+
+
+@pytest.fixture
+def results(toy, measured, tmp_path):
+    """A copy of it, to change."""
+    give_weights(toy)
+    return shutil.copytree(measured, tmp_path / "results")
+
+
+def give_weights(path, gain=1.0):
+    save_file({"gain": torch.full((1,), gain)}, path)
+
+
+def plan(results, **changes):
+    return make_plan(**{"scale": "digits", "only": (), "quick": True, "device": "cpu", "results": results, **changes})
+
+
+def test_a_run_leaves_records_and_a_report(measured, tmp_path):
+    records, unreadable = load_records([measured])
+    assert not unreadable
+    by_name = {(r.model, r.protocol["name"]): r for r in records}
+    quality = by_name["toy-digits", "digits-quality"]
+    assert set(quality.measurements) == {"fid", "fid_clean", "kid", "inception_score", "precision", "recall"}
+    assert quality.raw["audit"]["failures"] == []
+    assert quality.measurements["fid"].n == 100
+    speed = by_name["toy-digits", "digits-latency"]
+    assert len(speed.raw["rounds_s"]) >= 10
+    assert {"latency_s", "throughput_per_s", "num_params", "nfe"} <= set(speed.measurements)
+    assert by_name["real-data", "digits-quality"].measurements["fid"].value > 0
+    page = render([measured], tmp_path / "index.html").read_text()
+    assert "toy-digits" in page
+    assert "smoke run" in page.lower()
+
+
+def test_records_name_no_host_no_user_and_no_absolute_path(measured):
+    for path in measured.glob("*/*.json"):
+        text = path.read_text()
+        for word in (socket.gethostname(), getpass.getuser()):
+            assert f'"{word}"' not in text
+        assert '"/' not in text
+
+
+def test_what_is_measured_is_not_measured_again(results, monkeypatch, capsys):
+    before = sorted(results.glob("*/*.json"))
+    monkeypatch.setattr(bench.run, "run_one", lambda *a: pytest.fail("measured again"))
+    run_plan(plan(results))
+    assert sorted(results.glob("*/*.json")) == before
+    assert "measured before" in capsys.readouterr().out
+
+
+def test_other_weights_are_measured_again(results, toy, monkeypatch):
+    """Only the model whose weights changed runs again."""
+    give_weights(toy, 0.9)
+    again = []
+    monkeypatch.setattr(bench.run, "run_one", lambda planned, *a: again.append(planned.spec.model) or done(planned))
+    run_plan(plan(results))
+    assert again == ["toy-digits", "toy-digits"]
+
+
+def test_records_that_came_with_the_repository_are_not_taken_for_measured_here(results, monkeypatch):
+    (results / WORK / LEDGER).unlink()
+    again = []
+    monkeypatch.setattr(bench.run, "run_one", lambda planned, *a: again.append(planned.spec.model) or done(planned))
+    run_plan(plan(results))
+    assert again == ["real-data", "toy-digits", "toy-digits"]
+
+
+def done(planned):
+    """A record with nothing in it."""
+    return Record(
+        model=planned.spec.model,
+        protocol=asdict(planned.spec.protocol),
+        settings={},
+        measurements={},
+        inputs={},
+        environment={"machine": "test"},
+        created_utc="2026-01-01T00:00:00+00:00",
+        wall_s=0.0,
+    )
+
+
+def test_an_interrupted_run_keeps_the_images_it_has(toy, tmp_path, monkeypatch):
+    give_weights(toy)
+    painted = []
+    original = SPEC.network.sample
+
+    def sample(self, labels, noise, **settings):
+        if len(painted) == 2:
+            painted.append("interrupted")
+            raise KeyboardInterrupt
+        painted.append(len(labels))
+        return original(self, labels, noise, **settings)
+
+    monkeypatch.setattr(SPEC.network, "sample", sample)
+    collect = {"num_images": 100, "seed": 0, "batch_size": 20, "settings": {}, "folder": tmp_path / "shards"}
+    model = reference_models.build("toy-digits")
+    with pytest.raises(KeyboardInterrupt):
+        collect_images(model, **collect)
+    images = collect_images(model, **collect)
+    assert painted == [20, 20, "interrupted", 20, 20, 20]  # the first two batches were kept
+    assert (images == collect_images(model, **{**collect, "batch_size": 33, "folder": tmp_path / "other"})).all()
+
+
+def test_a_failed_run_is_recorded_and_the_others_go_on(toy, tmp_path):
+    give_weights(toy, float("nan"))
+    failed = run_plan(plan(tmp_path / "results"))
+    assert [record.model for record in failed] == ["toy-digits"]
+    assert "constant" in failed[0].reason or "NaN" in failed[0].reason
+    records, _ = load_records([tmp_path / "results"])
+    assert any(r.status == "ok" and r.protocol["name"] == "digits-latency" for r in records)
+
+
+def test_a_model_without_weights_is_not_run_and_says_what_it_needs(results, toy, capsys):
+    toy.unlink()
+    before = len(list(results.glob("*/toy*.json")))
+    run_plan(plan(results))
+    assert "not run: needs weights: python -m bench train toy-digits" in capsys.readouterr().out
+    assert len(list(results.glob("*/toy*.json"))) == before
+
+
+@pytest.mark.parametrize(("changes", "words"), [({"scale": "mnist"}, "unknown scale 'mnist'"), ({"only": ("toy",)}, "did you mean")])
+def test_a_wrong_plan_is_refused(toy, tmp_path, changes, words):
+    with pytest.raises((UsageError, KeyError)) as caught:
+        plan(tmp_path, **changes)
+    assert words in str(caught.value)
