@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 MAX_SIGNIFICANT = 4  # digits of a value, however narrow its interval
 THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+PARAMETERS = ((1e9, "B"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 SECONDS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 BYTES = ((2.0**30, "GiB"), (2.0**20, "MiB"), (2.0**10, "KiB"), (1.0, "B"))
 
@@ -33,7 +34,7 @@ def display_unit(metric: str, values: Iterable[float]) -> Unit:
         unit = pick(THOUSANDS, smallest)
         return Unit(unit.size, f"{unit.symbol}FLOP")
     if metric == "num_params":
-        return pick(THOUSANDS, 10 * smallest)  # papers write 0.8M, not 800k
+        return Unit(1e6, "M") if 1e5 <= smallest < 1e9 else pick(PARAMETERS, smallest)  # papers write 0.8M, not 800k
     return Unit()
 
 

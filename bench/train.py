@@ -29,6 +29,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
 
     from bench.datasets import digits
     from reference_models import build, find, shipped_weights
+    from reference_models.checkpoints import read_state
     from reference_models.training import Progress, train
 
     spec = find(name)
@@ -44,7 +45,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
         start = shipped_weights(recipe.start_from)
         if start is None:
             raise UsageError(f"model {name!r} is fine-tuned from {recipe.start_from!r}, whose weights are not shipped")
-        model.start_from(start)
+        model.init_from_one_step(read_state(start))
     with torch.inference_mode():
         scaled = torch.from_numpy(images).to(device).float() / 127.5 - 1
         latents = model.autoencoder.encode(scaled)

@@ -17,17 +17,18 @@ import re
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
 # What a released .pth may hold beside tensors and containers. Nothing else is unpickled.
-ALLOWED = [argparse.Namespace]
+ALLOWED: list[Any] = [argparse.Namespace]
 # Where the weights are inside a .pth, best first: the authors evaluate their EMA weights.
 EMA_KEYS = ("model_ema", "ema")
 PLAIN_KEYS = ("model", "state_dict", "module")
-# What a folder's weights are called (diffusers, transformers), best first; other names are variants (`.fp16`) or shards.
+# What a folder's weights are called (diffusers, transformers), best first; other names are variants or single shards.
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 SUFFIXES = (".safetensors.index.json", ".safetensors", ".bin")
 
@@ -104,17 +105,14 @@ def _read_pickle(path: Path, ema: bool) -> dict[str, Tensor]:
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping) and content[key]:
             content = content[key]
             break
-    if (
-        not isinstance(content, Mapping)
-        or not content
-        or not all(isinstance(value, Tensor) for value in content.values())
-    ):
+    tensors = isinstance(content, Mapping) and all(isinstance(value, Tensor) for value in content.values())
+    if not tensors or not content:
         raise CheckpointError(f"weights {path}: holds no state dict (a mapping from names to tensors)")
     return {re.sub(r"^((module|_orig_mod)\.)+", "", key): value.detach() for key, value in content.items()}
 
 
 def rename(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
-    """`state` under new names: for each key the first rule (regular expression, replacement) that matches whole applies."""
+    """`state` under new names: each key by the first rule (regular expression, replacement) that matches it whole."""
     compiled = [(re.compile(pattern), replacement) for pattern, replacement in rules]
     renamed = {}
     for key, value in state.items():
@@ -127,9 +125,7 @@ def rename(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]]) -> dic
     return renamed
 
 
-def load_into(
-    model: nn.Module, state: Mapping[str, Tensor], source: str, hint: Callable[[], str] = lambda: ""
-) -> None:
+def load_into(model: nn.Module, state: Mapping[str, Tensor], source: str, hint: Callable[[], str] = lambda: "") -> None:
     """Fill every parameter and buffer of `model` from `state`, using every key; otherwise CheckpointError, in one line.
 
     hint: what to append to the message, worked out only when it is needed.
@@ -145,10 +141,8 @@ def load_into(
         if unexpected:
             parts.append(f"{len(unexpected)} keys unexpected ({_some(unexpected)})")
         if shapes:
-            key = shapes[0]
-            parts.append(
-                f"{len(shapes)} of another shape (first {key}: expected {tuple(own[key].shape)}, found {tuple(state[key].shape)})"
-            )
+            expected, found = tuple(own[shapes[0]].shape), tuple(state[shapes[0]].shape)
+            parts.append(f"{len(shapes)} of another shape (first {shapes[0]}: expected {expected}, found {found})")
         raise CheckpointError(f"weights {source}: do not fit the model: {'; '.join(parts)}{hint()}")
     model.load_state_dict(dict(state), strict=True)
 

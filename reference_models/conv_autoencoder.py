@@ -1,8 +1,8 @@
-"""The convolutional autoencoder of VQGAN (arXiv:2012.09841) and latent diffusion (arXiv:2112.10752), without the middle.
+"""The convolutional encoder and decoder of VQGAN (arXiv:2012.09841) and latent diffusion (arXiv:2112.10752).
 
-What MAR's, Stable Diffusion's, LlamaGen's and VAR's autoencoders share: encoder, decoder, and reading released files,
-whose names differ. What they do between encoder and decoder is in autoencoders.py and vq.py.
-Departs from official: q, k and v are one matrix, and attention is fused.
+MAR's, Stable Diffusion's, LlamaGen's and VAR's autoencoders share them; only the names in their files differ, and
+`from_official_state` knows them all. What happens between encoder and decoder is in autoencoders.py and vq.py.
+Departs from official: q, k and v of an attention are one matrix, and it is fused.
 """
 
 from __future__ import annotations

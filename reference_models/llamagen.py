@@ -373,7 +373,7 @@ SPECS = (
         autoencoder="vq-digits",
         scale="digits",
         image_size=8,
-        source="this project: LlamaGen at 0.8 M parameters",
+        source="this project",
         recipe=Recipe(num_steps=4000),
     ),
 )

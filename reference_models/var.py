@@ -20,12 +20,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reference_models.autoencoders import MultiScaleQuantizer, MultiScaleVQAutoencoder
 from reference_models.checkpoints import rename
 from reference_models.layers import Mlp, merge_heads, split_heads
 from reference_models.noise import Noise
 from reference_models.spec import ImageModel, Official, Spec
 from reference_models.training import Recipe
-from reference_models.vq import MultiScaleQuantizer
 
 LABEL_DROPOUT = 0.1
 MAX_LOG_SCALE = math.log(100)
@@ -48,7 +48,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(hidden_size, hidden_size)
 
     def forward(self, x: Tensor, mask: Tensor | None, cache: Tensor | None, start: int) -> Tensor:
-        """x: (B, n, D)  mask: (n, n), True = may look  cache: (2, B, H, L, d), keys and values, filled before `start`."""
+        """x: (B, n, D)  mask: (n, n), True = may look  cache: (2, B, H, L, d), k and v, filled up to `start`."""
         bias = torch.cat([self.q_bias, self.k_bias, self.v_bias])
         q, k, v = (split_heads(part, self.num_heads) for part in F.linear(x, self.qkv.weight, bias).chunk(3, dim=-1))
         if self.log_scale is not None:
@@ -90,8 +90,8 @@ class Block(nn.Module):
 class VAR(ImageModel):
     """The transformer.
 
-    scales: sides of the token maps; vocab_size, code_dim: those of the tokenizer; gate_init: factor on the initial weights
-    of the gates; drop_path: how often training skips the last block (the first never; linear in between).
+    scales: sides of the token maps; vocab_size, code_dim: those of the tokenizer; gate_init: factor on the initial
+    weights of the gates; drop_path: how often training skips the last block (the first never; linear in between).
     """
 
     compiled_methods: ClassVar[tuple[str, ...]] = ("step",)
@@ -159,7 +159,8 @@ class VAR(ImageModel):
     # -- the network ---------------------------------------------------------------------------------------------------
     @property
     def quantizer(self) -> MultiScaleQuantizer:
-        return self.autoencoder.quantizer  # type: ignore[return-value]
+        """The tokenizer's, needed while sampling: it turns tokens into the input of the next scale."""
+        return cast(MultiScaleVQAutoencoder, self.autoencoder).quantizer
 
     def modulations(self, classes: Tensor) -> tuple[Tensor, Tensor]:
         """AdaLN vectors of each block, (depth, 6, B, 1, D), and of the head, (2, B, 1, D).  classes: (B,)."""
@@ -322,7 +323,7 @@ SCALES_512 = (1, 2, 3, 4, 6, 9, 13, 18, 24, 32)
 
 
 def _spec(depth: int, num_params: float, gate_init: float, image_size: int = 256) -> Spec:
-    """Depth d: width 64 d, d heads, stochastic depth 0.1 d / 24 (equation 8). 512 pixels: one AdaLN map for all blocks."""
+    """Depth d: width 64 d, d heads, stochastic depth 0.1 d / 24 (section 3.3). 512 pixels: one AdaLN for all blocks."""
     at_512 = image_size == 512
     config = {"hidden_size": 64 * depth, "depth": depth, "num_heads": depth, "drop_path": 0.1 * depth / 24}
     return Spec(

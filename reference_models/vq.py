@@ -1,7 +1,8 @@
 """Vector quantisers: feature maps <-> token ids of a learned codebook.
 
-VectorQuantizer: one token per position (VQGAN, arXiv:2012.09841; LlamaGen, arXiv:2406.06525, section 2.2).
+VectorQuantizer: one token per position (VQGAN, arXiv:2012.09841; LlamaGen, arXiv:2406.06525).
 MultiScaleQuantizer: one residual token map per scale, coarse to fine (VAR, arXiv:2404.02905, algorithms 1 and 2).
+Codes start small, as VQGAN's: a code far from every feature is never chosen and never learns.
 Both compute in float32 whatever the dtype of the networks around them: a rounded distance picks another code.
 """
 
@@ -54,7 +55,7 @@ class VectorQuantizer(nn.Module):
 
 
 def phi_of_scales(num_scales: int, num_phi: int) -> list[int]:
-    """Which convolution phi each scale uses: the one whose tick is closest to k / (K - 1) (VAR, section 3.2).
+    """Which convolution phi each scale uses: the one whose tick is closest to k / (K - 1) (VAR's quant.py).
 
     Scales can fall halfway between two ticks (K = 10: the third and the eighth); there the rounding of these very
     float64 expressions decides, as in the authors' code.
@@ -78,6 +79,7 @@ class MultiScaleQuantizer(nn.Module):
         self.scales = scales
         self.phi_ratio = phi_ratio
         self.codebook = nn.Embedding(vocab_size, code_dim)
+        nn.init.uniform_(self.codebook.weight, -1.0 / vocab_size, 1.0 / vocab_size)
         self.phi = nn.ModuleList(nn.Conv2d(code_dim, code_dim, 3, padding=1) for _ in range(num_phi))
         self.phi_idx = phi_of_scales(len(scales), num_phi)
 
@@ -90,8 +92,9 @@ class MultiScaleQuantizer(nn.Module):
         size = (self.scales[level], self.scales[level])
         h = F.embedding(tokens, self.codebook.weight.float()).transpose(1, 2).unflatten(2, size)
         h = F.interpolate(h, size=(self.scales[-1], self.scales[-1]), mode="bicubic")  # the last scale: unchanged
-        phi = self.phi[self.phi_idx[level]]
-        return (1 - self.phi_ratio) * h + self.phi_ratio * F.conv2d(h, phi.weight.float(), phi.bias.float(), padding=1)
+        weight, bias = (parameter.float() for parameter in self.phi[self.phi_idx[level]].parameters())
+        with torch.autocast(h.device.type, enabled=False):
+            return (1 - self.phi_ratio) * h + self.phi_ratio * F.conv2d(h, weight, bias, padding=1)
 
     def next_input(self, level: int, f_hat: Tensor) -> Tensor:
         """The map so far, shrunk (area) to the scale after `level`.  f_hat: (B, C, h, w) -> (B, s * s, C)."""
@@ -101,8 +104,8 @@ class MultiScaleQuantizer(nn.Module):
     def encode(self, f: Tensor) -> Tensor:
         """Tokens of all scales, by residual quantisation (algorithm 1).  f: (B, C, h, w) -> int64 (B, L)."""
         if f.shape[2:] != (self.scales[-1], self.scales[-1]):
-            size = f"{self.scales[-1]} x {self.scales[-1]}"
-            raise ValueError(f"the image has {f.shape[2]} x {f.shape[3]} positions, expected {size}, the last scale")
+            found, side = f"{f.shape[2]} x {f.shape[3]}", self.scales[-1]
+            raise ValueError(f"the image has {found} positions, expected {side} x {side}, the last scale")
         rest, tokens = f.float(), []
         for level, size in enumerate(self.scales):
             z = F.interpolate(rest, size=(size, size), mode="area").permute(0, 2, 3, 1).flatten(0, 2)

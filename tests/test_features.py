@@ -1,4 +1,4 @@
-"""Feature extractors: accuracy, independence of the batch, agreement with torch-fidelity's own route, missing weights."""
+"""Feature extractors: accuracy, independence of the batch, agreement with torch-fidelity, missing weights."""
 
 import dataclasses
 import functools
@@ -83,7 +83,9 @@ def test_missing_inception_weights_are_named_not_downloaded(tmp_path, monkeypatc
     """Without its weights on disk `inception` says in one line what to get and where to put it."""
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *a, **k: pytest.fail("tried to download"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    with pytest.raises(CheckFailed, match=r"needs weights .*weights-inception-2015.*download https://.*--weights") as caught:
+    with pytest.raises(
+        CheckFailed, match=r"needs weights .*weights-inception-2015.*download https://.*--weights"
+    ) as caught:
         features.Extractor("inception")
     assert "\n" not in str(caught.value)
 
@@ -139,7 +141,9 @@ def test_inception_is_torch_fidelitys(inception_weights):
     images = np.repeat(np.repeat(digits.load("heldout")[0][:2], 4, axis=2), 4, axis=3)
     kind = features.EXTRACTORS["inception"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(features.EXTRACTORS, "inception", dataclasses.replace(kind, chunk=3))  # a full chunk takes seconds
+        patch.setitem(
+            features.EXTRACTORS, "inception", dataclasses.replace(kind, chunk=3)
+        )  # a full chunk takes seconds
         ours = features.Extractor("inception", inception_weights)(images)
     theirs = create_feature_extractor(
         "inception-v3-compat",

@@ -61,7 +61,7 @@ def test_order_of_arguments_does_not_matter():
 
 
 def test_singular_reference_takes_the_symmetric_root():
-    """A reference covariance without full rank has no Cholesky factor; the distance still agrees with torch-fidelity."""
+    """A covariance without full rank has no Cholesky factor; the distance still agrees with torch-fidelity."""
     features = cloud(300, 20, seed=1)
     flat = features.copy()
     flat[:, :5] = 0
@@ -153,14 +153,12 @@ def test_interval_is_reproducible():
     assert fid.fid_interval(1.0, sample, reference, seed=3) != fid.fid_interval(1.0, sample, reference, seed=4)
 
 
-def test_frechet_distance_at_2048_dimensions(benchmark):
-    """At Inception's 2,048 dimensions ours takes under a second on two idle cores and equals torch-fidelity to 1e-6."""
+def test_frechet_distance_at_2048_dimensions():
+    """At Inception's 2,048 dimensions ours equals torch-fidelity to 1e-6 relative (timed in test_benchmarks.py)."""
     widths = np.linspace(0.05, 1, 2048)
     reference, generated = (
         fid.compute_statistics(np.random.default_rng(seed).standard_normal((2500, 2048)) * widths + 0.05 * seed)
         for seed in range(2)
     )
-    found = benchmark.pedantic(fid.frechet_distance, (*reference, *generated), rounds=3, iterations=1)
-    times_s = sorted(benchmark.stats.stats.data)
-    benchmark.extra_info |= {f"p{p}_s": float(np.percentile(times_s, p)) for p in (50, 90, 95, 99)}
+    found = fid.frechet_distance(*reference, *generated)
     assert found == pytest.approx(fid.compute_fid(generated, reference), rel=1e-6)

@@ -31,13 +31,13 @@ def test_kid_is_the_unbiased_estimate_written_out():
 
 def test_kid_of_the_same_distribution_is_about_zero_at_any_count():
     """Unbiased: the mean over many pairs of samples is 0 within its standard error, also for 20 images."""
-    values = [kid.compute_kid(cloud(20, seed), cloud(20, 1000 + seed)) for seed in range(100)]
-    assert abs(np.mean(values)) < 4 * np.std(values) / 10  # four standard errors of a mean of 100
+    values = [kid.compute_kid(cloud(20, seed), cloud(20, 1000 + seed)) for seed in range(50)]
+    assert abs(np.mean(values)) < 4 * np.std(values) / np.sqrt(50)  # four standard errors of the mean
 
 
 def test_kid_grows_with_distance():
     """A cloud further away has a larger KID."""
-    near, mid, far = (kid.compute_kid(cloud(200, 0, shift=shift), cloud(200, 1)) for shift in (0, 0.5, 1))
+    near, mid, far = (kid.compute_kid(cloud(100, 0, shift=shift), cloud(100, 1)) for shift in (0, 0.5, 1))
     assert near < mid < far
 
 
@@ -111,13 +111,16 @@ def test_sets_far_apart_have_precision_and_recall_zero():
 
 
 def test_collapse_keeps_precision_and_loses_recall():
-    """Images from a corner of the real cloud are all real-looking but cover little: swapped arguments show the reverse."""
+    """Images from the middle of the real cloud look real but cover little; swapped arguments show the reverse."""
     real = cloud(400, 0, dimensions=2)
     generated = 0.1 * cloud(200, 1, dimensions=2)
     precision, recall = precision_recall.compute_precision_recall(generated, real)
     assert precision > 0.95
     assert recall < 0.1
-    assert precision_recall.compute_precision_recall(real, generated) == (pytest.approx(recall), pytest.approx(precision))
+    assert precision_recall.compute_precision_recall(real, generated) == (
+        pytest.approx(recall),
+        pytest.approx(precision),
+    )
 
 
 def test_precision_recall_intervals_are_about_the_spread_of_fresh_samples():
@@ -215,9 +218,10 @@ def test_summary_of_raw_timings():
 
 
 def test_registry_names_every_metric_once():
-    """Every key is its metric's name; the names other tools rely on are there; importing it needs neither torch nor scipy."""
+    """Every key is its metric's name, none is missing that others rely on; importing it needs no torch and no scipy."""
     assert all(name == metric.name for name, metric in METRICS.items())
-    names = "fid fid_clean kid inception_score precision recall latency_s throughput_per_s peak_memory_bytes num_params flops nfe"
-    assert set(names.split()) <= METRICS.keys()
+    scores = {"fid", "fid_clean", "kid", "inception_score", "precision", "recall"}
+    speeds = {"latency_s", "throughput_per_s", "peak_memory_bytes", "num_params", "flops", "nfe"}
+    assert scores | speeds <= METRICS.keys()
     code = "import sys, bench.metrics; sys.exit(bool({'torch', 'scipy'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

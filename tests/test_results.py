@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fake_records import ENVIRONMENT, latency, quality, record
 
 from bench.records import CheckFailed, Measurement
 from bench.results import is_current, latest, load_record, load_records, save_record
+from tests.fake_records import ENVIRONMENT, latency, quality, record
 
 RESULTS = Path(__file__).parent.parent / "results"
 

@@ -1,0 +1,207 @@
+"""One machine at one scale: its scores, speeds, charts, samples and costs, as the page sets them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from bench.formatting import number, quantity
+from bench.metrics import METRICS
+from bench.records import Measurement, Record
+from bench.report import charts
+from bench.report.method import audit_table, environment_tables, protocol_tables
+from bench.report.tables import COSTS, REAL_DATA, SCORES, SPEEDS, metric_table, rounds_column, score_table
+from bench.report.words import anchor, as_words
+from bench.verdict import Interval, as_interval, listed
+
+ENGINES_AGREE = 1e-3  # the two FID engines see the same features: they differ by rounding only
+GRID_WIDTH_PX = 272  # a sample grid is enlarged by the largest whole factor that fits: square, crisp pixels
+
+
+def group_view(machine: str, scale: str, records: Sequence[Record], order: Mapping[str, int]) -> dict[str, Any]:
+    """The measurements of one machine at one scale."""
+    prefix, labels = anchor(f"{machine} {scale}"), label_by_file(records)
+    images = [record for record in records if record.protocol.get("collects") == "images"]
+    timings = [record for record in records if record.protocol.get("collects") == "timings"]
+    floor = floor_of(images)
+    series = {labels[record.file]: order[record.model] for record in records}
+    rounds = {labels[r.file]: r.raw["rounds_s"] for r in timings if r.status == "ok" and r.raw.get("rounds_s")}
+    points = quality_points(images, timings, labels, order)
+    floor_fid = whiskers(floor["fid"]) if "fid" in floor else None
+    shown = {name for record in records for name in record.measurements}
+    svgs = []
+    if rounds:
+        svgs.append((Markup(charts.latency_chart(rounds, series, f"{prefix}-latency")), LATENCY_CAPTION))
+    if points:
+        svgs.append((Markup(charts.quality_chart(points, floor_fid, f"{prefix}-quality")), QUALITY_CAPTION))
+    return {
+        "machine": machine,
+        "scale": scale,
+        "id": prefix,
+        "smoke": any(record.protocol.get("quick") for record in records),
+        "rankings": rankings(f"{machine}, {scale}", images, timings, labels, floor),
+        "scores": score_table(images, labels, floor),
+        "engines": engines(images),
+        "meanings": [(METRICS[name].title, METRICS[name].what) for name in (*SCORES, *SPEEDS, *COSTS) if name in shown],
+        "refused": refusals(images, labels),
+        "speeds": metric_table(
+            "Time to generate, with 95 % intervals below.", SPEEDS, timings, labels, extra=rounds_column
+        ),
+        "charts": svgs,
+        "samples": sample_grids(images, labels),
+        "costs": metric_table("Size and cost of each generator.", COSTS, timings, labels),
+        "protocols": protocol_tables(records, labels),
+        "environments": environment_tables(records),
+        "audit": audit_table(images, labels),
+    }
+
+
+LATENCY_CAPTION = (
+    "Every timed round at batch 1. Long bar: median (printed at the right); short bar: 90th percentile. Of more than "
+    f"{charts.MAX_DOTS} rounds, as many evenly spaced quantiles are drawn."
+)
+QUALITY_CAPTION = (
+    "FID against latency, both measured here with the same settings; whiskers are 95 % intervals. Dashed: the floor "
+    "set by real held-out scans, with its interval."
+)
+
+
+def label_by_file(records: Sequence[Record]) -> dict[str, str]:
+    """The model's name, with the settings that tell it apart where one protocol has several records of it."""
+    labels = {}
+    for record in records:
+        same = [r for r in records if (r.model, r.protocol["name"]) == (record.model, record.protocol["name"])]
+        names = sorted({name for r in same for name in r.settings})
+        differing = [name for name in names if len({json.dumps(r.settings.get(name)) for r in same}) > 1]
+        settings = ", ".join(f"{name} {as_words(name, record.settings.get(name))}" for name in differing)
+        labels[record.file] = f"{record.model} ({settings})" if settings else record.model
+    return labels
+
+
+def floor_of(images: Sequence[Record]) -> dict[str, Measurement]:
+    """What real held-out images score: their own record, or what a model's record holds beside its scores."""
+    for record in images:
+        if record.model == REAL_DATA and record.status == "ok" and record.measurements:
+            return dict(record.measurements)
+    for record in images:
+        if record.raw.get("floor"):
+            return {name: Measurement(**fields) for name, fields in record.raw["floor"].items()}
+    return {}
+
+
+def whiskers(measured: Measurement) -> Interval:
+    """The interval for drawing: of no length where it is unknown."""
+    known = as_interval(measured)
+    return known if known.low == known.low else Interval(measured.value, measured.value, measured.value)
+
+
+def rankings(
+    name: str,
+    images: Sequence[Record],
+    timings: Sequence[Record],
+    labels: Mapping[str, str],
+    floor: Mapping[str, Measurement],
+) -> list[str]:
+    """The two rankings in words."""
+    sentences = []
+    if fids := ranking(images, "fid", labels):
+        scores = [f"{label} {as_score(measured)}" for label, measured in fids]
+        if "fid" in floor:
+            scores.append(f"real held-out scans {as_score(floor['fid'])}")
+        sentences.append(f"FID on {name}, lower is better: {listed(scores)}.")
+    if times := ranking(timings, "latency_s", labels):
+        seconds = [f"{label} {quantity('latency_s', measured.value)}" for label, measured in times]
+        sentences.append(f"Time of one image on {name}: {listed(seconds)}.")
+    return sentences
+
+
+def ranking(records: Sequence[Record], metric: str, labels: Mapping[str, str]) -> list[tuple[str, Measurement]]:
+    """The models with their measurement, the smallest first."""
+    found = [
+        (labels[record.file], record.measurements[metric])
+        for record in records
+        if record.model != REAL_DATA and metric in record.measurements
+    ]
+    return sorted(found, key=lambda pair: pair[1].value)
+
+
+def as_score(measured: Measurement) -> str:
+    return number(measured.value, measured.ci_low, measured.ci_high)
+
+
+def refusals(images: Sequence[Record], labels: Mapping[str, str]) -> list[str]:
+    """Scores that were refused or could not be computed, with the reason."""
+    found = []
+    for record in images:
+        for key, verb in (("refused", "refused"), ("not_run", "not run")):
+            for name, why in (record.raw.get(key) or {}).items():
+                title = METRICS[name].title if name in METRICS else name
+                found.append(f"{title} of {labels[record.file]} was {verb}: {why}")
+    return found
+
+
+def engines(images: Sequence[Record]) -> str:
+    """Whether the two FID engines agree."""
+    gaps = [
+        abs(record.measurements["fid"].value - record.measurements["fid_clean"].value)
+        / max(1.0, record.measurements["fid"].value)
+        for record in images
+        if {"fid", "fid_clean"} <= set(record.measurements)
+    ]
+    if not gaps:
+        return ""
+    if max(gaps) > ENGINES_AGREE:
+        return (
+            f"The two FID engines differ by up to {max(gaps):.1g}, which is more than {ENGINES_AGREE:g}: trust neither."
+        )
+    return f"The two FID engines agree within {ENGINES_AGREE:g} (largest difference {max(gaps):.1g})."
+
+
+def quality_points(
+    images: Sequence[Record], timings: Sequence[Record], labels: Mapping[str, str], order: Mapping[str, int]
+) -> list[charts.Point]:
+    """Models whose FID and latency were measured with the same settings: quality and speed of the same outputs."""
+    points = []
+    for quality in images:
+        for speed in timings:
+            same = quality.model == speed.model and quality.settings == speed.settings
+            if same and "fid" in quality.measurements and "latency_s" in speed.measurements:
+                fid, latency_s = (whiskers(r.measurements[m]) for r, m in ((quality, "fid"), (speed, "latency_s")))
+                points.append(charts.Point(labels[quality.file], order[quality.model], latency_s, fid))
+    return points
+
+
+def sample_grids(images: Sequence[Record], labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """The first images of each record, real scans first, enlarged by a whole factor."""
+    grids = []
+    for record in images:
+        size = png_size(record.images_png)
+        if size:
+            factor = max(1, GRID_WIDTH_PX // size[0])
+            real = record.model == REAL_DATA
+            label = "real held-out scans" if real else labels[record.file]
+            grids.append(
+                {
+                    "label": label,
+                    "png": record.images_png,
+                    "width": size[0] * factor,
+                    "height": size[1] * factor,
+                    "style": "crisp" if factor > 1 else "",
+                    "alt": f"Grid of {'real images' if real else f'images generated by {label}, one class per column'}",
+                }
+            )
+    return grids
+
+
+def png_size(encoded: str) -> tuple[int, int] | None:
+    """Width and height of a base64 PNG, None where it is not one."""
+    try:
+        head = base64.b64decode(encoded[:64], validate=True)
+    except ValueError:
+        return None
+    return struct.unpack(">II", head[16:24]) if head.startswith(b"\x89PNG") and len(head) >= 24 else None  # type: ignore[return-value]
