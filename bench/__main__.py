@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -23,7 +23,7 @@ score_app = typer.Typer(help="Score images, captions or answers that already exi
 app.add_typer(score_app, name="score")
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto (a GPU where there is one)")]
-JsonFile = Annotated[Optional[Path], typer.Option("--json", help="also write the numbers to this file")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="also write the numbers to this file")]
 ResultsDir = Annotated[Path, typer.Option("--results", help="folder of the records")]
 
 RESULTS, REPORT = Path("results"), Path("reports/index.html")
@@ -63,7 +63,7 @@ def doctor() -> None:
 @app.command(epilog="Example: python -m bench plan --only transdiff-digits")
 def plan(
     scale: Annotated[str, typer.Option(help="digits or imagenet-256")] = "digits",
-    only: Annotated[Optional[list[str]], typer.Option(help="this model only (repeatable)")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
     quick: Annotated[bool, typer.Option(help="plan the smoke run")] = False,
     device: Device = "auto",
     results: ResultsDir = RESULTS,
@@ -77,7 +77,7 @@ def plan(
 @app.command(epilog="Example: python -m bench reproduce --quick")
 def reproduce(
     scale: Annotated[str, typer.Option(help="digits or imagenet-256")] = "digits",
-    only: Annotated[Optional[list[str]], typer.Option(help="this model only (repeatable)")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
     quick: Annotated[bool, typer.Option(help="a smoke run, too small to judge by, and stamped so")] = False,
     device: Device = "auto",
     results: ResultsDir = RESULTS,
@@ -90,7 +90,7 @@ def reproduce(
 
     planned = make_plan(scale=scale, only=only or (), quick=quick, device=resolve_device(device), results=results)
     failed = run_plan(planned)
-    path = render([results], report)
+    path = render([planned.results], report)
     print(f"report: {path}")
     if failed:
         raise CheckFailed(
@@ -102,8 +102,8 @@ def reproduce(
 def train(
     model: Annotated[str, typer.Argument(help="a digits model, see `bench list`")],
     seed: Annotated[int, typer.Option(min=0)] = 0,
-    steps: Annotated[Optional[int], typer.Option(min=1, help="optimiser steps, instead of the recipe's")] = None,
-    out: Annotated[Optional[Path], typer.Option(help="weights file [default: MODEL--seedS.safetensors]")] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="optimiser steps, instead of the recipe's")] = None,
+    out: Annotated[Path | None, typer.Option(help="weights file [default: MODEL--seedS.safetensors]")] = None,
     device: Device = "cpu",
 ) -> None:
     """Train a digits model. Killed and started again, it resumes and ends in the same weights."""
@@ -120,10 +120,10 @@ def generate(
     out: Annotated[Path, typer.Option(help="folder for 000000.png, 000001.png, ...")],
     seed: Annotated[int, typer.Option(min=0)] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="images per call; changes no image")] = 50,
-    weights: Annotated[Optional[Path], typer.Option(help="weights file or released checkpoint")] = None,
+    weights: Annotated[Path | None, typer.Option(help="weights file or released checkpoint")] = None,
     device: Device = "auto",
 ) -> None:
-    """Paint images: image i has label i mod num_classes and depends on the seed and i alone. Resumable; torchrun-aware."""
+    """Paint images: image i has label i mod num_classes and depends on the seed and i alone. Resumable."""
     from bench.generate import generate_folder
 
     generate_folder(
@@ -137,8 +137,8 @@ def generate(
 def score_images(
     generated: Annotated[Path, typer.Argument(help="folder of images, or an .npz of images")],
     reference: Annotated[str, typer.Option(help="folder, .npz (ADM images or mu/sigma) or a data set's name")],
-    features: Annotated[str, typer.Option(help="feature extractor: inception or digits")] = "inception",
-    weights: Annotated[Optional[Path], typer.Option(help="weights of the feature extractor")] = None,
+    features: Annotated[Optional[str], typer.Option(help="inception or digits [default: by image size]")] = None,
+    weights: Annotated[Path | None, typer.Option(help="weights of the feature extractor")] = None,
     json_file: JsonFile = None,
 ) -> None:
     """FID (two engines), KID, precision, recall and Inception Score of images that exist."""
@@ -150,7 +150,7 @@ def score_images(
 @app.command("time", epilog="Example: python -m bench time transdiff-digits dit-digits --batch-size 1 --batch-size 64")
 def time_(
     models: Annotated[list[str], typer.Argument(help="models, see `bench list`")],
-    batch_size: Annotated[Optional[list[int]], typer.Option(min=1, help="images per call (repeatable)")] = None,
+    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="images per call (repeatable)")] = None,
     device: Device = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
     compile_: Annotated[bool, typer.Option("--compile", help="compile the sampling steps")] = False,
@@ -179,7 +179,7 @@ def parity(cases: Annotated[list[Path], typer.Argument(help="parity case files")
 
 @app.command(epilog="Example: python -m bench report --results results --out reports/index.html")
 def report(
-    results: Annotated[Optional[list[Path]], typer.Option("--results", help="folder of records (repeatable)")] = None,
+    results: Annotated[list[Path] | None, typer.Option("--results", help="folder of records (repeatable)")] = None,
     out: Annotated[Path, typer.Option(help="the file to write")] = REPORT,
 ) -> None:
     """Render the report from the records; measures nothing and imports no torch."""
@@ -189,12 +189,12 @@ def report(
 
 
 def main() -> None:
-    """Run the command line: exit status 0 done, 1 a check or a run failed, 2 the call is wrong; no traceback for a user's mistake."""
+    """Run the command line. Exit status: 0 done, 1 a check or a run failed, 2 the call is wrong."""
     try:
         status = app(standalone_mode=False) or 0
     except UsageError as error:
         status = complain(error, 2)
-    except CheckFailed as error:
+    except (CheckFailed, FloatingPointError) as error:
         status = complain(error, 1)
     except KeyboardInterrupt:
         status = complain("interrupted; run the same command again to continue", 130)

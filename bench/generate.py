@@ -13,7 +13,7 @@ from bench.console import progress
 from bench.records import UsageError
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel
+    from reference_models.spec import ImageModel, Spec
 
 MANIFEST = "generated-by.json"  # beside the images: what they are, so that another run does not mix with them
 
@@ -32,12 +32,13 @@ def file_sha256(path: Path) -> str:
 
 
 def load_model(name: str, *, weights: Path | None, device: str, dtype: str = "float32") -> tuple[ImageModel, str]:
-    """(model, sha256 of its weights). A digits model has shipped weights; any other needs `weights`, a released file."""
+    """(model, sha256 of its weights). Digits weights are shipped; any other model needs `weights`."""
     import torch
 
     from reference_models import build, find, load_official, shipped_weights
 
     spec = find(name)
+    require_labels(spec)
     shipped = shipped_weights(name)
     torch_dtype = getattr(torch, dtype)
     if spec.scale == "digits":
@@ -53,10 +54,16 @@ def load_model(name: str, *, weights: Path | None, device: str, dtype: str = "fl
     return load_official(name, weights, device=device, dtype=torch_dtype), file_sha256(weights)
 
 
+def require_labels(spec: Spec) -> None:
+    """UsageError for a model that does not paint from class labels."""
+    if spec.network.conditioned_on != "labels":
+        raise UsageError(f"{spec.name} paints from {spec.network.conditioned_on}, not from class labels: not measured here yet")
+
+
 def generate_folder(
     name: str, *, num: int, seed: int, out: Path, batch_size: int, weights: Path | None, device: str
 ) -> None:
-    """Write `out`/000000.png ...: image i has label i mod num_classes. Existing images are kept; another run's are refused."""
+    """Write `out`/000000.png ... Existing images are kept; a folder of another run is refused."""
     from PIL import Image
 
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.claims import CLAIMS
 from bench.console import console
-from bench.protocols import PROTOCOLS, quick as quick_protocol
-from bench.records import Protocol, RunSpec, UsageError
+from bench.protocols import PROTOCOLS
+from bench.protocols import quick as quick_protocol
+from bench.records import Claim, Protocol, RunSpec, UsageError
 from bench.results import load_records
 
 REAL_DATA = "real-data"  # the run that measures held-out scans against training scans: no model
+QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
 SCALES = tuple(dict.fromkeys(protocol.scale for protocol in PROTOCOLS.values()))
 
 
@@ -32,7 +36,7 @@ class Plan:
 
 
 def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, device: str, results: Path) -> Plan:
-    """The runs that the claims need at a scale, and every other model of that scale. UsageError for an unknown scale or model."""
+    """The runs that the claims need at a scale, and every other model of it. UsageError for an unknown scale."""
     from reference_models import find, specs
 
     if scale not in SCALES:
@@ -42,6 +46,7 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
             raise UsageError(f"model {name!r} is of scale {find(name).scale}, not {scale}")
     names = [name for name, spec in specs().items() if spec.scale == scale and (not only or name in only)]
     protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale]
+    results = results / QUICK if quick else results
     previous, _ = load_records([results])
 
     runs = []
@@ -51,7 +56,7 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
         )
         for name in models:
             answers = tuple(c.id for c in CLAIMS if protocol.name in _protocols_naming(c, name))
-            costs = [r.wall_s for r in previous if r.model == name and r.protocol == asdict(protocol) and r.wall_s]
+            costs = [r.wall_s for r in previous if r.model == name and r.protocol == as_stored(protocol) and r.wall_s]
             runs.append(
                 PlannedRun(
                     RunSpec(name, protocol), answers, _lacking(name, protocol, device), costs[-1] if costs else None
@@ -60,7 +65,12 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
     return Plan(scale, device, results, tuple(runs))
 
 
-def _protocols_naming(claim, model: str) -> set[str]:  # type: ignore[no-untyped-def]
+def as_stored(protocol: Protocol) -> dict[str, Any]:
+    """The protocol as a record file holds it: lists where it has tuples."""
+    return json.loads(json.dumps(asdict(protocol)))
+
+
+def _protocols_naming(claim: Claim, model: str) -> set[str]:
     """Names of the protocols under which a claim compares this model."""
     sides = (claim.paper_scale, claim.in_small)
     return {side.protocol for side in sides if side is not None and model in (side.subject, *side.baselines)}

@@ -33,7 +33,7 @@ PROTOCOLS: dict[str, Protocol] = {
             min_rounds=10,
             min_duration_s=2.0,
         ),
-        # The papers' protocol: 50 images per class, torch-fidelity on ADM's reference statistics (notes of TransDiff, MAR).
+        # The papers' protocol: 50 images per class, torch-fidelity on ADM's reference statistics (as TransDiff, MAR).
         Protocol(
             name="imagenet-256-quality",
             scale="imagenet-256",

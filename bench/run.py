@@ -19,8 +19,8 @@ from bench import environment
 from bench.collect.images import collect_images
 from bench.collect.timings import collect_timings
 from bench.console import progress
-from bench.generate import file_sha256, load_model
 from bench.datasets import digits
+from bench.generate import file_sha256, load_model
 from bench.metrics import METRICS, latency
 from bench.plan import REAL_DATA, Plan, PlannedRun
 from bench.records import CheckFailed, Measurement, Record, RunSpec
@@ -160,13 +160,14 @@ def _scored(images: np.ndarray, spec: RunSpec, num_classes: int) -> dict[str, An
 
 
 def grid_png(images: np.ndarray, columns: int) -> str:
-    """Images uint8 (N, 3, H, W) as one picture, row by row, base64 PNG."""
+    """Images uint8 (N, 3, H, W) as one picture, row by row with a black pixel between them, base64 PNG."""
     from PIL import Image
 
     rows = len(images) // columns
     _, channels, height, width = images.shape
-    cells = images[: rows * columns].reshape(rows, columns, channels, height, width)
-    picture = cells.transpose(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
+    cells = images[: rows * columns].reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    spaced = np.pad(cells, ((0, 0), (0, 1), (0, 0), (0, 1), (0, 0)))
+    picture = spaced.reshape(rows * (height + 1), columns * (width + 1), channels)[:-1, :-1]
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()

@@ -118,7 +118,7 @@ def compute_scores(generated: Side, reference: Side, *, strata: np.ndarray | Non
         scores.refused["kid"] = str(error)
     try:
         values = compute_precision_recall(*clouds)
-        both = precision_recall_intervals(values, *clouds, seed=seed, strata=strata) or (None, None)
+        both = precision_recall_intervals(values, *clouds, seed=seed, strata=strata)
         keep("precision", values[0], both[0])
         keep("recall", values[1], both[1])
     except CheckFailed as error:

@@ -13,6 +13,7 @@ from rich.table import Table
 from bench import environment
 from bench.collect.timings import collect_timings
 from bench.console import console
+from bench.generate import require_labels
 from bench.metrics.latency import summarise
 from bench.records import UsageError
 
@@ -22,7 +23,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 def time_models(
     names: list[str], *, batch_sizes: list[int], device: str, dtype: str, compiled: bool, json_file: Path | None
 ) -> None:
-    """Time each model at each batch size; weights are shipped ones, or random where none are (speed does not depend on them)."""
+    """Time each model at each batch size, with shipped weights or random ones (speed does not depend on them)."""
     import torch
 
     from reference_models import build, find
@@ -30,7 +31,7 @@ def time_models(
     if dtype not in DTYPES:
         raise UsageError(f"unknown dtype {dtype!r}; known: {', '.join(DTYPES)}")
     for name in names:
-        find(name)
+        require_labels(find(name))
     table = Table(title=f"{environment.machine(device)}, {dtype}", title_justify="left")
     for column in (
         "model",
@@ -77,7 +78,11 @@ def time_models(
     console().print(table)
     if json_file is not None:
         content = {
-            "metrics": {name: entry["metrics"] for name, entry in found.items()},
+            "metrics": {
+                metric if len(found) == 1 else f"{run}/{metric}": value  # one run: the metric's plain name
+                for run, entry in found.items()
+                for metric, value in entry["metrics"].items()
+            },
             "raw": {name: entry["raw"] for name, entry in found.items()},
             "protocol": {
                 "batch_sizes": batch_sizes,

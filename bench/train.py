@@ -22,7 +22,7 @@ LOSS_POINTS = 100  # the loss curve is kept as this many means
 def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, device: str = "cpu") -> Path:
     """Train a digits model and save its EMA weights to `out`, with how they came about as metadata.
 
-    Resumes from `out` with suffix .checkpoint if a run was interrupted. Raises UsageError where the model has no recipe.
+    Resumes from `out` with suffix .checkpoint if a run was interrupted. UsageError where the model has no recipe.
     """
     import torch
     from safetensors.torch import save_file

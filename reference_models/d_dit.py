@@ -105,6 +105,7 @@ class DDiT(ImageModel):
     """
 
     compiled_methods: ClassVar[tuple[str, ...]] = ("guided_velocity", "text_features")
+    conditioned_on: ClassVar[str] = "prompts"
 
     def __init__(
         self,

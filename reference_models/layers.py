@@ -84,7 +84,7 @@ class SelfAttention(nn.Module):
 
 
 class TransformerBlock(nn.Module):
-    """The pre-norm ViT block of TransDiff's encoder and of MAR: qkv bias, exact GELU, MLP ratio 4, LayerNorm eps 1e-6."""
+    """The pre-norm ViT block of TransDiff's encoder and of MAR: qkv bias, exact GELU, MLP ratio 4, norm eps 1e-6."""
 
     def __init__(self, hidden_size: int, num_heads: int, mlp_ratio: float = 4.0):
         super().__init__()

@@ -13,7 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-CHUNK = 16  # draws made (and sent to the device) at a time by `normals`: bounds memory, keeps copies out of the inner loop
+CHUNK = (
+    16  # draws made (and sent to the device) at a time by `normals`: bounds memory, keeps copies out of the inner loop
+)
 
 
 class Noise(Protocol):
@@ -66,7 +68,9 @@ class GivenNoise:
     def normal(self, *shape: int) -> Tensor:
         draw = next(self.draws)
         if draw.shape[1:] != shape:
-            raise ValueError(f"given noise has shape {tuple(draw.shape)}, the sampler asked for (B, {', '.join(map(str, shape))})")
+            raise ValueError(
+                f"given noise has shape {tuple(draw.shape)}, the sampler asked for (B, {', '.join(map(str, shape))})"
+            )
         return draw
 
     def normals(self, count: int, *shape: int) -> Iterator[Tensor]:

@@ -43,6 +43,17 @@ def respaced_timesteps(num_steps: int, num_train_steps: int) -> list[int]:
     return timesteps
 
 
+def strided_timesteps(num_steps: int, num_train_steps: int) -> list[int]:
+    """Every k-th timestep from 0, ascending, k being the smallest whole stride that gives `num_steps` (as in DDIM)."""
+    for stride in range(1, num_train_steps):
+        if len(range(0, num_train_steps, stride)) == num_steps:
+            return list(range(0, num_train_steps, stride))
+    raise ValueError(f"num_steps {num_steps}: no whole stride gives so many of {num_train_steps} timesteps")
+
+
+SPACINGS = {"even": respaced_timesteps, "ddim": strided_timesteps}
+
+
 def _per_image(values: Tensor, like: Tensor) -> Tensor:
     """values (B,) as (B, 1, ...), to broadcast against `like` (B, ...)."""
     return values.view(-1, *[1] * (like.ndim - 1))
@@ -55,13 +66,17 @@ class DDPM:
     and `timesteps[idx]` (int64, ascending) is the time to give to the network. x_t may have any shape (B, C, ...).
     """
 
-    def __init__(self, schedule: str = "linear", num_steps: int = 250, num_train_steps: int = 1000):
+    def __init__(
+        self, schedule: str = "linear", num_steps: int = 250, num_train_steps: int = 1000, spacing: str = "even"
+    ):
         if schedule not in SCHEDULES:
             raise ValueError(f"unknown noise schedule {schedule!r}; known: {', '.join(SCHEDULES)}")
+        if spacing not in SPACINGS:
+            raise ValueError(f"unknown spacing of timesteps {spacing!r}; known: {', '.join(SPACINGS)}")
         if not 2 <= num_steps <= num_train_steps:
             raise ValueError(f"num_steps must lie in 2..{num_train_steps}, got {num_steps}")
         self.num_steps = num_steps
-        timesteps = respaced_timesteps(num_steps, num_train_steps)
+        timesteps = SPACINGS[spacing](num_steps, num_train_steps)
         alpha_bar = np.cumprod(1 - SCHEDULES[schedule](num_train_steps))[timesteps]
         alpha_bar_prev = np.append(1.0, alpha_bar[:-1])
         alpha = alpha_bar / alpha_bar_prev

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 class Official:
     """Where the authors publish the weights of a model, and under which licence."""
 
-    repository: str  # where it is published, as "huggingface.co/zhendch/Transdiff" or "github.com/FoundationVision/LlamaGen"
+    repository: (
+        str  # where it is published, as "huggingface.co/zhendch/Transdiff" or "github.com/FoundationVision/LlamaGen"
+    )
     file: str  # the file (or folder) inside it
     licence: str  # licence of the weights, as the authors state it
 
@@ -52,6 +54,7 @@ class ImageModel(nn.Module):
     """
 
     compiled_methods: ClassVar[tuple[str, ...]] = ()  # the per-step methods that `compile_steps` compiles
+    conditioned_on: ClassVar[str] = "labels"  # what `generate` takes first: class labels, or prompts
     images_per_sample: int = 1  # images of one class in a row that one training sample holds (MRAR: 4)
     num_classes: int
     spec: Spec
@@ -98,18 +101,26 @@ class ImageModel(nn.Module):
         """Images, uint8 (B, 3, H, W), one per label.
 
         Image i depends on `labels[i]`, `seeds[i]` and the settings alone, never on its batch.
-        `settings` override the spec's `sampling`. Raises ValueError where an argument does not fit.
+        `settings` override the spec's `sampling`. Raises ValueError where an argument does not fit, FloatingPointError
+        where an image comes out NaN or infinite.
         """
         labels = torch.as_tensor(labels, dtype=torch.int64, device=self.device)
         if labels.ndim != 1 or len(labels) != len(seeds):
             raise ValueError(f"one seed per label: got labels of shape {tuple(labels.shape)} and {len(seeds)} seeds")
-        if len(labels) and not (0 <= int(labels.min()) and int(labels.max()) < self.num_classes):
+        if len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < self.num_classes):
             raise ValueError(f"labels must lie in 0..{self.num_classes - 1}, got {labels.tolist()}")
         unknown = set(settings) - set(self.spec.sampling)
         if unknown:
             raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; known: {', '.join(sorted(self.spec.sampling))}")
         latents = self.sample(labels, SeededNoise(seeds, self.device), **{**self.spec.sampling, **settings})
-        return to_uint8(self.autoencoder.decode(latents))
+        images = self.autoencoder.decode(latents)
+        spoilt = (~images.isfinite()).flatten(1).any(1)
+        if spoilt.any():
+            which = spoilt.nonzero()[:, 0].tolist()
+            raise FloatingPointError(
+                f"{self.spec.name}: {len(which)} of {len(images)} images hold NaN or infinite values (first: {which[0]})"
+            )
+        return to_uint8(images)
 
     def compile_steps(self, **options: Any) -> None:
         """Compile the per-step methods, whole graph or an error (`torch.compile(fullgraph=True)`)."""

@@ -23,7 +23,7 @@ Loss = Callable[[Tensor, torch.Generator], Tensor]  # (indices of the images of 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a digits model is trained. Images seen = num_steps * batch_size, the same for every family that is compared."""
+    """How a digits model is trained. Images seen = num_steps * batch_size, the same for all families compared."""
 
     num_steps: int  # optimiser steps
     batch_size: int = 64  # images per step
@@ -61,7 +61,7 @@ def _seed(*parts: int) -> int:
 
 
 def batch_indices(seed: int, step: int, batch_size: int, labels: Tensor, images_per_sample: int = 1) -> Tensor:
-    """Indices of the images of one step, int64 (batch_size,), or (batch_size / k, k) where a sample is k images of a class.
+    """Indices of the images of one step, int64 (batch_size,), or (batch_size / k, k): samples of k images of a class.
 
     Single images come from one permutation per epoch, so each image is seen equally often. Rows of k images: for each
     row a class drawn by its frequency (that of a random image), then k different images of it.
@@ -69,7 +69,9 @@ def batch_indices(seed: int, step: int, batch_size: int, labels: Tensor, images_
     num_images = len(labels)
     if images_per_sample == 1:
         position = step * batch_size + np.arange(batch_size)
-        epochs = {e: np.random.default_rng([seed, e]).permutation(num_images) for e in np.unique(position // num_images)}
+        epochs = {
+            e: np.random.default_rng([seed, e]).permutation(num_images) for e in np.unique(position // num_images)
+        }
         return torch.tensor([epochs[p // num_images][p % num_images] for p in position])
     rng = np.random.default_rng([seed, step, images_per_sample])
     y = labels.cpu().numpy()
@@ -105,7 +107,9 @@ def train(
     if checkpoint is not None and checkpoint.exists():
         saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
         if saved["identity"] != identity:
-            raise ValueError(f"checkpoint {checkpoint} belongs to another recipe or seed; delete it or pass another --out")
+            raise ValueError(
+                f"checkpoint {checkpoint} belongs to another recipe or seed; delete it or pass another --out"
+            )
         model.load_state_dict(saved["model"])
         ema.load_state_dict(saved["ema"])
         optimizer.load_state_dict(saved["optimizer"])

@@ -597,5 +597,9 @@ SPECS: tuple[Spec, ...] = (
     _imagenet("transdiff-mrar-l", "large", 683e6, 1.30, 0.925, 0.95),
     _imagenet("transdiff-mrar-h", "huge", 1.3e9, 1.28, 0.87, 0.91),
     _digits("transdiff-digits", TransDiff, Recipe(num_steps=4000)),
-    _digits("transdiff-mrar-digits", TransDiffMRAR, Recipe(num_steps=2000, lr=5e-4, warmup_steps=100, start_from="transdiff-digits")),
+    _digits(
+        "transdiff-mrar-digits",
+        TransDiffMRAR,
+        Recipe(num_steps=2000, lr=5e-4, warmup_steps=100, start_from="transdiff-digits"),
+    ),
 )

@@ -142,7 +142,7 @@ class VAR(ImageModel):
         std = math.sqrt(1 / width / 3)
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
-                nn.init.normal_(module.weight, std=std)  # the authors truncate at +-2, that is at 100 std or more
+                nn.init.normal_(module.weight, std=std)  # the authors truncate at +-2, beyond 30 std
             if isinstance(module, nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
         nn.init.normal_(self.start_embed, std=std)
@@ -164,13 +164,13 @@ class VAR(ImageModel):
 
     def modulations(self, classes: Tensor) -> tuple[Tensor, Tensor]:
         """AdaLN vectors of each block, (depth, 6, B, 1, D), and of the head, (2, B, 1, D).  classes: (B,)."""
-        c, own = self.class_embed(classes), cast(list[Block], self.blocks)
+        c, own = F.silu(self.class_embed(classes)), cast(list[Block], self.blocks)
         if self.shared_adaln is None:
-            blocks = torch.stack([block.adaln(F.silu(c)).unflatten(-1, (6, -1)) for block in own])
+            blocks = torch.stack([block.adaln(c).unflatten(-1, (6, -1)) for block in own])  # (depth, B, 6, D)
         else:
-            shared = self.shared_adaln(F.silu(c)).unflatten(-1, (6, -1))
+            shared = self.shared_adaln(c).unflatten(-1, (6, -1))
             blocks = torch.stack([shared + block.adaln_table for block in own])
-        scale, shift = self.head_adaln(F.silu(c))[:, None].chunk(2, dim=-1)  # (B, 1, D)
+        scale, shift = self.head_adaln(c)[:, None].chunk(2, dim=-1)  # (B, 1, D)
         gates, scales, shifts = blocks.movedim(2, 1).unsqueeze(3).chunk(3, dim=1)  # each (depth, 2, B, 1, D)
         return torch.cat([gates, 1 + scales, shifts], dim=1), torch.stack([1 + scale, shift])
 

@@ -51,14 +51,8 @@ def test_stable_diffusion_vaes_equal_those_of_diffusers(quant_convs: bool, laten
         use_quant_conv=quant_convs,
         use_post_quant_conv=quant_convs,
     ).eval()
-    ours = KLAutoencoder(
-        latent_channels=latent_channels,
-        channels=32,
-        channel_mult=(1, 2, 2),
-        quant_convs=quant_convs,
-        scale=1.5,
-        shift=0.1,
-    ).eval()
+    sizes = {"latent_channels": latent_channels, "channels": 32, "channel_mult": (1, 2, 2)}
+    ours = KLAutoencoder(**sizes, quant_convs=quant_convs, scale=1.5, shift=0.1).eval()
     # the released files of sd-vae-ft have diffusers' older names for the attention
     old = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
     state = theirs.state_dict()
@@ -135,7 +129,7 @@ def test_teacher_input_is_what_sampling_sees():
 
 @pytest.mark.parametrize("quantizer", [VectorQuantizer(40, 8, l2_norm=False), multi_scale()], ids=["single", "multi"])
 def test_quantising_passes_gradients_straight_through(quantizer: VectorQuantizer | MultiScaleQuantizer):
-    """The coded map is that of `decode(encode(f))`, and its gradient is the gradient of f, as if nothing was rounded."""
+    """The coded map is `decode(encode(f))`, and its gradient is the gradient of f, as if nothing was rounded."""
     f = torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(3)).requires_grad_()
     weight = torch.randn(2, 8, 4, 4, generator=torch.Generator().manual_seed(4))
     coded, _ = quantizer.quantize(f)

@@ -83,7 +83,9 @@ def test_a_paper_size_without_weights_says_where_they_are(tmp_path):
 def test_a_truncated_weights_file_is_named(tmp_path):
     whole = (ROOT / "reference_models/weights/dit-digits.safetensors").read_bytes()
     (tmp_path / "half.safetensors").write_bytes(whole[: len(whole) // 2])
-    result = bench("generate", "dit-digits", "--num", 1, "--out", tmp_path / "o", "--weights", tmp_path / "half.safetensors")
+    result = bench(
+        "generate", "dit-digits", "--num", 1, "--out", tmp_path / "o", "--weights", tmp_path / "half.safetensors"
+    )
     complains(result, 1, "half.safetensors")
 
 

@@ -14,6 +14,7 @@ from reference_models import build, mar
 from reference_models.checkpoints import CheckpointError, load_into
 from reference_models.mar import MAR, SPECS, block_at, decoded_per_iteration, guidance_of_iteration
 from reference_models.noise import SeededNoise
+from reference_models.samplers import DDPM
 
 DATA = Path(__file__).parent / "data"
 TINY = {
@@ -98,6 +99,22 @@ def test_guidance_schedules():
     assert guidance_of_iteration(3.0, "constant", 64, 256) == 3.0
     with pytest.raises(ValueError, match="unknown cfg_schedule 'cosine'; known: linear, constant"):
         sample(tiny(), cfg_schedule="cosine")
+
+
+def test_spacing_of_the_diffusion_steps():
+    """Even spacing starts at t = 999, where the cosine schedule magnifies the network's error; the strided one does not.
+
+    1 / sqrt(alpha) of the first of 100 steps is 316 from t = 999 to 989, where beta is clipped, and
+    cos((981 / 1000 + 0.008) / 1.008 90 deg) / cos((991 / 1000 + 0.008) / 1.008 90 deg) = 2.11 from 990 to 980.
+    """
+    assert DDPM("cosine", 100).mean_x[-1].item() == pytest.approx(316, rel=0.01)
+    strided = DDPM("cosine", 100, spacing="ddim")
+    assert strided.timesteps.tolist() == list(range(0, 1000, 10))
+    assert strided.mean_x[-1].item() == pytest.approx(2.11, abs=0.005)
+    with pytest.raises(ValueError, match="num_steps 99: no whole stride"):
+        sample(tiny(), num_steps=99, spacing="ddim")
+    with pytest.raises(ValueError, match="unknown spacing of timesteps 'odd'; known: even, ddim"):
+        sample(tiny(), spacing="odd")
 
 
 @pytest.mark.parametrize("cfg_scale", [1.0, 3.0])
@@ -249,6 +266,6 @@ def test_weights_of_another_model_are_refused():
 
 
 def test_digits_model_paints_digit_sized_images():
-    images = build("mar-digits", weights=None).generate([0, 9], seeds=[1, 2], num_steps=3)
+    images = build("mar-digits", weights=None).generate([0, 9], seeds=[1, 2], num_steps=4)
     assert images.shape == (2, 3, 8, 8)
     assert images.dtype == torch.uint8

@@ -131,11 +131,18 @@ def test_precision_recall_intervals_are_about_the_spread_of_fresh_samples():
         for seed in range(60)
     ]
     found = precision_recall.precision_recall_intervals(values[0], 0.9 * cloud(200, 10, dimensions=3, shift=0.4), real)
-    assert found is not None
-    for value, (low, high), spread in zip(values[0], found, np.std(values, axis=0), strict=True):
-        assert low < value < high
+    for value, bounds, spread in zip(values[0], found, np.std(values, axis=0), strict=True):
+        assert bounds is not None
+        assert bounds[0] < value < bounds[1]
         # as for KID above, and recall's halves are only asymptotically the same: within a factor of two
-        assert 0.5 < (high - low) / (2 * 1.96 * spread) < 2
+        assert 0.5 < (bounds[1] - bounds[0]) / (2 * 1.96 * spread) < 2
+
+
+def test_recall_of_few_images_has_no_interval():
+    """Halves of 40 images say nothing about recall: unknown, not zero; precision keeps its interval."""
+    found = precision_recall.precision_recall_intervals((0.5, 0.5), cloud(40, 0), cloud(200, 1))
+    assert found[0] is not None
+    assert found[1] is None
 
 
 def test_precision_recall_need_more_images_than_neighbours():

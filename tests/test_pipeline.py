@@ -1,7 +1,6 @@
 """The whole pipeline with a toy model: plan, run, records, report; interruption, failure, reuse."""
 
 import getpass
-import json
 import shutil
 import socket
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from safetensors.torch import save_file
 import bench.run
 import reference_models
 from bench.collect.images import collect_images
-from bench.plan import make_plan
+from bench.plan import QUICK, make_plan
 from bench.records import Record, UsageError
 from bench.report import render
 from bench.results import load_records
@@ -40,7 +39,7 @@ def toy(module_patch, tmp_path_factory):
 def measured(toy, tmp_path_factory):
     """A results folder after one smoke run."""
     give_weights(toy)
-    folder = tmp_path_factory.mktemp("measured") / "results"
+    folder = tmp_path_factory.mktemp("measured") / "results" / QUICK
     assert run_plan(plan(folder)) == []
     return folder
 
@@ -49,15 +48,18 @@ def measured(toy, tmp_path_factory):
 def results(toy, measured, tmp_path):
     """A copy of it, to change."""
     give_weights(toy)
-    return shutil.copytree(measured, tmp_path / "results")
+    return shutil.copytree(measured, tmp_path / "results" / QUICK)
 
 
 def give_weights(path, gain=1.0):
     save_file({"gain": torch.full((1,), gain)}, path)
 
 
-def plan(results, **changes):
-    return make_plan(**{"scale": "digits", "only": (), "quick": True, "device": "cpu", "results": results, **changes})
+def plan(folder, **changes):
+    """The smoke run whose records go to `folder`, <results>/quick."""
+    return make_plan(
+        **{"scale": "digits", "only": (), "quick": True, "device": "cpu", "results": folder.parent, **changes}
+    )
 
 
 def test_a_run_leaves_records_and_a_report(measured, tmp_path):
@@ -148,10 +150,10 @@ def test_an_interrupted_run_keeps_the_images_it_has(toy, tmp_path, monkeypatch):
 
 def test_a_failed_run_is_recorded_and_the_others_go_on(toy, tmp_path):
     give_weights(toy, float("nan"))
-    failed = run_plan(plan(tmp_path / "results"))
+    failed = run_plan(plan(tmp_path / QUICK))
     assert [record.model for record in failed] == ["toy-digits"]
     assert "constant" in failed[0].reason or "NaN" in failed[0].reason
-    records, _ = load_records([tmp_path / "results"])
+    records, _ = load_records([tmp_path / QUICK])
     assert any(r.status == "ok" and r.protocol["name"] == "digits-latency" for r in records)
 
 
@@ -163,7 +165,9 @@ def test_a_model_without_weights_is_not_run_and_says_what_it_needs(results, toy,
     assert len(list(results.glob("*/toy*.json"))) == before
 
 
-@pytest.mark.parametrize(("changes", "words"), [({"scale": "mnist"}, "unknown scale 'mnist'"), ({"only": ("toy",)}, "did you mean")])
+@pytest.mark.parametrize(
+    ("changes", "words"), [({"scale": "mnist"}, "unknown scale 'mnist'"), ({"only": ("toy",)}, "did you mean")]
+)
 def test_a_wrong_plan_is_refused(toy, tmp_path, changes, words):
     with pytest.raises((UsageError, KeyError)) as caught:
         plan(tmp_path, **changes)

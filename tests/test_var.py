@@ -79,7 +79,7 @@ def test_without_guidance_the_null_class_is_not_looked_at():
 
 
 def test_image_depends_on_its_label_and_seed_alone():
-    """The same picture in any batch, at most one grey level apart (sums of another order), and another for another seed."""
+    """The same picture in any batch, at most one grey level apart (sums of another order); another for another seed."""
     model = tiny()
     together = model.generate([0, 1, 2], [10, 11, 12]).int()
     alone = torch.cat([model.generate([label], [seed]) for label, seed in ((0, 10), (1, 11), (2, 12))]).int()
@@ -124,7 +124,7 @@ def test_compiles_whole():
 
 
 def test_half_precision():
-    """In bfloat16, by cast or by autocast, logits stay within 4 % of float32's (bfloat16 has 8 bits: 0.4 % a product)."""
+    """In bfloat16, by cast or by autocast, logits stay within 4 % of float32's (8 bits: 0.4 % a product)."""
     labels = torch.tensor([0, 1, 2])
     tokens = torch.randint(24, (3, NUM_TOKENS), generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
@@ -144,9 +144,8 @@ def test_training_lowers_the_loss():
     """From the initial weights the loss is that of a blind guess, ln V; a few steps on one batch lower it."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = VAR(
-            hidden_size=32, depth=2, num_heads=2, num_classes=5, scales=SCALES, vocab_size=24, code_dim=8, drop_path=0.1
-        )
+        config = {"hidden_size": 32, "depth": 2, "num_heads": 2, "num_classes": 5, "drop_path": 0.1}
+        model = VAR(**config, scales=SCALES, vocab_size=24, code_dim=8)
     model.attach(SPECS[-1], lambda: tiny().autoencoder)
     tokens = torch.randint(4, (8, NUM_TOKENS), generator=torch.Generator().manual_seed(1))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
@@ -163,7 +162,7 @@ def test_training_lowers_the_loss():
 
 
 def test_stochastic_depth_keeps_the_mean():
-    """A branch that is kept counts 1 / survival: over all masks the residual branch has the weight it has at test time."""
+    """A branch that is kept counts 1 / survival: over all masks it has the weight that it has at test time."""
     model = tiny(drop_path=0.5)
     labels, tokens = torch.zeros(4096, dtype=torch.int64), torch.zeros(4096, NUM_TOKENS, dtype=torch.int64)
     seen = []

@@ -1,4 +1,4 @@
-"""A toy image model for tests of the harness: real scans of the asked class, blurred by noise. No number of it means anything."""
+"""A toy image model for tests of the harness: real scans of the asked class plus noise. Its numbers mean nothing."""
 
 import torch
 

@@ -19,7 +19,7 @@ def batches(num: int, batch_size: int) -> Iterator[range]:
 
 
 def generate_batch(model: ImageModel, indices: list[int] | range, seed: int, settings: Mapping[str, Any]) -> np.ndarray:
-    """The images of these indices, uint8 (B, 3, H, W): image i has label i mod num_classes and the seed hash(seed, i)."""
+    """The images of these indices, uint8 (B, 3, H, W): image i has label i mod num_classes, seed hash(seed, i)."""
     from reference_models.noise import image_seeds
 
     labels = [i % model.num_classes for i in indices]
@@ -36,7 +36,7 @@ def collect_images(
     folder: Path,
     advance: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:
-    """All images, uint8 (num_images, 3, H, W). Batches already in `folder` are read, the others generated and saved there."""
+    """All images, uint8 (num_images, 3, H, W). Batches in `folder` are read, the others generated and saved there."""
     folder.mkdir(parents=True, exist_ok=True)
     shards = []
     for indices in batches(num_images, batch_size):

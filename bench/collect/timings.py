@@ -1,4 +1,4 @@
-"""Collect timings: raw rounds of `generate`, the device synchronised at both ends of each; memory in a pass of its own."""
+"""Collect timings: raw rounds of `generate`, the device idle at both ends of each; memory in a pass of its own."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def collect_timings(
     seed: int = 0,
     advance: Callable[[str], None] = lambda stage: None,
 ) -> dict[str, Any]:
-    """Raw timings of `generate`: {"latency": rounds, "throughput": rounds, "peak_memory_bytes", "flops", "nfe", "num_params"}.
+    """Raw timings of `generate`, keys latency, throughput (of `time_rounds`), peak_memory_bytes, flops, nfe, ...
 
     Each round paints other images (its own seeds and labels), so that nothing can be answered from a cache.
     """

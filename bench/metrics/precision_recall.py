@@ -13,7 +13,8 @@ from bench.metrics.intervals import Interval, interval
 from bench.records import CheckFailed, Metric
 
 NEIGHBOURS = 3
-SMALLEST_RESAMPLED, LARGEST_RESAMPLED = 20, 5000  # images: halves need neighbours, whole distance matrices memory
+SMALLEST_HALVED = 100  # images; in halves of fewer, balls of the third neighbour reach over everything
+LARGEST_RESAMPLED = 5000  # images on either side; the intervals need whole distance matrices
 ROWS_AT_ONCE = 1000  # bounds memory; changes no number
 
 
@@ -46,8 +47,8 @@ def precision_recall_intervals(
     *,
     seed: int = 0,
     strata: np.ndarray | None = None,
-) -> tuple[Interval, Interval] | None:
-    """95 % intervals of (precision, recall) over the generated images; None (unknown) for very few or very many.
+) -> tuple[Interval | None, Interval | None]:
+    """95 % intervals of (precision, recall) over the generated images; None: unknown, for too few or too many images.
 
     Precision is a mean over generated images: bootstrap. Recall depends on distances between generated images, which a
     bootstrap would set to zero by drawing an image twice: random halves instead.
@@ -55,8 +56,8 @@ def precision_recall_intervals(
     from scipy.spatial.distance import cdist
 
     num = len(generated)
-    if num < SMALLEST_RESAMPLED or max(num, len(reference)) > LARGEST_RESAMPLED:
-        return None
+    if max(num, len(reference)) > LARGEST_RESAMPLED:
+        return None, None
     among, across = cdist(generated, generated), cdist(reference, generated)  # (N, N), (M, N)
     inside = (across <= _radii(cdist(reference, reference))[:, None]).any(0)  # (N,)
 
@@ -64,10 +65,13 @@ def precision_recall_intervals(
         radii = _radii(among[np.ix_(indices, indices)])
         return float((across[:, indices] <= radii).any(1).mean())
 
-    limits = {"seed": seed, "strata": strata, "lowest": 0.0, "highest": 1.0}
-    return (
-        interval(values[0], lambda indices: float(inside[indices].mean()), num, **limits),  # type: ignore[arg-type]
-        interval(values[1], recall, num, halves=True, **limits),  # type: ignore[arg-type]
+    of_precision = interval(
+        values[0], lambda indices: float(inside[indices].mean()), num, seed=seed, strata=strata, lowest=0.0, highest=1.0
+    )
+    if num < SMALLEST_HALVED:
+        return of_precision, None
+    return of_precision, interval(
+        values[1], recall, num, seed=seed, strata=strata, halves=True, lowest=0.0, highest=1.0
     )
 
 

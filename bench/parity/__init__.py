@@ -1,8 +1,8 @@
 """Check a model against a parity case: numbers that the authors' own code produced on weights made by a rule.
 
-`python -m bench parity CASE.safetensors ...` prints one line per output: family, case, output, relative error, ok or FAIL.
-Each family's module beside this file has `outputs(case) -> {name: tensor}`: it builds our model from the authors' config,
-fills it through the same converter that loads released checkpoints, and runs it on the case's inputs and noise.
+`python -m bench parity CASE ...` prints one line per output: family, case, output, relative error, ok or FAIL.
+Each family's module beside this file has `outputs(case) -> {name: tensor}`: it builds our model from the authors'
+config, fills it through the converter that also loads released checkpoints, and runs it on the case's inputs and noise.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ def load_case(path: Path | str) -> Case:
     if missing:
         raise CaseError(f"parity case {path}: its metadata lacks {', '.join(sorted(missing))}")
     if metadata["family"] not in MODULE_BY_FAMILY:
-        raise CaseError(f"parity case {path}: unknown family {metadata['family']!r}; known: {', '.join(sorted(MODULE_BY_FAMILY))}")
+        raise CaseError(
+            f"parity case {path}: unknown family {metadata['family']!r}; known: {', '.join(sorted(MODULE_BY_FAMILY))}"
+        )
     return Case(
         path=path,
         family=metadata["family"],
@@ -117,7 +119,7 @@ class Comparison:
 
 
 def compare(name: str, ours: Tensor | None, theirs: Tensor) -> tuple[float, bool]:
-    """(error, ok): equality for tokens, relative error below TOLERANCE for floats; NaN, a missing output or another shape fail."""
+    """(error, ok): equal tokens, floats within TOLERANCE; NaN, a missing output or another shape fail."""
     if ours is None or ours.shape != theirs.shape:
         return float("nan"), False
     if not theirs.is_floating_point():

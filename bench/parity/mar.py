@@ -57,4 +57,5 @@ def _sample(model: MAR, case: Case) -> Tensor:
         cfg_scale=call["cfg"],
         cfg_schedule=call["cfg_schedule"],
         temperature=call["temperature"],
+        spacing="ddim" if str(case.config.get("num_sampling_steps", "")).startswith("ddim") else "even",
     )
