@@ -137,7 +137,7 @@ def generate(
 def score_images(
     generated: Annotated[Path, typer.Argument(help="folder of images, or an .npz of images")],
     reference: Annotated[str, typer.Option(help="folder, .npz (ADM images or mu/sigma) or a data set's name")],
-    features: Annotated[Optional[str], typer.Option(help="inception or digits [default: by image size]")] = None,
+    features: Annotated[str | None, typer.Option(help="inception or digits [default: by image size]")] = None,
     weights: Annotated[Path | None, typer.Option(help="weights of the feature extractor")] = None,
     json_file: JsonFile = None,
 ) -> None:

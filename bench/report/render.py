@@ -21,21 +21,13 @@ from markupsafe import Markup
 from bench.claims import CLAIMS, PUBLISHED_QUALITY, PUBLISHED_SPEED
 from bench.records import Claim, Comparison, Record, UsageError, Verdict
 from bench.report.measured import group_view
+from bench.report.sizes import size_view
 from bench.report.tables import REAL_DATA
-from bench.report.words import anchor, as_words, capital, prose
+from bench.report.words import BADGES, anchor, as_words, capital, prose
 from bench.results import latest, load_records
 from bench.verdict import METRIC_WORDS, judge, listed
 
 HERE = Path(__file__).parent
-BADGES = {  # word -> style of its badge, and a sign that does not rest on colour
-    "reproduced": ("yes", "✓"),
-    "holds in small": ("yes", "✓"),
-    "not reproduced": ("no", "✗"),
-    "does not hold in small": ("no", "✗"),
-    "inconclusive": ("open", "≈"),
-    "not comparable": ("unlike", "≠"),
-    "not run": ("none", "–"),
-}
 
 
 def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = None) -> Path:
@@ -91,6 +83,8 @@ def context(
     records: Sequence[Record], unreadable: Sequence[str], now: datetime, link_by_file: Mapping[str, str]
 ) -> dict[str, Any]:
     """Everything the template prints."""
+    given, sizes = records, [record for record in records if record.protocol.get("collects") == "sizes"]
+    records = [record for record in records if record.protocol.get("collects") != "sizes"]  # sizes have a table apart
     order = model_order(records)
     by_machine: dict[str, list[Record]] = {}
     by_scale: dict[tuple[str, str], list[Record]] = {}  # scales never share a table
@@ -114,8 +108,10 @@ def context(
         "claims": claims,
         "machines": list(by_machine),
         "groups": groups,
+        "sizes": size_view(sizes, link_by_file),
         "not_run": not_run(claims),
-        "failed": [record for record in records if record.status != "ok"],
+        "num_records": len(given),
+        "failed": [record for record in given if record.status != "ok"],
         "unreadable": unreadable,
         "records": [record_view(record, link_by_file) for group in by_machine.values() for record in group],
         "published_quality": PUBLISHED_QUALITY,

@@ -11,6 +11,16 @@ from markupsafe import Markup
 
 from bench.formatting import quantity
 
+BADGES = {  # word of a verdict -> style of its badge, and a sign that does not rest on colour
+    "reproduced": ("yes", "✓"),
+    "holds in small": ("yes", "✓"),
+    "not reproduced": ("no", "✗"),
+    "does not hold in small": ("no", "✗"),
+    "inconclusive": ("open", "≈"),
+    "not comparable": ("unlike", "≠"),
+    "not run": ("none", "–"),
+}
+
 
 def as_words(key: str, value: Any) -> str:
     """A field's value as a reader wants it."""
