@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,27 +58,28 @@ def time_rounds(
     return {"first_call_s": first_call_s, "warmup_s": warmup_s, "rounds_s": rounds_s}
 
 
-def peak_memory(call: Callable[[int], Any], device: str) -> int | None:
-    """Peak memory in bytes while `call` runs once: allocated on the GPU, or resident in this process on a CPU.
+def peak_memory(call: Callable[[int], Any], device: str) -> int:
+    """Most bytes of tensors alive at once while `call` runs once, those that were there before (weights) left out.
 
-    None where the system cannot tell (on a CPU this reads and resets Linux' high-water mark).
+    On a GPU by torch's allocator; on a CPU by torch's profiler, which sees every allocation and release of a tensor.
     """
-    if device.startswith("cuda"):
-        import torch
+    import torch
 
+    if device.startswith("cuda"):
+        before = torch.cuda.memory_allocated(device)
         torch.cuda.reset_peak_memory_stats(device)
         call(0)
         torch.cuda.synchronize(device)
-        return torch.cuda.max_memory_allocated(device)
-    try:
-        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM, see proc(5)
+        return torch.cuda.max_memory_allocated(device) - before
+    os.environ.setdefault("KINETO_LOG_LEVEL", "9")  # or the profiler prints its own starts and stops
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
         call(0)
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return None
+    changes = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    live = peak = 0
+    for event in sorted(changes, key=lambda event: event.start_ns()):
+        live += event.nbytes()
+        peak = max(peak, live)
+    return peak
 
 
 def count_flops(call: Callable[[int], Any]) -> int:
@@ -140,7 +141,8 @@ def collect_timings(
             )
             found[kind] = {"batch_size": batch_size, **rounds}
     advance("memory and arithmetic")
-    found["peak_memory_bytes"] = peak_memory(painter(throughput_batch_size or latency_batch_size), device)
+    weights = sum(p.numel() * p.element_size() for p in model.parameters())
+    found["peak_memory_bytes"] = weights + peak_memory(painter(throughput_batch_size or latency_batch_size), device)
     found["flops"] = count_sampling_flops(model, {**model.spec.sampling, **settings})
     found["nfe"] = model.network_evaluations(**{**model.spec.sampling, **settings})
     found["num_params"] = sum(p.numel() for p in model.parameters())

@@ -1,4 +1,4 @@
-"""Size and arithmetic of a model: counted, not measured, so without interval (peak memory: one pass of its own)."""
+"""Size and arithmetic of a model: counted, so without interval (peak memory in a pass of its own)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ METRICS = (
         unit="B",
         higher_is_better=False,
         title="Peak memory",
-        what="most memory held while painting a batch: allocated on a GPU, resident in the process on a CPU",
+        what="most bytes of tensors alive at once while painting a batch, weights included",
     ),
     Metric(
         name="num_params",
