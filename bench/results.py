@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.records import SCHEMA, CheckFailed, Measurement, Record
+from bench.records import SCHEMA, CheckFailed, Measurement, Record, UsageError
 
 FIELDS = {field.name: field for field in dataclasses.fields(Record) if field.name != "file"}
 REQUIRED = [name for name, f in FIELDS.items() if f.default is f.default_factory is dataclasses.MISSING]
@@ -71,6 +71,19 @@ def plain(value: Any, where: str = "record") -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise CheckFailed(f"{where} is {value}: a record holds finite numbers; what could not be measured is left out")
     return value
+
+
+def check_json_path(path: Path | None) -> None:
+    """UsageError where a file named with --json cannot be written; to be asked before anything is measured."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise UsageError(f"--json {path}: its folder does not exist")
+
+
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write under a temporary name, then rename: a reader never sees half a file."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(plain(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

@@ -6,8 +6,6 @@ clean-fid; 95 % intervals over the generated images; beside them, at digits scal
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -33,6 +31,7 @@ from bench.metrics.intervals import RESAMPLES, Interval
 from bench.metrics.kid import SUBSET_SIZE, compute_kid, kid_interval
 from bench.metrics.precision_recall import NEIGHBOURS, compute_precision_recall, precision_recall_intervals
 from bench.records import CheckFailed, Measurement, UsageError
+from bench.results import check_json_path, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -298,13 +297,6 @@ def render_table(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def write_json(result: Mapping[str, Any], path: Path) -> None:
-    """Write under a temporary name, then rename: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n")
-    os.replace(temporary, path)
-
-
 def score_and_print(
     generated: str | Path,
     *,
@@ -317,8 +309,7 @@ def score_and_print(
     """What the command line does. CheckFailed at the end, after printing and writing, where a score was refused."""
     from rich.console import Console
 
-    if json_file is not None and not json_file.absolute().parent.is_dir():
-        raise UsageError(f"--json {json_file}: its folder does not exist")
+    check_json_path(json_file)
     result = score_images(str(generated), reference, features=features, weights=weights, device=device)
     console = Console()
     console.print(render_table(result))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from bench.console import console
 from bench.generate import require_labels
 from bench.metrics.latency import summarise
 from bench.records import UsageError
+from bench.results import check_json_path, write_json
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -30,6 +29,7 @@ def time_models(
 
     if dtype not in DTYPES:
         raise UsageError(f"unknown dtype {dtype!r}; known: {', '.join(DTYPES)}")
+    check_json_path(json_file)
     for name in names:
         require_labels(find(name))
     table = Table(title=f"{environment.machine(device)}, {dtype}", title_justify="left")
@@ -92,6 +92,4 @@ def time_models(
             },
             "environment": environment.describe(device),
         }
-        temporary = json_file.with_name(f".{json_file.name}.tmp")
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True))
-        os.replace(temporary, json_file)
+        write_json(content, json_file)
