@@ -291,6 +291,8 @@ def render_table(result: Mapping[str, Any]) -> Table:
             bounds = found["value"], found["ci_low"], found["ci_high"]
             real = result["floor"].get(name)
             floor = number(real["value"], real["ci_low"], real["ci_high"]) if real else "-"
+            if real and real["n"] != found["n"]:
+                floor += f" (of {real['n']})"  # fewer images score a higher FID: say so beside the number
             table.add_row(title, number(*bounds), interval(*bounds) or "unknown", str(found["n"] or "-"), floor)
         else:
             table.add_row(title, "refused" if name in result["refused"] else "not run", "", "", "")
