@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench.collect.images import batches, generate_batch
 from bench.console import progress
 from bench.records import UsageError
+from bench.results import plain, write_json
 
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel, Spec
@@ -71,21 +72,18 @@ def generate_folder(
         device = f"cuda:{os.environ['LOCAL_RANK']}"
     model, weights_sha256 = load_model(name, weights=weights, device=device)
     identity: dict[str, Any] = {"model": name, "seed": seed, "weights_sha256": weights_sha256, **model.spec.sampling}
-    identity = json.loads(json.dumps(identity))
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out}: is a file, expected a folder")
     out.mkdir(parents=True, exist_ok=True)
     manifest = out / MANIFEST
     holds_images = any(out.glob("*.png"))  # asked first: a process beside this one writes the manifest before any image
     if manifest.exists():
-        if json.loads(manifest.read_text()) != identity:
+        if json.loads(manifest.read_text()) != plain(identity):
             raise UsageError(f"--out {out}: holds images of another run ({MANIFEST} differs); choose another folder")
     elif holds_images:
         raise UsageError(f"--out {out}: holds images that this command did not make; choose another folder")
     else:
-        temporary = out / f".{MANIFEST}.{os.getpid()}"
-        temporary.write_text(json.dumps(identity, indent=1))
-        os.replace(temporary, manifest)
+        write_json(identity, manifest)
 
     missing = [i for i in range(rank, num, world) if not (out / f"{i:06d}.png").exists()]
     total = len(range(rank, num, world))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.console import console
 from bench.protocols import PROTOCOLS
 from bench.protocols import quick as quick_protocol
 from bench.records import Claim, Protocol, RunSpec, UsageError
-from bench.results import load_records
+from bench.results import load_records, plain
 
 REAL_DATA = "real-data"  # the run that measures held-out scans against training scans: no model
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
@@ -62,18 +60,15 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
             models = [REAL_DATA, *models]
         for name in models:
             answers = tuple(c.id for c in (*CLAIMS, *SIZE_CLAIMS) if protocol.name in _protocols_naming(c, name))
-            costs = [r.wall_s for r in previous if r.model == name and r.protocol == as_stored(protocol) and r.wall_s]
+            costs = [
+                r.wall_s for r in previous if r.model == name and r.protocol == plain(asdict(protocol)) and r.wall_s
+            ]
             runs.append(
                 PlannedRun(
                     RunSpec(name, protocol), answers, _lacking(name, protocol, device), costs[-1] if costs else None
                 )
             )
     return Plan(scale, device, results, tuple(runs))
-
-
-def as_stored(protocol: Protocol) -> dict[str, Any]:
-    """The protocol as a record file holds it: lists where it has tuples."""
-    return json.loads(json.dumps(asdict(protocol)))
 
 
 def _protocols_naming(claim: Claim, model: str) -> set[str]:

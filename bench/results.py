@@ -36,12 +36,7 @@ def save_record(record: Record, folder: Path) -> Path:
     directory = folder / str(record.environment["machine"])
     directory.mkdir(parents=True, exist_ok=True)
     path = free_path(directory, file_stem(record))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_text(text, path)
     return path
 
 
@@ -79,11 +74,19 @@ def check_json_path(path: Path | None) -> None:
         raise UsageError(f"--json {path}: its folder does not exist")
 
 
-def write_json(content: Mapping[str, Any], path: Path) -> None:
+def write_json(content: Any, path: Path) -> None:
+    """Write `content` as JSON, whole or not at all."""
+    write_text(json.dumps(plain(content), indent=1, allow_nan=False) + "\n", path)
+
+
+def write_text(text: str, path: Path) -> None:
     """Write under a temporary name, then rename: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(plain(content), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------

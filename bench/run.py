@@ -26,7 +26,7 @@ from bench.generate import file_sha256, load_model
 from bench.metrics import METRICS, latency, size
 from bench.plan import REAL_DATA, Plan, PlannedRun
 from bench.records import CheckFailed, Measurement, Record, RunSpec
-from bench.results import is_current, load_records, save_record
+from bench.results import is_current, load_records, save_record, write_json
 from bench.score import score_images
 
 WORK = ".work"  # inside the results folder, ignored by git: unfinished samples, and the list of records measured here
@@ -87,9 +87,7 @@ def run_plan(plan: Plan) -> list[Record]:
         path = save_record(record, plan.results)
         here.add(path.relative_to(plan.results).as_posix())
         work.mkdir(parents=True, exist_ok=True)
-        temporary = work / f"{LEDGER}.tmp"
-        temporary.write_text(json.dumps(sorted(here), indent=1))
-        temporary.replace(work / LEDGER)
+        write_json(sorted(here), work / LEDGER)
         if record.status == "failed":
             print(f"{title}: failed: {record.reason}", flush=True)
             failed.append(record)

@@ -24,7 +24,7 @@ from bench.report.measured import group_view
 from bench.report.sizes import size_view
 from bench.report.tables import REAL_DATA
 from bench.report.words import BADGES, anchor, as_words, capital, prose
-from bench.results import latest, load_records
+from bench.results import latest, load_records, write_text
 from bench.verdict import METRIC_WORDS, judge, listed
 
 HERE = Path(__file__).parent
@@ -46,9 +46,7 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
         .render(context(latest(records), unreadable, now or datetime.now(UTC), links(records, results_dirs, out)))
     )
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp")
-    temporary.write_text(page, encoding="utf-8")
-    temporary.replace(out)
+    write_text(page, out)
     return out
 
 
