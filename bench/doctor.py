@@ -9,7 +9,8 @@ from rich.table import Table
 
 from bench import environment
 from bench.console import console
-from reference_models import shipped_weights, specs
+from reference_models import specs
+from reference_models.checkpoints import shipped_weights
 
 Row = tuple[str, str, str]  # thing, what was found, what it unlocks
 

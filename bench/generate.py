@@ -34,7 +34,8 @@ def load_model(name: str, *, weights: Path | None, device: str, dtype: str = "fl
     """(model, sha256 of its weights). Digits weights are shipped; any other model needs `weights`."""
     import torch
 
-    from reference_models import build, find, load_official, shipped_weights
+    from reference_models import build, find, load_official
+    from reference_models.checkpoints import shipped_weights
 
     spec = find(name)
     require_labels(spec)

@@ -11,7 +11,8 @@ from bench.console import console
 from bench.datasets import DATASETS
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
-from reference_models import shipped_weights, specs
+from reference_models import specs
+from reference_models.checkpoints import shipped_weights
 
 
 def print_inventory() -> None:

@@ -78,7 +78,8 @@ def _protocols_naming(claim: Claim, model: str) -> set[str]:
 
 
 def _lacking(name: str, protocol: Protocol, device: str) -> tuple[str, ...]:
-    from reference_models import find, shipped_weights
+    from reference_models import find
+    from reference_models.checkpoints import shipped_weights
 
     lacks = []
     if name != REAL_DATA and protocol.scale == "digits" and shipped_weights(name) is None:

@@ -49,7 +49,8 @@ def code_sha256(network: type) -> str:
 
 def run_inputs(spec: RunSpec, device: str) -> dict[str, Any]:
     """What the numbers of a run depend on. A record with equal inputs is not measured again."""
-    from reference_models import find, shipped_weights
+    from reference_models import find
+    from reference_models.checkpoints import shipped_weights
 
     weights = None if spec.model == REAL_DATA else shipped_weights(spec.model)
     return json.loads(

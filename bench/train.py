@@ -1,77 +1,75 @@
-"""Train one of the digits models: data from datasets/, the loop from reference_models/training.py.
+"""Train a model or a tokenizer of the digits scale: data from datasets/, the loop from reference_models/training.py.
 
 python -m bench train transdiff-digits --seed 0
+
+What a model is made from - its tokenizer, the model it is fine-tuned from - is read where shipped weights are read:
+in the package, or in the folder that the environment variable ARBITER_WEIGHTS names.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.console import progress
 from bench.environment import commit, machine
+from bench.generate import file_sha256
 from bench.records import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reference_models.training import Loss, Recipe
 
 LOSS_POINTS = 100  # the loss curve is kept as this many means
 
 
-def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, device: str = "cpu") -> Path:
-    """Train a digits model and save its EMA weights to `out`, with how they came about as metadata.
+@dataclass(frozen=True)
+class Job:
+    """What is trained, on which loss."""
 
-    Resumes from `out` with suffix .checkpoint if a run was interrupted. UsageError where the model has no recipe.
+    model: Any
+    recipe: Recipe
+    labels: Tensor  # of the training images, int64 (N,): an epoch is a permutation of them
+    loss: Loss  # (indices of the images of a batch, generator) -> scalar
+    images_per_sample: int = 1
+    made_from: tuple[Path, ...] = ()  # other weights files that went into it
+
+
+def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, device: str = "cpu") -> Path:
+    """Train a digits model or tokenizer and save its EMA weights to `out`, with how they came about as metadata.
+
+    Resumes from `out` with suffix .checkpoint if a run was interrupted. UsageError where it has no recipe.
     """
-    import torch
     from safetensors.torch import save_file
 
-    from bench.datasets import digits
-    from reference_models import build, find, shipped_weights
-    from reference_models.checkpoints import read_state
+    from reference_models.autoencoders import AUTOENCODERS
     from reference_models.training import Progress, train
 
-    spec = find(name)
-    if spec.recipe is None:
-        raise UsageError(
-            f"model {name!r} cannot be trained here: only models of the digits scale have a training recipe"
-        )
-    recipe = spec.recipe if num_steps is None else replace(spec.recipe, num_steps=num_steps)
-    images, labels_array = digits.load("train")
-    labels = torch.from_numpy(labels_array).to(device)
-    model: Any = build(name, device=device, weights=None, seed=seed)
-    if recipe.start_from is not None:
-        start = shipped_weights(recipe.start_from)
-        if start is None:
-            raise UsageError(f"model {name!r} is fine-tuned from {recipe.start_from!r}, whose weights are not shipped")
-        model.init_from_one_step(read_state(start))
-    with torch.inference_mode():
-        scaled = torch.from_numpy(images).to(device).float() / 127.5 - 1
-        latents = model.autoencoder.encode(scaled)
-    latents = latents.clone()
-    model.requires_grad_(True)
+    make_job = tokenizer_job if name in AUTOENCODERS else model_job
+    job = make_job(name, seed, device)
+    recipe = job.recipe if num_steps is None else replace(job.recipe, num_steps=num_steps)
+    job.model.requires_grad_(True)
     checkpoint = out.with_suffix(".checkpoint")
-
     with progress(f"train {name}", recipe.num_steps) as bar:
 
         def report(state: Progress) -> None:
             recent = state.losses[-100:]
             bar.update(state.step, f"loss {sum(recent) / len(recent):.4f}")
 
-        def loss(indices: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-            y = labels[indices]
-            return model.training_loss(latents[indices], y if y.ndim == 1 else y[:, 0], generator)
-
         try:
             ema, state = train(
-                model,
-                loss,
-                labels,
+                job.model,
+                job.loss,
+                job.labels,
                 recipe,
                 seed=seed,
-                images_per_sample=model.images_per_sample,
+                images_per_sample=job.images_per_sample,
                 checkpoint=checkpoint,
                 report=report,
             )
@@ -92,9 +90,73 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
         "num_params": str(sum(p.numel() for p in ema.parameters())),
         "loss_curve": json.dumps([round(value, 5) for value in curve]),
     }
+    if job.made_from:
+        metadata["made_from_sha256"] = json.dumps({path.stem: file_sha256(path) for path in job.made_from})
     out.parent.mkdir(parents=True, exist_ok=True)
     weights = {key: value.detach().cpu().contiguous() for key, value in ema.state_dict().items()}
     save_file(weights, out.with_suffix(".tmp"), metadata)
     os.replace(out.with_suffix(".tmp"), out)
     checkpoint.unlink(missing_ok=True)
     return out
+
+
+def digits_on(device: str) -> tuple[Tensor, Tensor]:
+    """Training scans in [-1, 1], float32 (N, 3, 8, 8), and their labels, int64 (N,)."""
+    import torch
+
+    from bench.datasets import digits
+
+    images, labels = digits.load("train")
+    return torch.from_numpy(images).to(device).float() / 127.5 - 1, torch.from_numpy(labels).to(device)
+
+
+def model_job(name: str, seed: int, device: str) -> Job:
+    """A generator, trained on the latents (or tokens) of all scans."""
+    import torch
+
+    from reference_models import build, find
+    from reference_models.autoencoders import AUTOENCODERS
+    from reference_models.checkpoints import read_state, shipped_weights
+
+    spec = find(name)
+    if spec.recipe is None:
+        raise UsageError(
+            f"model {name!r} cannot be trained here: only models of the digits scale have a training recipe"
+        )
+    made_from = []
+    model: Any = build(name, device=device, weights=None, seed=seed)
+    if spec.recipe.start_from is not None:
+        start = shipped_weights(spec.recipe.start_from)
+        if start is None:
+            raise UsageError(f"model {name!r} is fine-tuned from {spec.recipe.start_from!r}, which has no weights here")
+        model.init_from_one_step(read_state(start))
+        made_from.append(start)
+    if AUTOENCODERS[spec.autoencoder].recipe is not None:
+        tokenizer = shipped_weights(spec.autoencoder)
+        if tokenizer is None:
+            raise UsageError(f"model {name!r} paints tokens of {spec.autoencoder!r}, which has no weights here")
+        made_from.append(tokenizer)
+    images, labels = digits_on(device)
+    with torch.inference_mode():
+        latents = model.autoencoder.encode(images)
+    latents = latents.clone()  # inference tensors take no part in training
+
+    def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
+        y = labels[indices]
+        return model.training_loss(latents[indices], y if y.ndim == 1 else y[:, 0], generator)
+
+    return Job(model, spec.recipe, labels, loss, model.images_per_sample, tuple(made_from))
+
+
+def tokenizer_job(name: str, seed: int, device: str) -> Job:
+    """A tokenizer, trained on the scans themselves."""
+    from reference_models.autoencoders import AUTOENCODERS, build_autoencoder
+
+    spec = AUTOENCODERS[name]
+    if spec.recipe is None:
+        raise UsageError(
+            f"autoencoder {name!r} cannot be trained here: only tokenizers of the digits scale have a recipe"
+        )
+    model: Any = build_autoencoder(name, weights=None, device=device, seed=seed)
+    images, labels = digits_on(device)
+    return Job(model, spec.recipe, labels, lambda indices, generator: model.training_loss(images[indices], generator))

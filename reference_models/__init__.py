@@ -26,7 +26,6 @@ MODELS = {
     "dit": "reference_models.dit",  # DiT and SiT
     "d-dit": "reference_models.d_dit",
 }
-WEIGHTS = Path(__file__).parent / "weights"  # the digits models, as shipped
 
 
 class UnknownModelError(KeyError):
@@ -52,12 +51,6 @@ def find(name: str) -> Spec:
     return known[name]
 
 
-def shipped_weights(name: str) -> Path | None:
-    """The weights of a digits model in this package, None where it has none."""
-    path = WEIGHTS / f"{name}.safetensors"
-    return path if path.is_file() else None
-
-
 def build(
     name: str,
     *,
@@ -75,7 +68,7 @@ def build(
     import torch
 
     from reference_models.autoencoders import build_autoencoder
-    from reference_models.checkpoints import load_into, read_state
+    from reference_models.checkpoints import load_into, read_state, shipped_weights
 
     spec = find(name)
     with torch.random.fork_rng(devices=[]), torch.device(device):

@@ -18,13 +18,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_models.checkpoints import load_into, read_state
+from reference_models.checkpoints import load_into, read_state, shipped_weights
 from reference_models.conv_autoencoder import ConvAutoencoder, Decoder, Encoder, Shape
 from reference_models.spec import Official
 from reference_models.training import Recipe
 from reference_models.vq import MultiScaleQuantizer, VectorQuantizer
-
-WEIGHTS = Path(__file__).parent / "weights"  # the digits tokenizers, as shipped
 
 
 class KLAutoencoder(ConvAutoencoder):
@@ -307,8 +305,7 @@ def build_autoencoder(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = spec.network(**spec.config)
-    shipped = WEIGHTS / f"{name}.safetensors"
-    path = (shipped if shipped.is_file() else None) if weights == "shipped" else weights
+    path = shipped_weights(name) if weights == "shipped" else weights
     if path is not None and isinstance(model, ConvAutoencoder):
         load_into(model, model.from_official_state(read_state(path)), str(path))
     for part_name, part in model.named_children():

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pickle
 import re
 import zipfile
@@ -31,6 +32,19 @@ PLAIN_KEYS = ("model", "state_dict", "module")
 # What a folder's weights are called (diffusers, transformers), best first; other names are variants or single shards.
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 SUFFIXES = (".safetensors.index.json", ".safetensors", ".bin")
+
+
+SHIPPED = Path(__file__).parent / "weights"
+FOLDER_VARIABLE = "ARBITER_WEIGHTS"  # an environment variable: another folder of digits weights, as retrained ones
+
+
+def shipped_weights(name: str) -> Path | None:
+    """The weights of a digits model or tokenizer, None where there are none.
+
+    They ship in this package; where ARBITER_WEIGHTS names a folder, it takes the package's place for all of them.
+    """
+    path = Path(os.environ.get(FOLDER_VARIABLE) or SHIPPED) / f"{name}.safetensors"
+    return path if path.is_file() else None
 
 
 class CheckpointError(Exception):

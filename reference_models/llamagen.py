@@ -374,6 +374,6 @@ SPECS = (
         scale="digits",
         image_size=8,
         source="this project",
-        recipe=Recipe(num_steps=4000),
+        recipe=Recipe(num_steps=8000, batch_size=32),
     ),
 )

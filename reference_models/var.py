@@ -353,7 +353,7 @@ SPECS: tuple[Spec, ...] = (
         family="var",
         network=VAR,
         config={
-            "hidden_size": 84,
+            "hidden_size": 72,
             "depth": 6,
             "num_heads": 6,
             "num_classes": 10,
@@ -366,6 +366,6 @@ SPECS: tuple[Spec, ...] = (
         scale="digits",
         image_size=8,
         source="this project",
-        recipe=Recipe(num_steps=4000),
+        recipe=Recipe(num_steps=8000, batch_size=32),
     ),
 )

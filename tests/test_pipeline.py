@@ -17,6 +17,7 @@ from bench.records import Record, UsageError
 from bench.report import render
 from bench.results import load_records
 from bench.run import LEDGER, WORK, run_plan
+from reference_models.checkpoints import FOLDER_VARIABLE
 from reference_models import dit
 from tests.toy import SPEC
 
@@ -32,7 +33,7 @@ def toy(module_patch, tmp_path_factory):
     """Only the toy exists, with weights of its own: (their file)."""
     weights = tmp_path_factory.mktemp("weights") / "toy-digits.safetensors"
     module_patch.setattr(reference_models, "specs", lambda: {SPEC.name: SPEC})
-    module_patch.setattr(reference_models, "shipped_weights", lambda name: weights if weights.exists() else None)
+    module_patch.setenv(FOLDER_VARIABLE, str(weights.parent))
     return weights
 
 
