@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.records import CheckFailed, UsageError
+
+if TYPE_CHECKING:
+    from bench.plan import Plan
 
 app = typer.Typer(
     name="bench",
@@ -79,22 +82,48 @@ def reproduce(
     scale: Annotated[str, typer.Option(help="digits or imagenet-256")] = "digits",
     only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
     quick: Annotated[bool, typer.Option(help="a smoke run, too small to judge by, and stamped so")] = False,
+    retrain: Annotated[bool, typer.Option(help="train every digits model anew first, and measure those")] = False,
     device: Device = "auto",
     results: ResultsDir = RESULTS,
     report: Annotated[Path, typer.Option(help="the report to write")] = REPORT,
 ) -> None:
     """The main job: run what the claims need, judge them, render the report. Continues where it was interrupted."""
-    from bench.plan import make_plan
+    from bench.plan import RETRAINED, make_plan
+    from bench.retrain import retrain_for
+
+    device = resolve_device(device)
+    if retrain:
+        results = results / RETRAINED
+        retrain_for(scale, only or (), results, device)
+    carry_out(make_plan(scale=scale, only=only or (), quick=quick, device=device, results=results), report)
+
+
+@app.command(epilog="Example: python -m bench study trade-off guidance")
+def study(
+    names: Annotated[list[str] | None, typer.Argument(help="studies, see `bench list` [default: all]")] = None,
+    device: Device = "auto",
+    results: ResultsDir = RESULTS,
+    report: Annotated[Path, typer.Option(help="the report to write")] = REPORT,
+) -> None:
+    """Answer questions that take many runs (steps, guidance, training seeds). Continues where it was interrupted."""
+    from bench.plan import make_study_plan
+    from bench.retrain import train_seeds_for
+
+    device = resolve_device(device)
+    train_seeds_for(names or (), results, device)
+    carry_out(make_study_plan(names or (), device=device, results=results), report)
+
+
+def carry_out(plan: Plan, report: Path) -> None:
+    """Run a plan and render the report of its results folder. CheckFailed at the end where runs failed."""
     from bench.report import render
     from bench.run import run_plan
 
-    planned = make_plan(scale=scale, only=only or (), quick=quick, device=resolve_device(device), results=results)
-    failed = run_plan(planned)
-    path = render([planned.results], report)
-    print(f"report: {path}")
+    failed = run_plan(plan)
+    print(f"report: {render([plan.results], report)}")
     if failed:
         raise CheckFailed(
-            f"{len(failed)} of {len(planned.runs)} runs failed, first: {failed[0].model}: {failed[0].reason}"
+            f"{len(failed)} of {len(plan.runs)} runs failed, first: {failed[0].model}: {failed[0].reason}"
         )
 
 

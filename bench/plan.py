@@ -9,10 +9,14 @@ from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.console import console
 from bench.protocols import PROTOCOLS
 from bench.protocols import quick as quick_protocol
-from bench.records import Claim, Protocol, RunSpec, UsageError
+from bench.records import Claim, Record, RunSpec, UsageError
 from bench.results import load_records, plain
+from bench.retrain import weights_of
+from bench.studies import STUDIES, runs_of
 
 REAL_DATA = "real-data"  # the run that measures held-out scans against training scans: no model
+WORK = ".work"  # inside the results folder, ignored by git: unfinished samples, and the list of records measured here
+RETRAINED = "retrained"  # folder inside the results folder for what retrained weights give
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
 SCALES = tuple(dict.fromkeys(protocol.scale for protocol in PROTOCOLS.values() if protocol.collects != "sizes"))
 
@@ -47,8 +51,8 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
             raise UsageError(f"model {name!r} is of scale {find(name).scale}, not {scale}")
     chosen = {name: spec for name, spec in specs().items() if not only or name in only}
     names = [name for name, spec in chosen.items() if spec.scale == scale]
-    paper_sizes = [name for name, spec in chosen.items() if spec.scale != "digits"]
-    protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale]
+    paper_sizes = [name for name, spec in chosen.items() if spec.scale not in ("digits", "scenes")]
+    protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale and not p.study]
     protocols += [p for p in PROTOCOLS.values() if p.collects == "sizes"]
     results = results / QUICK if quick else results
     previous, _ = load_records([results])
@@ -59,16 +63,30 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
         if protocol.collects == "images" and protocol.reference.startswith("digits"):
             models = [REAL_DATA, *models]
         for name in models:
-            answers = tuple(c.id for c in (*CLAIMS, *SIZE_CLAIMS) if protocol.name in _protocols_naming(c, name))
-            costs = [
-                r.wall_s for r in previous if r.model == name and r.protocol == plain(asdict(protocol)) and r.wall_s
-            ]
-            runs.append(
-                PlannedRun(
-                    RunSpec(name, protocol), answers, _lacking(name, protocol, device), costs[-1] if costs else None
-                )
-            )
+            runs.append(_planned(RunSpec(name, protocol), device, results / WORK, previous))
     return Plan(scale, device, results, tuple(runs))
+
+
+def make_study_plan(names: tuple[str, ...] | list[str], *, device: str, results: Path) -> Plan:
+    """The runs of these studies (all where none is named), each once. UsageError for an unknown study."""
+    previous, _ = load_records([results])
+    runs = [_planned(run, device, results / WORK, previous) for run in runs_of(names or STUDIES)]
+    return Plan("digits", device, results, tuple(runs))
+
+
+def _planned(spec: RunSpec, device: str, work: Path, previous: list[Record]) -> PlannedRun:
+    """What a run answers, what it lacks, what it cost last time."""
+    protocol = plain(asdict(spec.protocol))
+    costs = [
+        record.wall_s
+        for record in previous
+        if record.model == spec.model
+        and record.protocol == protocol
+        and record.wall_s
+        and all(record.settings.get(name) == value for name, value in spec.settings.items())
+    ]
+    answers = tuple(c.id for c in (*CLAIMS, *SIZE_CLAIMS) if spec.protocol.name in _protocols_naming(c, spec.model))
+    return PlannedRun(spec, answers, _lacking(spec, device, work), costs[-1] if costs else None)
 
 
 def _protocols_naming(claim: Claim, model: str) -> set[str]:
@@ -77,13 +95,16 @@ def _protocols_naming(claim: Claim, model: str) -> set[str]:
     return {side.protocol for side in sides if side is not None and model in (side.subject, *side.baselines)}
 
 
-def _lacking(name: str, protocol: Protocol, device: str) -> tuple[str, ...]:
+def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
     from reference_models import find
-    from reference_models.checkpoints import shipped_weights
 
-    lacks = []
-    if name != REAL_DATA and protocol.scale == "digits" and shipped_weights(name) is None:
-        lacks.append(f"weights: python -m bench train {name} --out reference_models/weights/{name}.safetensors")
+    lacks, name, protocol = [], spec.model, spec.protocol
+    if name != REAL_DATA and protocol.scale == "digits" and weights_of(spec, work) is None:
+        lacks.append(
+            f"weights of training seed {protocol.training_seed}: python -m bench study training-seeds"
+            if protocol.training_seed
+            else f"weights: python -m bench train {name} --out reference_models/weights/{name}.safetensors"
+        )
     if "weights" in protocol.needs:
         official = find(name).official
         lacks.append(

@@ -7,6 +7,7 @@ from dataclasses import replace
 from bench.records import Protocol
 
 QUALITY = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")
+COST = ("throughput_per_s", "nfe")  # of painting those images
 SPEED = ("latency_s", "throughput_per_s", "peak_memory_bytes", "num_params", "flops", "nfe")
 
 # The digits networks are so small that a second thread costs more in waiting than it brings, and on a busy machine
@@ -23,12 +24,25 @@ PROTOCOLS: dict[str, Protocol] = {
             name="digits-quality",
             scale="digits",
             collects="images",
-            metrics=QUALITY,
+            metrics=QUALITY + COST,
             num_images=500,
             features="digits",
             reference="digits-train",
             batch_size=125,
             num_threads=DIGITS_THREADS,
+        ),
+        # The same at other settings and seeds: see studies.py. Not part of `reproduce`.
+        Protocol(
+            name="digits-study",
+            scale="digits",
+            collects="images",
+            metrics=(*QUALITY, *COST, "feature_similarity"),
+            num_images=500,
+            features="digits",
+            reference="digits-train",
+            batch_size=125,
+            num_threads=DIGITS_THREADS,
+            study=True,
         ),
         Protocol(
             name="digits-latency",

@@ -81,6 +81,7 @@ class Protocol:
     metrics: tuple[str, ...]  # metric keys
     num_images: int = 0  # generated images; class-balanced: image i has label i mod num_classes
     seed: int = 0  # image i's seed is a hash of (seed, i)
+    training_seed: int = 0  # of the training run whose weights are measured; 0: those in use (shipped or retrained)
     features: str = ""  # feature extractor
     reference: str = ""  # data set the images are compared with
     batch_size: int = 0  # images per call while generating; changes no image
@@ -91,6 +92,7 @@ class Protocol:
     dtype: str = "float32"
     num_threads: int | None = None  # processor threads of the networks; None: torch's own choice
     quick: bool = False  # a smoke run, too small to judge anything by
+    study: bool = False  # run by `bench study`, not by `reproduce`
     needs: tuple[str, ...] = ()  # what must be there: "weights", "imagenet", "cuda", ...
 
 

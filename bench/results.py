@@ -148,7 +148,8 @@ def latest(records: Iterable[Record]) -> list[Record]:
     """
     by_run: dict[tuple[str, ...], list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
-        run = (str(record.environment.get("machine")), record.model, record.protocol["name"])
+        seeds = (str(record.protocol.get(name, 0)) for name in ("seed", "training_seed"))
+        run = (str(record.environment.get("machine")), record.model, record.protocol["name"], *seeds)
         by_run.setdefault(run, []).append(record)
     kept: list[Record] = []
     for history in by_run.values():

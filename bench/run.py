@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from bench import environment
+from bench.collect.features import collect_features
 from bench.collect.images import collect_images
 from bench.collect.size import collect_size
 from bench.collect.timings import collect_timings
@@ -24,14 +25,16 @@ from bench.console import progress
 from bench.datasets import digits
 from bench.generate import file_sha256, load_model
 from bench.metrics import METRICS, latency, size
-from bench.plan import REAL_DATA, Plan, PlannedRun
+from bench.metrics.feature_similarity import compute_feature_similarity
+from bench.plan import REAL_DATA, WORK, Plan, PlannedRun
 from bench.records import CheckFailed, Measurement, Record, RunSpec
 from bench.results import is_current, load_records, save_record, write_json
+from bench.retrain import origin, weights_of
 from bench.score import score_images
 
-WORK = ".work"  # inside the results folder, ignored by git: unfinished samples, and the list of records measured here
 LEDGER = "measured-here.json"
 GRID_ROWS = 6  # rows of the sample grid kept for the report
+FEATURE_IMAGES = 100  # images whose semantic features are compared
 
 
 def code_sha256(network: type) -> str:
@@ -47,12 +50,11 @@ def code_sha256(network: type) -> str:
     return digest.hexdigest()
 
 
-def run_inputs(spec: RunSpec, device: str) -> dict[str, Any]:
+def run_inputs(spec: RunSpec, device: str, work: Path) -> dict[str, Any]:
     """What the numbers of a run depend on. A record with equal inputs is not measured again."""
     from reference_models import find
-    from reference_models.checkpoints import shipped_weights
 
-    weights = None if spec.model == REAL_DATA else shipped_weights(spec.model)
+    weights = None if spec.model == REAL_DATA else weights_of(spec, work)
     return json.loads(
         json.dumps(
             {
@@ -60,6 +62,7 @@ def run_inputs(spec: RunSpec, device: str) -> dict[str, Any]:
                 "protocol": asdict(spec.protocol),
                 "settings": dict(spec.settings),
                 "weights_sha256": file_sha256(weights) if weights else None,
+                "weights_origin": origin(weights),
                 "code_sha256": None if spec.model == REAL_DATA else code_sha256(find(spec.model).network),
                 "metric_versions": {name: METRICS[name].version for name in spec.protocol.metrics},
                 "torch": environment.versions().get("torch"),
@@ -80,7 +83,7 @@ def run_plan(plan: Plan) -> list[Record]:
         if planned.lacks:
             print(f"{title}: not run: needs {'; '.join(planned.lacks)}", flush=True)
             continue
-        inputs = run_inputs(planned.spec, plan.device)
+        inputs = run_inputs(planned.spec, plan.device, work)
         if any(r.file in here and is_current(r, inputs) for r in records):
             print(f"{title}: measured before, inputs unchanged", flush=True)
             continue
@@ -111,7 +114,8 @@ def run_one(planned: PlannedRun, inputs: dict[str, Any], device: str, work: Path
         elif spec.protocol.collects == "sizes":
             found = _sizes(spec)
         else:
-            model, _ = load_model(spec.model, weights=None, device=device, dtype=spec.protocol.dtype)
+            weights = weights_of(spec, work)
+            model, _ = load_model(spec.model, weights=weights, device=device, dtype=spec.protocol.dtype)
             found["family"] = model.spec.family
             found["settings"] = {**model.spec.sampling, **spec.settings}
             collect = _images if spec.protocol.collects == "images" else _timings
@@ -139,7 +143,7 @@ def _images(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> di
     key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
     folder = work / "images" / f"{spec.model}-{key}"
     with progress(f"{spec.model}: images", protocol.num_images) as bar:
-        images = collect_images(
+        images, rounds_s = collect_images(
             model,
             num_images=protocol.num_images,
             seed=protocol.seed,
@@ -148,7 +152,17 @@ def _images(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> di
             folder=folder,
             advance=bar.update,
         )
-    return _scored(images, spec, model.num_classes)
+    found = _scored(images, spec, model.num_classes)
+    settings = {**model.spec.sampling, **spec.settings}
+    found["raw"] |= {"nfe": model.network_evaluations(**settings), "painting_rounds_s": rounds_s}
+    found["measurements"] |= size.summarise({"nfe": found["raw"]["nfe"]})
+    if rounds_s:
+        found["measurements"]["throughput_per_s"] = latency.compute_throughput(rounds_s, protocol.batch_size)
+    if "feature_similarity" in protocol.metrics and hasattr(model, "semantic_features"):
+        count = min(FEATURE_IMAGES, protocol.num_images)
+        features = collect_features(model, num_images=count, seed=protocol.seed, settings=spec.settings)
+        found["measurements"]["feature_similarity"] = compute_feature_similarity(features)
+    return found
 
 
 def _real_data(spec: RunSpec) -> dict[str, Any]:

@@ -4,7 +4,8 @@
 one in small (a direction: the subject against each baseline). Every word rests on a 95 % interval:
 
     scores     difference of two measured values; their intervals are combined by MOVER (Zou & Donner 2008), which
-               takes the two as independent and needs no symmetry
+               takes the two as independent and needs no symmetry; where both models were trained with several seeds,
+               the paired difference over training seeds (Student's t), which also covers another training run
     latency    ratio of the medians of the raw rounds, percentile bootstrap; above 1 the subject is the faster
 
 A count is exact: it has no interval, and the tolerance alone judges it.
@@ -104,7 +105,15 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     if side.kind == "value":
         findings = [against_print(claim, side, subject)]
     else:
-        findings = [against_baseline(claim, side, subject, baseline) for baseline in baselines]
+        findings = []
+        for baseline in baselines:
+            seeds = seed_records(side, subject, baseline, records) if side.kind == "direction" else None
+            used += [record for pair in (seeds or {}).values() for record in pair]
+            findings.append(
+                over_training_seeds(side, subject, baseline, seeds)
+                if seeds
+                else against_baseline(claim, side, subject, baseline)
+            )
     words = [finding.word for finding in findings]
     word = next((word for word in DECISIVE if word in words), words[0])
     reason = " ".join(finding.text for finding in findings) + below_floor(side, subject)
@@ -189,11 +198,15 @@ def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: 
         f"{number(theirs.value, theirs.ci_low, theirs.ci_high)}; difference {fixed(estimate.value, decimals)}, "
         f"95 % interval {interval(estimate.value, estimate.low, estimate.high)}"
     )
-    relation = {
-        "holds in small": f"{side.better} than {baseline.model}",
-        "does not hold in small": f"{'lower' if side.better == 'higher' else 'higher'} than {baseline.model}",
-    }.get(word, f"not told apart from {baseline.model}")
-    return Finding(word, f"{name} {relation} ({numbers}).", estimate)
+    return Finding(word, f"{name} {relation(word, side.better, baseline.model)} ({numbers}).", estimate)
+
+
+def relation(word: Word, better: str, baseline: str) -> str:
+    """As "lower than mar-digits"."""
+    return {
+        "holds in small": f"{better} than {baseline}",
+        "does not hold in small": f"{'lower' if better == 'higher' else 'higher'} than {baseline}",
+    }.get(word, f"not told apart from {baseline}")
 
 
 def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) -> Finding:
@@ -210,14 +223,14 @@ def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) ->
         f"{quantity('latency_s', float(np.median(theirs)))}"
     )
     if word == "does not hold in small":
-        times, relation = Interval(1 / estimate.value, 1 / estimate.high, 1 / estimate.low), "slower"
+        times, comparative = Interval(1 / estimate.value, 1 / estimate.high, 1 / estimate.low), "Slower"
     else:
-        times, relation = estimate, "faster"
+        times, comparative = estimate, "Faster"
     bounds = (times.value, times.low, times.high)
     shown = f"{number(*bounds)} times, 95 % interval {interval(*bounds)}"
     if word == "inconclusive":
         return Finding(word, f"Not told apart from {baseline.model} in latency ({numbers}; {shown}).", estimate)
-    return Finding(word, f"{relation.capitalize()} than {baseline.model} ({numbers}; {shown}).", estimate)
+    return Finding(word, f"{comparative} than {baseline.model} ({numbers}; {shown}).", estimate)
 
 
 def within_tolerance(claim: Claim, side: Comparison, estimate: Interval, before: str, after: str) -> Finding:
@@ -276,6 +289,82 @@ def below_floor(side: Comparison, subject: Record) -> str:
     return (
         f" Suspiciously good: {subject.model} lies below the real-data floor of {number(floor['value'])}, nearer to "
         "the training images than real held-out images are, as copies of them would be."
+    )
+
+
+# -- training seeds ----------------------------------------------------------------------------------------------------
+
+Seeds = tuple[int, int]  # of the training run, of the sampling
+
+
+def at_seeds(model: str, settings: Mapping[str, object], records: Sequence[Record]) -> dict[Seeds, Record]:
+    """The studies' records of a model at these settings, by training and sampling seed."""
+    return {
+        (int(record.protocol.get("training_seed", 0)), int(record.protocol.get("seed", 0))): record
+        for record in records
+        if record.model == model
+        and record.status == "ok"
+        and record.protocol.get("study")
+        and record.settings == settings
+    }
+
+
+def seed_records(
+    side: Comparison, subject: Record, baseline: Record, records: Sequence[Record]
+) -> dict[Seeds, tuple[Record, Record]] | None:
+    """Pairs of records (subject, baseline) of equal seeds, at the settings of these two. None below two training seeds.
+
+    For scores only: a latency does not hang on the weights.
+    """
+    if side.metric == "latency_s":
+        return None
+    ours, theirs = (at_seeds(record.model, record.settings, records) for record in (subject, baseline))
+    pairs = {
+        seeds: (ours[seeds], theirs[seeds])
+        for seeds in sorted(ours.keys() & theirs.keys())
+        if not differences(ours[seeds], theirs[seeds], side.metric)
+        and all(side.metric in record.measurements for record in (ours[seeds], theirs[seeds]))
+    }
+    return pairs if len({training_seed for training_seed, _ in pairs}) > 1 else None
+
+
+def paired_difference(metric: str, pairs: Mapping[Seeds, tuple[Record, Record]]) -> Interval:
+    """Mean difference with Student's 95 % interval over training seeds, sampling seeds averaged within each.
+
+    The training seed is the unit: images of one network, however many, say nothing of the next training run.
+    """
+    from scipy.special import stdtrit
+
+    by_training_seed: dict[int, list[float]] = {}
+    for (training_seed, _), (a, b) in pairs.items():
+        gap = a.measurements[metric].value - b.measurements[metric].value
+        by_training_seed.setdefault(training_seed, []).append(gap)
+    gaps = np.array([np.mean(values) for values in by_training_seed.values()])
+    spread = float(stdtrit(len(gaps) - 1, 0.975) * gaps.std(ddof=1) / math.sqrt(len(gaps)))
+    value = float(gaps.mean())
+    return Interval(value, value - spread, value + spread)
+
+
+def over_training_seeds(
+    side: Comparison, subject: Record, baseline: Record, pairs: Mapping[Seeds, tuple[Record, Record]]
+) -> Finding:
+    """The subject against one baseline by the paired difference."""
+    estimate = paired_difference(side.metric, pairs)
+    sign = 1 if side.better == "higher" else -1
+    word = direction(*sorted((sign * estimate.low, sign * estimate.high)), neutral=0.0)
+    ours, theirs = (
+        float(np.mean([pair[i].measurements[side.metric].value for pair in pairs.values()])) for i in (0, 1)
+    )
+    decimals = num_decimals(estimate.value, estimate.low, estimate.high)
+    num_training = len({training_seed for training_seed, _ in pairs})
+    name = METRIC_WORDS.get(side.metric, side.metric)
+    return Finding(
+        word,
+        f"{name} {relation(word, side.better, baseline.model)} ({fixed(ours, decimals)} against "
+        f"{fixed(theirs, decimals)}, means of {num_training} training seeds, {len(pairs)} pairs; difference "
+        f"{fixed(estimate.value, decimals)}, 95 % interval over training seeds "
+        f"{interval(estimate.value, estimate.low, estimate.high)}).",
+        estimate,
     )
 
 

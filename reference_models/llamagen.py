@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -149,6 +149,8 @@ class LlamaGen(ImageModel):
     """p(token i + 1 | class, tokens 1..i).  Latents are token ids, int64 (B, latent_size, latent_size)."""
 
     compiled_methods = ("next_token",)
+    stages: ClassVar[Mapping[str, tuple[str, ...]]] = {"transformer": ("next_token",)}
+    kv_cache = True
 
     def __init__(
         self,
@@ -374,6 +376,7 @@ SPECS = (
         scale="digits",
         image_size=8,
         source="this project",
-        recipe=Recipe(num_steps=8000, batch_size=32),
+        # Without jitter 1,297 rows of tokens are learnt by heart (a fifth of the images copied, held-out loss 7.5).
+        recipe=Recipe(num_steps=8000, batch_size=32, jitter=0.2),
     ),
 )

@@ -55,6 +55,10 @@ class ImageModel(nn.Module):
 
     compiled_methods: ClassVar[tuple[str, ...]] = ()  # the per-step methods that `compile_steps` compiles
     conditioned_on: ClassVar[str] = "labels"  # what `generate` takes first: class labels, or prompts
+    # The parts of `sample` that a breakdown of its time tells apart: keys of `network_evaluations` -> methods that take
+    # and return tensors, as "velocity" or "decoder.keys_values". Empty: the compiled methods are one part.
+    stages: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    kv_cache: ClassVar[bool | None] = None  # whether an AR loop keeps keys and values; None: there is nothing to keep
     images_per_sample: int = 1  # images of one class in a row that one training sample holds (MRAR: 4)
     num_classes: int
     spec: Spec

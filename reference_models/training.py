@@ -32,6 +32,7 @@ class Recipe:
     weight_decay: float = 0.02
     ema_decay: float = 0.999
     grad_clip: float = 3.0  # largest gradient norm
+    jitter: float = 0.0  # deviation of noise on the images (in [-1, 1]) before each is tokenised; 0: tokenised once
     start_from: str | None = None  # name of the digits model whose weights it is fine-tuned from
 
     def learning_rate(self, step: int) -> float:
@@ -105,7 +106,10 @@ def train(
     progress = Progress(0, recipe.num_steps, [], 0.0)
     identity = {**asdict(recipe), "seed": seed}
     if checkpoint is not None and checkpoint.exists():
-        saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        try:
+            saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        except Exception as error:  # torch, zipfile and pickle raise what they like
+            raise ValueError(f"checkpoint {checkpoint} cannot be read; delete it") from error
         if saved["identity"] != identity:
             raise ValueError(
                 f"checkpoint {checkpoint} belongs to another recipe or seed; delete it or pass another --out"

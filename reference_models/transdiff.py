@@ -144,6 +144,10 @@ class TransDiff(ImageModel):
     """
 
     compiled_methods = ("velocity",)
+    stages: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "encoder": ("encode",),
+        "decoder": ("decoder.keys_values", "time_grid", "velocity"),
+    }
     label_dropout: ClassVar[float] = 0.1
     draws_per_image: ClassVar[int] = 4  # of t and noise, per image and training step (their `diffusion_batch_mul`)
     # Weight in the loss of the mean pairwise cosine similarity of an image's features. The authors multiply that term
@@ -214,6 +218,10 @@ class TransDiff(ImageModel):
     def encode(self, labels: Tensor) -> Tensor:
         """z, what the decoder is conditioned on, (B, M, D)."""
         return self.features(labels) + self.feature_pos
+
+    def semantic_features(self, labels: Tensor, noise: Noise, **settings: Any) -> Tensor:
+        """The features that the images of `sample` are painted from, (B, M, D); here they hang on the class alone."""
+        return self.features(labels)
 
     def velocity(self, x_t: Tensor, keys_values: KeysValues, modulations: Tensor) -> Tensor:
         """The network call of one step: float32 in and out, the network in its own dtype. See `Decoder.forward`."""
@@ -372,6 +380,8 @@ class TransDiffMRAR(TransDiff):
     """
 
     images_per_sample = 4
+    stages = TransDiff.stages | {"encoder": ("encode_next", "reference_tokens")}  # type: ignore[operator]
+    kv_cache = True
 
     def init_from_one_step(self, state: Mapping[str, Tensor]) -> None:
         """Start from the weights of a one-step model (under our names), from which MRAR is fine-tuned.
@@ -464,6 +474,10 @@ class TransDiffMRAR(TransDiff):
     def sample(self, labels: Tensor, noise: Noise, **settings: Any) -> Tensor:
         """Latents of the last of `num_images` images (1: no reference), float32 (B, C, h, w); see `sample_row`."""
         return self.sample_row(labels, noise, **settings)[0][:, -1]
+
+    def semantic_features(self, labels: Tensor, noise: Noise, **settings: Any) -> Tensor:
+        """The blocks that the last image of each row is painted from, (B, num_images m, D)."""
+        return self.sample_row(labels, noise, **settings)[1].flatten(1, 2)
 
     def image_scales(self, cfg_scale: float | Sequence[float], num_images: int) -> list[float]:
         """The guidance scale of each image of a row."""

@@ -95,6 +95,8 @@ class VAR(ImageModel):
     """
 
     compiled_methods: ClassVar[tuple[str, ...]] = ("step",)
+    stages: ClassVar[Mapping[str, tuple[str, ...]]] = {"transformer": ("modulations", "step")}
+    kv_cache = True
     level: Tensor
     mask: Tensor
 
@@ -366,6 +368,6 @@ SPECS: tuple[Spec, ...] = (
         scale="digits",
         image_size=8,
         source="this project",
-        recipe=Recipe(num_steps=8000, batch_size=32),
+        recipe=Recipe(num_steps=8000, batch_size=32, jitter=0.2),  # as llamagen-digits
     ),
 )

@@ -69,7 +69,8 @@ def test_a_run_leaves_records_and_a_report(measured, tmp_path):
     assert not unreadable
     by_name = {(r.model, r.protocol["name"]): r for r in records}
     quality = by_name["toy-digits", "digits-quality"]
-    assert set(quality.measurements) == {"fid", "fid_clean", "kid", "inception_score", "precision", "recall"}
+    scores = {"fid", "fid_clean", "kid", "inception_score", "precision", "recall"}
+    assert set(quality.measurements) == scores | {"nfe"}
     assert quality.raw["audit"]["failures"] == []
     assert quality.measurements["fid"].n == 80
     speed = by_name["toy-digits", "digits-latency"]
@@ -145,9 +146,13 @@ def test_an_interrupted_run_keeps_the_images_it_has(toy, tmp_path, monkeypatch):
     model = reference_models.build("toy-digits")
     with pytest.raises(KeyboardInterrupt):
         collect_images(model, **collect)
-    images = collect_images(model, **collect)
+    images, rounds_s = collect_images(model, **collect)
+    assert len(rounds_s) == 5
+    assert min(rounds_s) > 0
     assert painted == [20, 20, "interrupted", 20, 20, 20]  # the first two batches were kept
-    assert (images == collect_images(model, **{**collect, "batch_size": 33, "folder": tmp_path / "other"})).all()
+    others, rounds_s = collect_images(model, **{**collect, "batch_size": 33, "folder": tmp_path / "other"})
+    assert (images == others).all()
+    assert len(rounds_s) == 3  # the fourth batch, of one image, says nothing of the time of 33
 
 
 def test_a_failed_run_is_recorded_and_the_others_go_on(toy, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,17 +36,24 @@ def collect_images(
     settings: Mapping[str, Any],
     folder: Path,
     advance: Callable[[int], None] = lambda done: None,
-) -> np.ndarray:
-    """All images, uint8 (num_images, 3, H, W). Batches in `folder` are read, the others generated and saved there."""
+) -> tuple[np.ndarray, list[float]]:
+    """(all images, uint8 (num_images, 3, H, W); the seconds that each batch of `batch_size` took).
+
+    Batches in `folder` are read, the others generated and saved there.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    shards = []
+    shards, rounds_s = [], []
     for indices in batches(num_images, batch_size):
-        path = folder / f"{indices.start:06d}-{indices.stop:06d}.npy"
+        path = folder / f"{indices.start:06d}-{indices.stop:06d}.npz"
         if not path.exists():
-            images = generate_batch(model, indices, seed, settings)
+            start = time.perf_counter()
+            images = generate_batch(model, indices, seed, settings)  # on the CPU, so the device is done
             with open(path.with_suffix(".tmp"), "wb") as file:
-                np.save(file, images)
+                np.savez(file, images=images, seconds=time.perf_counter() - start)
             os.replace(path.with_suffix(".tmp"), path)
-        shards.append(np.load(path))
+        with np.load(path) as shard:
+            shards.append(shard["images"])
+            if len(indices) == batch_size:
+                rounds_s.append(float(shard["seconds"]))
         advance(indices.stop)
-    return np.concatenate(shards)
+    return np.concatenate(shards), rounds_s

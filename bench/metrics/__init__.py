@@ -5,7 +5,7 @@ Importing this imports neither torch nor scipy: the report does it.
 
 from __future__ import annotations
 
-from bench.metrics import fid, inception_score, kid, latency, precision_recall, size
+from bench.metrics import feature_similarity, fid, inception_score, kid, latency, precision_recall, size
 from bench.records import Metric
 
 METRICS: dict[str, Metric] = {
@@ -15,6 +15,7 @@ METRICS: dict[str, Metric] = {
         kid.METRIC,
         inception_score.METRIC,
         *precision_recall.METRICS,
+        feature_similarity.METRIC,
         *latency.METRICS,
         *size.METRICS,
     )

@@ -1,0 +1,130 @@
+"""STUDIES: questions that one measurement per model cannot answer, each a set of runs of the digits scale.
+
+    python -m bench study trade-off        (or several names; continues where it was interrupted)
+
+All of them generate and score as `digits-quality` does, and keep the time that painting took: a point of one study that
+another asks for too is measured once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from bench.protocols import PROTOCOLS
+from bench.records import RunSpec, UsageError
+
+PROTOCOL = PROTOCOLS["digits-study"]
+
+TRAINING_SEEDS = (0, 1, 2)  # 0: the shipped weights
+SAMPLING_SEEDS = (0, 1)
+SEEDED = ("transdiff-digits", "transdiff-mrar-digits", "mar-digits", "dit-digits")  # trained with every training seed
+FAMILIES = (
+    "transdiff-digits",
+    "transdiff-mrar-digits",
+    "mar-digits",
+    "llamagen-digits",
+    "var-digits",
+    "dit-digits",
+    "sit-digits",
+)
+
+Settings = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """One question and the runs that answer it."""
+
+    name: str
+    title: str
+    question: str
+    runs: tuple[RunSpec, ...]
+
+
+def grid(model: str, **values: Iterable[Any]) -> Iterator[RunSpec]:
+    """The runs of a model at every combination of these settings, the others as its spec has them."""
+    for combination in product(*values.values()):
+        yield RunSpec(model, PROTOCOL, dict(zip(values, combination, strict=True)))
+
+
+def seeds(model: str, sampling_seeds: Iterable[int] = SAMPLING_SEEDS, **settings: Any) -> Iterator[RunSpec]:
+    """The runs of a model at every training seed and sampling seed."""
+    for training_seed, seed in product(TRAINING_SEEDS, sampling_seeds):
+        yield RunSpec(model, replace(PROTOCOL, training_seed=training_seed, seed=seed), settings)
+
+
+STUDIES: dict[str, Study] = {
+    study.name: study
+    for study in (
+        Study(
+            "trade-off",
+            "Quality against cost",
+            "What does each family reach with fewer steps, and which points does no other beat?",
+            (
+                *grid("transdiff-digits", num_steps=(5, 10, 25, 50, 100)),
+                *grid("transdiff-mrar-digits", num_steps=(5, 10, 25, 50, 100)),
+                *grid("sit-digits", num_steps=(5, 10, 25, 50, 100, 250)),
+                *grid("dit-digits", num_steps=(10, 25, 50, 100, 250)),
+                *grid("mar-digits", num_iter=(2, 4, 8, 16), num_steps=(10, 25, 100)),
+                *grid("llamagen-digits"),
+                *grid("var-digits"),
+            ),
+        ),
+        Study(
+            "guidance",
+            "Guidance",
+            "Which guidance scale suits each family at its own settings?",
+            (
+                *grid("transdiff-digits", cfg_scale=(1.0, 1.15, 1.3, 1.5, 2.0)),
+                *grid("mar-digits", cfg_scale=(1.0, 1.5, 2.0, 3.0, 4.0)),
+                *grid("llamagen-digits", cfg_scale=(1.0, 1.5, 2.0, 3.0)),
+                *grid("var-digits", cfg_scale=(1.0, 1.5, 2.0, 2.5, 4.0)),
+                *grid("dit-digits", cfg_scale=(1.0, 1.25, 1.5, 2.0), num_steps=(100,)),
+                *grid("sit-digits", cfg_scale=(1.0, 1.25, 1.5, 2.0), num_steps=(100,)),
+            ),
+        ),
+        Study(
+            "scales",
+            "TransDiff's drift and noise scales",
+            "Do scale_0 (of the drift) and scale_1 (of the noise) below 1, as published, help?",
+            tuple(grid("transdiff-digits", scale_0=(0.85, 0.9, 0.95, 1.0), scale_1=(0.9, 0.95, 1.0))),
+        ),
+        Study(
+            "references",
+            "Images that refer to earlier images",
+            "Is each image of a row better than the one before it, and what does each reference cost?",
+            tuple(run for k in (1, 2, 3, 4) for run in seeds("transdiff-mrar-digits", (0,), num_images=k)),
+        ),
+        Study(
+            "training-seeds",
+            "Training seeds",
+            "Does a difference between two families outlive another training run?",
+            tuple(run for model in SEEDED for run in seeds(model)),
+        ),
+    )
+}
+
+
+def find_study(name: str) -> Study:
+    """The study of that name; UsageError where there is none."""
+    if name not in STUDIES:
+        raise UsageError(f"unknown study {name!r}; known: {', '.join(STUDIES)}")
+    return STUDIES[name]
+
+
+def runs_of(names: Iterable[str]) -> list[RunSpec]:
+    """The runs of these studies, each once: a run that names a setting's usual value is the run without it."""
+    found: dict[tuple[Any, ...], RunSpec] = {}
+    for run in (run for name in names for run in find_study(name).runs):
+        found.setdefault(run_key(run), run)
+    return list(found.values())
+
+
+def run_key(run: RunSpec) -> tuple[Any, ...]:
+    from reference_models import find
+
+    settings = {**find(run.model).sampling, **run.settings}
+    return run.model, run.protocol.training_seed, run.protocol.seed, tuple(sorted(map(str, settings.items())))

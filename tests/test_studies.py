@@ -1,0 +1,49 @@
+"""Studies: known models and settings, no run twice, never part of the default job."""
+
+import pytest
+
+from bench.plan import make_plan, make_study_plan
+from bench.records import UsageError
+from bench.studies import FAMILIES, SEEDED, STUDIES, TRAINING_SEEDS, run_key, runs_of
+from reference_models import find, specs
+
+
+def test_every_setting_of_a_study_is_one_the_model_samples_with():
+    for study in STUDIES.values():
+        for run in study.runs:
+            assert set(run.settings) <= set(find(run.model).sampling), (study.name, run)
+
+
+def test_every_family_of_the_digits_scale_is_traded_off():
+    digits = [name for name, spec in specs().items() if spec.scale == "digits"]
+    assert sorted(FAMILIES) == sorted(digits)
+    assert {run.model for run in STUDIES["trade-off"].runs} == set(digits)
+
+
+def test_a_run_that_two_studies_ask_for_is_made_once():
+    runs = runs_of(STUDIES)
+    assert len({run_key(run) for run in runs}) == len(runs)
+    assert len(runs) < sum(len(study.runs) for study in STUDIES.values())
+
+
+def test_the_training_seeds_study_pairs_every_model_over_the_same_seeds():
+    seeds_by_model = {
+        model: {(r.protocol.training_seed, r.protocol.seed) for r in STUDIES["training-seeds"].runs if r.model == model}
+        for model in SEEDED
+    }
+    assert len(set(map(frozenset, seeds_by_model.values()))) == 1
+    assert {training for training, _ in seeds_by_model[SEEDED[0]]} == set(TRAINING_SEEDS)
+
+
+def test_studies_are_no_part_of_the_main_job_and_name_what_they_lack(tmp_path):
+    main = make_plan(scale="digits", only=(), quick=False, device="cpu", results=tmp_path)
+    assert not any(run.spec.protocol.study for run in main.runs)
+    plan = make_study_plan(["training-seeds"], device="cpu", results=tmp_path)
+    lacking = [run for run in plan.runs if run.lacks]
+    assert {run.spec.protocol.training_seed for run in lacking} == {1, 2}
+    assert all("python -m bench study training-seeds" in run.lacks[0] for run in lacking)
+
+
+def test_an_unknown_study_is_named_with_the_known_ones(tmp_path):
+    with pytest.raises(UsageError, match="unknown study 'steps'; known: trade-off, guidance"):
+        make_study_plan(["steps"], device="cpu", results=tmp_path)
