@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,10 +48,14 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     """
     from safetensors.torch import save_file
 
+    from reference_models import find
     from reference_models.autoencoders import AUTOENCODERS
     from reference_models.training import Progress, train
 
-    make_job = tokenizer_job if name in AUTOENCODERS else model_job
+    if name in AUTOENCODERS:
+        make_job = tokenizer_job
+    else:
+        make_job = scenes_job if find(name).scale == "scenes" else model_job
     job = make_job(name, seed, device)
     recipe = job.recipe if num_steps is None else replace(job.recipe, num_steps=num_steps)
     job.model.requires_grad_(True)
@@ -84,6 +88,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
         "commit": f"{source['commit']}{' + changes' if source['dirty'] else ''}",
         "seed": str(seed),
         "steps": str(state.step),
+        "recipe": json.dumps(asdict(recipe)),
         "images_seen": str(state.step * recipe.batch_size),
         "wall_s": f"{state.wall_s:.1f}",
         "machine": machine(device),
@@ -141,11 +146,55 @@ def model_job(name: str, seed: int, device: str) -> Job:
         latents = model.autoencoder.encode(images)
     latents = latents.clone()  # inference tensors take no part in training
 
+    jitter = spec.recipe.jitter
+
     def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
-        y = labels[indices]
-        return model.training_loss(latents[indices], y if y.ndim == 1 else y[:, 0], generator)
+        y, chosen = labels[indices], latents[indices]
+        if jitter:
+            noise = torch.randn(images[indices, :1].shape, generator=generator, device=images.device)
+            with torch.no_grad():
+                chosen = model.autoencoder.encode(images[indices] + jitter * noise)
+        return model.training_loss(chosen, y if y.ndim == 1 else y[:, 0], generator)
 
     return Job(model, spec.recipe, labels, loss, model.images_per_sample, tuple(made_from))
+
+
+QUESTIONS_PER_SCENE = 3  # of each scene's, drawn anew in every step
+
+
+def scenes_job(name: str, seed: int, device: str) -> Job:
+    """A generator of images and text, trained on fresh scenes: in each step one caption and some questions of each."""
+    import torch
+
+    from bench.datasets import scenes
+    from reference_models import build, find
+
+    spec = find(name)
+    model: Any = build(name, device=device, weights=None, seed=seed)
+    tokenizer, lengths = model.tokenizer, (model.text_length, model.question_length)
+    indices = torch.arange(scenes.NUM_TRAIN_SCENES, device=device)
+
+    def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
+        batch = [scenes.scene("train", seed, index) for index in indices.tolist()]
+        draws = torch.rand(len(batch), 1 + QUESTIONS_PER_SCENE, generator=generator, device=generator.device).tolist()
+        captions, asked, answered = [], [], []
+        for scene, (first, *others) in zip(batch, draws, strict=True):
+            captions.append(scene.caption(int(first * len(scenes.WORDINGS))))
+            questions = scene.questions
+            for draw in others:
+                question = questions[int(draw * len(questions))]
+                asked.append(question.text)
+                answered.append(f"{question.text} {question.answer}")
+        images = torch.from_numpy(np.stack([scene.image for scene in batch])).to(device)
+        latents = model.autoencoder.encode(images.float() / 127.5 - 1)
+        tokens, prompts, texts = (
+            tokenizer.tokenize(rows, length).to(device)
+            for rows, length in zip((captions, asked, answered), (*lengths, lengths[1]), strict=True)
+        )
+        to_learn = (prompts == tokenizer.end_id).long()
+        return model.training_loss(latents, tokens, generator, questions=(texts, to_learn))
+
+    return Job(model, spec.recipe, indices, loss)
 
 
 def tokenizer_job(name: str, seed: int, device: str) -> Job:
