@@ -11,6 +11,7 @@ from bench.console import console
 from bench.datasets import DATASETS
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
+from bench.studies import STUDIES
 from reference_models import specs
 from reference_models.checkpoints import shipped_weights
 
@@ -40,4 +41,6 @@ def print_inventory() -> None:
     show("Claims", ["id", "printed", "claim"], [(c.id, f"{c.value:g} {c.unit}".strip(), c.headline) for c in CLAIMS])
     protocols = [(p.name, p.scale, p.collects, ", ".join(p.metrics)) for p in PROTOCOLS.values()]
     show("Protocols", ["name", "scale", "collects", "metrics"], protocols)
+    studies = [(study.name, str(len(study.runs)), study.question) for study in STUDIES.values()]
+    show("Studies", ["name", "runs", "question"], studies)
     show("Data sets", ["name", "what it is"], list(DATASETS.items()))
