@@ -80,8 +80,8 @@ STUDIES: dict[str, Study] = {
             (
                 *grid("transdiff-digits", cfg_scale=(1.0, 1.15, 1.3, 1.5, 2.0)),
                 *grid("mar-digits", cfg_scale=(1.0, 1.5, 2.0, 3.0, 4.0)),
-                *grid("llamagen-digits", cfg_scale=(1.0, 1.5, 2.0, 3.0)),
-                *grid("var-digits", cfg_scale=(1.0, 1.5, 2.0, 2.5, 4.0)),
+                *grid("llamagen-digits", cfg_scale=(1.0, 1.25, 1.5, 2.0)),
+                *grid("var-digits", cfg_scale=(1.0, 1.25, 1.5, 2.0, 2.5)),
                 *grid("dit-digits", cfg_scale=(1.0, 1.25, 1.5, 2.0), num_steps=(100,)),
                 *grid("sit-digits", cfg_scale=(1.0, 1.25, 1.5, 2.0), num_steps=(100,)),
             ),
