@@ -26,7 +26,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY, register_feature_extractor
 
-from bench.datasets import Images, chunks, digits
+from bench.datasets import Images, chunks, digits, scenes
 from bench.records import CheckFailed, UsageError
 from reference_models.checkpoints import CheckpointError, load_into, read_state
 
@@ -204,6 +204,36 @@ class Extractor:
             done += count
             advance(done)
         return Features(np.concatenate(features), np.concatenate(posteriors))
+
+
+# -- reading scenes ----------------------------------------------------------------------------------------------------
+
+EMPTY_BELOW = 64  # grey level: a cell without a brighter pixel is empty; every scan has one above 200
+
+
+def recognise(images: np.ndarray) -> list[list[scenes.Thing]]:
+    """The (digit, colour, row, column) of every filled cell of scenes uint8 (N, 3, 16, 16), in reading order.
+
+    The digit is read off the brightness (the largest channel: the scan itself for the pure colours of scenes), the
+    colour is the nearest in direction to the cell's mean.
+    """
+    cells = images.reshape(-1, 3, 2, scenes.CELL, 2, scenes.CELL).transpose(0, 2, 4, 1, 3, 5)  # (N, 2, 2, 3, 8, 8)
+    cells = cells.reshape(-1, 3, scenes.CELL, scenes.CELL)
+    brightness = np.repeat(cells.max(1, keepdims=True), 3, axis=1)
+    numbers = Extractor("digits")(brightness).posteriors.argmax(1)
+    palette = np.array(list(scenes.COLOURS.values()), dtype=np.float64)
+    palette /= np.linalg.norm(palette, axis=1, keepdims=True)
+    nearest = (cells.mean((2, 3)) @ palette.T).argmax(1)
+    filled, names = cells.max((1, 2, 3)) >= EMPTY_BELOW, tuple(scenes.COLOURS)
+    places = [(row, column) for row in scenes.ROWS for column in scenes.COLUMNS]
+    return [
+        [
+            (int(numbers[i]), names[nearest[i]], *places[i - start])
+            for i in range(start, start + len(places))
+            if filled[i]
+        ]
+        for start in range(0, len(cells), len(places))
+    ]
 
 
 # -- training the digits network ---------------------------------------------------------------------------------------

@@ -169,7 +169,8 @@ def scenes_job(name: str, seed: int, device: str) -> Job:
     from bench.datasets import scenes
     from reference_models import build, find
 
-    spec = find(name)
+    recipe = find(name).recipe
+    assert recipe is not None, f"every model of the scenes scale has a recipe: {name}"
     model: Any = build(name, device=device, weights=None, seed=seed)
     tokenizer, lengths = model.tokenizer, (model.text_length, model.question_length)
     indices = torch.arange(scenes.NUM_TRAIN_SCENES, device=device)
@@ -194,7 +195,7 @@ def scenes_job(name: str, seed: int, device: str) -> Job:
         to_learn = (prompts == tokenizer.end_id).long()
         return model.training_loss(latents, tokens, generator, questions=(texts, to_learn))
 
-    return Job(model, spec.recipe, indices, loss)
+    return Job(model, recipe, indices, loss)
 
 
 def tokenizer_job(name: str, seed: int, device: str) -> Job:

@@ -25,6 +25,7 @@ MODELS = {
     "var": "reference_models.var",
     "dit": "reference_models.dit",  # DiT and SiT
     "d-dit": "reference_models.d_dit",
+    "ar-vlm": "reference_models.ar_vlm",  # a baseline of this project
 }
 
 

@@ -197,12 +197,27 @@ class PatchLatents(nn.Module):
         return F.pixel_shuffle(latents.float(), 2).clamp(-1, 1).expand(-1, 3, -1, -1)
 
 
+class RGBPatchLatents(nn.Module):
+    """The scenes scale's: a colour image in 4x4 patches, shifted and scaled to unit variance; invertible, no weights.
+
+    images (B, 3, 16, 16) in [-1, 1] <-> latents (B, 48, 4, 4).
+    """
+
+    shift, scale = -0.808, 1 / 0.508  # mean and spread of the pixels of training scenes
+
+    def encode(self, images: Tensor) -> Tensor:
+        return (F.pixel_unshuffle(images, 4) - self.shift) * self.scale
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return F.pixel_shuffle(latents.float() / self.scale + self.shift, 4).clamp(-1, 1)
+
+
 @dataclass(frozen=True)
 class AutoencoderSpec:
     """One autoencoder: a class at one size."""
 
     name: str
-    network: type[ConvAutoencoder] | type[PatchLatents]
+    network: type[ConvAutoencoder] | type[PatchLatents] | type[RGBPatchLatents]
     config: Mapping[str, Any]  # the constructor arguments of `network`; `scale` and `shift` are those of the latents
     source: str  # where sizes and scale are printed
     official: Official | None = None  # None: nobody publishes weights for it
@@ -281,6 +296,7 @@ AUTOENCODERS: dict[str, AutoencoderSpec] = {
             "this project: var-vq at the digits scale",
             recipe=Recipe(num_steps=3000),
         ),
+        AutoencoderSpec("patch-4x4-rgb", RGBPatchLatents, {}, "this project"),
     )
 }
 

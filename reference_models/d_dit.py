@@ -29,7 +29,8 @@ from reference_models.checkpoints import rename
 from reference_models.layers import Mlp, TimestepEmbedder, merge_heads, modulate, sincos_2d, split_heads
 from reference_models.noise import Noise, SeededNoise
 from reference_models.spec import ImageModel, Official, Spec, to_uint8
-from reference_models.text_encoders import SmallTextEncoder, TextEncoder
+from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS, SmallTextEncoder, TextEncoder, Tokenizer
+from reference_models.training import Recipe
 
 NUM_TRAIN_STEPS = 1000  # the network's timesteps are 1000 sigma
 NULL_IMAGE_TOKENS = 8  # stand in for the image where text is modelled without one
@@ -121,12 +122,15 @@ class DDiT(ImageModel):
         position_size: int = 192,  # side of the position table; an image takes its middle
         position_base: int = 64,  # the table's coordinates run over 0..position_base
         text_length: int = 256,  # tokens of a caption, unless told otherwise
+        question_length: int | None = None,  # tokens of a question and its answer; None: text_length
+        least_time: float = masked_text.NOISE_EPS,  # of the text, in training
         mask_id: int | None = None,  # None: the last token
         text_encoder: Mapping[str, Any] | None = None,  # of the SmallTextEncoder it owns; None: given from outside
     ):
         super().__init__()
         self.in_channels, self.patch_size = in_channels, patch_size
         self.latent_size, self.text_length = latent_size, text_length
+        self.question_length, self.least_time = question_length or text_length, least_time
         self.mask_id = vocab_size - 1 if mask_id is None else mask_id
         coordinates = np.arange(position_size) * (position_base / position_size)
         self.pos_embed: Tensor
@@ -160,6 +164,10 @@ class DDiT(ImageModel):
     def attach_text_encoder(self, encoder: TextEncoder) -> None:
         """Use this text encoder. Not a submodule: the published 2 B leave T5 out, and so does our parameter count."""
         self.__dict__["text_encoder"] = encoder
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        return self._encoder()
 
     def _streams(self) -> list[Stream]:
         """Image and text of the first block, of the second, ..."""
@@ -257,7 +265,7 @@ class DDiT(ImageModel):
 
         label_mask: 1 where text is to be learnt, 0 where it is given (a question) and never masked.
         """
-        t = masked_text.antithetic_times(u)
+        t = masked_text.antithetic_times(u, self.least_time)
         x_t = masked_text.corrupt(tokens, t, uniform, label_mask, self.mask_id)
         logits = self.text_logits(latents, self.encode_text(x_t))
         return masked_text.loss(logits, tokens, x_t, t, label_mask, self.mask_id)
@@ -269,8 +277,13 @@ class DDiT(ImageModel):
         generator: torch.Generator,
         label_mask: Tensor | None = None,
         text_weight: float = TEXT_WEIGHT,
+        questions: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:
-        """Both losses on one batch of captioned images.  tokens, label_mask: as in `text_loss`; None is all ones."""
+        """Both losses on one batch of captioned images.  tokens, label_mask: as in `text_loss`; None is all ones.
+
+        questions: tokens and label mask, each (B * k, l): of k questions with their answers to each image, in turn.
+        Their text loss is added, as a mean over what is to be learnt: an answer is one word of many.
+        """
 
         def draw(function: Callable[..., Tensor], *shape: int) -> Tensor:
             return function(shape, generator=generator, device=generator.device).to(latents.device)
@@ -283,7 +296,14 @@ class DDiT(ImageModel):
         image_loss = self.image_loss(latents, captions, u, noise)
         label_mask = torch.ones_like(tokens) if label_mask is None else label_mask
         u, uniform = draw(torch.rand, batch_size), draw(torch.rand, batch_size, length)
-        return image_loss + text_weight * self.text_loss(latents, tokens, label_mask, u, uniform)
+        loss = image_loss + text_weight * self.text_loss(latents, tokens, label_mask, u, uniform)
+        if questions is not None:
+            tokens, label_mask = questions
+            u, uniform = draw(torch.rand, len(tokens)), draw(torch.rand, *tokens.shape)
+            asked_about = latents.repeat_interleave(len(tokens) // batch_size, 0)
+            text_loss = self.text_loss(asked_about, tokens, label_mask, u, uniform)
+            loss = loss + text_weight * text_loss / label_mask.float().mean()
+        return loss
 
     # -- sampling ------------------------------------------------------------------------------------------------------
     def sample_images(
@@ -377,18 +397,24 @@ class DDiT(ImageModel):
     ) -> list[str]:
         """What each image of uint8 (B, 3, H, W) adds to its prompt: an answer to a question, a caption to "".
 
-        length: tokens of prompt and text together; None is `text_length`. A text ends before its first end token, so it
-        may be empty; one without is whole (the authors' script then drops its last letter).
+        length: tokens of prompt and text together; None is `text_length`, for questions `question_length`. A text ends
+        before its first end token, so it may be empty; one without is whole (the authors' script then drops its last
+        letter).
         """
         if not len(images) == len(prompts) == len(seeds):
             raise ValueError(f"one prompt and seed per image: got {len(images)}, {len(prompts)} and {len(seeds)}")
-        encoder = self._encoder()
-        tokens = encoder.tokenize(prompts, length or self.text_length).to(self.device)
-        asked = (tokens == encoder.end_id).cumsum(1) > 0  # as the authors' script; their pipeline keeps a prompt's end
-        latents = self.autoencoder.encode(images.to(self.device).float() / 127.5 - 1)  # type: ignore[operator]
-        noise = SeededNoise(seeds, self.device)
-        filled = self.sample_text(latents, tokens.masked_fill(asked, self.mask_id), noise, num_steps=num_steps)
-        return [encoder.decode(row[where]) for row, where in zip(filled.cpu(), asked.cpu(), strict=True)]
+        encoder, texts = self._encoder(), [""] * len(prompts)
+        lengths = [length or (self.question_length if prompt else self.text_length) for prompt in prompts]
+        for size in sorted(set(lengths)):
+            rows = [i for i, of_row in enumerate(lengths) if of_row == size]
+            tokens = encoder.tokenize([prompts[i] for i in rows], size).to(self.device)
+            asked = (tokens == encoder.end_id).cumsum(1) > 0  # as the authors' script; their pipeline keeps an end
+            latents = self.autoencoder.encode(images[rows].to(self.device).float() / 127.5 - 1)  # type: ignore[operator]
+            noise = SeededNoise([seeds[i] for i in rows], self.device)
+            filled = self.sample_text(latents, tokens.masked_fill(asked, self.mask_id), noise, num_steps=num_steps)
+            for i, row, where in zip(rows, filled.cpu(), asked.cpu(), strict=True):
+                texts[i] = encoder.decode(row[where])
+        return texts
 
     # -- the authors' layout -------------------------------------------------------------------------------------------
     @classmethod
@@ -477,5 +503,31 @@ SPECS: tuple[Spec, ...] = (
     _paper_size(256, None, ("nobody publishes its weights",)),
     _paper_size(
         512, RELEASED, ("for questions use the instruction-tuned weights: JleeOfficial/dual_diff_sd3_512_sft",)
+    ),
+    Spec(
+        name="d-dit-digits",
+        family="d-dit",
+        network=DDiT,
+        config={
+            "hidden_size": 80,
+            "depth": 4,
+            "num_heads": 4,
+            "vocab_size": len(SCENE_WORDS) + 2,
+            "text_size": 80,
+            "in_channels": 48,
+            "patch_size": 1,
+            "latent_size": 4,
+            "position_size": 4,
+            "position_base": 4,
+            **SCENE_TEXT,
+            "least_time": 0.2,  # below, the loss's 1 / t makes more noise than gradient
+            "text_encoder": {"words": SCENE_WORDS, "depth": 2, "num_heads": 4, "length": SCENE_TEXT["text_length"]},
+        },
+        sampling={"num_steps": 28, "cfg_scale": 2.0, "shift": 1.0},
+        autoencoder="patch-4x4-rgb",
+        scale="scenes",
+        image_size=16,
+        source="this project",
+        recipe=Recipe(num_steps=6000, batch_size=64, lr=2e-3, warmup_steps=300),
     ),
 )

@@ -45,11 +45,11 @@ def log_probs(logits: Tensor, mask_id: int) -> Tensor:
 # -- training ----------------------------------------------------------------------------------------------------------
 
 
-def antithetic_times(u: Tensor) -> Tensor:
-    """Times of a batch spread evenly over [NOISE_EPS, 1), one per stratum of width 1/B.  u: (B,) uniform -> (B,)."""
+def antithetic_times(u: Tensor, least: float = NOISE_EPS) -> Tensor:
+    """Times of a batch spread evenly over [least, 1), one per stratum of width 1/B.  u: (B,) uniform -> (B,)."""
     batch_size = len(u)
     strata = (u / batch_size + torch.arange(batch_size, device=u.device) / batch_size) % 1
-    return NOISE_EPS + (1 - NOISE_EPS) * strata
+    return least + (1 - least) * strata
 
 
 def corrupt(tokens: Tensor, t: Tensor, uniform: Tensor, label_mask: Tensor, mask_id: int) -> Tensor:

@@ -15,11 +15,16 @@ from torch import Tensor, nn
 
 from reference_models.layers import TransformerBlock
 
+# The scenes scale: its closed vocabulary, and the tokens of its longest texts, the end token included.
+_WORDS = """0 1 2 3 4 5 6 7 8 9 red green blue yellow top bottom left right above below yes no , ? a and are at colour
+    digit digits how in is many of or the there what where which"""
+SCENE_WORDS = tuple(_WORDS.split())
+SCENE_TEXT = {"text_length": 24, "question_length": 12}
 
-class TextEncoder(nn.Module):
-    """`forward`: tokens (B, L) -> states (B, L, D)."""
 
-    vocab_size: int  # the last token is the mask
+class Tokenizer:
+    """Text <-> tokens."""
+
     end_id: int
 
     def tokenize(self, texts: Sequence[str], length: int) -> Tensor:
@@ -35,27 +40,21 @@ class TextEncoder(nn.Module):
         return self.detokenize(ids[: ids.index(self.end_id)] if self.end_id in ids else ids)
 
 
-class SmallTextEncoder(TextEncoder):
-    """A bidirectional transformer over words.  Tokens: 0 ends a text, 1.. are `words`, the last is the mask."""
+class TextEncoder(Tokenizer, nn.Module):
+    """`forward`: tokens (B, L) -> states (B, L, D)."""
+
+    vocab_size: int  # the last token is the mask
+
+
+class WordTokenizer(Tokenizer):
+    """A token per word of a closed vocabulary.  Tokens: 0 ends a text, 1.. are `words`, the next is the mask."""
 
     end_id = 0
 
-    def __init__(self, *, words: Sequence[str], text_size: int, depth: int, num_heads: int, length: int):
-        super().__init__()
+    def __init__(self, words: Sequence[str]):
         self.words = tuple(words)
         self.vocab_size = len(self.words) + 2
         self.id_by_word = {word: i for i, word in enumerate(self.words, start=1)}
-        self.embed = nn.Embedding(self.vocab_size, text_size)
-        self.positions = nn.Parameter(0.02 * torch.randn(1, length, text_size))
-        self.blocks = nn.ModuleList(TransformerBlock(text_size, num_heads) for _ in range(depth))
-        self.norm = nn.LayerNorm(text_size, eps=1e-6)
-        nn.init.normal_(self.embed.weight, std=0.02)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        x = self.embed(tokens) + self.positions[:, : tokens.shape[1]]
-        for block in self.blocks:
-            x = block(x)
-        return self.norm(x)
 
     def tokenize(self, texts: Sequence[str], length: int) -> Tensor:
         tokens = torch.full((len(texts), length), self.end_id)
@@ -70,6 +69,25 @@ class SmallTextEncoder(TextEncoder):
     def detokenize(self, tokens: Sequence[int]) -> str:
         names = {**dict(enumerate(self.words, start=1)), self.end_id: "", self.vocab_size - 1: "?"}
         return " ".join(filter(None, (names[token] for token in tokens)))
+
+
+class SmallTextEncoder(WordTokenizer, TextEncoder):
+    """A bidirectional transformer over words."""
+
+    def __init__(self, *, words: Sequence[str], text_size: int, depth: int, num_heads: int, length: int):
+        nn.Module.__init__(self)
+        WordTokenizer.__init__(self, words)
+        self.embed = nn.Embedding(self.vocab_size, text_size)
+        self.positions = nn.Parameter(0.02 * torch.randn(1, length, text_size))
+        self.blocks = nn.ModuleList(TransformerBlock(text_size, num_heads) for _ in range(depth))
+        self.norm = nn.LayerNorm(text_size, eps=1e-6)
+        nn.init.normal_(self.embed.weight, std=0.02)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.embed(tokens) + self.positions[:, : tokens.shape[1]]
+        for block in self.blocks:
+            x = block(x)
+        return self.norm(x)
 
 
 class T5Text(TextEncoder):

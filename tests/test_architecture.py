@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 MODELS_MAY = {"spec", "noise", "layers", "samplers", "masked_text", "autoencoders", "checkpoints", "training"}
-FAMILIES = {"transdiff", "mar", "llamagen", "var", "dit", "d_dit"}
+FAMILIES = {"transdiff", "mar", "llamagen", "var", "dit", "d_dit", "ar_vlm"}
 
 
 def imported(path: Path) -> set[str]:
