@@ -176,26 +176,76 @@ def score_images(
     score_and_print(generated, reference=reference, features=features, weights=weights, json_file=json_file)
 
 
-@app.command("time", epilog="Example: python -m bench time transdiff-digits dit-digits --batch-size 1 --batch-size 64")
+@score_app.command(
+    "captions", epilog="Example: python -m bench score captions results.json --annotations captions_val2014.json"
+)
+def score_captions(
+    results: Annotated[Path, typer.Argument(help="captions in COCO's results layout")],
+    annotations: Annotated[Path, typer.Option(help="reference captions in COCO's layout")],
+    spice: Annotated[
+        bool, typer.Option("--spice", help="SPICE too: needs Stanford CoreNLP, 384 MB over http, not downloaded here")
+    ] = False,
+    subset: Annotated[bool, typer.Option("--subset", help="score only the images that have a caption")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """BLEU-1 to -4, METEOR, ROUGE-L and CIDEr of captions that exist, with an audit of degenerate ones."""
+    from bench.score_captions import score_and_print
+
+    score_and_print(results, annotations=annotations, spice=spice, subset=subset, json_file=json_file)
+
+
+@score_app.command(
+    "vqa", epilog="Example: python -m bench score vqa results.json --questions asked.json --annotations answers.json"
+)
+def score_vqa(
+    results: Annotated[Path, typer.Argument(help="answers in the layout of the data set's evaluator")],
+    questions: Annotated[Path | None, typer.Option(help="the questions; of MME, the folder")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="the answers, where they are in a file of their own")] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="vqa-v2, okvqa, vizwiz, gqa, pope or mme [default: told from the questions]"),
+    ] = None,
+    subset: Annotated[bool, typer.Option("--subset", help="score only the questions that have an answer")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Accuracy of answers that exist, by the rule of their data set, with an audit of degenerate ones."""
+    from bench.score_vqa import score_and_print
+
+    score_and_print(
+        results, questions=questions, annotations=annotations, name=format_, subset=subset, json_file=json_file
+    )
+
+
+@app.command("time", epilog="Example: python -m bench time transdiff-digits --against dit-digits --sweep --stages")
 def time_(
     models: Annotated[list[str], typer.Argument(help="models, see `bench list`")],
     batch_size: Annotated[list[int] | None, typer.Option(min=1, help="images per call (repeatable)")] = None,
+    against: Annotated[str | None, typer.Option(help="a model to compare each with, timed pair by pair")] = None,
+    sweep: Annotated[bool, typer.Option(help="also batches of 1, 2, 4, ... and throughput at the best")] = False,
+    stages: Annotated[bool, typer.Option(help="also where the time goes, and how near the limits")] = False,
+    compose: Annotated[bool, typer.Option(help="time a few steps and compose the whole: for paper sizes")] = False,
+    check_composed: Annotated[bool, typer.Option(help="compare composed times with measured ones")] = False,
+    num_steps: Annotated[int | None, typer.Option(min=2, help="diffusion steps, instead of the paper's")] = None,
     device: Device = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
     compile_: Annotated[bool, typer.Option("--compile", help="compile the sampling steps")] = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Latency and throughput of sampling, in rounds that are kept raw."""
-    from bench.timing import time_models
+    """Latency and throughput of sampling, in rounds that are kept raw. Paper sizes run with random weights."""
+    from bench.timing import Timing, time_models
 
-    time_models(
-        models,
-        batch_sizes=batch_size or [1],
+    timing = Timing(
+        batch_sizes=tuple(dict.fromkeys(batch_size or [1])),
         device=resolve_device(device),
         dtype=dtype,
         compiled=compile_,
-        json_file=json_file,
+        num_steps=num_steps,
+        sweep=sweep,
+        stages=stages,
+        compose=compose,
+        check=check_composed,
     )
+    time_models(models, timing, against=against, json_file=json_file)
 
 
 @app.command(epilog="Example: python -m bench parity tests/data/transdiff.safetensors")
@@ -215,6 +265,18 @@ def report(
     from bench.report import render
 
     print(f"report: {render(results or [RESULTS], out)}")
+
+
+@app.command(epilog="Example: python -m bench compare results results/retrained")
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="results folder, machine folder or record file")],
+    run_b: Annotated[Path, typer.Argument(help="another")],
+    json_file: JsonFile = None,
+) -> None:
+    """Two sets of records side by side: which verdicts agree, which intervals overlap."""
+    from bench.compare import compare_runs
+
+    compare_runs(run_a, run_b, json_file=json_file)
 
 
 def main() -> None:

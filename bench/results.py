@@ -144,12 +144,14 @@ def load_records(folders: Iterable[Path]) -> tuple[list[Record], list[str]]:
 def latest(records: Iterable[Record]) -> list[Record]:
     """The latest record of each run (machine, model, protocol, settings): what a report shows and a verdict rests on.
 
-    A smoke run gives way to a full one. A run that failed last stands for its model, whatever was measured before.
+    A smoke run gives way to a full one. A run that failed last stands for its model, whatever was measured before; in a
+    study, where each setting may fail by itself, for the model at that setting.
     """
     by_run: dict[tuple[str, ...], list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
         seeds = (str(record.protocol.get(name, 0)) for name in ("seed", "training_seed"))
-        run = (str(record.environment.get("machine")), record.model, record.protocol["name"], *seeds)
+        study = json.dumps(plain(record.settings), sort_keys=True) if record.protocol.get("study") else ""
+        run = (str(record.environment.get("machine")), record.model, record.protocol["name"], *seeds, study)
         by_run.setdefault(run, []).append(record)
     kept: list[Record] = []
     for history in by_run.values():

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.datasets import Source, digits, open_images
+from bench.formatting import number
 from bench.metrics import METRICS
 from bench.metrics.audit import audit, audit_classes, copies_share
 from bench.metrics.fid import (
@@ -25,13 +26,16 @@ from bench.metrics.fid import (
     compute_fid_clean,
     compute_statistics,
     fid_interval,
+    frechet_distance,
 )
 from bench.metrics.inception_score import SPLITS, compute_inception_score, inception_score_interval
 from bench.metrics.intervals import RESAMPLES, Interval
 from bench.metrics.kid import SUBSET_SIZE, compute_kid, kid_interval
 from bench.metrics.precision_recall import NEIGHBOURS, compute_precision_recall, precision_recall_intervals
 from bench.records import CheckFailed, Measurement, UsageError
-from bench.results import check_json_path, write_json
+from bench.reference_root import reference_root
+from bench.results import check_json_path
+from bench.score_output import finish, score_table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -73,7 +77,7 @@ def compute_scores(generated: Side, reference: Side, *, strata: np.ndarray | Non
     """Every score of generated features against reference features.
 
     strata: (N,) class labels of the generated images if they were drawn class-balanced; seed: of the resampling.
-    Raises CheckFailed for NaN or infinite features and where the two FID engines disagree.
+    Raises CheckFailed for NaN or infinite features; a FID whose three engines disagree is refused.
     """
     for whose, side in (("generated", generated), ("reference", reference)):
         if side.features is not None and not np.isfinite(side.features.features).all():
@@ -88,12 +92,15 @@ def compute_scores(generated: Side, reference: Side, *, strata: np.ndarray | Non
 
     try:
         sides = generated.fid_statistics("the generated images"), reference.fid_statistics("the reference images")
-        fid, fid_clean = compute_fid(*sides), compute_fid_clean(*sides)
+        fid, fid_clean, root = compute_fid(*sides), compute_fid_clean(*sides), reference_root(sides[1][1])
         check_agreement(fid, fid_clean)
+        check_agreement(fid, frechet_distance(*sides[1], *sides[0], root), "the eigenvalues of L^T S L")
     except CheckFailed as error:
         scores.refused.update(fid=str(error), fid_clean=str(error))
     else:
-        bounds = None if ours is None else fid_interval(fid, ours.features, sides[1], seed=seed, strata=strata)
+        bounds = None
+        if ours is not None:
+            bounds = fid_interval(fid, ours.features, sides[1], root=root, seed=seed, strata=strata)
         keep("fid", fid, bounds)
         keep("fid_clean", fid_clean, bounds)
 
@@ -272,31 +279,16 @@ def _protocol(source: Source, target: Source, extractor: Extractor | None, seed:
 
 def render_table(result: Mapping[str, Any]) -> Table:
     """The answer of `score_images` as a rich table."""
-    from rich.table import Table
-
-    from bench.formatting import interval, number
-
     protocol = result["protocol"]
     title = f"{protocol['generated']['name']} against {protocol['reference']['name']}"
     if protocol["features"]:
         title += f", features {protocol['features']}"
-    table = Table(title=title, title_justify="left")
-    table.add_column("metric")
-    for column in ("value", "95 % interval", "images", "real-data floor"):
-        table.add_column(column, justify="right")
-    for name in NAMES:
-        title = METRICS[name].title
-        if name in result["metrics"]:
-            found = result["metrics"][name]
-            bounds = found["value"], found["ci_low"], found["ci_high"]
-            real = result["floor"].get(name)
-            floor = number(real["value"], real["ci_low"], real["ci_high"]) if real else "-"
-            if real and real["n"] != found["n"]:
-                floor += f" (of {real['n']})"  # fewer images score a higher FID: say so beside the number
-            table.add_row(title, number(*bounds), interval(*bounds) or "unknown", str(found["n"] or "-"), floor)
-        else:
-            table.add_row(title, "refused" if name in result["refused"] else "not run", "", "", "")
-    return table
+    floors = {}
+    for name, real in result["floor"].items():
+        floors[name] = number(real["value"], real["ci_low"], real["ci_high"])
+        if name in result["metrics"] and real["n"] != result["metrics"][name]["n"]:
+            floors[name] += f" (of {real['n']})"  # fewer images score a higher FID: say so beside the number
+    return score_table(title, NAMES, result, counted="images", beside_title="real-data floor", beside=floors)
 
 
 def score_and_print(
@@ -318,10 +310,4 @@ def score_and_print(
     copies = result["audit"].get("copies_share")
     if copies is not None:
         console.print(f"{copies:.1%} of the images are copies of training scans")
-    for name, reason in {**result["not_run"], **result["refused"]}.items():
-        word = "refused" if name in result["refused"] else "not run"
-        console.print(f"{METRICS[name].title}: {word}: {reason}", highlight=False, soft_wrap=True)
-    if json_file is not None:
-        write_json(result, json_file)
-    if result["refused"]:
-        raise CheckFailed(f"refused: {', '.join(result['refused'])}: {next(iter(result['refused'].values()))}")
+    finish(console, result, json_file)

@@ -1,95 +1,206 @@
-"""`python -m bench time MODEL ...`: latency and throughput of sampling, as a table and as JSON."""
+"""`python -m bench time MODEL ...`: latency, throughput, stages and ratios of sampling, as tables and as JSON."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
+import torch
 
 from bench import environment
-from bench.collect.timings import collect_timings
-from bench.console import console
-from bench.generate import require_labels
+from bench.collect.clock import once
+from bench.collect.footing import footing
+from bench.collect.machine_limits import measure_limits
+from bench.collect.pairs import time_pairs
+from bench.collect.stages import SAMPLED, StageClock, check_composed, collect_composed, collect_stages
+from bench.collect.timings import best_batch, collect_timings, load, painter
+from bench.metrics.footing import not_comparable
 from bench.metrics.latency import summarise
-from bench.records import UsageError
+from bench.metrics.ratios import MIN_PAIRS, ratio_of_medians, widened
+from bench.records import CheckFailed, UsageError
 from bench.results import check_json_path, write_json
+from bench.timing_tables import COMPOSED_WITHIN, print_timings
+
+if TYPE_CHECKING:
+    from reference_models.spec import ImageModel
 
 DTYPES = ("float32", "bfloat16", "float16")
+ROUNDS: dict[str, Any] = {
+    "min_rounds": 10,
+    "min_duration_s": 2.0,
+    "max_duration_s": 300.0,  # a series ends after that, however few its rounds
+}
+COMPOSED_PAIRS: dict[str, Any] = {"min_rounds": MIN_PAIRS, "min_duration_s": 0.0}
 
 
-def time_models(
-    names: list[str], *, batch_sizes: list[int], device: str, dtype: str, compiled: bool, json_file: Path | None
-) -> None:
-    """Time each model at each batch size, with shipped weights or random ones (speed does not depend on them)."""
-    import torch
+@dataclass(frozen=True)
+class Timing:
+    """What the command line asks for."""
 
+    batch_sizes: tuple[int, ...] = (1,)
+    device: str = "cpu"
+    dtype: str = "float32"
+    compiled: bool = False
+    num_steps: int | None = None  # None: the paper's
+    sweep: bool = False  # batches of 1, 2, 4, ... and throughput at the best of them
+    stages: bool = False
+    compose: bool = False
+    check: bool = False  # composed against measured
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {} if self.num_steps is None else {"num_steps": self.num_steps}
+
+
+def time_models(names: Sequence[str], timing: Timing, *, against: str | None, json_file: Path | None) -> None:
+    """Time each model, with shipped weights or random ones (speed does not depend on them); print; write `json_file`.
+
+    against: a model that each of them is compared with, pair by pair. UsageError for a wrong call; CheckFailed, once
+    all is printed and written, where composed times are wrong.
+    """
     from reference_models import build, find
 
-    if dtype not in DTYPES:
-        raise UsageError(f"unknown dtype {dtype!r}; known: {', '.join(DTYPES)}")
+    if timing.dtype not in DTYPES:
+        raise UsageError(f"unknown dtype {timing.dtype!r}; known: {', '.join(DTYPES)}")
+    if timing.sweep and timing.compose:
+        raise UsageError("--sweep times whole calls, --compose none: choose one")
+    for name in [*names, *([against] if against else [])]:
+        spec = find(name)
+        if not spec.sampling:  # a captioner
+            raise UsageError(f"{name} paints no images: there is nothing to time here")
+        if timing.num_steps is not None and "num_steps" not in spec.sampling:
+            raise UsageError(f"--num-steps: {name} has no such setting; it has: {', '.join(spec.sampling)}")
     check_json_path(json_file)
-    for name in names:
-        require_labels(find(name))
-    table = Table(title=f"{environment.machine(device)}, {dtype}", title_justify="left")
-    for column in (
-        "model",
-        "batch",
-        "latency p50",
-        "p90",
-        "95 % interval",
-        "images/s",
-        "rounds",
-        "network evaluations",
-    ):
-        table.add_column(column, justify="left" if column == "model" else "right")
-    found: dict[str, Any] = {}
-    for name in names:
-        model = build(name, device=device, dtype=getattr(torch, dtype))
-        if compiled:
+    found: dict[str, dict[str, Any]] = {}
+    ratios: list[dict[str, Any]] = []
+
+    def make(name: str) -> ImageModel:
+        model = build(name, device=timing.device, dtype=getattr(torch, timing.dtype))
+        if timing.compiled:
             model.compile_steps()
-        for batch_size in batch_sizes:
-            raw = collect_timings(
-                model,
-                latency_batch_size=batch_size,
-                throughput_batch_size=0,
-                min_rounds=10,
-                min_duration_s=2.0,
-                settings={},
-            )
-            metrics = summarise(raw)
-            latency = metrics["latency_s"]
-            table.add_row(
-                name,
-                str(batch_size),
-                f"{latency.value * 1e3:,.1f} ms",
-                f"{metrics['latency_p90_s'].value * 1e3:,.1f} ms",
-                f"{(latency.ci_low or 0) * 1e3:,.1f}-{(latency.ci_high or 0) * 1e3:,.1f} ms",
-                f"{batch_size / latency.value:,.2f}",
-                str(latency.n),
-                f"{metrics['nfe'].value:,.0f}",
-            )
-            found[f"{name}@{batch_size}"] = {
-                "metrics": {key: asdict(value) for key, value in metrics.items()},
-                "raw": raw,
-                "sampling": dict(model.spec.sampling),
-            }
-    console().print(table)
+        return model
+
+    def add(name: str) -> ImageModel:
+        model, load_s = load(lambda: make(name))
+        for batch_size in timing.batch_sizes:
+            sweeps = timing.sweep and batch_size == timing.batch_sizes[0]
+            found[f"{name}@{batch_size}"] = time_model(model, batch_size, replace(timing, sweep=sweeps), load_s)
+        return model
+
+    baseline = add(against) if against else None
+    for name in names:
+        model = add(name)
+        if baseline is not None:
+            ratios += compare(model, baseline, found, timing)
+    print_timings(found, ratios, f"{environment.machine(timing.device)}, {circumstances(timing)}")
     if json_file is not None:
-        content = {
-            "metrics": {
-                metric if len(found) == 1 else f"{run}/{metric}": value  # one run: the metric's plain name
-                for run, entry in found.items()
-                for metric, value in entry["metrics"].items()
-            },
-            "raw": {name: entry["raw"] for name, entry in found.items()},
-            "protocol": {
-                "batch_sizes": batch_sizes,
-                "dtype": dtype,
-                "compiled": compiled,
-                "sampling": {name: entry["sampling"] for name, entry in found.items()},
-            },
-            "environment": environment.describe(device),
-        }
-        write_json(content, json_file)
+        write_json(json_content(found, ratios, timing), json_file)
+    for run, entry in found.items():
+        if "check_composed" in entry["raw"]:
+            check_agreement(run, entry["raw"]["check_composed"]["ratio"])
+
+
+def check_agreement(run: str, ratio: Mapping[str, Any]) -> None:
+    """CheckFailed where a composed time is surely further than COMPOSED_WITHIN from a measured one."""
+    low, high = ratio["ci_low"], ratio["ci_high"]
+    if low > 1 + COMPOSED_WITHIN or high < 1 - COMPOSED_WITHIN:
+        raise CheckFailed(
+            f"{run}: composed / measured is {low:.3f} to {high:.3f}, allowed: 1 within {COMPOSED_WITHIN:.0%}"
+        )
+
+
+def circumstances(timing: Timing) -> str:
+    """As "float32, 2 threads, compiled"."""
+    threads = f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+    return ", ".join([timing.dtype, threads, *(["compiled"] if timing.compiled else [])])
+
+
+def time_model(model: ImageModel, batch_size: int, timing: Timing, load_s: float) -> dict[str, Any]:
+    """{"metrics": by name, "raw": as in a record, "sampling": the settings in force}."""
+    common: dict[str, Any] = {"settings": timing.settings}
+    if timing.compose:
+        raw = collect_composed(model, batch_size=batch_size, **common)
+    else:
+        throughput = None if timing.sweep else 0
+        raw = collect_timings(
+            model, latency_batch_size=batch_size, throughput_batch_size=throughput, **common, **ROUNDS
+        )
+        if timing.stages:
+            raw["stages"] = collect_stages(model, batch_size=batch_size, **common, **ROUNDS)
+    if timing.check:
+        raw["check_composed"] = check_composed(model, batch_size=batch_size, **common, **COMPOSED_PAIRS)
+    if "stages" in raw:
+        raw["machine_limits"] = measure_limits(str(model.device), model.dtype)
+    sampling = {**model.spec.sampling, **timing.settings}
+    return {"metrics": summarise(raw), "raw": {"load_s": load_s, **raw}, "sampling": sampling}
+
+
+def compare(
+    model: ImageModel, baseline: ImageModel, found: Mapping[str, Mapping[str, Any]], timing: Timing
+) -> list[dict[str, Any]]:
+    """How many times as fast `model` is as `baseline`: at each batch size on forced equal footing and, after sweeps,
+    each at the batch that suits it best."""
+    ratios = [compare_at(model, baseline, (size, size), "forced equal", timing) for size in timing.batch_sizes]
+    if timing.sweep:
+        runs = [f"{side.spec.name}@{timing.batch_sizes[0]}" for side in (model, baseline)]
+        best = [best_batch(found[run]["raw"]["sweep"]) for run in runs]
+        ratios.append(compare_at(model, baseline, (best[0], best[1]), "each at its best", timing))
+    return ratios
+
+
+def compare_at(
+    model: ImageModel, baseline: ImageModel, batch_sizes: tuple[int, int], mode: str, timing: Timing
+) -> dict[str, Any]:
+    """One ratio of images per second, `model` over `baseline`, and what it rests on. Keys: results/README.md."""
+    device = str(model.device)
+    sides = {"model": (model, batch_sizes[0]), "baseline": (baseline, batch_sizes[1])}
+    footings = {
+        name: footing(side, {**side.spec.sampling, **timing.settings}, batch_size=size)
+        for name, (side, size) in sides.items()
+    }
+    found: dict[str, Any] = {
+        "model": model.spec.name,
+        "baseline": baseline.spec.name,
+        "mode": mode,
+        "footing": footings,
+        "not_comparable": not_comparable(footings["model"], footings["baseline"], mode),
+    }
+    if found["not_comparable"]:
+        return found
+    paints = {name: painter(side, size, timing.settings) for name, (side, size) in sides.items()}
+    clocks = {name: StageClock(sides[name][0], paint, SAMPLED) for name, paint in paints.items() if timing.compose}
+
+    def timed(name: str) -> Callable[[int], float]:
+        if timing.compose:
+            return clocks[name].timed
+        return lambda round_idx: once(paints[name], device, round_idx)
+
+    pairs = time_pairs(
+        {name: timed(name) for name in sides}, device=device, **(COMPOSED_PAIRS if timing.compose else ROUNDS)
+    )
+    per_image_s = {name: [s / sides[name][1] for s in rounds] for name, rounds in pairs["rounds_s"].items()}
+    times = ratio_of_medians(per_image_s["baseline"], per_image_s["model"])
+    if timing.compose:
+        shares = [statistics.median(r.error_s / r.whole_s for r in clock.rounds) for clock in clocks.values()]
+        times = widened(times, sum(share**2 for share in shares) ** 0.5)
+    return {**found, "composed": timing.compose, "ratio": asdict(times), **pairs}
+
+
+def json_content(
+    found: Mapping[str, Mapping[str, Any]], ratios: Sequence[Mapping[str, Any]], timing: Timing
+) -> dict[str, Any]:
+    """What --json writes; one run: the metrics' plain names, several: "<model>@<batch size>/<metric>"."""
+    return {
+        "metrics": {
+            metric if len(found) == 1 else f"{run}/{metric}": asdict(value)
+            for run, entry in found.items()
+            for metric, value in entry["metrics"].items()
+        },
+        "raw": {run: entry["raw"] for run, entry in found.items()},
+        "ratios": list(ratios),
+        "protocol": {**asdict(timing), "sampling": {run: entry["sampling"] for run, entry in found.items()}},
+        "environment": environment.describe(timing.device),
+    }

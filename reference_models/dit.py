@@ -58,6 +58,7 @@ class DiffusionTransformer(ImageModel):
     """The network of DiT and SiT, with guidance; what it predicts and how it is sampled is the subclass's."""
 
     compiled_methods = ("predict",)
+    stages: ClassVar[Mapping[str, tuple[str, ...]]] = {"network": ("modulate", "predict")}
     outputs_per_channel: ClassVar[int]  # channels predicted per latent channel
 
     def __init__(

@@ -126,6 +126,12 @@ class MAR(ImageModel):
     """
 
     compiled_methods: ClassVar[tuple[str, ...]] = ("encode", "decode", "denoise")
+    growing_methods: ClassVar[tuple[str, ...]] = ("encode", "decode")
+    stages: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "encoder": ("encode",),
+        "decoder": ("decode",),
+        "denoiser": ("denoiser.modulations", "denoise"),
+    }
 
     def __init__(
         self,

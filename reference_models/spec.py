@@ -54,6 +54,7 @@ class ImageModel(nn.Module):
     """
 
     compiled_methods: ClassVar[tuple[str, ...]] = ()  # the per-step methods that `compile_steps` compiles
+    growing_methods: ClassVar[tuple[str, ...]] = ()  # of these, the ones whose arguments change shape from call to call
     conditioned_on: ClassVar[str] = "labels"  # what `generate` takes first: class labels, or prompts
     # The parts of `sample` that a breakdown of its time tells apart: keys of `network_evaluations` -> methods that take
     # and return tensors, as "velocity" or "decoder.keys_values". Empty: the compiled methods are one part.
@@ -108,7 +109,7 @@ class ImageModel(nn.Module):
         `settings` override the spec's `sampling`. Raises ValueError where an argument does not fit, FloatingPointError
         where an image comes out NaN or infinite.
         """
-        labels = torch.as_tensor(labels, dtype=torch.int64, device=self.device)
+        labels = torch.as_tensor(labels, dtype=torch.int64)  # checked where they are: no wait for the device
         if labels.ndim != 1 or len(labels) != len(seeds):
             raise ValueError(f"one seed per label: got labels of shape {tuple(labels.shape)} and {len(seeds)} seeds")
         if len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < self.num_classes):
@@ -116,7 +117,8 @@ class ImageModel(nn.Module):
         unknown = set(settings) - set(self.spec.sampling)
         if unknown:
             raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; known: {', '.join(sorted(self.spec.sampling))}")
-        latents = self.sample(labels, SeededNoise(seeds, self.device), **{**self.spec.sampling, **settings})
+        settings = {**self.spec.sampling, **settings}
+        latents = self.sample(labels.to(self.device), SeededNoise(seeds, self.device), **settings)
         images = self.autoencoder.decode(latents)
         spoilt = (~images.isfinite()).flatten(1).any(1).nonzero()[:, 0].tolist()
         if spoilt:
@@ -126,9 +128,20 @@ class ImageModel(nn.Module):
         return to_uint8(images)
 
     def compile_steps(self, **options: Any) -> None:
-        """Compile the per-step methods, whole graph or an error (`torch.compile(fullgraph=True)`)."""
+        """Compile the per-step methods, whole graph or an error (`torch.compile(fullgraph=True)`).
+
+        On a GPU a step of fixed shapes becomes a CUDA graph, unless `options` (of torch.compile) say otherwise.
+        """
+        graphs = self.device.type == "cuda" and not options
         for name in self.compiled_methods:
-            setattr(self, name, torch.compile(getattr(self, name), fullgraph=True, **options))
+            step = getattr(self, name)
+            if name in self.growing_methods:
+                compiled = torch.compile(step, fullgraph=True, dynamic=True, **options)
+            elif graphs:
+                compiled = copied(torch.compile(step, fullgraph=True, mode="reduce-overhead"))
+            else:
+                compiled = torch.compile(step, fullgraph=True, **options)
+            setattr(self, name, compiled)
 
     # -- the authors' layout -------------------------------------------------------------------------------------
     @classmethod
@@ -140,6 +153,11 @@ class ImageModel(nn.Module):
     def from_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The authors' state dict under our names. A key it does not know stays as it is, so that loading names it."""
         raise NotImplementedError
+
+
+def copied(step: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """`step` with its result copied: a CUDA graph leaves it in memory that its next run overwrites."""
+    return lambda *args, **kwargs: step(*args, **kwargs).clone()
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -54,8 +54,8 @@ class Attention(nn.Module):
         qkv = F.linear(x, self.qkv.weight, bias).view(batch, n, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         q, k, v = qkv  # each (B, H, n, d)
         if self.log_scale is not None:
-            q, k = F.normalize(qkv[:2], dim=-1).to(v.dtype)
-            q = (q * self.log_scale.clamp_max(MAX_LOG_SCALE).exp()).to(v.dtype)
+            q, k = F.normalize(qkv[:2], dim=-1)
+            q, k = (q * self.log_scale.clamp_max(MAX_LOG_SCALE).exp()).to(v.dtype), k.to(v.dtype)
         if cache is not None:
             new_k, new_v = cache.narrow(3, start, n)
             new_k.copy_(k)

@@ -134,13 +134,16 @@ def test_bfloat16(cast: str):
 
 
 def test_the_step_compiles_as_one_graph():
-    """`next_token` is one graph, of one shape for all positions, and the compiled model writes the same tokens."""
+    """`next_token` is one graph, of one shape for all positions, and the compiled model writes the same tokens, of
+    one image after another: what the first left in the cache is not seen by the second.
+    """
     model, labels = tiny(latent_size=9, depth=1), torch.tensor([1, 2])
     settings = {"cfg_scale": 1.5, "top_k": 20, "top_p": 0.95}
     plain = model.sample(labels, SeededNoise([0, 1]), **settings)
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
     model.compile_steps(backend="aot_eager")  # traces what the default backend would generate code for
+    model.sample(labels + 1, SeededNoise([5, 6]), **settings)
     assert torch.equal(plain, model.sample(labels, SeededNoise([0, 1]), **settings))
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 1
 

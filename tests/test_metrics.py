@@ -5,6 +5,8 @@ import sys
 
 import numpy as np
 import pytest
+import torch
+from torch_fidelity.metric_prc import prc_features_to_metric
 
 from bench.metrics import METRICS, intervals, kid, latency, precision_recall, size
 from bench.metrics.inception_score import compute_inception_score, inception_score_interval
@@ -104,6 +106,16 @@ def test_inception_score_interval_is_about_the_spread_of_fresh_samples():
 def test_identical_sets_have_precision_and_recall_one():
     features = cloud(100, 0)
     assert precision_recall.compute_precision_recall(features, features) == (1, 1)
+
+
+@pytest.mark.parametrize(("num_generated", "num_reference"), [(10, 7), (101, 99), (250, 130)])
+def test_precision_and_recall_are_torch_fidelitys_whatever_the_blocks(num_generated, num_reference, monkeypatch):
+    """The same shares to the image, with blocks of 50 that do and do not divide the sets; float32 features too."""
+    sides = cloud(num_generated, 0).astype(np.float32), 1.1 * cloud(num_reference, 1, shift=0.1).astype(np.float32)
+    tensors = (torch.from_numpy(side.astype(np.float64)) for side in sides)
+    found = prc_features_to_metric(*tensors, prc_neighborhood=3, save_cpu_ram=False, verbose=False)
+    monkeypatch.setattr(precision_recall, "ROWS_AT_ONCE", 50)
+    assert precision_recall.compute_precision_recall(*sides) == (found["precision"], found["recall"])
 
 
 def test_sets_far_apart_have_precision_and_recall_zero():

@@ -17,8 +17,8 @@ from bench.records import Record, UsageError
 from bench.report import render
 from bench.results import load_records
 from bench.run import LEDGER, WORK, run_plan
-from reference_models.checkpoints import FOLDER_VARIABLE
 from reference_models import dit
+from reference_models.checkpoints import FOLDER_VARIABLE
 from tests.toy import SPEC
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench import score
+from bench import reference_root, score
 from bench.datasets import digits
 from bench.features import Extractor, register
 from bench.metrics.fid import compute_statistics
@@ -144,6 +144,22 @@ def test_statistics_on_both_sides_need_no_extractor(tmp_path):
     assert result["metrics"]["fid"]["value"] == pytest.approx(5 + 5)  # |m|^2 + sum (2 - 1)^2
     assert result["metrics"]["fid"]["ci_low"] is None
     assert set(result["not_run"]) == {"kid", "inception_score", "precision", "recall"}
+
+
+def test_the_root_of_reference_statistics_is_kept_between_runs(tmp_path, monkeypatch):
+    """Scoring against an .npz of statistics keeps its root; scoring again reads it, with the same FID and interval."""
+    monkeypatch.setenv("ARBITER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(reference_root, "SMALLEST_KEPT", 1)
+    mu, sigma = compute_statistics(features_of("train").features)
+    np.savez(tmp_path / "reference.npz", mu=mu, sigma=sigma)
+
+    def scored():
+        return score.score_images(digits.load("heldout")[0][:200], tmp_path / "reference.npz", features="digits")
+
+    first = scored()
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    monkeypatch.setattr(reference_root, "square_root", None)  # nothing is made again
+    assert scored()["metrics"] == first["metrics"]
 
 
 def test_fewer_images_than_features_refuses_fid_alone(tmp_path, capsys):

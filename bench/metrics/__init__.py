@@ -5,7 +5,18 @@ Importing this imports neither torch nor scipy: the report does it.
 
 from __future__ import annotations
 
-from bench.metrics import feature_similarity, fid, inception_score, kid, latency, precision_recall, size
+from bench.metrics import (
+    captions,
+    feature_similarity,
+    fid,
+    inception_score,
+    kid,
+    latency,
+    precision_recall,
+    size,
+    vqa,
+    yes_no,
+)
 from bench.records import Metric
 
 METRICS: dict[str, Metric] = {
@@ -18,5 +29,8 @@ METRICS: dict[str, Metric] = {
         feature_similarity.METRIC,
         *latency.METRICS,
         *size.METRICS,
+        *captions.METRICS,
+        *vqa.METRICS,
+        *yes_no.METRICS,
     )
 }

@@ -34,6 +34,15 @@ def percentile(rounds_s: Sequence[float], percent: float) -> Measurement:
     )
 
 
+def composed_time(rounds_s: Sequence[float], error_s: float) -> Measurement:
+    """A composed time (metrics/stages.py): the median round; its interval is that of the rounds, or their range where
+    they are too few, widened by 1.96 standard errors of the composition, `error_s`."""
+    median = percentile(rounds_s, 50)
+    low = min(rounds_s) if median.ci_low is None else median.ci_low
+    high = max(rounds_s) if median.ci_high is None else median.ci_high
+    return Measurement(median.value, "s", max(0.0, low - 1.96 * error_s), high + 1.96 * error_s, median.n)
+
+
 def compute_throughput(rounds_s: Sequence[float], batch_size: int) -> Measurement:
     """Images per second at the median round."""
     median = percentile(rounds_s, 50)
@@ -52,8 +61,11 @@ def summarise(raw: Mapping[str, Any]) -> dict[str, Measurement]:
     found = {}
     if "latency" in raw:
         rounds_s = raw["latency"]["rounds_s"]
-        found["latency_s"] = percentile(rounds_s, 50)
-        found |= {f"latency_p{percent}_s": percentile(rounds_s, percent) for percent in PERCENTILES[1:]}
+        if raw["latency"].get("composed"):  # no round of the whole was timed: it has no percentiles
+            found["latency_s"] = composed_time(rounds_s, raw["latency"]["error_s"])
+        else:
+            found["latency_s"] = percentile(rounds_s, 50)
+            found |= {f"latency_p{percent}_s": percentile(rounds_s, percent) for percent in PERCENTILES[1:]}
     if "throughput" in raw:
         found["throughput_per_s"] = compute_throughput(raw["throughput"]["rounds_s"], raw["throughput"]["batch_size"])
     return {**found, **size.summarise(raw)}

@@ -14,6 +14,7 @@ from bench.formatting import number, quantity
 from bench.metrics import METRICS
 from bench.records import Measurement, Record
 from bench.report import charts
+from bench.report.drawing import Point
 from bench.report.method import audit_table, environment_tables, protocol_tables
 from bench.report.tables import COSTS, REAL_DATA, SCORES, SPEEDS, metric_table, rounds_column, score_table
 from bench.report.words import anchor, as_words
@@ -164,7 +165,7 @@ def engines(images: Sequence[Record]) -> str:
 
 def quality_points(
     images: Sequence[Record], timings: Sequence[Record], labels: Mapping[str, str], order: Mapping[str, int]
-) -> list[charts.Point]:
+) -> list[Point]:
     """Models whose FID and latency were measured with the same settings: quality and speed of the same outputs."""
     points = []
     for quality in images:
@@ -172,7 +173,7 @@ def quality_points(
             same = quality.model == speed.model and quality.settings == speed.settings
             if same and "fid" in quality.measurements and "latency_s" in speed.measurements:
                 fid, latency_s = (whiskers(r.measurements[m]) for r, m in ((quality, "fid"), (speed, "latency_s")))
-                points.append(charts.Point(labels[quality.file], order[quality.model], latency_s, fid))
+                points.append(Point(labels[quality.file], order[quality.model], latency_s, fid))
     return points
 
 

@@ -22,10 +22,13 @@ from bench.claims import CLAIMS, PUBLISHED_QUALITY, PUBLISHED_SPEED
 from bench.records import Claim, Comparison, Record, UsageError, Verdict
 from bench.report.measured import group_view
 from bench.report.sizes import size_view
+from bench.report.stamps import weights_of
+from bench.report.studies import studies_view
 from bench.report.tables import REAL_DATA
-from bench.report.words import BADGES, anchor, as_words, capital, prose
+from bench.report.words import anchor, as_words, badge_of, capital, prose
 from bench.results import latest, load_records, write_text
-from bench.verdict import METRIC_WORDS, judge, listed
+from bench.studies import STUDIES
+from bench.verdict import METRIC_WORDS, judge, listed, seeds_of
 
 HERE = Path(__file__).parent
 
@@ -88,7 +91,8 @@ def context(
     by_scale: dict[tuple[str, str], list[Record]] = {}  # scales never share a table
     for record in sorted(records, key=lambda record: (machine_of(record), order[record.model], record.file)):
         by_machine.setdefault(machine_of(record), []).append(record)
-        by_scale.setdefault((machine_of(record), str(record.protocol.get("scale", ""))), []).append(record)
+        if not record.protocol.get("study"):
+            by_scale.setdefault((machine_of(record), str(record.protocol.get("scale", ""))), []).append(record)
     groups = [group_view(machine, scale, group, order) for (machine, scale), group in sorted(by_scale.items())]
     judged = {name: [judge(claim, group) for claim in CLAIMS] for name, group in by_machine.items()}
     if not judged:
@@ -96,22 +100,34 @@ def context(
     claims = [
         claim_view(claim, {name: verdicts[i] for name, verdicts in judged.items()}) for i, claim in enumerate(CLAIMS)
     ]
+    studied = {name: [r for r in group if r.protocol.get("study")] for name, group in by_machine.items()}
+    weights = weights_of(records)
     smoke = sorted({record.model for record in records if record.protocol.get("quick")})
     return {
         "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
-        "title": ("SMOKE RUN: " if smoke else "") + "Do the headline claims hold?",
+        "title": "".join(f"{stamp}: " for stamp in ("SMOKE RUN" if smoke else "", weights.stamp) if stamp)
+        + "Do the headline claims hold?",
         "rendered": f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         "smoke": smoke,
+        "weights": weights,
         "summary": summary(judged, groups, bool(smoke)),
         "claims": claims,
         "machines": list(by_machine),
         "groups": groups,
+        "studies": [studies_view(name, by_machine[name], order) for name, found in studied.items() if found],
+        "all_studies": list(STUDIES.values()),
         "sizes": size_view(sizes, link_by_file),
         "not_run": not_run(claims),
         "num_records": len(given),
-        "failed": [record for record in given if record.status != "ok"],
+        "failed": [record for record in given if record.status != "ok" and not record.protocol.get("study")],
         "unreadable": unreadable,
-        "records": [record_view(record, link_by_file) for group in by_machine.values() for record in group],
+        "records": [
+            record_view(record, link_by_file)
+            for group in by_machine.values()
+            for record in group
+            if not record.protocol.get("study")
+        ],
+        "study_records": [record_view(record, link_by_file) for group in studied.values() for record in group],
         "published_quality": PUBLISHED_QUALITY,
         "published_speed": PUBLISHED_SPEED,
     }
@@ -134,7 +150,7 @@ def model_order(records: Iterable[Record]) -> dict[str, int]:
 
 def summary(judged: Mapping[str, list[list[Verdict]]], groups: Sequence[Mapping[str, Any]], smoke: bool) -> list[str]:
     """What was found, in plain words."""
-    if not groups:
+    if "" in judged:  # no machine
         return ["Nothing was measured yet: there is no record to judge. `python -m bench reproduce` makes them."]
     sentences, paper_sentences = [], []
     for name, pairs in judged.items():
@@ -202,16 +218,13 @@ def claim_view(claim: Claim, verdicts_by_machine: Mapping[str, Sequence[Verdict]
         run = {name: verdict for name, verdict in verdicts.items() if verdict.word != "not run"}
         alike = not run and len({verdict.reason for verdict in verdicts.values()}) == 1
         for name, verdict in list((run or verdicts).items())[: 1 if alike else None]:
-            style, sign = BADGES[verdict.word]
             rows.append(
                 {
                     "side": side,
                     "machine": "" if alike or len(verdicts_by_machine) == 1 else name,
-                    "word": verdict.word,
-                    "style": style,
-                    "sign": sign,
+                    **badge_of(verdict.word),
                     "reason": verdict.reason,
-                    "records": verdict.records,
+                    "records": rests_on(verdict),
                 }
             )
     return {
@@ -231,10 +244,26 @@ def claim_view(claim: Claim, verdicts_by_machine: Mapping[str, Sequence[Verdict]
     }
 
 
+def rests_on(verdict: Verdict) -> dict[str, list[str]]:
+    """The files a verdict rests on, each once, by model and protocol in words."""
+    found: dict[str, list[str]] = {}
+    for file in dict.fromkeys(verdict.records):
+        found.setdefault(file.split("/")[1].rsplit("--", 1)[0].replace("--", " "), []).append(file)
+    return found
+
+
 def question(side: Comparison) -> str:
     """What is asked in small."""
     metric = METRIC_WORDS.get(side.metric, side.metric)
     return f"Has {side.subject} {side.better} {metric} than {listed(side.baselines)}?"
+
+
+def seeds_named(record: Record) -> list[tuple[str, int]]:
+    """The seeds of a study's record, which tell it from others at its settings."""
+    if not record.protocol.get("study"):
+        return []
+    training_seed, seed = seeds_of(record)
+    return [("training seed", training_seed), ("sampling seed", seed)]
 
 
 def record_view(record: Record, link_by_file: Mapping[str, str]) -> dict[str, Any]:
@@ -248,6 +277,9 @@ def record_view(record: Record, link_by_file: Mapping[str, str]) -> dict[str, An
         "measured": datetime.fromisoformat(record.created_utc).astimezone(UTC).strftime("%Y-%m-%d %H:%M"),
         "commit": f"{str(commit)[:10]}{state}" if commit else "unknown",
         "wall": "–" if record.wall_s is None else f"{record.wall_s:.1f} s",
-        "settings": ", ".join(f"{name} {as_words(name, value)}" for name, value in sorted(record.settings.items())),
+        "settings": ", ".join(
+            f"{name} {as_words(name, value)}"
+            for name, value in (*sorted(record.settings.items()), *seeds_named(record))
+        ),
         "weights": str(record.inputs.get("weights_sha256") or "–")[:12],
     }

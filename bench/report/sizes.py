@@ -9,7 +9,7 @@ from typing import Any
 from bench.claims import SIZE_CLAIMS, SIZES, Published, PublishedSize, size_claims
 from bench.formatting import fixed
 from bench.records import Record
-from bench.report.words import BADGES
+from bench.report.words import badge_of
 from bench.verdict import judge, listed
 
 KINDS = {"num_params": "parameter counts", "flops": "counts of multiply-adds", "decoder_share": "decoder shares"}
@@ -44,16 +44,13 @@ def row_view(
     cells: dict[str, dict[str, str]] = {}
     for claim in size_claims(group, row):
         verdict = judge(claim, records)[0]
-        style, sign = BADGES[verdict.word]
         metric = claim.paper_scale.metric
         cells["flops" if metric == "flops" else "params"] = {
             "printed": claim.quote,
             "counted": "–" if verdict.value is None else as_printed(metric, verdict.value),
             "link": link_by_file.get(verdict.records[0], "") if verdict.records else "",
             "reason": verdict.reason,
-            "word": verdict.word,
-            "style": style,
-            "sign": sign,
+            **badge_of(verdict.word),
         }
     return {"model": row.model, "cells": [cells.get("params"), cells.get("flops")]}
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.formatting import Unit, display_unit, interval, number, quantity
+from bench.formatting import Unit, display_unit, fixed, interval, number, quantity
 from bench.metrics import METRICS
 from bench.records import Measurement, Record
 from bench.report.words import as_words
@@ -25,6 +25,8 @@ class Cell:
 
     text: str
     below: str = ""
+    heat: float | None = None  # 0 to 1: how strongly it is tinted; None: not at all
+    mark: str = ""  # why it stands out, in a word; "": it does not
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ class Table:
     columns: tuple[tuple[str, str], ...]  # heading, remark
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]  # label, cells; a single cell spans the row
     floor_rows: int = 0  # leading rows that are real data, not a model
+    first: str = "Model"  # heading of the labels
 
 
 def score_table(images: Sequence[Record], labels: Mapping[str, str], floor: Mapping[str, Measurement]) -> Table | None:
@@ -56,12 +59,16 @@ def metric_table(
     table = table_of(caption, metrics, rows, failures(records, labels), batch_remarks(records), parts(records, labels))
     if not extra:
         return table
-    heading, cells = extra(records, labels)
-    with_extra = tuple(
+    return with_column(table, *extra(records, labels))
+
+
+def with_column(table: Table, heading: tuple[str, str], cells: Mapping[str, Cell]) -> Table:
+    """The table with one column more; cells by label of their row."""
+    rows = tuple(
         (label, row if len(row) < len(table.columns) else (*row, cells.get(label, Cell("–"))))
         for label, row in table.rows
     )
-    return replace(table, columns=(*table.columns, heading), rows=with_extra)
+    return replace(table, columns=(*table.columns, heading), rows=rows)
 
 
 def batch_remarks(timings: Sequence[Record]) -> dict[str, str]:
@@ -135,4 +142,5 @@ def cell(measured: Measurement | None, unit: Unit, below: str = "") -> Cell:
     if measured is None:
         return Cell("–")
     bounds = (measured.value, measured.ci_low, measured.ci_high)
-    return Cell(number(*bounds, unit), interval(*bounds, unit) or below)
+    counted = measured.unit == METRICS["nfe"].unit and float(measured.value).is_integer()
+    return Cell(fixed(measured.value, 0) if counted else number(*bounds, unit), interval(*bounds, unit) or below)

@@ -10,8 +10,11 @@ from typing import Any
 from markupsafe import Markup
 
 from bench.formatting import quantity
+from bench.records import Word
 
-BADGES = {  # word of a verdict -> style of its badge, and a sign that does not rest on colour
+BADGES: dict[
+    Word, tuple[str, str]
+] = {  # word of a verdict -> style of its badge, and a sign that does not rest on colour
     "reproduced": ("yes", "✓"),
     "holds in small": ("yes", "✓"),
     "not reproduced": ("no", "✗"),
@@ -20,6 +23,12 @@ BADGES = {  # word of a verdict -> style of its badge, and a sign that does not 
     "not comparable": ("unlike", "≠"),
     "not run": ("none", "–"),
 }
+
+
+def badge_of(word: Word) -> dict[str, str]:
+    """A verdict's word with the style and the sign of its badge."""
+    style, sign = BADGES[word]
+    return {"word": word, "style": style, "sign": sign}
 
 
 def as_words(key: str, value: Any) -> str:

@@ -1,0 +1,118 @@
+"""JSON files as users hand them over: whatever is wrong with one is a single line that names the file and the place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bench.records import UsageError
+
+Id = int | str  # of an image or a question, as the file has it
+
+SHOWN_IDS = 5  # in a message
+
+
+def load_json(path: Path, role: str) -> Any:
+    """The content of a JSON file. A file of one JSON object per line (POPE's, though named .json) comes as a list.
+
+    role: what the file is to the caller, as "annotations"; it opens every message. Raises UsageError.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{role} {path}: not UTF-8 text, so not JSON (byte {error.start})") from error
+    except OSError as error:
+        raise UsageError(f"{role} {path}: {error.strerror or error}") from error
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise UsageError(f"{role} {path}: nested too deep") from error
+    except json.JSONDecodeError as error:
+        lines = text.split("\n")
+        if error.msg == "Extra data" and error.lineno > 1 and _is_object(lines[0]):
+            return [_load_line(line, number, path, role) for number, line in enumerate(lines, 1) if line.strip()]
+        raise UsageError(f"{role} {path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (json.JSONDecodeError, RecursionError):
+        return False
+
+
+def _load_line(line: str, number: int, path: Path, role: str) -> Any:
+    try:
+        return json.loads(line)
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{role} {path}: not JSON: {error.msg} at line {number} column {error.colno}") from error
+
+
+def check_list(data: Any, path: Path, role: str, expected: str) -> list[dict[str, Any]]:
+    """`data` as a list of objects; UsageError where it is something else or empty. expected: one entry, in words."""
+    if isinstance(data, dict):
+        held = ", ".join(list(data)[:SHOWN_IDS])
+        raise UsageError(f"{role} {path}: an object that holds {held or 'nothing'}; expected a list of {expected}")
+    if not isinstance(data, list):
+        raise UsageError(f"{role} {path}: a JSON {type(data).__name__}; expected a list of {expected}")
+    if not data:
+        raise UsageError(f"{role} {path}: an empty list; expected a list of {expected}")
+    for number, entry in enumerate(data):
+        if not isinstance(entry, dict):
+            raise UsageError(f"{role} {path}: entry {number} is a {type(entry).__name__}; expected {expected}")
+    return data
+
+
+def check_part(data: Any, part: str, path: Path, role: str, expected: str) -> list[dict[str, Any]]:
+    """The list `data[part]` of a file that is an object, as COCO's and VQA's are."""
+    if not isinstance(data, dict) or part not in data:
+        held = ", ".join(map(str, list(data)[:SHOWN_IDS])) if isinstance(data, dict) else f"a {type(data).__name__}"
+        raise UsageError(
+            f"{role} {path}: holds {held or 'nothing'}; expected an object with '{part}', a list of {expected}; "
+            "were two files swapped?"
+        )
+    return check_list(data[part], path, f"{role} ('{part}')", expected)
+
+
+def value(entry: dict[str, Any], key: str, kind: type | tuple[type, ...], number: Id, path: Path, role: str) -> Any:
+    """`entry[key]`, of this type; UsageError otherwise. number: of the entry, as messages name it."""
+    if key not in entry:
+        raise UsageError(f"{role} {path}: entry {number} lacks '{key}'; it holds {', '.join(map(str, entry))}")
+    found = entry[key]
+    if not isinstance(found, kind) or isinstance(found, bool):
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        raise UsageError(
+            f"{role} {path}: entry {number}: '{key}' is {json.dumps(found)[:40]}; "
+            f"expected {' or '.join(NAME_BY_TYPE[k] for k in kinds)}"
+        )
+    return found
+
+
+NAME_BY_TYPE: dict[type, str] = {
+    int: "an integer",
+    str: "a string",
+    list: "a list",
+    dict: "an object",
+    float: "a number",
+}
+
+
+def shown(ids: Iterable[Id]) -> str:
+    """The first ids, as a message lists them."""
+    ids = list(ids)
+    more = f", ... {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else ""
+    return ", ".join(repr(one) for one in ids[:SHOWN_IDS]) + more
+
+
+def check_unique(ids: Iterable[Id], path: Path, role: str, what: str) -> None:
+    """UsageError where an id comes twice."""
+    seen: set[Id] = set()
+    twice: dict[Id, None] = {}
+    for one in ids:
+        if one in seen:
+            twice[one] = None
+        seen.add(one)
+    if twice:
+        raise UsageError(f"{role} {path}: {len(twice)} {what} ids come more than once (first: {shown(twice)})")

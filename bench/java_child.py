@@ -1,0 +1,119 @@
+"""The process that talks to Java: pycocoevalcap's PTB tokenizer, METEOR or SPICE, run as a script by java_scorers.py.
+
+Reads {"task", "captions" or "references" and "candidates"} from stdin as JSON and writes {"result"} or {"error"} to
+stdout. pycocoevalcap's classes start Java as their own child and wait for it without limit; so this process ends what
+they started, and its parent may end it at any time. Imports nothing of the bench.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+STARTED: list[subprocess.Popen] = []
+
+
+class RecordedPopen(subprocess.Popen):
+    """Popen that is found again when all must end."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        STARTED.append(self)
+
+
+def elsewhere(module: Any, folder: str, names: tuple[str, ...]) -> None:
+    """Let a module of pycocoevalcap work in `folder`: it writes beside itself, where a user may not be allowed to."""
+    home = Path(module.__file__).parent
+    for name in names:
+        os.symlink(home / name, Path(folder, name))
+    module.__file__ = str(Path(folder, "module.py"))  # from which it takes its folder
+
+
+def tokenize(request: dict[str, Any], folder: str) -> list[str]:
+    """One tokenised caption per caption."""
+    from pycocoevalcap.tokenizer import ptbtokenizer
+
+    elsewhere(ptbtokenizer, folder, (ptbtokenizer.STANFORD_CORENLP_3_4_1_JAR,))
+    captions = request["captions"]
+    found = ptbtokenizer.PTBTokenizer().tokenize({i: [{"caption": text}] for i, text in enumerate(captions)})
+    if STARTED[-1].returncode or len(found) != len(captions):
+        raise RuntimeError(f"the tokenizer gave {len(found)} lines for {len(captions)} captions")
+    return [found[i][0] for i in range(len(captions))]
+
+
+def meteor(request: dict[str, Any], folder: str) -> dict[str, Any]:
+    """The corpus score and the statistics of each image, as the jar prints them."""
+    from pycocoevalcap.meteor.meteor import Meteor
+
+    lines: list[str] = []
+
+    class RecordedMeteor(Meteor):
+        def _stat(self, *pair: Any) -> str:
+            lines.append(super()._stat(*pair))
+            return lines[-1]
+
+        def __del__(self) -> None:
+            """Not to wait for a lock that a dead Java never releases; main ends what was started."""
+
+    scorer = RecordedMeteor()
+    value, _ = scorer.compute_score(
+        dict(enumerate(request["references"])), {i: [text] for i, text in enumerate(request["candidates"])}
+    )
+    return {"value": value, "statistics": [[float(number) for number in line.split()] for line in lines]}
+
+
+def spice(request: dict[str, Any], folder: str) -> list[float]:
+    """F of each image; NaN where SPICE gives none."""
+    from pycocoevalcap.spice import spice as module
+
+    elsewhere(module, folder, (module.SPICE_JAR, "lib"))
+    module.get_stanford_models = lambda: None  # nothing is downloaded while scoring
+    scorer = module.Spice()
+    _, scores = scorer.compute_score(
+        dict(enumerate(request["references"])), {i: [text] for i, text in enumerate(request["candidates"])}
+    )
+    return [score["All"]["f"] for score in scores]
+
+
+def stop(*_: Any) -> None:
+    raise SystemExit("asked to stop")
+
+
+def main() -> None:
+    signal.signal(signal.SIGTERM, stop)
+    answer_fd = os.dup(1)
+    os.dup2(2, 1)  # what the scorers print is no answer
+    subprocess.Popen = RecordedPopen  # type: ignore[misc]
+    answer: dict[str, Any]
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            request = json.load(sys.stdin)
+            task = {"tokenize": tokenize, "meteor": meteor, "spice": spice}[request["task"]]
+            answer = {"result": task(request, folder)}
+        except BaseException as error:
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for process in STARTED:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout=1 if "error" in answer else 0)  # what broke the talk may be its end, on its way
+            ended = process.poll()
+            process.kill()
+            process.wait()
+            if "error" in answer:
+                how = "was still running" if ended is None else f"ended with status {ended}"
+                said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
+                answer["error"] += f"; Java {how}{': ' + said.splitlines()[-1] if said else ''}"
+    with os.fdopen(answer_fd, "w", encoding="utf-8") as file:
+        json.dump(answer, file)
+    os._exit(0)  # past the destructors
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""`python -m bench score captions RESULTS.json --annotations COCO.json`: COCO's caption scores, with an audit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import environment, java_scorers
+from bench.datasets import coco_captions
+from bench.datasets.coco_captions import CaptionSet
+from bench.datasets.json_files import Id, shown
+from bench.datasets.texts import Text, check_ids
+from bench.metrics.captions import CaptionScores, compute_caption_scores, fallback_tokenize
+from bench.metrics.text_audit import audit_texts
+from bench.records import UsageError
+from bench.results import check_json_path
+from bench.score_output import finish
+from bench.score_text import file_protocol, measure_both, print_scores, text_protocol
+
+ONE_IMAGE = "CIDEr of one image is always 0: every word of it is in all the images there are"
+
+
+def score_captions(
+    results: Mapping[Id, Text], references: CaptionSet, *, spice: bool = False, subset: bool = False, seed: int = 0
+) -> dict[str, Any]:
+    """Score one caption per image; for the keys of the answer see score_text.py.
+
+    subset: score the images that have a result, though others have references. Raises UsageError where results and
+    references do not belong together, or where a reference is empty.
+    """
+    check_ids(results, references.captions_by_image, "image", subset=subset)
+    captions_by_image = {i: captions for i, captions in references.captions_by_image.items() if i in results}
+    _check_references(captions_by_image)
+    ids, texts = list(captions_by_image), [results[i] for i in captions_by_image]
+
+    protocol: dict[str, Any] = {"tokenizer": "PTB, by pycocoevalcap", "comparable": True}
+    warnings, not_run = [], {}
+    flat = [*(text.text for text in texts), *(caption for found in captions_by_image.values() for caption in found)]
+    try:
+        tokens = java_scorers.tokenize(flat)
+        java = java_scorers.find_java()
+        protocol["java"] = java.name if java else None
+    except java_scorers.JavaError as error:
+        tokens = [fallback_tokenize(caption) for caption in flat]
+        not_run["meteor"] = str(error)
+        protocol |= {"tokenizer": "fallback, not PTB", "comparable": False, "java": None}
+        warnings.append(f"not comparable with other caption scores: a fallback tokenizer stood in for PTB's ({error})")
+    if not any(tokens[len(ids) :]):
+        raise UsageError("no reference caption holds a word")
+    computed = _compute(tokens, [len(found) for found in captions_by_image.values()], not_run, spice=spice)
+    if len(ids) == 1:
+        warnings.append(ONE_IMAGE)
+
+    audit = audit_texts([text.text for text in texts], [text.finish for text in texts], ids)
+    metrics, without = measure_both(computed.scores, audit.degenerate, seed=seed)
+    counts = [len(found) for found in captions_by_image.values()]
+    return {
+        "metrics": metrics,
+        "without_degenerate": without,
+        "not_run": not_run,
+        "warnings": warnings + audit.summary["warnings"],
+        "audit": audit.summary,
+        "per_image": [
+            {
+                "image_id": image_id,
+                "caption": texts[i].text,
+                **{name: float(values[i]) for name, values in computed.per_image.items()},
+                "faults": list(audit.faults[i]),
+            }
+            for i, image_id in enumerate(ids)
+        ],
+        "protocol": {
+            "num_images": len(ids),
+            "num_references": sum(counts),
+            "references_per_image": [min(counts), max(counts)],
+            "subset": len(ids) < len(references.captions_by_image),
+            **protocol,
+            "cider_document_frequency": "of the references of these images, whichever are resampled or left out",
+            **text_protocol(list(computed.scores), over="images", seed=seed),
+        },
+        "environment": environment.describe(),
+    }
+
+
+def _compute(tokens: list[str], counts: list[int], not_run: dict[str, str], *, spice: bool) -> CaptionScores:
+    """All scores. tokens: a caption per image, then their references, so many of each image; not_run is added to."""
+    candidates = tokens[: len(counts)]
+    ends = np.cumsum(counts) + len(counts)
+    references = [tokens[end - count : end] for end, count in zip(ends, counts, strict=True)]
+    meteor = agreement = None
+    if "meteor" not in not_run:
+        try:
+            meteor = java_scorers.meteor(references, candidates)
+        except java_scorers.JavaError as error:
+            not_run["meteor"] = str(error)
+    if spice:
+        lacks = java_scorers.spice_lacks()
+        try:
+            agreement = None if lacks else java_scorers.spice(references, candidates)
+        except java_scorers.JavaError as error:
+            lacks = str(error)
+        if lacks:
+            not_run["spice"] = lacks
+    return compute_caption_scores(references, candidates, meteor=meteor, spice=agreement)
+
+
+def _check_references(captions_by_image: Mapping[Id, tuple[str, ...]]) -> None:
+    none = [image_id for image_id, captions in captions_by_image.items() if not captions]
+    blank = [image_id for image_id, captions in captions_by_image.items() if not all(c.strip() for c in captions)]
+    if none:
+        raise UsageError(f"{len(none)} of {len(captions_by_image)} images have no reference caption: {shown(none)}")
+    if blank:
+        raise UsageError(f"{len(blank)} of {len(captions_by_image)} images have an empty reference: {shown(blank)}")
+
+
+def score_and_print(
+    results: Path, *, annotations: Path, spice: bool = False, subset: bool = False, json_file: Path | None = None
+) -> None:
+    """What the command line does."""
+    from bench.console import console
+
+    check_json_path(json_file)
+    texts, references = coco_captions.load_results(results), coco_captions.load(annotations)
+    result = score_captions(texts, references, spice=spice, subset=subset)
+    result["protocol"] = {**file_protocol(results=results, annotations=annotations), **result["protocol"]}
+    title = f"{results.name} against {annotations.name}"
+    if not result["protocol"]["comparable"]:
+        title += " (fallback tokenizer: not comparable)"
+    print_scores(console(), title, result, counted="images")
+    finish(console(), result, json_file)
