@@ -59,9 +59,10 @@ def timed(benchmark, device) -> Callable[..., None]:
         one_round()
         rounds = int(duration_s / (time.perf_counter() - start))
         benchmark.pedantic(one_round, rounds=min(max(rounds, min_rounds), max_rounds), warmup_rounds=0, iterations=1)
-        seconds = benchmark.stats.stats.data
-        benchmark.extra_info |= {f"p{percent}_s": float(np.percentile(seconds, percent)) for percent in PERCENTILES}
-        benchmark.extra_info["device"] = device
+        if benchmark.enabled:  # not under --benchmark-disable
+            seconds = benchmark.stats.stats.data
+            benchmark.extra_info |= {f"p{percent}_s": float(np.percentile(seconds, percent)) for percent in PERCENTILES}
+            benchmark.extra_info["device"] = device
 
     return run
 

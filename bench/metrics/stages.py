@@ -3,7 +3,8 @@
 Composed times. A part is called N times, of which a sample ran; what a call that did not run would have taken is read
 off, linearly, between the calls that ran with the next fewer and the next more operations. Calls differ along a loop
 only by their shapes (MAR's known tokens, LlamaGen's position in the cache), so operations order them; where all calls
-are alike, every one takes the median.
+are alike, every one takes the mean. (The mean, not the median: what is composed is a sum, and the slow calls are part
+of it. A stall that hit one of few is left to the median over rounds.)
 
 Limits. A call cannot end before its operations are done and its weights are read: max(operations / fastest matrix
 product, bytes / fastest copy), both measured on the same machine. Activations, caches and the time between kernels are
@@ -50,7 +51,7 @@ def composed_s(flops: Sequence[float], seconds: Mapping[int, float]) -> tuple[fl
         for index in indices:
             groups.setdefault(work[index], []).append(seconds[index])
         levels = sorted(groups)
-        return float(np.interp(work, levels, [np.median(groups[level]) for level in levels]).sum())
+        return float(np.interp(work, levels, [np.mean(groups[level]) for level in levels]).sum())
 
     ends = {ran[0], ran[-1]}
     return total(ran), abs(total([*ends.union(ran[::2])]) - total([*ends.union(ran[1::2])])) / 2

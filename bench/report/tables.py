@@ -128,7 +128,8 @@ def table_of(
             continue
         cells = [cell(measurements.get(name), units[name], (below or {}).get((label, name), "")) for name in kept]
         if count:
-            counts = {m.n for m in measurements.values() if m.n is not None}
+            shown = [measurements[name].n for name in kept if name in measurements]
+            counts = {n for n in shown if n is not None}
             cells.append(Cell(" / ".join(f"{n:,}" for n in sorted(counts)) or "–"))
         body.append((label, tuple(cells)))
     return Table(caption, (*headings, *((("Images", ""),) if count else ())), tuple(body))
