@@ -187,13 +187,15 @@ def scenes_job(name: str, seed: int, device: str) -> Job:
                 asked.append(question.text)
                 answered.append(f"{question.text} {question.answer}")
         images = torch.from_numpy(np.stack([scene.image for scene in batch])).to(device)
-        latents = model.autoencoder.encode(images.float() / 127.5 - 1)
+        images = images.float() / 127.5 - 1
+        noise = torch.randn(images.shape, generator=generator, device=images.device)
+        latents, read = (model.autoencoder.encode(x) for x in (images, images + recipe.jitter * noise))
         tokens, prompts, texts = (
             tokenizer.tokenize(rows, length).to(device)
             for rows, length in zip((captions, asked, answered), (*lengths, lengths[1]), strict=True)
         )
         to_learn = (prompts == tokenizer.end_id).long()
-        return model.training_loss(latents, tokens, generator, questions=(texts, to_learn))
+        return model.training_loss(latents, tokens, generator, questions=(texts, to_learn), read=read)
 
     return Job(model, recipe, indices, loss)
 

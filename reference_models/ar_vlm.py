@@ -117,10 +117,11 @@ class ArVlm(ImageModel):
         tokens: Tensor,
         generator: torch.Generator | None = None,
         questions: tuple[Tensor, Tensor] | None = None,
+        read: Tensor | None = None,
     ) -> Tensor:
         """Next-token prediction: the mean over words (and ends) of captions, plus that of answers. It draws nothing.
 
-        tokens: (B, L)  questions: tokens and label mask, each (B * k, l): of k questions to each image, in turn.
+        tokens: (B, L)  read: latents to read in place of `latents`, e.g. of noised images  questions: tokens and label mask, each (B * k, l): of k questions to each image, in turn.
         """
         batch_size = len(tokens)
         texts = [tokens[:, None], *([] if questions is None else [questions[0].unflatten(0, (batch_size, -1))])]
@@ -130,7 +131,7 @@ class ArVlm(ImageModel):
         inputs = [F.pad(text[..., :-1], (1, 0), value=self.tokenizer.end_id) for text in texts]
         lengths = [text.shape[2] for text in texts for _ in range(text.shape[1])]
         embedded = [self.embed_text(rows) for text in inputs for rows in text.unbind(1)]
-        x = torch.cat([self.embed_image(latents), *embedded], dim=1)
+        x = torch.cat([self.embed_image(latents if read is None else read), *embedded], dim=1)
         features, _ = self.run(x, self.texts_mask(lengths, x.device))
         logits = self.head(features[:, self.num_patches :]).float()
         loss, start = logits.new_zeros(()), 0
@@ -226,7 +227,7 @@ SPECS: tuple[Spec, ...] = (
         scale="scenes",
         image_size=16,
         source="this project",
-        recipe=Recipe(num_steps=6000, lr=1e-3, warmup_steps=300),
+        recipe=Recipe(num_steps=8000, batch_size=32, lr=1e-3, warmup_steps=400, jitter=0.2),
         notes=("it reads images and paints none",),
     ),
 )

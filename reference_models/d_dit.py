@@ -278,9 +278,11 @@ class DDiT(ImageModel):
         label_mask: Tensor | None = None,
         text_weight: float = TEXT_WEIGHT,
         questions: tuple[Tensor, Tensor] | None = None,
+        read: Tensor | None = None,
     ) -> Tensor:
         """Both losses on one batch of captioned images.  tokens, label_mask: as in `text_loss`; None is all ones.
 
+        read: latents that the texts are read from, e.g. of noised images; None: `latents`, the ones painted.
         questions: tokens and label mask, each (B * k, l): of k questions with their answers to each image, in turn.
         Their text loss is added, as a mean over what is to be learnt: an answer is one word of many.
         """
@@ -295,12 +297,13 @@ class DDiT(ImageModel):
         u, noise = draw(torch.randn, batch_size).sigmoid(), draw(torch.randn, *latents.shape)
         image_loss = self.image_loss(latents, captions, u, noise)
         label_mask = torch.ones_like(tokens) if label_mask is None else label_mask
+        read = latents if read is None else read
         u, uniform = draw(torch.rand, batch_size), draw(torch.rand, batch_size, length)
-        loss = image_loss + text_weight * self.text_loss(latents, tokens, label_mask, u, uniform)
+        loss = image_loss + text_weight * self.text_loss(read, tokens, label_mask, u, uniform)
         if questions is not None:
             tokens, label_mask = questions
             u, uniform = draw(torch.rand, len(tokens)), draw(torch.rand, *tokens.shape)
-            asked_about = latents.repeat_interleave(len(tokens) // batch_size, 0)
+            asked_about = read.repeat_interleave(len(tokens) // batch_size, 0)
             text_loss = self.text_loss(asked_about, tokens, label_mask, u, uniform)
             loss = loss + text_weight * text_loss / label_mask.float().mean()
         return loss
@@ -528,6 +531,6 @@ SPECS: tuple[Spec, ...] = (
         scale="scenes",
         image_size=16,
         source="this project",
-        recipe=Recipe(num_steps=6000, batch_size=64, lr=2e-3, warmup_steps=300),
+        recipe=Recipe(num_steps=8000, batch_size=32, lr=1.5e-3, warmup_steps=400, jitter=0.2),
     ),
 )

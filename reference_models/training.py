@@ -32,7 +32,7 @@ class Recipe:
     weight_decay: float = 0.02
     ema_decay: float = 0.999
     grad_clip: float = 3.0  # largest gradient norm
-    jitter: float = 0.0  # deviation of noise on the images (in [-1, 1]) before each is tokenised; 0: tokenised once
+    jitter: float = 0.0  # deviation of noise on the images (in [-1, 1]) before they are tokenised or read
     start_from: str | None = None  # name of the digits model whose weights it is fine-tuned from
 
     def learning_rate(self, step: int) -> float:

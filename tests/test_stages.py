@@ -175,6 +175,15 @@ def test_a_composed_time_is_the_measured_one(loop):
     }
 
 
+def test_calls_too_short_to_be_worth_leaving_out_all_run(loop):
+    """From the second round on: the encoder's, of 1 to 40 us."""
+    stage_clock = StageClock(loop, painter(loop, 1, {}), SAMPLED)
+    assert [stage_clock.timed(i) for i in range(2)] == pytest.approx([sum(WHOLE_S.values())] * 2)
+    num_timed = [{part: len(calls) for part, calls in found.call_s.items()} for found in stage_clock.rounds]
+    assert [num["encode"] for num in num_timed] == [8, 40]
+    assert [num["paint"] for num in num_timed] == [8, 8]
+
+
 def test_the_check_of_composed_times_compares_them_with_measured_ones(loop):
     found = check_composed(loop, settings={}, min_rounds=6)
     assert found["ratio"]["value"] == pytest.approx(1)

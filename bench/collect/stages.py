@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from reference_models.spec import ImageModel
 
 SAMPLED = 8  # calls of each part that run where a time is composed
+SHORT_CALL_S = 1e-3  # leaving out a call that is shorter saves little, and cools the caches for the next
 
 
 @dataclass(frozen=True)
@@ -55,25 +56,29 @@ class StageClock:
         for part, indices in self.indices.items():
             num = len(indices) if self.stages[part] in ALWAYS_RUN or sampled is None else sampled
             self.timed_calls |= {indices[i] for i in sampled_calls(self.flops(part), num)}
-        # The call before a timed one runs too: it leaves the caches as the sampler would.
-        self.running = self.timed_calls | {index - 1 for index in self.timed_calls}
         self.rounds: list[Breakdown] = []
 
     def flops(self, part: str) -> list[int]:
         return [self.outline.calls[index].flops for index in self.indices[part]]
 
     def timed(self, round_idx: int) -> float:
-        """Seconds of a round: the sum of its stages."""
+        """Seconds of a round: the sum of its stages. After the first, parts whose calls are short run in full."""
         self.rounds.append(self.time_round(round_idx))
+        if len(self.rounds) == 1:
+            for part, seconds in self.rounds[0].call_s.items():
+                if statistics.median(seconds) < SHORT_CALL_S:
+                    self.timed_calls |= set(self.indices[part])
         return self.rounds[-1].whole_s
 
     def time_round(self, round_idx: int) -> Breakdown:
         seconds: list[float | None] = []  # of every call, None where it was left out
         left_out_s = 0.0
+        # The call before a timed one runs too: it leaves the caches as the sampler would.
+        running = self.timed_calls | {index - 1 for index in self.timed_calls}
 
         def handle(part: str, method: Callable[..., Any], args: Any, kwargs: Any) -> Any:
             nonlocal left_out_s
-            runs = len(seconds) in self.running
+            runs = len(seconds) in running
             synchronise(self.device)
             start = time.perf_counter()
             result = method(*args, **kwargs) if runs else self.twin.answer(part, args, kwargs)[-1]
