@@ -78,10 +78,10 @@ class SmallTextEncoder(WordTokenizer, TextEncoder):
         nn.Module.__init__(self)
         WordTokenizer.__init__(self, words)
         self.embed = nn.Embedding(self.vocab_size, text_size)
-        self.positions = nn.Parameter(0.02 * torch.randn(1, length, text_size))
+        self.positions = nn.Parameter(0.5 * torch.randn(1, length, text_size))
         self.blocks = nn.ModuleList(TransformerBlock(text_size, num_heads) for _ in range(depth))
         self.norm = nn.LayerNorm(text_size, eps=1e-6)
-        nn.init.normal_(self.embed.weight, std=0.02)
+        nn.init.normal_(self.embed.weight)  # with small ones the states forget which digit a word names
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.embed(tokens) + self.positions[:, : tokens.shape[1]]
