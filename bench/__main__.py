@@ -24,12 +24,23 @@ app = typer.Typer(
 )
 score_app = typer.Typer(help="Score images, captions or answers that already exist.", no_args_is_help=True)
 app.add_typer(score_app, name="score")
+export_app = typer.Typer(
+    help="Write a data set that is made here as files in the field's layouts.", no_args_is_help=True
+)
+app.add_typer(export_app, name="export")
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto (a GPU where there is one)")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="also write the numbers to this file")]
 ResultsDir = Annotated[Path, typer.Option("--results", help="folder of the records")]
+Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16")]
+ReadingModel = Annotated[str, typer.Argument(help="a model that reads images, see `bench list`")]
+ResultsFile = Annotated[Path, typer.Option(help="the results file; what made it is written beside it")]
+Steps = Annotated[int | None, typer.Option(min=1, help="text steps, instead of the authors' or the model's")]
+ReleasedFolder = Annotated[Path | None, typer.Option(help="released folder (diffusers), or weights of ours")]
+SkipUnreadable = Annotated[bool, typer.Option(help="leave out what is asked of images that cannot be read")]
 
 RESULTS, REPORT = Path("results"), Path("reports/index.html")
+INTERRUPTED = 130  # exit status
 
 
 def resolve_device(name: str) -> str:
@@ -65,7 +76,7 @@ def doctor() -> None:
 
 @app.command(epilog="Example: python -m bench plan --only transdiff-digits")
 def plan(
-    scale: Annotated[str, typer.Option(help="digits or imagenet-256")] = "digits",
+    scale: Annotated[str, typer.Option(help="digits, scenes or imagenet-256")] = "digits",
     only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
     quick: Annotated[bool, typer.Option(help="plan the smoke run")] = False,
     device: Device = "auto",
@@ -79,10 +90,10 @@ def plan(
 
 @app.command(epilog="Example: python -m bench reproduce --quick")
 def reproduce(
-    scale: Annotated[str, typer.Option(help="digits or imagenet-256")] = "digits",
+    scale: Annotated[str, typer.Option(help="digits, scenes or imagenet-256")] = "digits",
     only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
     quick: Annotated[bool, typer.Option(help="a smoke run, too small to judge by, and stamped so")] = False,
-    retrain: Annotated[bool, typer.Option(help="train every digits model anew first, and measure those")] = False,
+    retrain: Annotated[bool, typer.Option(help="train every model of the scale anew first, measure those")] = False,
     device: Device = "auto",
     results: ResultsDir = RESULTS,
     report: Annotated[Path, typer.Option(help="the report to write")] = REPORT,
@@ -145,19 +156,109 @@ def train(
 @app.command(epilog="Example: python -m bench generate transdiff-digits --num 100 --seed 0 --out samples")
 def generate(
     model: Annotated[str, typer.Argument(help="a model, see `bench list`")],
-    num: Annotated[int, typer.Option(min=1, help="number of images")],
     out: Annotated[Path, typer.Option(help="folder for 000000.png, 000001.png, ...")],
+    num: Annotated[int | None, typer.Option(min=1, help="number of images [default: one per prompt]")] = None,
+    prompts: Annotated[
+        Path | None, typer.Option(help="of models that paint from text: one per line, a JSON list, or COCO captions")
+    ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="images per call; changes no image")] = 50,
-    weights: Annotated[Path | None, typer.Option(help="weights file or released checkpoint")] = None,
+    weights: Annotated[Path | None, typer.Option(help="weights file, released checkpoint or released folder")] = None,
+    autoencoder: Annotated[Path | None, typer.Option(help="its released file, of models of paper size")] = None,
     device: Device = "auto",
+    dtype: Dtype = "float32",
 ) -> None:
-    """Paint images: image i has label i mod num_classes and depends on the seed and i alone. Resumable."""
+    """Paint images: image i has label i mod num_classes (or prompt i), depends on the seed and i alone. Resumable."""
     from bench.generate import generate_folder
 
     generate_folder(
-        model, num=num, seed=seed, out=out, batch_size=batch_size, weights=weights, device=resolve_device(device)
+        model,
+        num=num,
+        seed=seed,
+        out=out,
+        batch_size=batch_size,
+        weights=weights,
+        device=resolve_device(device),
+        dtype=dtype,
+        autoencoder=autoencoder,
+        prompts=prompts,
     )
+
+
+@app.command(
+    epilog="Example: python -m bench caption d-dit-512 --weights dual_diff_sd3_512_base "
+    "--annotations captions_val2014.json --images val2014 --out results.json"
+)
+def caption(
+    model: ReadingModel,
+    annotations: Annotated[Path, typer.Option(help="captions in COCO's layout, which name the images")],
+    images: Annotated[Path, typer.Option(help="folder of the images")],
+    out: ResultsFile,
+    limit: Annotated[int | None, typer.Option(min=1, help="the first so many images alone")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    steps: Steps = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="images per call; changes no caption")] = 16,
+    weights: ReleasedFolder = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    skip_unreadable: SkipUnreadable = False,
+) -> None:
+    """Caption the images of a data set, for `bench score captions`. Continues where it was interrupted."""
+    from bench import describe
+
+    options = describe.Options(
+        images=images,
+        out=out,
+        limit=limit,
+        seed=seed,
+        num_steps=steps,
+        batch_size=batch_size,
+        device=resolve_device(device),
+        dtype=dtype,
+        weights=weights,
+        skip_unreadable=skip_unreadable,
+    )
+    describe.caption(model, annotations, options)
+
+
+@app.command(
+    epilog="Example: python -m bench answer d-dit-512 --weights dual_diff_sd3_512_sft "
+    "--questions v2_OpenEnded_mscoco_val2014_questions.json --images val2014 --out answers.json"
+)
+def answer(
+    model: ReadingModel,
+    questions: Annotated[Path, typer.Option(help="the questions; of MME, the folder")],
+    out: ResultsFile,
+    images: Annotated[Path | None, typer.Option(help="folder of the images [default: of MME, its own]")] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="vqa-v2, okvqa, vizwiz, gqa, pope or mme [default: told from the questions]"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="the first so many questions alone")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    steps: Steps = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="questions per call; changes no answer")] = 16,
+    weights: ReleasedFolder = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    skip_unreadable: SkipUnreadable = False,
+) -> None:
+    """Answer the questions of a data set, for `bench score vqa`. Continues where it was interrupted."""
+    from bench import describe
+
+    options = describe.Options(
+        images=images or questions,
+        out=out,
+        limit=limit,
+        seed=seed,
+        num_steps=steps,
+        batch_size=batch_size,
+        device=resolve_device(device),
+        dtype=dtype,
+        weights=weights,
+        skip_unreadable=skip_unreadable,
+    )
+    describe.answer(model, questions, options, name=format_)
 
 
 @score_app.command(
@@ -216,6 +317,19 @@ def score_vqa(
     )
 
 
+@export_app.command("scenes", epilog="Example: python -m bench export scenes scenes --num 500 --split heldout")
+def export_scenes(
+    out: Annotated[Path, typer.Argument(help="a new folder")],
+    num: Annotated[int, typer.Option(min=1, help="number of scenes")] = 500,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    split: Annotated[str, typer.Option(help="heldout or train: whose scans they show")] = "heldout",
+) -> None:
+    """Images, captions (COCO), questions and answers (VQAv2) and yes/no questions (POPE) of scenes."""
+    from bench.datasets.scenes_files import export_and_print
+
+    export_and_print(out, num=num, seed=seed, split=split)
+
+
 @app.command("time", epilog="Example: python -m bench time transdiff-digits --against dit-digits --sweep --stages")
 def time_(
     models: Annotated[list[str], typer.Argument(help="models, see `bench list`")],
@@ -227,7 +341,7 @@ def time_(
     check_composed: Annotated[bool, typer.Option(help="compare composed times with measured ones")] = False,
     num_steps: Annotated[int | None, typer.Option(min=2, help="diffusion steps, instead of the paper's")] = None,
     device: Device = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or float16")] = "float32",
+    dtype: Dtype = "float32",
     compile_: Annotated[bool, typer.Option("--compile", help="compile the sampling steps")] = False,
     json_file: JsonFile = None,
 ) -> None:
@@ -283,12 +397,14 @@ def main() -> None:
     """Run the command line. Exit status: 0 done, 1 a check or a run failed, 2 the call is wrong."""
     try:
         status = app(standalone_mode=False) or 0
+        if status == INTERRUPTED:  # what typer makes of control-C
+            raise KeyboardInterrupt
     except UsageError as error:
         status = complain(error, 2)
     except (CheckFailed, FloatingPointError) as error:
         status = complain(error, 1)
     except KeyboardInterrupt:
-        status = complain("interrupted; run the same command again to continue", 130)
+        status = complain("interrupted; run the same command again to continue", INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 1

@@ -41,9 +41,11 @@ def findings() -> Iterator[Row]:
     yield ("SPICE", spice_lacks() or "yes", "score captions --spice")
     yield _package("diffusers", "Stable Diffusion autoencoders, D-DiT folders", "pip install 'arbiter-bench[official]'")
     yield _package("transformers", "D-DiT's text encoder (T5)", "pip install 'arbiter-bench[official]'")
-    digits = [name for name, spec in specs().items() if spec.scale == "digits"]
-    shipped = [name for name in digits if shipped_weights(name)]
-    yield ("digits weights", f"{len(shipped)} of {len(digits)} models: {', '.join(shipped)}", "tox -e reproduce")
+    for scale, unlocks in (("digits", "tox -e reproduce"), ("scenes", "python -m bench reproduce --scale scenes")):
+        models = [name for name, spec in specs().items() if spec.scale == scale]
+        shipped = [name for name in models if shipped_weights(name)]
+        found = f"{len(shipped)} of {len(models)} models" + (f": {', '.join(shipped)}" if shipped else "")
+        yield (f"{scale} weights", found, unlocks)
 
 
 def print_doctor() -> None:

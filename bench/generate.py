@@ -1,15 +1,21 @@
-"""Generate a folder of images: one PNG per image, resumable, by any number of processes (torchrun)."""
+"""Generate a folder of images: one PNG per image, resumable, by any number of processes (torchrun).
+
+From prompts, `prompts.json` beside the images holds what each was painted from: [{"file_name", "prompt"}, ...].
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bench.collect.images import batches, generate_batch
 from bench.console import progress
+from bench.datasets.prompts import load_prompts
+from bench.loading import check_prompts, file_sha256, load_model
 from bench.records import UsageError
 from bench.results import plain, write_json
 
@@ -17,62 +23,68 @@ if TYPE_CHECKING:
     from reference_models.spec import ImageModel, Spec
 
 MANIFEST = "generated-by.json"  # beside the images: what they are, so that another run does not mix with them
+PROMPTS = "prompts.json"
 
 
-def file_sha256(path: Path) -> str:
-    """Hash of a file, or of the names and sizes of a folder's files."""
-    if path.is_dir():
-        digest = hashlib.sha256()
-        for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
-        return digest.hexdigest()
-    with open(path, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def asked_prompts(spec: Spec, prompts: Path | None, num: int | None) -> list[str] | None:
+    """The first `num` prompts of a file, None for a model of class labels. UsageError where they do not fit it."""
+    if spec.network.conditioned_on == "labels":
+        if prompts is not None:
+            raise UsageError(f"{spec.name} paints from class labels: leave out --prompts")
+        if num is None:
+            raise UsageError(f"{spec.name} paints from class labels: pass --num, the number of images")
+        return None
+    if prompts is None:
+        raise UsageError(f"{spec.name} paints from prompts: pass --prompts FILE")
+    found = load_prompts(prompts)
+    if num is not None and num > len(found):
+        raise UsageError(f"--num {num}: {prompts} holds {len(found)} prompts")
+    return found[:num]
 
 
-def load_model(name: str, *, weights: Path | None, device: str, dtype: str = "float32") -> tuple[ImageModel, str]:
-    """(model, sha256 of its weights). Digits weights are shipped; any other model needs `weights`."""
-    import torch
+def paint(model: ImageModel, indices: list[int], seed: int, prompts: list[str] | None) -> np.ndarray:
+    """The images of these indices, uint8 (B, 3, H, W): of their prompts, or of the labels i mod num_classes."""
+    from reference_models.noise import image_seeds
 
-    from reference_models import build, find, load_official
-    from reference_models.checkpoints import shipped_weights
-
-    spec = find(name)
-    require_labels(spec)
-    shipped = shipped_weights(name)
-    torch_dtype = getattr(torch, dtype)
-    if spec.scale == "digits":
-        path = weights or shipped
-        if path is None:
-            raise UsageError(
-                f"{name} has no shipped weights: train it (python -m bench train {name}) and pass --weights FILE"
-            )
-        return build(name, weights=path, device=device, dtype=torch_dtype), file_sha256(path) if path.exists() else ""
-    if weights is None:
-        where = f" (released at {spec.official.repository}, {spec.official.file})" if spec.official else ""
-        raise UsageError(f"{name} needs its released weights: pass --weights FILE{where}")
-    return load_official(name, weights, device=device, dtype=torch_dtype), file_sha256(weights)
-
-
-def require_labels(spec: Spec) -> None:
-    """UsageError for a model that does not paint from class labels."""
-    if spec.network.conditioned_on != "labels":
-        raise UsageError(
-            f"{spec.name} paints from {spec.network.conditioned_on}, not from class labels: not measured here yet"
-        )
+    if prompts is None:
+        return generate_batch(model, indices, seed, {})
+    asked: Any = [prompts[i] for i in indices]
+    return model.generate(asked, image_seeds(seed, indices)).cpu().numpy()
 
 
 def generate_folder(
-    name: str, *, num: int, seed: int, out: Path, batch_size: int, weights: Path | None, device: str
+    name: str,
+    *,
+    num: int | None,
+    seed: int,
+    out: Path,
+    batch_size: int,
+    weights: Path | None,
+    device: str,
+    dtype: str = "float32",
+    autoencoder: Path | None = None,
+    prompts: Path | None = None,
 ) -> None:
     """Write `out`/000000.png ... Existing images are kept; a folder of another run is refused."""
     from PIL import Image
 
+    from reference_models import find
+
+    asked = asked_prompts(find(name), prompts, num)
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if device == "cuda" and "LOCAL_RANK" in os.environ:
         device = f"cuda:{os.environ['LOCAL_RANK']}"
-    model, weights_sha256 = load_model(name, weights=weights, device=device)
+    model, weights_sha256 = load_model(name, weights=weights, device=device, dtype=dtype, autoencoder=autoencoder)
     identity: dict[str, Any] = {"model": name, "seed": seed, "weights_sha256": weights_sha256, **model.spec.sampling}
+    if dtype != "float32":
+        identity["dtype"] = dtype
+    if asked is not None and prompts is not None:
+        if not model.network_evaluations():
+            raise UsageError(f"{name} reads images and paints none; see `python -m bench caption --help`")
+        check_prompts(model, asked, f"prompts {prompts}")
+        identity["prompts_sha256"] = file_sha256(prompts)
+        num = len(asked)
+    assert num is not None  # asked_prompts has seen to it
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out}: is a file, expected a folder")
     out.mkdir(parents=True, exist_ok=True)
@@ -85,6 +97,8 @@ def generate_folder(
         raise UsageError(f"--out {out}: holds images that this command did not make; choose another folder")
     else:
         write_json(identity, manifest)
+    if asked is not None:
+        write_json([{"file_name": f"{i:06d}.png", "prompt": prompt} for i, prompt in enumerate(asked)], out / PROMPTS)
 
     missing = [i for i in range(rank, num, world) if not (out / f"{i:06d}.png").exists()]
     total = len(range(rank, num, world))
@@ -92,7 +106,7 @@ def generate_folder(
         bar.update(total - len(missing))
         for batch in batches(len(missing), batch_size):
             indices = missing[batch.start : batch.stop]
-            for i, image in zip(indices, generate_batch(model, indices, seed, {}), strict=True):
+            for i, image in zip(indices, paint(model, indices, seed, asked), strict=True):
                 temporary = out / f".{i:06d}.{os.getpid()}.tmp"
                 Image.fromarray(image.transpose(1, 2, 0)).save(temporary, format="PNG")
                 os.replace(temporary, out / f"{i:06d}.png")

@@ -10,6 +10,7 @@ from bench.claims import CLAIMS
 from bench.console import console
 from bench.datasets import DATASETS
 from bench.datasets.question_formats import FORMATS
+from bench.datasets.scenes_files import WHAT
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
 from bench.studies import STUDIES
@@ -46,5 +47,6 @@ def print_inventory() -> None:
     show("Protocols", ["name", "scale", "collects", "metrics"], protocols)
     studies = [(study.name, str(len(study.runs)), study.question) for study in STUDIES.values()]
     show("Studies", ["name", "runs", "question"], studies)
-    show("Data sets", ["name", "what it is"], list(DATASETS.items()))
+    made = {"scenes": f"{WHAT}; written out by `python -m bench export scenes`"}
+    show("Data sets", ["name", "what it is"], list((DATASETS | made).items()))
     show("Text files that can be scored", ["layout", "what is measured"], list(TEXT_LAYOUTS.items()))

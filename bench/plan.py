@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.console import console
+from bench.environment import memory_bytes
 from bench.protocols import PROTOCOLS
 from bench.protocols import quick as quick_protocol
-from bench.records import Claim, Record, RunSpec, UsageError
+from bench.records import Claim, Comparison, Protocol, Record, RunSpec, UsageError
 from bench.results import load_records, plain
 from bench.retrain import weights_of
 from bench.studies import STUDIES, runs_of
+
+if TYPE_CHECKING:
+    from reference_models.spec import Spec
 
 REAL_DATA = "real-data"  # the run that measures held-out scans against training scans: no model
 WORK = ".work"  # inside the results folder, ignored by git: unfinished samples, and the list of records measured here
 RETRAINED = "retrained"  # folder inside the results folder for what retrained weights give
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
+SMALL = ("digits", "scenes")  # scales whose weights are trained and shipped here
 SCALES = tuple(dict.fromkeys(protocol.scale for protocol in PROTOCOLS.values() if protocol.collects != "sizes"))
 
 
@@ -51,7 +59,7 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
             raise UsageError(f"model {name!r} is of scale {find(name).scale}, not {scale}")
     chosen = {name: spec for name, spec in specs().items() if not only or name in only}
     names = [name for name, spec in chosen.items() if spec.scale == scale]
-    paper_sizes = [name for name, spec in chosen.items() if spec.scale not in ("digits", "scenes")]
+    paper_sizes = [name for name, spec in chosen.items() if spec.scale not in SMALL]
     protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale and not p.study]
     protocols += [p for p in PROTOCOLS.values() if p.collects == "sizes"]
     results = results / QUICK if quick else results
@@ -59,19 +67,56 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
 
     runs = []
     for protocol in protocols:
-        models = paper_sizes if protocol.collects == "sizes" else names
-        if protocol.collects == "images" and protocol.reference.startswith("digits"):
+        models = paper_sizes if protocol.collects == "sizes" else [n for n in names if _can(chosen[n], protocol)]
+        if protocol.collects == "paintings" or (
+            protocol.collects == "images" and protocol.reference.startswith("digits")
+        ):
             models = [REAL_DATA, *models]
-        for name in models:
-            runs.append(_planned(RunSpec(name, protocol), device, results / WORK, previous))
+        for spec in _specs_of(protocol, models, only):
+            if not (protocol.sampled_calls and device.startswith("cuda")):  # a GPU paints whole images
+                runs.append(_planned(spec, device, results / WORK, previous))
     return Plan(scale, device, results, tuple(runs))
+
+
+def _specs_of(protocol: Protocol, models: Sequence[str], only: Sequence[str]) -> Iterator[RunSpec]:
+    """The runs of a protocol: of these models, or of those among them that its claims name."""
+    for name in models:
+        spec = RunSpec(name, protocol, baselines=_baselines_of(name, protocol))
+        if protocol.collects == "ratios" and not spec.baselines:
+            continue
+        if not protocol.claimed_only or only or _answers(spec):
+            yield spec
+
+
+def _baselines_of(model: str, protocol: Protocol) -> tuple[str, ...]:
+    """The models than which a claim calls `model` faster, where the protocol times ratios."""
+    if protocol.collects != "ratios":
+        return ()
+    sides = [side for claim in CLAIMS for side in _sides(claim) if _is_ratio(side, model, protocol)]
+    return tuple(dict.fromkeys(name for side in sides for name in side.baselines))
+
+
+def _is_ratio(side: Comparison, model: str, protocol: Protocol) -> bool:
+    return (side.metric, side.scale, side.subject) == ("latency_s", protocol.scale, model)
+
+
+def _sides(claim: Claim) -> list[Comparison]:
+    return [side for side in (claim.paper_scale, claim.in_small) if side is not None]
 
 
 def make_study_plan(names: tuple[str, ...] | list[str], *, device: str, results: Path) -> Plan:
     """The runs of these studies (all where none is named), each once. UsageError for an unknown study."""
     previous, _ = load_records([results])
     runs = [_planned(run, device, results / WORK, previous) for run in runs_of(names or STUDIES)]
-    return Plan("digits", device, results, tuple(runs))
+    scales = dict.fromkeys(run.spec.protocol.scale for run in runs)
+    return Plan(" and ".join(scales), device, results, tuple(runs))
+
+
+def _can(spec: Spec, protocol: Protocol) -> bool:
+    """Whether a model reads images, or paints prompts, where that is what a protocol collects."""
+    if protocol.collects in ("captions", "answers"):
+        return hasattr(spec.network, "say")
+    return protocol.collects != "paintings" or bool(spec.sampling)  # a reader has no settings of painting
 
 
 def _planned(spec: RunSpec, device: str, work: Path, previous: list[Record]) -> PlannedRun:
@@ -85,21 +130,25 @@ def _planned(spec: RunSpec, device: str, work: Path, previous: list[Record]) -> 
         and record.wall_s
         and all(record.settings.get(name) == value for name, value in spec.settings.items())
     ]
-    answers = tuple(c.id for c in (*CLAIMS, *SIZE_CLAIMS) if spec.protocol.name in _protocols_naming(c, spec.model))
-    return PlannedRun(spec, answers, _lacking(spec, device, work), costs[-1] if costs else None)
+    return PlannedRun(spec, _answers(spec), _lacking(spec, device, work), costs[-1] if costs else None)
 
 
-def _protocols_naming(claim: Claim, model: str) -> set[str]:
-    """Names of the protocols under which a claim compares this model."""
-    sides = (claim.paper_scale, claim.in_small)
-    return {side.protocol for side in sides if side is not None and model in (side.subject, *side.baselines)}
+def _answers(spec: RunSpec) -> tuple[str, ...]:
+    """Ids of the claims that rest on a run."""
+    return tuple(c.id for c in (*CLAIMS, *SIZE_CLAIMS) if any(_rests_on(side, spec) for side in _sides(c)))
+
+
+def _rests_on(side: Comparison, spec: RunSpec) -> bool:
+    if spec.protocol.collects == "ratios":
+        return _is_ratio(side, spec.model, spec.protocol)
+    return spec.protocol.name in (side.protocol, side.stand_in) and spec.model in (side.subject, *side.baselines)
 
 
 def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
     from reference_models import find
 
     lacks, name, protocol = [], spec.model, spec.protocol
-    if name != REAL_DATA and protocol.scale == "digits" and weights_of(spec, work) is None:
+    if name != REAL_DATA and protocol.scale in SMALL and weights_of(spec, work) is None:
         lacks.append(
             f"weights of training seed {protocol.training_seed}: python -m bench study training-seeds"
             if protocol.training_seed
@@ -113,8 +162,22 @@ def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
     if "imagenet-statistics" in protocol.needs:
         lacks.append(f"reference statistics {protocol.reference}")
     if "gpu" in protocol.needs and not device.startswith("cuda"):
-        lacks.append("a CUDA GPU")
+        command = f": python -m bench reproduce --scale {protocol.scale} --only {name} --device cuda"
+        lacks.append("a CUDA GPU" + (command if protocol.needs == ("gpu",) else ""))
+    if protocol.scale in SMALL:
+        untrained = [other for other in spec.baselines if weights_of(replace(spec, model=other), work) is None]
+        lacks += [f"weights of {other}: python -m bench train {other}" for other in untrained]
+    if protocol.sampled_calls and _memory_bytes(spec) > (memory_bytes() or math.inf):
+        lacks.append(f"{_memory_bytes(spec) / 1e9:.0f} GB of memory")
     return tuple(lacks)
+
+
+def _memory_bytes(spec: RunSpec) -> float:
+    """The weights of the model and of the largest of its baselines, in float32, and as much again for their work."""
+    from reference_models import find
+
+    num_params = [find(name).num_params or 0.0 for name in (spec.model, *spec.baselines)]
+    return 2 * 4 * (num_params[0] + max(num_params[1:], default=0.0))
 
 
 def print_plan(plan: Plan) -> None:

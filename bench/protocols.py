@@ -8,11 +8,24 @@ from bench.records import Protocol
 
 QUALITY = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")
 COST = ("throughput_per_s", "nfe")  # of painting those images
-SPEED = ("latency_s", "throughput_per_s", "peak_memory_bytes", "num_params", "flops", "nfe")
+SPEED = ("latency_s", "throughput_per_s", "peak_memory_bytes", "num_params", "flops", "nfe", "decoder_time_share")
+COMPOSED = ("latency_s", "peak_memory_bytes", "num_params", "flops", "nfe", "decoder_time_share")
 
 # The digits networks are so small that a second thread costs more in waiting than it brings, and on a busy machine
 # several times more; one thread gives the same speed on any number of cores.
 DIGITS_THREADS = 1
+
+# Scores on the scenes scale: what pycocoevalcap's scorers and VQAv2's and POPE's evaluators give, and our own checks.
+CAPTIONS = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider", "caption_accuracy")
+ANSWERS = (
+    *("vqa_accuracy", "vqa_accuracy_yes_no", "vqa_accuracy_number", "vqa_accuracy_other"),
+    *("pope_accuracy", "pope_precision", "pope_recall", "pope_f1", "pope_yes_ratio"),
+)
+PAINTINGS = (
+    *("scene_accuracy", "scene_single_object", "scene_two_objects", "scene_counting", "scene_colours"),
+    *("scene_position", "scene_attribution"),
+)
+READING = ("texts_per_s", "nfe")  # the cost of a text
 
 QUICK_IMAGES = 80  # of a smoke run: class-balanced, and enough for the covariance of 64 features
 
@@ -55,6 +68,73 @@ PROTOCOLS: dict[str, Protocol] = {
             min_duration_s=2.0,
             num_threads=DIGITS_THREADS,
         ),
+        # Each model of which a claim says that it is faster, against those that the claim names, in the same rounds.
+        Protocol(
+            name="digits-ratios",
+            scale="digits",
+            collects="ratios",
+            metrics=("latency_s",),
+            latency_batch_size=1,
+            min_rounds=10,
+            min_duration_s=1.0,
+            num_threads=DIGITS_THREADS,
+        ),
+        # Held-out scenes, the same for all: one caption each, all questions of each, one painting each.
+        Protocol(
+            name="scenes-captions",
+            scale="scenes",
+            collects="captions",
+            metrics=CAPTIONS + READING,
+            num_images=500,
+            reference="scenes-heldout",
+            batch_size=16,
+            num_threads=DIGITS_THREADS,
+        ),
+        Protocol(
+            name="scenes-answers",
+            scale="scenes",
+            collects="answers",
+            metrics=ANSWERS + READING,
+            num_images=500,
+            reference="scenes-heldout",
+            batch_size=16,
+            num_threads=DIGITS_THREADS,
+        ),
+        Protocol(
+            name="scenes-paintings",
+            scale="scenes",
+            collects="paintings",
+            metrics=PAINTINGS + COST,
+            num_images=500,
+            features="digits",
+            reference="scenes-heldout",
+            batch_size=50,
+            num_threads=DIGITS_THREADS,
+        ),
+        # At other numbers of steps: fewer scenes (about ten questions each, so still fewer of those), and without
+        # METEOR, whose Java takes longer than all the rest.
+        Protocol(
+            name="scenes-captions-study",
+            scale="scenes",
+            collects="captions",
+            metrics=(*(name for name in CAPTIONS if name != "meteor"), *READING),
+            num_images=200,
+            reference="scenes-heldout",
+            batch_size=16,
+            num_threads=DIGITS_THREADS,
+            study=True,
+        ),
+        Protocol(
+            name="scenes-answers-study",
+            scale="scenes",
+            collects="answers",
+            metrics=ANSWERS + READING,
+            num_images=100,
+            reference="scenes-heldout",
+            batch_size=16,
+            num_threads=DIGITS_THREADS,
+            study=True,
+        ),
         # The papers' protocol: 50 images per class, torch-fidelity on ADM's reference statistics (as TransDiff, MAR).
         Protocol(
             name="imagenet-256-quality",
@@ -77,6 +157,51 @@ PROTOCOLS: dict[str, Protocol] = {
             min_rounds=10,
             min_duration_s=10.0,
             needs=("gpu",),
+        ),
+        Protocol(
+            name="imagenet-256-ratios",
+            scale="imagenet-256",
+            collects="ratios",
+            metrics=("latency_s",),
+            latency_batch_size=1,
+            min_rounds=10,
+            min_duration_s=10.0,
+            needs=("gpu",),
+        ),
+        # RAR's table 5: images per second in batches of 128.
+        Protocol(
+            name="imagenet-256-batch-128",
+            scale="imagenet-256",
+            collects="timings",
+            metrics=SPEED,
+            latency_batch_size=1,
+            throughput_batch_size=128,
+            min_rounds=5,
+            min_duration_s=10.0,
+            claimed_only=True,
+            needs=("gpu",),
+        ),
+        # The same sizes where a whole image takes minutes: composed of three calls of each part and the exact counts.
+        Protocol(
+            name="imagenet-256-composed",
+            scale="imagenet-256",
+            collects="composed",
+            metrics=COMPOSED,
+            latency_batch_size=1,
+            min_rounds=2,
+            min_duration_s=0.0,
+            sampled_calls=3,
+            claimed_only=True,
+        ),
+        Protocol(
+            name="imagenet-256-composed-ratios",
+            scale="imagenet-256",
+            collects="ratios",
+            metrics=("latency_s",),
+            latency_batch_size=1,
+            min_rounds=6,  # fewer pairs bound no median (metrics/ratios.py)
+            min_duration_s=0.0,
+            sampled_calls=3,
         ),
         # Counts on the meta device: exact, and without weights or a GPU, so that a run of any scale takes them along.
         Protocol(

@@ -43,11 +43,17 @@ class Comparison:
     metric: str  # a metric key, as "fid"
     subject: str  # model name
     baselines: tuple[str, ...] = ()  # model names; the subject must beat each of them
-    protocol: str = ""  # name in PROTOCOLS whose records answer it
+    protocol: str = ""  # name in PROTOCOLS whose records answer it; "": `commands` alone do
     scale: str = ""  # scale of that protocol, as "digits"
     better: Literal["lower", "higher"] = "lower"  # which side of the baselines the claim puts the subject on
     needs: tuple[str, ...] = ()  # what a run needs that a clone does not hold, in words
+    stand_in: str = ""  # protocol whose composed times speak, and say so, where `protocol` has no record
+    hardware: str = ""  # what a printed number was measured on, as it stands in a GPU's name ("A100"); "": not stated
     units_per_printed: float = 1.0  # how many units of the metric make one unit of the printed number
+    margin: float = 0.0  # share of a baseline's score that the subject may fall short of it; 0: it must be better
+    settings: Mapping[str, Any] = field(default_factory=dict)  # sampling settings of the subject; {}: as in its records
+    baseline_settings: Mapping[str, Any] = field(default_factory=dict)  # the same of the baselines
+    commands: tuple[str, ...] = ()  # what measures it, in order; (): `reproduce` at its scale
 
 
 @dataclass(frozen=True)
@@ -77,9 +83,9 @@ class Protocol:
 
     name: str  # as "digits-quality"
     scale: str  # "digits", "imagenet-256", ...; "paper-size": every model that a paper prints
-    collects: Literal["images", "timings", "sizes"]
+    collects: Literal["images", "timings", "sizes", "composed", "ratios", "captions", "answers", "paintings"]
     metrics: tuple[str, ...]  # metric keys
-    num_images: int = 0  # generated images; class-balanced: image i has label i mod num_classes
+    num_images: int = 0  # generated images; class-balanced: image i has label i mod num_classes. Of scenes: how many
     seed: int = 0  # image i's seed is a hash of (seed, i)
     training_seed: int = 0  # of the training run whose weights are measured; 0: those in use (shipped or retrained)
     features: str = ""  # feature extractor
@@ -91,6 +97,8 @@ class Protocol:
     min_duration_s: float = 1.0  # timed seconds at least
     dtype: str = "float32"
     num_threads: int | None = None  # processor threads of the networks; None: torch's own choice
+    sampled_calls: int = 0  # calls of each part of a network that run where times are composed; 0: all run
+    claimed_only: bool = False  # of its scale only the models that a claim names under it, and those asked for by name
     quick: bool = False  # a smoke run, too small to judge anything by
     study: bool = False  # run by `bench study`, not by `reproduce`
     needs: tuple[str, ...] = ()  # what must be there: "weights", "imagenet", "cuda", ...
@@ -103,6 +111,7 @@ class RunSpec:
     model: str
     protocol: Protocol
     settings: Mapping[str, Any] = field(default_factory=dict)  # sampling settings that differ from the spec's
+    baselines: tuple[str, ...] = ()  # models that are timed beside it, round by round
 
 
 # -- what comes out ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Train many digits models at once: `bench reproduce --retrain`, and the further training seeds of a study.
+"""Train many small models at once: `bench reproduce --retrain`, and the further training seeds of a study.
 
 Each training is a `python -m bench train` of its own on one processor thread, as many at a time as there are
 processors (on a GPU one). What a model is made from - its tokenizer, the model it is fine-tuned from - comes before it.
@@ -141,13 +141,13 @@ def train_all(names: Iterable[str], *, seed: int, folder: Path, device: str) -> 
 
 
 def retrain_for(scale: str, only: Sequence[str], results: Path, device: str) -> None:
-    """Train every digits model (or those of `only`) into `results`, and let this process use them."""
-    from bench.plan import WORK
+    """Train every model of a small scale (or those of `only`) into `results`, and let this process use them."""
+    from bench.plan import SMALL, WORK
     from reference_models import specs
     from reference_models.checkpoints import FOLDER_VARIABLE
 
-    if scale != "digits":
-        raise UsageError(f"--retrain trains models of the digits scale, not of {scale}")
+    if scale not in SMALL:
+        raise UsageError(f"--retrain trains models of the scales {' and '.join(SMALL)}, not of {scale}")
     folder = results / WORK / "weights"
     names = [
         name for name, spec in specs().items() if spec.scale == scale and spec.recipe and (not only or name in only)

@@ -15,8 +15,14 @@ from typing import Any
 import torch
 
 from bench import environment
-from bench.generate import file_sha256, load_model
+from bench.generate import file_sha256
+from bench.measure.answers import measure_answers
+from bench.measure.captions import measure_captions
+from bench.measure.composed import measure_composed
 from bench.measure.images import measure_images, measure_real_data
+from bench.measure.models import build_for
+from bench.measure.paintings import measure_paintings, measure_real_scenes
+from bench.measure.ratios import measure_ratios
 from bench.measure.sizes import measure_sizes
 from bench.measure.timings import measure_timings
 from bench.metrics import METRICS
@@ -24,11 +30,21 @@ from bench.plan import REAL_DATA, WORK, Plan, PlannedRun
 from bench.records import CheckFailed, Record, RunSpec
 from bench.results import is_current, load_records, save_record, write_json
 from bench.retrain import origin, weights_of
+from bench.studies import settings_of
 
 LEDGER = "measured-here.json"
 MEASURE: dict[str, Callable[[Any, RunSpec, dict[str, Any], Path], dict[str, Any]]] = {  # by what a protocol collects
     "images": measure_images,
     "timings": measure_timings,
+    "composed": measure_composed,
+    "ratios": measure_ratios,
+    "captions": measure_captions,
+    "answers": measure_answers,
+    "paintings": measure_paintings,
+}
+MEASURE_REAL: dict[str, Callable[[RunSpec], dict[str, Any]]] = {  # the same of real images, without a model
+    "images": measure_real_data,
+    "paintings": measure_real_scenes,
 }
 
 
@@ -49,6 +65,8 @@ def run_inputs(spec: RunSpec, device: str, work: Path) -> dict[str, Any]:
     """What the numbers of a run depend on. A record with equal inputs is not measured again."""
     from reference_models import find
 
+    baselines = {name: code_sha256(find(name).network) for name in spec.baselines}
+
     weights = None if spec.model == REAL_DATA else weights_of(spec, work)
     return json.loads(
         json.dumps(
@@ -62,6 +80,7 @@ def run_inputs(spec: RunSpec, device: str, work: Path) -> dict[str, Any]:
                 "metric_versions": {name: METRICS[name].version for name in spec.protocol.metrics},
                 "torch": environment.versions().get("torch"),
                 "machine": environment.machine(device),
+                **({"baselines": baselines} if baselines else {}),
             }
         )
     )
@@ -105,14 +124,13 @@ def run_one(planned: PlannedRun, inputs: dict[str, Any], device: str, work: Path
         if spec.protocol.num_threads is not None:
             torch.set_num_threads(spec.protocol.num_threads)
         if spec.model == REAL_DATA:
-            found = measure_real_data(spec)
+            found = MEASURE_REAL[spec.protocol.collects](spec)
         elif spec.protocol.collects == "sizes":
             found = measure_sizes(spec)
         else:
-            weights = weights_of(spec, work)
-            model, _ = load_model(spec.model, weights=weights, device=device, dtype=spec.protocol.dtype)
+            model = build_for(spec.model, spec.protocol, device, work)
             found["family"] = model.spec.family
-            found["settings"] = {**model.spec.sampling, **spec.settings}
+            found["settings"] = settings_of(spec)
             found |= MEASURE[spec.protocol.collects](model, spec, inputs, work)
     except (CheckFailed, RuntimeError, FloatingPointError) as error:
         status, reason = "failed", " ".join(f"{error}".split())

@@ -24,10 +24,17 @@ ONE_IMAGE = "CIDEr of one image is always 0: every word of it is in all the imag
 
 
 def score_captions(
-    results: Mapping[Id, Text], references: CaptionSet, *, spice: bool = False, subset: bool = False, seed: int = 0
+    results: Mapping[Id, Text],
+    references: CaptionSet,
+    *,
+    meteor: bool = True,
+    spice: bool = False,
+    subset: bool = False,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """Score one caption per image; for the keys of the answer see score_text.py.
 
+    meteor, spice: those two as well, by their Java programs, of which METEOR's takes 10 s and more
     subset: score the images that have a result, though others have references. Raises UsageError where results and
     references do not belong together, or where a reference is empty.
     """
@@ -50,13 +57,13 @@ def score_captions(
         warnings.append(f"not comparable with other caption scores: a fallback tokenizer stood in for PTB's ({error})")
     if not any(tokens[len(ids) :]):
         raise UsageError("no reference caption holds a word")
-    computed = _compute(tokens, [len(found) for found in captions_by_image.values()], not_run, spice=spice)
+    counts = [len(found) for found in captions_by_image.values()]
+    computed = _compute(tokens, counts, not_run, with_meteor=meteor, with_spice=spice)
     if len(ids) == 1:
         warnings.append(ONE_IMAGE)
 
     audit = audit_texts([text.text for text in texts], [text.finish for text in texts], ids)
     metrics, without = measure_both(computed.scores, audit.degenerate, seed=seed)
-    counts = [len(found) for found in captions_by_image.values()]
     return {
         "metrics": metrics,
         "without_degenerate": without,
@@ -85,18 +92,20 @@ def score_captions(
     }
 
 
-def _compute(tokens: list[str], counts: list[int], not_run: dict[str, str], *, spice: bool) -> CaptionScores:
+def _compute(
+    tokens: list[str], counts: list[int], not_run: dict[str, str], *, with_meteor: bool, with_spice: bool
+) -> CaptionScores:
     """All scores. tokens: a caption per image, then their references, so many of each image; not_run is added to."""
     candidates = tokens[: len(counts)]
     ends = np.cumsum(counts) + len(counts)
     references = [tokens[end - count : end] for end, count in zip(ends, counts, strict=True)]
     meteor = agreement = None
-    if "meteor" not in not_run:
+    if with_meteor and "meteor" not in not_run:
         try:
             meteor = java_scorers.meteor(references, candidates)
         except java_scorers.JavaError as error:
             not_run["meteor"] = str(error)
-    if spice:
+    if with_spice:
         lacks = java_scorers.spice_lacks()
         try:
             agreement = None if lacks else java_scorers.spice(references, candidates)

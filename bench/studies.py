@@ -1,9 +1,9 @@
-"""STUDIES: questions that one measurement per model cannot answer, each a set of runs of the digits scale.
+"""STUDIES: questions that one measurement per model cannot answer, each a set of runs of the digits or scenes scale.
 
     python -m bench study trade-off        (or several names; continues where it was interrupted)
 
-All of them generate and score as `digits-quality` does, and keep the time that painting took: a point of one study that
-another asks for too is measured once.
+Those of the digits scale generate and score as `digits-quality` does, and keep the time that painting took: a point of
+one study that another asks for too is measured once.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from itertools import product
 from typing import Any
 
 from bench.protocols import PROTOCOLS
-from bench.records import RunSpec, UsageError
+from bench.records import Protocol, RunSpec, UsageError
 
-PROTOCOL = PROTOCOLS["digits-study"]
+DIGITS = PROTOCOLS["digits-study"]
 
 TRAINING_SEEDS = (0, 1, 2)  # 0: the shipped weights
 SAMPLING_SEEDS = (0, 1)
@@ -45,16 +45,16 @@ class Study:
     runs: tuple[RunSpec, ...]
 
 
-def grid(model: str, **values: Iterable[Any]) -> Iterator[RunSpec]:
+def grid(model: str, protocol: Protocol = DIGITS, **values: Iterable[Any]) -> Iterator[RunSpec]:
     """The runs of a model at every combination of these settings, the others as its spec has them."""
     for combination in product(*values.values()):
-        yield RunSpec(model, PROTOCOL, dict(zip(values, combination, strict=True)))
+        yield RunSpec(model, protocol, dict(zip(values, combination, strict=True)))
 
 
 def seeds(model: str, sampling_seeds: Iterable[int] = SAMPLING_SEEDS, **settings: Any) -> Iterator[RunSpec]:
     """The runs of a model at every training seed and sampling seed."""
     for training_seed, seed in product(TRAINING_SEEDS, sampling_seeds):
-        yield RunSpec(model, replace(PROTOCOL, training_seed=training_seed, seed=seed), settings)
+        yield RunSpec(model, replace(DIGITS, training_seed=training_seed, seed=seed), settings)
 
 
 STUDIES: dict[str, Study] = {
@@ -112,6 +112,19 @@ STUDIES: dict[str, Study] = {
                 ),  # further pictures of one network say little
             ),
         ),
+        Study(
+            "text-steps",
+            "Text steps",
+            "How many steps of masked diffusion does a caption need, how many an answer, and what does skipping save?",
+            tuple(
+                run
+                for protocol in (PROTOCOLS["scenes-captions-study"], PROTOCOLS["scenes-answers-study"])
+                for run in (
+                    *grid("d-dit-digits", protocol, num_steps=(1, 2, 4, 8, 16, 32, 64), cached=(True,)),
+                    *grid("d-dit-digits", protocol, num_steps=(4, 16, 64), cached=(False,)),
+                )
+            ),
+        ),
     )
 }
 
@@ -132,7 +145,14 @@ def runs_of(names: Iterable[str]) -> list[RunSpec]:
 
 
 def run_key(run: RunSpec) -> tuple[Any, ...]:
+    settings = tuple(sorted(map(str, settings_of(run).items())))
+    return run.model, run.protocol.name, run.protocol.training_seed, run.protocol.seed, settings
+
+
+def settings_of(run: RunSpec) -> Settings:
+    """All settings in force: of reading images in runs that collect texts, of painting in others."""
     from reference_models import find
 
-    settings = {**find(run.model).sampling, **run.settings}
-    return run.model, run.protocol.training_seed, run.protocol.seed, tuple(sorted(map(str, settings.items())))
+    spec = find(run.model)
+    usual = spec.network.reading() if run.protocol.collects in ("captions", "answers") else spec.sampling  # type: ignore[attr-defined]
+    return {**usual, **run.settings}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,15 +10,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from bench import environment
-from bench.collect.clock import once
-from bench.collect.footing import footing
 from bench.collect.machine_limits import measure_limits
-from bench.collect.pairs import time_pairs
-from bench.collect.stages import SAMPLED, StageClock, check_composed, collect_composed, collect_stages
-from bench.collect.timings import best_batch, collect_timings, load, painter
-from bench.metrics.footing import not_comparable
+from bench.collect.ratios import Side, collect_ratios
+from bench.collect.stages import SAMPLED, check_composed, collect_composed, collect_stages
+from bench.collect.timings import best_batch, collect_timings, load
 from bench.metrics.latency import summarise
-from bench.metrics.ratios import MIN_PAIRS, ratio_of_medians, widened
+from bench.metrics.ratios import MIN_PAIRS
 from bench.records import CheckFailed, UsageError
 from bench.results import check_json_path, write_json
 from bench.timing_tables import COMPOSED_WITHIN, print_timings
@@ -155,38 +151,10 @@ def compare_at(
     model: ImageModel, baseline: ImageModel, batch_sizes: tuple[int, int], mode: str, timing: Timing
 ) -> dict[str, Any]:
     """One ratio of images per second, `model` over `baseline`, and what it rests on. Keys: results/README.md."""
-    device = str(model.device)
-    sides = {"model": (model, batch_sizes[0]), "baseline": (baseline, batch_sizes[1])}
-    footings = {
-        name: footing(side, {**side.spec.sampling, **timing.settings}, batch_size=size)
-        for name, (side, size) in sides.items()
-    }
-    found: dict[str, Any] = {
-        "model": model.spec.name,
-        "baseline": baseline.spec.name,
-        "mode": mode,
-        "footing": footings,
-        "not_comparable": not_comparable(footings["model"], footings["baseline"], mode),
-    }
-    if found["not_comparable"]:
-        return found
-    paints = {name: painter(side, size, timing.settings) for name, (side, size) in sides.items()}
-    clocks = {name: StageClock(sides[name][0], paint, SAMPLED) for name, paint in paints.items() if timing.compose}
-
-    def timed(name: str) -> Callable[[int], float]:
-        if timing.compose:
-            return clocks[name].timed
-        return lambda round_idx: once(paints[name], device, round_idx)
-
-    pairs = time_pairs(
-        {name: timed(name) for name in sides}, device=device, **(COMPOSED_PAIRS if timing.compose else ROUNDS)
-    )
-    per_image_s = {name: [s / sides[name][1] for s in rounds] for name, rounds in pairs["rounds_s"].items()}
-    times = ratio_of_medians(per_image_s["baseline"], per_image_s["model"])
-    if timing.compose:
-        shares = [statistics.median(r.error_s / r.whole_s for r in clock.rounds) for clock in clocks.values()]
-        times = widened(times, sum(share**2 for share in shares) ** 0.5)
-    return {**found, "composed": timing.compose, "ratio": asdict(times), **pairs}
+    subject, other = (Side(side, size) for side, size in zip((model, baseline), batch_sizes, strict=True))
+    sampled, rounds = (SAMPLED, COMPOSED_PAIRS) if timing.compose else (None, ROUNDS)
+    (ratio,) = collect_ratios(subject, [other], mode=mode, settings=timing.settings, sampled=sampled, **rounds)
+    return ratio
 
 
 def json_content(

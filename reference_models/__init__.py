@@ -97,15 +97,26 @@ def load_official(
     Every key of the file must be used and every parameter filled; otherwise CheckpointError lists missing and
     unexpected keys and suggests the model that fits. ema: take the EMA weights where the file has both.
     autoencoder: the released file of its autoencoder; None leaves it with random weights.
+    A folder that holds a whole pipeline (diffusers: `transformer`, `vae`, `text_encoder`, `tokenizer`) brings its own
+    autoencoder and text encoder.
     """
     from reference_models.autoencoders import build_autoencoder
-    from reference_models.checkpoints import load_into, read_state
+    from reference_models.checkpoints import CheckpointError, load_into, read_state
+    from reference_models.text_encoders import T5Text
 
     spec = find(name)
     state = read_state(path, ema=ema)
     model = build(name, weights=None)
     load_into(model, model.from_official_state(state), str(path), hint=lambda: _fitting(state))
     model = model.to(device=device, dtype=dtype)
+    if Path(path, "text_encoder").is_dir():
+        encoder = T5Text(path, dtype=model.dtype).to(device)
+        expected = spec.config["vocab_size"]
+        if encoder.vocab_size != expected:
+            raise CheckpointError(f"weights {path}: a tokenizer of {encoder.vocab_size} tokens; expected {expected}")
+        model.attach_text_encoder(encoder)  # type: ignore[operator]
+    if autoencoder is None and Path(path, "vae").is_dir():
+        autoencoder = Path(path, "vae")
     model.attach(
         spec, lambda: build_autoencoder(spec.autoencoder, weights=autoencoder, device=model.device, dtype=model.dtype)
     )

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from reference_models.layers import Mlp, merge_heads, split_heads
 from reference_models.noise import SeededNoise
-from reference_models.spec import ImageModel, Spec
+from reference_models.spec import Spec
 from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS, WordTokenizer
+from reference_models.texts import ReadsImages, Said, read_said
 from reference_models.training import Recipe
 
 Cache = list[tuple[Tensor, Tensor]]  # of each block: keys and values (B, H, positions so far, D / H)
@@ -46,7 +47,7 @@ class Block(nn.Module):
         return x + self.mlp(self.norm2(x)), (k, v)
 
 
-class ArVlm(ImageModel):
+class ArVlm(ReadsImages):
     """Words after an image."""
 
     conditioned_on: ClassVar[str] = "prompts"
@@ -68,9 +69,9 @@ class ArVlm(ImageModel):
         self.text_length, self.question_length, self.num_patches = text_length, question_length, num_patches
         vocab_size = len(self.tokenizer.words) + 1  # no mask
         self.patch_embed = nn.Linear(in_channels, hidden_size)
-        self.patch_positions = nn.Parameter(0.02 * torch.randn(num_patches, hidden_size))
+        self.patch_positions = nn.Parameter(0.5 * torch.randn(num_patches, hidden_size))
         self.embed = nn.Embedding(vocab_size, hidden_size)  # the end token also begins a text
-        self.positions = nn.Parameter(0.02 * torch.randn(text_length, hidden_size))
+        self.positions = nn.Parameter(0.5 * torch.randn(text_length, hidden_size))
         self.blocks = nn.ModuleList(Block(hidden_size, num_heads) for _ in range(depth))
         self.norm = nn.LayerNorm(hidden_size)
         self.head = nn.Linear(hidden_size, vocab_size)
@@ -78,8 +79,8 @@ class ArVlm(ImageModel):
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        for weight in (self.embed.weight, self.head.weight):
-            nn.init.normal_(weight, std=0.02)
+        nn.init.normal_(self.embed.weight)
+        nn.init.normal_(self.head.weight, std=0.02)
 
     # -- the network ---------------------------------------------------------------------------------------------------
     def embed_image(self, latents: Tensor) -> Tensor:
@@ -121,7 +122,8 @@ class ArVlm(ImageModel):
     ) -> Tensor:
         """Next-token prediction: the mean over words (and ends) of captions, plus that of answers. It draws nothing.
 
-        tokens: (B, L)  read: latents to read in place of `latents`, e.g. of noised images  questions: tokens and label mask, each (B * k, l): of k questions to each image, in turn.
+        tokens: (B, L)  read: latents to read in place of `latents`, e.g. of noised images
+        questions: tokens and label mask, each (B * k, l): of k questions to each image, in turn.
         """
         batch_size = len(tokens)
         texts = [tokens[:, None], *([] if questions is None else [questions[0].unflatten(0, (batch_size, -1))])]
@@ -152,7 +154,7 @@ class ArVlm(ImageModel):
         raise ValueError(f"{self.spec.name} reads images and paints none; it has describe(images, prompts, seeds)")
 
     @torch.inference_mode()
-    def describe(
+    def say(  # type: ignore[override]  # its settings by name
         self,
         images: Tensor,
         prompts: Sequence[str],
@@ -160,7 +162,7 @@ class ArVlm(ImageModel):
         *,
         temperature: float = 0.0,
         length: int | None = None,
-    ) -> list[str]:
+    ) -> list[Said]:
         """What each image of uint8 (B, 3, H, W) adds to its prompt: an answer to a question, a caption to "".
 
         temperature: 0 takes the most probable word, 1 draws as the model believes (by `seeds`).
@@ -176,8 +178,9 @@ class ArVlm(ImageModel):
         given = self.tokenizer.tokenize(prompts, max(limits)).to(self.device)
         latents = self.autoencoder.encode(images.to(self.device).float() / 127.5 - 1)
         filled = self._continue(latents, given, temperature, SeededNoise(seeds, self.device))
-        rows = zip(filled.tolist(), (given != self.tokenizer.end_id).sum(1).tolist(), limits, strict=True)
-        return [self.tokenizer.decode(torch.tensor(row[start:limit])) for row, start, limit in rows]
+        starts = (given != self.tokenizer.end_id).sum(1).tolist()
+        rows = zip(filled.cpu(), starts, limits, strict=True)
+        return [self._said(row[start:limit]) for row, start, limit in rows]
 
     def _continue(self, latents: Tensor, given: Tensor, temperature: float, noise: SeededNoise) -> Tensor:
         """Tokens (B, L): those of the prompts, what comes after them, end tokens. One evaluation per position."""
@@ -199,6 +202,12 @@ class ArVlm(ImageModel):
                 break
             features, cache = self.run(self.embed_text(filled[:, position : position + 1], position + 1), None, cache)
         return filled
+
+    def _said(self, tokens: Tensor) -> Said:
+        """Evaluations: of the image, and one per token up to the first end, the first one's with the prompt."""
+        ends = (tokens == self.tokenizer.end_id).nonzero()
+        num_tokens = int(ends[0]) + 1 if len(ends) else len(tokens)
+        return read_said(self.tokenizer, tokens, {"image": 1, "words": num_tokens})
 
     @staticmethod
     def _choose(logits: Tensor, temperature: float, uniform: Tensor) -> Tensor:

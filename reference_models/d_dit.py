@@ -28,8 +28,9 @@ from reference_models import masked_text
 from reference_models.checkpoints import rename
 from reference_models.layers import Mlp, TimestepEmbedder, merge_heads, modulate, sincos_2d, split_heads
 from reference_models.noise import Noise, SeededNoise
-from reference_models.spec import ImageModel, Official, Spec, to_uint8
+from reference_models.spec import Official, Spec
 from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS, SmallTextEncoder, TextEncoder, Tokenizer
+from reference_models.texts import ReadsImages, Said, read_said
 from reference_models.training import Recipe
 
 NUM_TRAIN_STEPS = 1000  # the network's timesteps are 1000 sigma
@@ -99,7 +100,7 @@ class JointBlock(nn.Module):
         return image, text
 
 
-class DDiT(ImageModel):
+class DDiT(ReadsImages):
     """Velocity of images given text, logits of text given images.
 
     text_encoder: tokens (B, L) -> states (B, L, text_size); a submodule only where it is trained along.
@@ -337,10 +338,19 @@ class DDiT(ImageModel):
         return x_t
 
     def sample_text(
-        self, latents: Tensor, tokens: Tensor, noise: Noise, *, num_steps: int = 64, ancestral: bool = False
-    ) -> Tensor:
+        self,
+        latents: Tensor,
+        tokens: Tensor,
+        noise: Noise,
+        *,
+        num_steps: int = 64,
+        cached: bool = True,
+        ancestral: bool = False,
+    ) -> tuple[Tensor, Tensor]:
         """tokens (B, L) with every mask filled, given clean latents (B, C, h, w). The rest is the prompt, and stays.
 
+        Also how often the network was evaluated for each (B,).
+        cached: skip the steps that reveal nothing; the texts are the same without, and cost num_steps + 1 evaluations.
         ancestral: draw as the authors do, V uniforms per position and step; the same law, slower (see masked_text).
         """
         tokens, image = tokens.clone(), self.embed_image(latents)
@@ -354,8 +364,9 @@ class DDiT(ImageModel):
             vocab_size = self.text_head.out_features
             rounds = masked_text.ancestral_rounds(tokens, self.mask_id, num_steps, vocab_size, noise)
         else:
-            rounds = masked_text.reveal_rounds(tokens, self.mask_id, num_steps, noise)
-        return masked_text.sample(predict, tokens, self.mask_id, rounds)
+            rounds = masked_text.reveal_rounds(tokens, self.mask_id, num_steps, noise, cached=cached)
+        evaluations = masked_text.sample(predict, tokens, self.mask_id, rounds)
+        return tokens, evaluations
 
     def network_evaluations(self, *, num_steps: int = 28, cfg_scale: float = 7.0, **settings: Any) -> dict[str, int]:
         """For one image. A caption costs one evaluation of each per step that reveals something."""
@@ -370,7 +381,8 @@ class DDiT(ImageModel):
         """Images, uint8 (B, 3, H, W), one per prompt; image i depends on `prompts[i]`, `seeds[i]` and the settings.
 
         prompts: texts, or their states (B + 1, L, text_size), the empty caption's last.
-        `settings` override the spec's `sampling`. Raises ValueError where an argument does not fit.
+        `settings` override the spec's `sampling`. Raises ValueError where an argument does not fit, FloatingPointError
+        where an image comes out NaN or infinite.
         """
         states = prompts if isinstance(prompts, Tensor) else self._states(prompts)
         if len(states) != len(seeds) + 1:
@@ -380,7 +392,7 @@ class DDiT(ImageModel):
             raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; known: {', '.join(sorted(self.spec.sampling))}")
         noise = SeededNoise(seeds, self.device)
         latents = self.sample_images(states[:-1], states[-1:], noise, **{**self.spec.sampling, **settings})
-        return to_uint8(self.autoencoder.decode(latents))  # type: ignore[operator]
+        return self.finished(self.autoencoder.decode(latents))  # type: ignore[operator]
 
     def _states(self, prompts: Sequence[str]) -> Tensor:
         """States (B + 1, L, text_size) of the prompts and of the empty caption."""
@@ -389,24 +401,26 @@ class DDiT(ImageModel):
         return self.encode_text(self._encoder().tokenize([*prompts, ""], self.text_length).to(self.device))
 
     @torch.inference_mode()
-    def describe(
+    def say(  # type: ignore[override]  # its settings by name
         self,
         images: Tensor,
         prompts: Sequence[str],
         seeds: Sequence[int],
         *,
         num_steps: int = 64,
+        cached: bool = True,
         length: int | None = None,
-    ) -> list[str]:
+    ) -> list[Said]:
         """What each image of uint8 (B, 3, H, W) adds to its prompt: an answer to a question, a caption to "".
 
+        num_steps, cached: as in `sample_text`.
         length: tokens of prompt and text together; None is `text_length`, for questions `question_length`. A text ends
         before its first end token, so it may be empty; one without is whole (the authors' script then drops its last
         letter).
         """
         if not len(images) == len(prompts) == len(seeds):
             raise ValueError(f"one prompt and seed per image: got {len(images)}, {len(prompts)} and {len(seeds)}")
-        encoder, texts = self._encoder(), [""] * len(prompts)
+        encoder, texts = self._encoder(), [Said("", "end-first", {})] * len(prompts)
         lengths = [length or (self.question_length if prompt else self.text_length) for prompt in prompts]
         for size in sorted(set(lengths)):
             rows = [i for i, of_row in enumerate(lengths) if of_row == size]
@@ -414,9 +428,10 @@ class DDiT(ImageModel):
             asked = (tokens == encoder.end_id).cumsum(1) > 0  # as the authors' script; their pipeline keeps an end
             latents = self.autoencoder.encode(images[rows].to(self.device).float() / 127.5 - 1)  # type: ignore[operator]
             noise = SeededNoise([seeds[i] for i in rows], self.device)
-            filled = self.sample_text(latents, tokens.masked_fill(asked, self.mask_id), noise, num_steps=num_steps)
-            for i, row, where in zip(rows, filled.cpu(), asked.cpu(), strict=True):
-                texts[i] = encoder.decode(row[where])
+            masked = tokens.masked_fill(asked, self.mask_id)
+            filled, counts = self.sample_text(latents, masked, noise, num_steps=num_steps, cached=cached)
+            for i, row, where, count in zip(rows, filled.cpu(), asked.cpu(), counts.tolist(), strict=True):
+                texts[i] = read_said(encoder, row[where], {"denoiser": count, "text_encoder": count})
         return texts
 
     # -- the authors' layout -------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ Two plans for sampling, of one law:
 - `reveal_rounds` draws first *when* each position is revealed, which no prediction has a say in, and asks the network
   only then. The authors reuse predictions while nothing changes ("ddpm_cache"), at batch size 1. Here no prediction is
   made that is not used: a sample costs one evaluation per step that reveals something in it, at any batch size.
+  `cached=False` asks for every sample in every step, as theirs in a larger batch: the same texts, to be measured.
 Departs from official: no evaluation after the last reveal (the authors' last arg-max changes no revealed token).
 """
 
@@ -32,8 +33,9 @@ NEVER = -1e6  # added to the logit of the mask
 # (rows (n,), tokens (n, L), where (M,)) -> logits (M, V): predictions for the samples `rows` of a batch, with these
 # tokens, at the flat positions `where` of those n * L
 Predict = Callable[[Tensor, Tensor, Tensor], Tensor]
-# rows (M,) and columns (M,) of the positions to ask for, and how their log-probabilities (M, V) become tokens (M,)
-Round = tuple[Tensor, Tensor, Callable[[Tensor], Tensor]]
+# samples to evaluate (n,), rising; rows (M,) among them and columns (M,) of the positions to ask for; and how their
+# log-probabilities (M, V) become tokens (M,)
+Round = tuple[Tensor, Tensor, Tensor, Callable[[Tensor], Tensor]]
 
 
 def log_probs(logits: Tensor, mask_id: int) -> Tensor:
@@ -75,19 +77,20 @@ def loss(logits: Tensor, tokens: Tensor, x_t: Tensor, t: Tensor, label_mask: Ten
 
 
 def sample(predict: Predict, tokens: Tensor, mask_id: int, rounds: Iterator[Round]) -> Tensor:
-    """Fill the masks of `tokens` (B, L) in place, round after round, and return it.
+    """Fill the masks of `tokens` (B, L) in place, round after round; returns how often each sample was evaluated (B,).
 
     Only the samples that a round names are evaluated: what a finished or an unchanged one costs is nothing.
     """
     length = tokens.shape[1]
-    for rows, columns, choose in rounds:
-        if len(rows):
-            asked, order = rows.unique(return_inverse=True)
-            indices = (asked, order * length + columns, rows, columns)
+    evaluations = torch.zeros(len(tokens), dtype=torch.int64)
+    for asked, rows, columns, choose in rounds:
+        if len(asked):
+            evaluations[asked.cpu()] += 1
+            indices = (asked, torch.searchsorted(asked, rows) * length + columns, rows, columns)
             asked, where, rows, columns = (index.to(tokens.device) for index in indices)
             logits = predict(asked, tokens[asked], where)
             tokens[rows, columns] = choose(log_probs(logits, mask_id))
-    return tokens
+    return evaluations
 
 
 def reveal_steps(uniform: Tensor, num_steps: int) -> Tensor:
@@ -100,23 +103,28 @@ def reveal_steps(uniform: Tensor, num_steps: int) -> Tensor:
     return num_steps - torch.searchsorted(times, uniform.contiguous(), right=True)
 
 
-def reveal_rounds(tokens: Tensor, mask_id: int, num_steps: int, noise: Noise) -> Iterator[Round]:
+def reveal_rounds(
+    tokens: Tensor, mask_id: int, num_steps: int, noise: Noise, *, cached: bool = True
+) -> Iterator[Round]:
     """Two uniforms per position: when it is revealed, and as which token.
 
     Round k is the k-th step *of each sample* in which it reveals something: time is not an input of the text branch, so
     samples need not be at the same step. The whole plan is known, on the CPU, before the first evaluation.
+    Not `cached`: round k is step k of all, the last arg-max too, whether or not they reveal something.
     """
     when, which = noise.uniform(2, tokens.shape[1]).unbind(1)
     step = reveal_steps(when, num_steps).cpu()
     masked = (tokens == mask_id).cpu()
-    counts = torch.zeros(len(tokens), num_steps + 1, dtype=torch.bool)  # (B, steps): does it reveal something?
-    counts[masked.nonzero()[:, 0], step[masked]] = True
-    round_idx = (counts.cumsum(1) - 1).gather(1, step)
-    for k in range(int(counts.sum(1).max())):
+    reveals = torch.full((len(tokens), num_steps + 1), not cached)  # (B, steps): is a sample evaluated in that step?
+    reveals[masked.nonzero()[:, 0], step[masked]] = True
+    round_idx = (reveals.cumsum(1) - 1).gather(1, step)
+    num_rounds = reveals.sum(1)
+    for k in range(int(num_rounds.max())):
         rows, columns = (masked & (round_idx == k)).nonzero(as_tuple=True)
         is_last = step[rows, columns] == num_steps
         here = rows.to(which.device), columns.to(which.device)
-        yield rows, columns, partial(_draw, which=which[here], most_probable=is_last.to(which.device))
+        draw = partial(_draw, which=which[here], most_probable=is_last.to(which.device))
+        yield (num_rounds > k).nonzero()[:, 0], rows, columns, draw
 
 
 def _draw(log_p: Tensor, which: Tensor, most_probable: Tensor) -> Tensor:
@@ -132,9 +140,9 @@ def ancestral_rounds(tokens: Tensor, mask_id: int, num_steps: int, vocab_size: i
     for t, s in itertools.pairwise(times):
         uniform = noise.uniform(tokens.shape[1], vocab_size)
         rows, columns = (tokens == mask_id).nonzero(as_tuple=True)
-        yield rows, columns, partial(_race, uniform=uniform[rows, columns], t=t, s=s, mask_id=mask_id)
+        yield rows.unique(), rows, columns, partial(_race, uniform=uniform[rows, columns], t=t, s=s, mask_id=mask_id)
     rows, columns = (tokens == mask_id).nonzero(as_tuple=True)
-    yield rows, columns, partial(torch.argmax, dim=-1)
+    yield rows.unique(), rows, columns, partial(torch.argmax, dim=-1)
 
 
 def _race(log_p: Tensor, uniform: Tensor, t: Tensor, s: Tensor, mask_id: int) -> Tensor:

@@ -119,7 +119,10 @@ class ImageModel(nn.Module):
             raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; known: {', '.join(sorted(self.spec.sampling))}")
         settings = {**self.spec.sampling, **settings}
         latents = self.sample(labels.to(self.device), SeededNoise(seeds, self.device), **settings)
-        images = self.autoencoder.decode(latents)
+        return self.finished(self.autoencoder.decode(latents))
+
+    def finished(self, images: Tensor) -> Tensor:
+        """Decoded images (B, 3, H, W) as uint8; FloatingPointError where one is NaN or infinite."""
         spoilt = (~images.isfinite()).flatten(1).any(1).nonzero()[:, 0].tolist()
         if spoilt:
             raise FloatingPointError(

@@ -9,10 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from reference_models.checkpoints import CheckpointError
 from reference_models.layers import TransformerBlock
 
 # The scenes scale: its closed vocabulary, and the tokens of its longest texts, the end token included.
@@ -20,6 +22,7 @@ _WORDS = """0 1 2 3 4 5 6 7 8 9 red green blue yellow top bottom left right abov
     digit digits how in is many of or the there what where which"""
 SCENE_WORDS = tuple(_WORDS.split())
 SCENE_TEXT = {"text_length": 24, "question_length": 12}
+T5_MASK = "<extra_id_0>"
 
 
 class Tokenizer:
@@ -93,8 +96,9 @@ class SmallTextEncoder(WordTokenizer, TextEncoder):
 class T5Text(TextEncoder):
     """T5's encoder and tokenizer from a released folder of D-DiT (diffusers layout: `text_encoder`, `tokenizer`).
 
-    The folder's encoder, not the plain T5: the authors trained its embedding of the mask token, `<extra_id_0>`.
+    The folder's encoder, not the plain T5: the authors trained its embedding of the mask token.
     Padded with the end token, as the authors train (their tokenizer's own padding token is another).
+    Raises CheckpointError where a part cannot be read, lacks weights, or has another mask token.
     """
 
     def __init__(self, folder: Path | str, dtype: torch.dtype = torch.bfloat16):
@@ -103,11 +107,23 @@ class T5Text(TextEncoder):
             from transformers import AutoTokenizer, T5EncoderModel
         except ImportError as error:
             raise ImportError("T5 needs transformers: pip install 'arbiter-bench[official]'") from error
-        self.tokenizer = AutoTokenizer.from_pretrained(Path(folder, "tokenizer"))
+        try:
+            self.tokenizer = AutoTokenizer.from_pretrained(Path(folder, "tokenizer"))
+            loaded: Any = T5EncoderModel.from_pretrained(
+                Path(folder, "text_encoder"), torch_dtype=dtype, output_loading_info=True
+            )
+        except Exception as error:  # transformers, tokenizers and safetensors raise what they like
+            raise CheckpointError(f"weights {folder}: its text encoder cannot be read ({error})") from error
+        self.encoder, report = loaded
+        if report["missing_keys"]:  # transformers would go on with random ones
+            missing = sorted(report["missing_keys"])
+            raise CheckpointError(f"weights {folder}: {len(missing)} keys of its text encoder missing ({missing[0]})")
         self.tokenizer.pad_token = self.tokenizer.eos_token
         self.end_id = self.tokenizer.eos_token_id
         self.vocab_size = len(self.tokenizer)
-        self.encoder = T5EncoderModel.from_pretrained(Path(folder, "text_encoder"), torch_dtype=dtype)
+        mask_id = self.tokenizer.convert_tokens_to_ids(T5_MASK)
+        if mask_id != self.vocab_size - 1:
+            raise CheckpointError(f"weights {folder}: its tokenizer has no {T5_MASK} as the last of its tokens")
         self.requires_grad_(False).eval()
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -121,6 +121,117 @@ def latency(model: str, seconds: float, *, num_rounds: int = 40, spread: float =
     return record(model, "digits-latency", **{"measurements": measurements, "raw": raw, **changes})
 
 
+LIMITS = {"matmul_flop_per_s": 1e11, "copy_bytes_per_s": 2e10, "dtype": "float32", "num_threads": 1}
+
+
+def stages(seconds: dict[str, float], flops: float, *, num_calls: int = 100, num_rounds: int = 6) -> dict[str, Any]:
+    """raw["stages"]: each stage one part with its share of `flops`, in equal rounds; "rest" last."""
+    parts = [name for name in seconds if name != "rest"]
+    whole = sum(seconds[name] for name in parts)
+    return {
+        "batch_size": 1,
+        "composed": False,
+        "rounds_s": {name: [value] * num_rounds for name, value in seconds.items()},
+        "whole_s": [sum(seconds.values())] * num_rounds,
+        "parts": {
+            name: {
+                "stage": name,
+                "num_calls": num_calls,
+                "num_timed": num_calls,
+                "flops": round(flops * seconds[name] / whole),
+                "weight_bytes": 4_000_000,
+                "call_s": seconds[name] / num_calls,
+            }
+            for name in parts
+        },
+    }
+
+
+def composed(model: str, seconds: dict[str, float], flops: float, *, num_calls: int = 100, **changes: Any) -> Record:
+    """A record under imagenet-256-composed: three equal rounds by stages, each known to 1 %."""
+    whole = sum(seconds.values())
+    found = {**stages(seconds, flops, num_calls=num_calls, num_rounds=3), "composed": True, "error_s": whole / 196}
+    del found["whole_s"]
+    raw = {
+        "rounds_s": [whole] * 3,
+        "latency": {"batch_size": 1, "composed": True, "error_s": whole / 196, "disturbed": False},
+        "stages": found,
+        "machine_limits": LIMITS,
+        "flops": flops,
+        "nfe": {name: num_calls for name in seconds if name not in ("autoencoder", "rest")},
+    }
+    measurements = {"latency_s": measured(whole, 0.01 * whole, 3, "s"), "flops": Measurement(flops, "FLOP")}
+    if "decoder" in seconds:
+        measurements["decoder_time_share"] = measured(seconds["decoder"] / whole, 0.001, 3)
+    settings = {"num_steps": 100, "cfg_scale": 1.5}
+    made = {"measurements": measurements, "raw": raw, "settings": settings, **changes}
+    return record(model, "imagenet-256-composed", **made)
+
+
+def ratios(
+    model: str, times_as_fast: dict[str, float], *, protocol_name: str = "digits-ratios", **changes: Any
+) -> Record:
+    """A record of `model` timed beside baselines: by baseline how many times as fast it is, known to 2 %."""
+    footing = {"dtype": "float32", "batch_size": 1, "image_size": 8, "kv_cache": None}
+    entries = [
+        {
+            "model": model,
+            "baseline": baseline,
+            "mode": "forced equal",
+            "composed": "composed" in protocol_name,
+            "footing": {"model": footing, "baseline": footing},
+            "not_comparable": "",
+            "ratio": {"value": times, "unit": "", "ci_low": 0.98 * times, "ci_high": 1.02 * times, "n": 10},
+            "rounds_s": {"model": [0.1] * 10, "baseline": [0.1 * times] * 10},
+            "orders": [["model", "baseline"]] * 10,
+            "foreign_load": 0.0,
+            "disturbed": False,
+        }
+        for baseline, times in times_as_fast.items()
+    ]
+    return record(model, protocol_name, **{"raw": {"ratios": entries}, **changes})
+
+
+def timed(model: str, seconds: dict[str, float], *, flops: float = 4e9, num_rounds: int = 40, **changes: Any) -> Record:
+    """A record under digits-latency with everything that a run keeps; seconds: by stage."""
+    made = latency(model, sum(seconds.values()), num_rounds=num_rounds)
+    whole = sum(seconds.values())
+    batches = [
+        {"batch_size": size, "rounds_s": [whole * (0.4 + 0.6 * size)] * 2, "peak_memory_bytes": 2**20 * size}
+        for size in (1, 2, 4, 8)
+    ]
+    footing = {
+        **dict.fromkeys(("text_encoder", "tf32_convolution", "kv_cache")),
+        **{"machine": "acme-cpu-2c", "device": "cpu", "image_size": 8, "autoencoder": "in", "conditioned_on": "labels"},
+    }
+    raw = {
+        **made.raw,
+        "latency": {
+            "batch_size": 1,
+            "footing": footing,
+            "first_call_s": 3 * whole,
+            "warmup_s": [whole] * 10,
+            "warmup_ended_by": "stable",
+            "rounds_ended_by": "enough",
+            "foreign_load": 0.01,
+            "disturbed": False,
+        },
+        "sweep": {"batches": batches, "ended_by": "time"},
+        "stages": stages(seconds, flops),
+        "machine_limits": LIMITS,
+        "validity": {
+            "images_equal": True,
+            "num_images": 4,
+            "num_different": 0,
+            "max_difference": 0,
+            "repeat_ratio": {"value": 1.0, "unit": "", "ci_low": 0.98, "ci_high": 1.03, "n": 6},
+            "valid": True,
+        },
+        "flops": flops,
+    }
+    return replace(made, **{"raw": raw, **changes})
+
+
 def full_set(**changes: Any) -> list[Record]:
     """Three models and the real scans, as a first full run leaves them."""
     return [
@@ -206,7 +317,10 @@ def hash_of(run: RunSpec) -> int:
     return zlib.crc32(repr((run.model, sorted(run.settings.items()), run.protocol)).encode())
 
 
-def study_set(names: Iterable[str] = tuple(STUDIES)) -> list[Record]:
+DIGITS_STUDIES = tuple(name for name, study in STUDIES.items() if study.runs[0].protocol.scale == "digits")
+
+
+def study_set(names: Iterable[str] = DIGITS_STUDIES) -> list[Record]:
     """All runs of these studies, each once."""
     found: dict[str, Record] = {}
     for name in names:

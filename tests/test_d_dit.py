@@ -90,13 +90,14 @@ def test_text_in_a_batch_is_the_text_alone() -> None:
     tokens[2] = 5  # nothing to fill: it costs nothing, and stays
     for ancestral in (False, True):
         with torch.inference_mode():
-            together = model.sample_text(
+            together, _ = model.sample_text(
                 case["in.latents"], tokens, SeededNoise([4, 5, 6]), num_steps=8, ancestral=ancestral
             )
             for i in range(3):
                 noise = SeededNoise([4 + i])
                 one = case["in.latents"][i : i + 1], tokens[i : i + 1]
-                assert torch.equal(model.sample_text(*one, noise, num_steps=8, ancestral=ancestral)[0], together[i])
+                alone, _ = model.sample_text(*one, noise, num_steps=8, ancestral=ancestral)
+                assert torch.equal(alone[0], together[i])
         assert torch.equal(together[2], tokens[2])
         assert torch.equal(together[:, :5], tokens[:, :5])
         assert not torch.equal(together[0], together[1])
@@ -206,7 +207,7 @@ def test_half_precision_stays_close(dtype: torch.dtype) -> None:
         model.to(dtype)
         rough = model.sample_images(text, null, SeededNoise([1, 2]), **settings)
         tokens = torch.full((2, LENGTH), model.mask_id)
-        filled = model.sample_text(exact, tokens, SeededNoise([1, 2]), num_steps=3)
+        filled, _ = model.sample_text(exact, tokens, SeededNoise([1, 2]), num_steps=3)
     assert rough.dtype == torch.float32
     assert (rough - exact).norm() / exact.norm() < 0.1
     assert (filled != model.mask_id).all()

@@ -61,7 +61,8 @@ def test_both_plans_follow_the_law(plan: str) -> None:
     else:
         noise = GivenNoise(torch.rand(num_steps, num, LENGTH, VOCAB, generator=generator))
         rounds = masked_text.ancestral_rounds(tokens, MASK, num_steps, VOCAB, noise)
-    counts = Counter(map(tuple, masked_text.sample(predict, tokens, MASK, rounds).tolist()))
+    masked_text.sample(predict, tokens, MASK, rounds)
+    counts = Counter(map(tuple, tokens.tolist()))
     law = exact_law(num_steps)
     assert sum(law.values()) == pytest.approx(1)
     for text, probability in law.items():
@@ -86,10 +87,25 @@ def test_a_sample_costs_one_evaluation_per_step_that_reveals_something() -> None
         asked.append(rows.tolist())
         return predict(rows, tokens, where)
 
-    filled = masked_text.sample(counting, tokens, MASK, masked_text.reveal_rounds(tokens, MASK, 4, noise))
+    evaluations = masked_text.sample(counting, tokens, MASK, masked_text.reveal_rounds(tokens, MASK, 4, noise))
     assert asked == [[0, 1], [1]]
-    assert filled[2].tolist() == [0, 2]
-    assert (filled != MASK).all()
+    assert evaluations.tolist() == [1, 2, 0]
+    assert tokens[2].tolist() == [0, 2]
+    assert (tokens != MASK).all()
+
+
+def test_the_plain_sampler_asks_in_every_step_and_says_the_same() -> None:
+    """Twenty samples, a finished one among them, in four steps and the last arg-max: the same texts as cached."""
+    uniform = torch.rand(20, 2, LENGTH, generator=torch.Generator().manual_seed(5))
+    found = []
+    for cached in (True, False):
+        tokens = torch.full((20, LENGTH), MASK)
+        tokens[0] = 2
+        rounds = masked_text.reveal_rounds(tokens, MASK, 4, GivenNoise([uniform]), cached=cached)
+        evaluations = masked_text.sample(predict, tokens, MASK, rounds)
+        found.append(tokens)
+    assert torch.equal(*found)
+    assert evaluations.tolist() == [5] * 20
 
 
 def test_the_last_arg_max_is_no_draw() -> None:
@@ -99,7 +115,8 @@ def test_the_last_arg_max_is_no_draw() -> None:
         noise = GivenNoise([torch.stack([torch.zeros(1, LENGTH), torch.full((1, LENGTH), which)], dim=1)])
         tokens = torch.full((1, LENGTH), MASK)
         rounds = masked_text.reveal_rounds(tokens, MASK, 8, noise)
-        assert torch.equal(masked_text.sample(predict, tokens, MASK, rounds), best)
+        masked_text.sample(predict, tokens, MASK, rounds)
+        assert torch.equal(tokens, best)
 
 
 def test_the_mask_is_never_predicted() -> None:

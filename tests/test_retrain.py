@@ -73,8 +73,8 @@ def test_another_folder_of_weights_takes_the_place_of_the_shipped_ones(tmp_path,
     assert shipped_weights("dit-digits") == tmp_path / "dit-digits.safetensors"
 
 
-def test_only_the_digits_scale_is_retrained(tmp_path):
-    with pytest.raises(UsageError, match="digits scale, not of imagenet-256"):
+def test_only_the_small_scales_are_retrained(tmp_path):
+    with pytest.raises(UsageError, match="scales digits and scenes, not of imagenet-256"):
         retrain.retrain_for("imagenet-256", (), tmp_path, "cpu")
 
 

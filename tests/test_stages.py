@@ -17,6 +17,7 @@ from bench.metrics.stages import (
     amdahl_bound,
     amdahl_speedup,
     composed_s,
+    decoder_time_share,
     least_s,
     sampled_calls,
     summarise_stages,
@@ -282,3 +283,14 @@ def test_the_summary_of_a_breakdown():
     assert (found["encoder"]["least_s"], found["encoder"]["reached_share"]) == (0.5, 0.5)
     assert (found["decoder"]["least_s"], found["decoder"]["reached_share"]) == (3.0, 0.5)
     assert "flops" not in found[REST]
+
+
+def test_the_decoders_share_is_that_of_the_median_round():
+    """Rounds of 80, 90 and 96 % with the rest; composed: the interval holds 1.96 standard errors, 1 % of the time."""
+    raw = {"rounds_s": {"decoder": [8.0, 9.0, 9.6], "rest": [2.0, 1.0, 0.4]}, "composed": False}
+    assert decoder_time_share(raw).value == pytest.approx(0.9)
+    raw |= {"composed": True, "error_s": 0.1}
+    found = decoder_time_share(raw)
+    assert (found.value, found.unit) == (pytest.approx(0.9), "")
+    assert (found.ci_low, found.ci_high) == pytest.approx((0.8 - 0.0196, 0.96 + 0.0196))
+    assert decoder_time_share({"rounds_s": {"network": [1.0]}, "composed": False}) is None

@@ -1,17 +1,19 @@
 """Studies: known models and settings, no run twice, never part of the default job."""
 
+from dataclasses import replace
+
 import pytest
 
 from bench.plan import make_plan, make_study_plan
 from bench.records import UsageError
-from bench.studies import FAMILIES, SEEDED, STUDIES, TRAINING_SEEDS, run_key, runs_of
-from reference_models import find, specs
+from bench.studies import FAMILIES, SEEDED, STUDIES, TRAINING_SEEDS, run_key, runs_of, settings_of
+from reference_models import specs
 
 
 def test_every_setting_of_a_study_is_one_the_model_samples_with():
     for study in STUDIES.values():
         for run in study.runs:
-            assert set(run.settings) <= set(find(run.model).sampling), (study.name, run)
+            assert set(run.settings) <= set(settings_of(replace(run, settings={}))), (study.name, run)
 
 
 def test_every_family_of_the_digits_scale_is_traded_off():
@@ -45,6 +47,25 @@ def test_studies_are_no_part_of_the_main_job_and_name_what_they_lack(tmp_path):
     lacking = [run for run in plan.runs if run.lacks]
     assert {run.spec.protocol.training_seed for run in lacking} == {1, 2}
     assert all("python -m bench study training-seeds" in run.lacks[0] for run in lacking)
+
+
+def test_text_steps_sweeps_captions_and_answers_with_and_without_the_cache(tmp_path):
+    """T = 1, 2, 4, ..., 64 of both, each a run of its own; the plain sampler at fewer, at steps that are cached too."""
+    runs = STUDIES["text-steps"].runs
+    assert len({run_key(run) for run in runs}) == len(runs)
+    steps = {
+        (run.protocol.collects, run.settings["cached"]): {
+            other.settings["num_steps"]
+            for other in runs
+            if (other.protocol, other.settings["cached"]) == (run.protocol, run.settings["cached"])
+        }
+        for run in runs
+    }
+    for collects in ("captions", "answers"):
+        assert steps[collects, True] == {2**i for i in range(7)}
+        assert steps[collects, False] < steps[collects, True]
+    plan = make_study_plan(["text-steps", "scales"], device="cpu", results=tmp_path)
+    assert plan.scale == "scenes and digits"
 
 
 def test_an_unknown_study_is_named_with_the_known_ones(tmp_path):

@@ -23,6 +23,7 @@ def time_pairs(
     min_rounds: int,
     min_duration_s: float,
     max_duration_s: float | None = None,
+    is_warm: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Time `sides`, by name: each gives the seconds of its round `round_idx`, as `clock.once` does.
@@ -30,9 +31,10 @@ def time_pairs(
     Returns rounds_s (by side; entry i of every side is of round i), orders (the order of each round), first_call_s,
     warmup_s and warmup_ended_by (by side), rounds_ended_by, and what others did during the rounds
     (environment.watching_others). Least and most counts and durations are those of `time_series`, durations for all
-    sides together; round_idx is the same for all sides of a round, so that they can paint the same images.
+    sides together; round_idx is the same for all sides of a round, so that they can paint the same images. is_warm: all
+    that the sides call was timed just before, so that a first call is warm-up enough.
     """
-    warmups = {name: warm_up_from_cold(timed, min_duration_s) for name, timed in sides.items()}
+    warmups = {name: warm_up_from_cold(timed, min_duration_s, is_warm=is_warm) for name, timed in sides.items()}
     first_idx = 1 + max(len(warmup["warmup_s"]) for warmup in warmups.values())
     names, generator = list(sides), np.random.default_rng(seed)
     rounds_s: dict[str, list[float]] = {name: [] for name in names}

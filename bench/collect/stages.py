@@ -130,9 +130,10 @@ def collect_stages(
     min_duration_s: float,
     max_duration_s: float | None = None,
     batch_size: int = 1,
+    is_warm: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Rounds by stages, interleaved with rounds of the whole call that nothing interrupts.
+    """Rounds by stages, interleaved with rounds of the whole call that nothing interrupts. is_warm: of `time_pairs`.
 
     Keys: batch_size, composed (False), rounds_s (by stage), whole_s (uninterrupted), parts, and of `time_pairs` the
     warm-up and what others did.
@@ -145,6 +146,7 @@ def collect_stages(
         min_rounds=min_rounds,
         min_duration_s=min_duration_s,
         max_duration_s=max_duration_s,
+        is_warm=is_warm,
         seed=seed,
     )
     whole_s = found.pop("rounds_s")["whole"]

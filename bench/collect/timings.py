@@ -88,14 +88,15 @@ def warm_up(timed: Callable[[int], float], first_idx: int, limit_s: float) -> tu
             return seconds, "time"
 
 
-def warm_up_from_cold(timed: Callable[[int], float], min_duration_s: float) -> dict[str, Any]:
+def warm_up_from_cold(timed: Callable[[int], float], min_duration_s: float, *, is_warm: bool = False) -> dict[str, Any]:
     """first_call_s (what a cold call costs, round 0), warmup_s (rounds thrown away, from 1) and warmup_ended_by.
 
-    A first call as long as the whole warm-up may last has warmed everything up: it has no other ("first call").
+    A first call as long as the whole warm-up may last has warmed everything up, and so has one of what was timed just
+    before (`is_warm`): there is no other ("first call").
     """
     limit_s = max(WARMUP_SHARE * min_duration_s, SHORTEST_WARMUP_S)
     first_call_s = timed(0)
-    warmup_s, ended_by = ([], "first call") if first_call_s >= limit_s else warm_up(timed, 1, limit_s)
+    warmup_s, ended_by = ([], "first call") if is_warm or first_call_s >= limit_s else warm_up(timed, 1, limit_s)
     return {"first_call_s": first_call_s, "warmup_s": warmup_s, "warmup_ended_by": ended_by}
 
 
@@ -115,6 +116,7 @@ def time_series(
     min_rounds: int,
     min_duration_s: float,
     max_duration_s: float | None = None,
+    is_warm: bool = False,
 ) -> dict[str, Any]:
     """The rounds of one side, `timed(round_idx)` giving the seconds of each.
 
@@ -122,7 +124,7 @@ def time_series(
     and `min_duration_s` seconds of them, unless they last `max_duration_s`) and rounds_ended_by, and what others did
     during the rounds (environment.watching_others).
     """
-    warmup = warm_up_from_cold(timed, min_duration_s)
+    warmup = warm_up_from_cold(timed, min_duration_s, is_warm=is_warm)
     rounds_s: list[float] = []
     gc.collect()
     with watching_others(device) as others:
@@ -149,11 +151,13 @@ def sweep_batches(
     max_round_s: float | None = None,
     min_rounds: int = 3,
     min_duration_s: float = 0.5,
+    is_warm: bool = False,
 ) -> dict[str, Any]:
     """Time batches of 1, 2, 4, ... images until one does not fit into memory or takes longer than `max_round_s`
     (None: LONGEST_SWEPT_S).
 
-    paint_batch(batch_size) gives the call to time. Where a batch does not fit, the size half way back is tried once.
+    paint_batch(batch_size) gives the call to time; is_warm: of `warm_up_from_cold`. Where a batch does not fit, the
+    size half way back is tried once.
     Returns batches (of `time_rounds`, with batch_size and peak_memory_bytes, weights left out) and ended_by: "memory"
     or "time".
     """
@@ -161,7 +165,7 @@ def sweep_batches(
     batches: list[dict[str, Any]] = []
     batch_size, ended_by = 1, ""
     while not ended_by:
-        found = _try_batch(paint_batch(batch_size), device, min_rounds, min_duration_s, max_round_s)
+        found = _try_batch(paint_batch(batch_size), device, min_rounds, min_duration_s, max_round_s, is_warm)
         if found is None:
             ended_by = "memory"
         else:
@@ -174,13 +178,18 @@ def sweep_batches(
                 batch_size *= 2
     if ended_by == "memory" and batches and batch_size >= 4 and batches[-1]["batch_size"] < batch_size:
         between = batch_size * 3 // 4
-        found = _try_batch(paint_batch(between), device, min_rounds, min_duration_s, max_round_s)
+        found = _try_batch(paint_batch(between), device, min_rounds, min_duration_s, max_round_s, is_warm)
         batches += [] if found is None else [{"batch_size": between, **found}]
     return {"batches": batches, "ended_by": ended_by}
 
 
 def _try_batch(
-    call: Callable[[int], Any], device: str, min_rounds: int, min_duration_s: float, max_round_s: float
+    call: Callable[[int], Any],
+    device: str,
+    min_rounds: int,
+    min_duration_s: float,
+    max_round_s: float,
+    is_warm: bool,
 ) -> dict[str, Any] | None:
     """A series, with the peak memory; None where memory ran out."""
     import torch
@@ -193,6 +202,7 @@ def _try_batch(
             min_rounds=min_rounds,
             min_duration_s=min_duration_s,
             max_duration_s=min_rounds * max_round_s,
+            is_warm=is_warm,
         )
         found["peak_memory_bytes"] = peak_memory(call, device)
     except (torch.OutOfMemoryError, MemoryError):

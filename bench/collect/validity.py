@@ -23,7 +23,7 @@ from bench.metrics.ratios import ratio_of_medians
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel
 
-NUM_IMAGES = 8  # compared, at least
+NUM_IMAGES = 8  # compared, at least, unless said otherwise
 REPEAT_SUSPECT = 0.95  # a repeated image whose time is surely below this share of a fresh one's came from a cache
 
 
@@ -58,18 +58,20 @@ def collect_validity(
     model: ImageModel,
     *,
     settings: Mapping[str, Any],
+    num_images: int = NUM_IMAGES,
     batch_size: int = 1,
     min_rounds: int = 10,
     min_duration_s: float = 0.0,
     max_duration_s: float | None = None,
+    is_warm: bool = False,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Both checks of the calls that `collect_timings` times at `batch_size`.
+    """Both checks of the calls that `collect_timings` times at `batch_size`. is_warm: of `time_pairs`.
 
-    Images (of `compare_images`): those of the last timed rounds, as they came out of the clock, against those that the
-    model without compiled methods paints for the same indices, as `collect_images` does. repeat_ratio (a Measurement's
-    fields): repeated / fresh, timed pair by pair; repeat_rounds_s: the rounds. valid: no difference above one grey
-    level, and a repeat is not surely faster.
+    Images (of `compare_images`): those of the last timed rounds, `num_images` at least, as they came out of the clock,
+    against those that the model without compiled methods paints for the same indices, as `collect_images` does.
+    repeat_ratio (a Measurement's fields): repeated / fresh, timed pair by pair; repeat_rounds_s: the rounds. valid: no
+    difference above one grey level, and a repeat is not surely faster.
     """
     device, paint = str(model.device), painter(model, batch_size, settings, seed)
     kept: dict[int, np.ndarray] = {}  # by round
@@ -78,7 +80,7 @@ def collect_validity(
         painted: list[Any] = []
         seconds = once(lambda idx: painted.append(paint(idx)), device, round_idx)
         kept[round_idx] = painted[0].cpu().numpy()
-        while (len(kept) - 1) * batch_size >= NUM_IMAGES:
+        while (len(kept) - 1) * batch_size >= num_images:
             del kept[min(kept)]
         return seconds
 
@@ -94,6 +96,7 @@ def collect_validity(
         min_rounds=min_rounds,
         min_duration_s=min_duration_s,
         max_duration_s=max_duration_s,
+        is_warm=is_warm,
         seed=seed,
     )
     with eager(model):

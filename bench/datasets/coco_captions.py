@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bench.datasets.json_files import Id, check_list, check_part, check_unique, load_json, value
 from bench.datasets.texts import Text, load_texts
@@ -24,7 +25,11 @@ class CaptionSet:
 
 def load(path: Path) -> CaptionSet:
     """Reference captions. UsageError for another layout; empty captions are for the scorer to refuse."""
-    data = load_json(path, "annotations")
+    return read(load_json(path, "annotations"), path)
+
+
+def read(data: Any, path: Path) -> CaptionSet:
+    """As load, of a file's content."""
     captions: dict[Id, list[str]] = {}
     file_names: dict[Id, str] = {}
     if isinstance(data, dict) and data.get("images"):

@@ -8,7 +8,7 @@ from typing import Any
 from bench.datasets import mme, question_sets, vqa_v2
 from bench.datasets.json_files import Id, load_json, shown
 from bench.datasets.texts import Text
-from bench.datasets.vqa_v2 import QuestionSet
+from bench.datasets.vqa_v2 import Question, QuestionSet
 from bench.records import UsageError
 
 FORMATS: dict[str, str] = {
@@ -20,26 +20,34 @@ FORMATS: dict[str, str] = {
     "mme": "MME: accuracy, accuracy+ and score, per subtask",
 }
 TWO_FILES = ("vqa-v2", "okvqa")
+RESULT_KEYS: dict[str, tuple[str, str]] = {  # what an entry of a results file calls the id and the answer
+    "vqa-v2": ("question_id", "answer"),
+    "okvqa": ("question_id", "answer"),
+    "vizwiz": ("image", "answer"),
+    "gqa": ("questionId", "prediction"),
+    "pope": ("question_id", "answer"),
+    "mme": ("question_id", "answer"),
+}
+
+
+def load_questions(path: Path, name: str | None = None) -> tuple[str, dict[Id, Question]]:
+    """(format, questions by id), which need no answers to be asked. name: as in `load_question_set`."""
+    name, data = _detected(path, name)
+    if name in TWO_FILES:
+        return name, vqa_v2.read_questions(data, path)
+    return name, _read_one_file(name, data, path).questions
 
 
 def load_question_set(
     questions: Path | None, annotations: Path | None, name: str | None = None
 ) -> tuple[str, QuestionSet]:
     """(format, questions with their truths). name: a key of FORMATS; None: told from the file."""
-    if name is not None and name not in FORMATS:
-        raise UsageError(f"unknown format {name!r}; known: {', '.join(FORMATS)}")
     path = questions or annotations
     if path is None:
         raise UsageError(
             "--questions is missing: the file of the questions, as v2_OpenEnded_mscoco_val2014_questions.json"
         )
-    if path.is_dir() or name == "mme":
-        _check_one_file("mme", questions, annotations)
-        return "mme", mme.load_mme(path)
-    data = load_json(path, "questions")
-    name = name or detect_format(data)
-    if name is None:
-        raise UsageError(f"questions {path}: the layout of none of {', '.join(FORMATS)}; --format names one")
+    name, data = _detected(path, name)
     if name in TWO_FILES:
         if questions is None or annotations is None:
             lacking = "--questions" if questions is None else "--annotations"
@@ -50,8 +58,28 @@ def load_question_set(
         _check_belong_together(found, questions, annotations)
         return ("okvqa" if _is_okvqa(answers) else name), found
     _check_one_file(name, questions, annotations)
+    return name, _read_one_file(name, data, path)
+
+
+def _detected(path: Path, name: str | None) -> tuple[str, Any]:
+    """(format, content of the file); of MME, which is a folder, None."""
+    if name is not None and name not in FORMATS:
+        raise UsageError(f"unknown format {name!r}; known: {', '.join(FORMATS)}")
+    if path.is_dir() or name == "mme":
+        return "mme", None
+    data = load_json(path, "questions")
+    name = name or detect_format(data)
+    if name is None:
+        raise UsageError(f"questions {path}: the layout of none of {', '.join(FORMATS)}; --format names one")
+    return name, data
+
+
+def _read_one_file(name: str, data: Any, path: Path) -> QuestionSet:
+    """The formats that keep questions and answers together."""
+    if name == "mme":
+        return mme.load_mme(path)
     read = {"vizwiz": question_sets.read_vizwiz, "gqa": question_sets.read_gqa, "pope": question_sets.read_pope}
-    return name, read[name](data, path)
+    return read[name](data, path)
 
 
 def detect_format(data: Any) -> str | None:

@@ -13,7 +13,9 @@ from bench.metrics import (
     kid,
     latency,
     precision_recall,
+    scene_check,
     size,
+    stages,
     vqa,
     yes_no,
 )
@@ -29,8 +31,10 @@ METRICS: dict[str, Metric] = {
         feature_similarity.METRIC,
         *latency.METRICS,
         *size.METRICS,
+        stages.METRIC,
         *captions.METRICS,
         *vqa.METRICS,
         *yes_no.METRICS,
+        *scene_check.METRICS,
     )
 }

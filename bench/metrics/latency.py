@@ -43,14 +43,14 @@ def composed_time(rounds_s: Sequence[float], error_s: float) -> Measurement:
     return Measurement(median.value, "s", max(0.0, low - 1.96 * error_s), high + 1.96 * error_s, median.n)
 
 
-def compute_throughput(rounds_s: Sequence[float], batch_size: int) -> Measurement:
-    """Images per second at the median round."""
+def compute_throughput(rounds_s: Sequence[float], batch_size: int, unit: str = "images/s") -> Measurement:
+    """Images (or texts) per second at the median round."""
     median = percentile(rounds_s, 50)
 
     def rate(seconds: float | None) -> float | None:
         return None if seconds is None else batch_size / seconds
 
-    return Measurement(batch_size / median.value, "images/s", rate(median.ci_high), rate(median.ci_low), median.n)
+    return Measurement(batch_size / median.value, unit, rate(median.ci_high), rate(median.ci_low), median.n)
 
 
 def summarise(raw: Mapping[str, Any]) -> dict[str, Measurement]:
@@ -95,5 +95,12 @@ METRICS = (
         higher_is_better=True,
         title="Throughput",
         what="images per second in large batches, at the median round",
+    ),
+    Metric(
+        name="texts_per_s",
+        unit="texts/s",
+        higher_is_better=True,
+        title="Texts per second",
+        what="captions or answers per second in batches of 16, at the median round",
     ),
 )

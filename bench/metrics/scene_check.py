@@ -7,10 +7,16 @@ tasks; here every prompt names digits, colours and places, so each is asked all 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bench.metrics.item_scores import ItemScore, mean_score
+from bench.records import Metric
 
 Thing = tuple[int, str, str, str]  # digit, colour, row, column
 TASKS = ("single", "two", "counting", "colours", "position", "attribute_binding")
+PERCENT = 100.0
 
 
 def check_scene(prompt: Sequence[Thing], found: Sequence[Thing]) -> dict[str, bool]:
@@ -33,6 +39,38 @@ def check_scene(prompt: Sequence[Thing], found: Sequence[Thing]) -> dict[str, bo
     }
 
 
-def rates(checks: Sequence[dict[str, bool]]) -> dict[str, float]:
-    """Percent of the scenes that pass each task, and all of it ("satisfied")."""
-    return {key: 100 * sum(check[key] for check in checks) / len(checks) for key in (*TASKS, "satisfied")}
+def compute_scene_scores(checks: Sequence[Mapping[str, bool]]) -> dict[str, ItemScore]:
+    """Percent of the scenes (N,) that are as said ("satisfied"), and that pass each task, by metric name."""
+    return {name: share(np.array([check[key] for check in checks])) for key, name in METRIC_BY_TASK.items()}
+
+
+def share(passed: np.ndarray) -> ItemScore:
+    """Percent of items (N,) bool that passed."""
+    return mean_score(PERCENT * passed, unit="%", highest=PERCENT)
+
+
+METRIC_BY_TASK: dict[str, str] = {
+    "satisfied": "scene_accuracy",
+    "single": "scene_single_object",
+    "two": "scene_two_objects",
+    "counting": "scene_counting",
+    "colours": "scene_colours",
+    "position": "scene_position",
+    "attribute_binding": "scene_attribution",
+}
+
+
+def _metric(name: str, title: str, what: str) -> Metric:
+    return Metric(name=name, unit="%", higher_is_better=True, title=title, what=what)
+
+
+METRICS = (
+    _metric("caption_accuracy", "Captions right", "captions that name every digit, colour and place, and nothing else"),
+    _metric("scene_accuracy", "Scenes right", "painted scenes in which all is as the prompt says, and nothing else"),
+    _metric("scene_single_object", "Single object", "painted scenes that show the first digit named"),
+    _metric("scene_two_objects", "Two objects", "painted scenes that show the first two digits named"),
+    _metric("scene_counting", "Counting", "painted scenes with as many digits as named"),
+    _metric("scene_colours", "Colours", "painted scenes with each colour as often as named"),
+    _metric("scene_position", "Position", "painted scenes in which each place named holds the digit named"),
+    _metric("scene_attribution", "Attribute binding", "painted scenes in which each digit has the colour named"),
+)

@@ -14,13 +14,23 @@ not in it: the share that is reached is how far a part is from those two limits 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from bench.metrics.latency import percentile
+from bench.metrics.latency import composed_time, percentile
+from bench.records import Measurement, Metric
 
 REST = "rest"  # what lies between the calls: the sampler's own arithmetic, random draws
+
+METRIC = Metric(
+    name="decoder_time_share",
+    unit="",
+    higher_is_better=None,
+    title="Decoder's share of the time",
+    what="share of the time of one call that the diffusion decoder takes, autoencoder and all else counted, 0 to 1",
+)
 
 
 def sampled_calls(flops: Sequence[float], num: int) -> list[int]:
@@ -55,6 +65,22 @@ def composed_s(flops: Sequence[float], seconds: Mapping[int, float]) -> tuple[fl
 
     ends = {ran[0], ran[-1]}
     return total(ran), abs(total([*ends.union(ran[::2])]) - total([*ends.union(ran[1::2])])) / 2
+
+
+def decoder_time_share(raw: Mapping[str, Any]) -> Measurement | None:
+    """The decoder's share of a round, the median round; None where a model has no such stage.
+
+    raw: of bench.collect.stages. Of composed rounds the interval holds the standard error of the composition, too.
+    """
+    if "decoder" not in raw["rounds_s"]:
+        return None
+    wholes_s = [sum(stages) for stages in zip(*raw["rounds_s"].values(), strict=True)]
+    shares = [part / whole for part, whole in zip(raw["rounds_s"]["decoder"], wholes_s, strict=True)]
+    if raw["composed"]:
+        found = composed_time(shares, raw["error_s"] / float(np.median(wholes_s)))
+    else:
+        found = percentile(shares, 50)
+    return replace(found, unit=METRIC.unit)
 
 
 def amdahl_bound(share: float) -> float:

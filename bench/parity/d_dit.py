@@ -40,7 +40,7 @@ def outputs(case: Case) -> dict[str, Tensor]:
 
     def text(draws: str) -> Tensor:
         noise = GivenNoise(case[draws])
-        return model.sample_text(latents[:1], prompt, noise, num_steps=call["num_steps"], ancestral=True)
+        return model.sample_text(latents[:1], prompt, noise, num_steps=call["num_steps"], ancestral=True)[0]
 
     image_noise = case["noise.image"]
     return {

@@ -131,9 +131,9 @@ def lacking_words(answers: Answers) -> list[str]:
 # -- numbers of a record -----------------------------------------------------------------------------------------------
 
 
-def seconds_per_image(record: Record) -> Measurement | None:
-    """Of painting the study's images, in its batches."""
-    rate = record.measurements.get("throughput_per_s")
+def seconds_per_item(record: Record, rate_name: str = "throughput_per_s") -> Measurement | None:
+    """Of painting an image, or of saying a text, in the batches of the run."""
+    rate = record.measurements.get(rate_name)
     if rate is None or rate.value <= 0:
         return None
     low, high = (1 / bound if bound else None for bound in (rate.ci_high, rate.ci_low))
@@ -189,7 +189,7 @@ Values = Mapping[Seeds, float]
 def values_of(records: Sequence[Record], metric: str) -> dict[Seeds, float]:
     """A metric's values by seeds; "time_s" is the time of an image."""
     found = {
-        seeds_of(record): seconds_per_image(record) if metric == "time_s" else record.measurements.get(metric)
+        seeds_of(record): seconds_per_item(record) if metric == "time_s" else record.measurements.get(metric)
         for record in records
     }
     return {seeds: measured.value for seeds, measured in found.items() if measured}

@@ -8,15 +8,11 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from bench.formatting import number, quantity
 from bench.metrics import METRICS
 from bench.records import Measurement, Record
-from bench.report import charts
-from bench.report.drawing import Point
 from bench.report.method import audit_table, environment_tables, protocol_tables
-from bench.report.tables import COSTS, REAL_DATA, SCORES, SPEEDS, metric_table, rounds_column, score_table
+from bench.report.tables import COSTS, REAL_DATA, SCORES, SPEEDS, metric_table, score_table
 from bench.report.words import anchor, as_words
 from bench.verdict import Interval, as_interval, listed
 
@@ -24,22 +20,13 @@ ENGINES_AGREE = 1e-3  # the two FID engines see the same features: they differ b
 GRID_WIDTH_PX = 272  # a sample grid is enlarged by the largest whole factor that fits: square, crisp pixels
 
 
-def group_view(machine: str, scale: str, records: Sequence[Record], order: Mapping[str, int]) -> dict[str, Any]:
+def group_view(machine: str, scale: str, records: Sequence[Record]) -> dict[str, Any]:
     """The measurements of one machine at one scale."""
     prefix, labels = anchor(f"{machine} {scale}"), label_by_file(records)
     images = [record for record in records if record.protocol.get("collects") == "images"]
     timings = [record for record in records if record.protocol.get("collects") == "timings"]
     floor = floor_of(images)
-    series = {labels[record.file]: order[record.model] for record in records}
-    rounds = {labels[r.file]: r.raw["rounds_s"] for r in timings if r.status == "ok" and r.raw.get("rounds_s")}
-    points = quality_points(images, timings, labels, order)
-    floor_fid = whiskers(floor["fid"]) if "fid" in floor else None
     shown = {name for record in records for name in record.measurements}
-    svgs = []
-    if rounds:
-        svgs.append((Markup(charts.latency_chart(rounds, series, f"{prefix}-latency")), LATENCY_CAPTION))
-    if points:
-        svgs.append((Markup(charts.quality_chart(points, floor_fid, f"{prefix}-quality")), QUALITY_CAPTION))
     return {
         "machine": machine,
         "scale": scale,
@@ -50,26 +37,12 @@ def group_view(machine: str, scale: str, records: Sequence[Record], order: Mappi
         "engines": engines(images),
         "meanings": [(METRICS[name].title, METRICS[name].what) for name in (*SCORES, *SPEEDS, *COSTS) if name in shown],
         "refused": refusals(images, labels),
-        "speeds": metric_table(
-            "Time to generate, with 95 % intervals below.", SPEEDS, timings, labels, extra=rounds_column
-        ),
-        "charts": svgs,
         "samples": sample_grids(images, labels),
         "costs": metric_table("Size and cost of each generator.", COSTS, timings, labels),
         "protocols": protocol_tables(records, labels),
         "environments": environment_tables(records),
         "audit": audit_table(images, labels),
     }
-
-
-LATENCY_CAPTION = (
-    "Every timed round at batch 1. Long bar: median (printed at the right); short bar: 90th percentile. Of more than "
-    f"{charts.MAX_DOTS} rounds, as many evenly spaced quantiles are drawn."
-)
-QUALITY_CAPTION = (
-    "FID against latency, both measured here with the same settings; whiskers are 95 % intervals. Dashed: the floor "
-    "set by real held-out scans, with its interval."
-)
 
 
 def label_by_file(records: Sequence[Record]) -> dict[str, str]:
@@ -161,20 +134,6 @@ def engines(images: Sequence[Record]) -> str:
             f"The two FID engines differ by up to {max(gaps):.1g}, which is more than {ENGINES_AGREE:g}: trust neither."
         )
     return f"The two FID engines agree within {ENGINES_AGREE:g} (largest difference {max(gaps):.1g})."
-
-
-def quality_points(
-    images: Sequence[Record], timings: Sequence[Record], labels: Mapping[str, str], order: Mapping[str, int]
-) -> list[Point]:
-    """Models whose FID and latency were measured with the same settings: quality and speed of the same outputs."""
-    points = []
-    for quality in images:
-        for speed in timings:
-            same = quality.model == speed.model and quality.settings == speed.settings
-            if same and "fid" in quality.measurements and "latency_s" in speed.measurements:
-                fid, latency_s = (whiskers(r.measurements[m]) for r, m in ((quality, "fid"), (speed, "latency_s")))
-                points.append(Point(labels[quality.file], order[quality.model], latency_s, fid))
-    return points
 
 
 def sample_grids(images: Sequence[Record], labels: Mapping[str, str]) -> list[dict[str, Any]]:

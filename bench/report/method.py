@@ -36,6 +36,10 @@ FIELD_WORDS = {
     "dtype": "arithmetic",
     "quick": "smoke run",
 }
+SCENES_WORDS = {  # of protocols of the scenes scale, instead
+    "num_images": "held-out scenes",
+    "batch_size": "texts or paintings per call (changes none)",
+}
 SCORING_WORDS = {  # of raw.scoring
     "features_what": "features",
     "features_sha256": "weights of the extractor, SHA-256",
@@ -71,10 +75,11 @@ def protocol_tables(records: Sequence[Record], labels: Mapping[str, str]) -> lis
         entry["models"].append(labels[record.file])
         timings = record.protocol.get("collects") == "timings"
         hidden = TIMINGS_IGNORE if timings else IMAGES_IGNORE
+        field_words = FIELD_WORDS | (SCENES_WORDS if record.protocol.get("scale") == "scenes" else {})
         entry["rows"] = [
             (words, as_words(field, record.protocol[field]))
-            for field, words in FIELD_WORDS.items()
-            if field not in hidden and field in record.protocol and record.protocol[field] is not False
+            for field, words in field_words.items()
+            if field not in hidden and record.protocol.get(field, "") != "" and record.protocol[field] is not False
         ]
         scoring = record.raw.get("scoring") or {}
         entry["rows"] += [

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from bench.claims import ABSTRACT
+from bench.claims.sources import ABSTRACT
 from bench.formatting import Unit, display_unit, number
 from bench.metrics import METRICS
 from bench.records import Record
 from bench.report.answers import Answers, Section, Values, gap_words, interval_cell, values_of
-from bench.report.study_charts import Panel, panels_chart
+from bench.report.study_charts import Panel, draw_panel, panels_chart
 from bench.report.tables import Cell, Table
 from bench.report.words import badge_of
 from bench.verdict import (
@@ -105,6 +105,7 @@ def row_chart(answers: Answers, rows: Mapping[int, Sequence[Record]], one_step: 
     ends = ", ".join(f"{panel.title} {panel.y[0].value:.3g} to {panel.y[-1].value:.3g}" for panel in panels)
     svg = panels_chart(
         panels,
+        draw_panel,
         "images painted in a row; the last is scored",
         f"{answers.id}-rows",
         f"Scores of the first to the last image of a row, means over training seeds: {ends}.",

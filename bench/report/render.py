@@ -18,19 +18,47 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from bench.claims import CLAIMS, PUBLISHED_QUALITY, PUBLISHED_SPEED
+from bench.claims import (
+    CLAIMS,
+    PUBLISHED_PAINTING,
+    PUBLISHED_QUALITY,
+    PUBLISHED_SPEED,
+    PUBLISHED_UNDERSTANDING,
+)
 from bench.records import Claim, Comparison, Record, UsageError, Verdict
 from bench.report.measured import group_view
+from bench.report.scenes import SCALE as SCENES
+from bench.report.scenes import dual_view
 from bench.report.sizes import size_view
+from bench.report.speed import speed_view
+from bench.report.speed_words import speed_paragraph
 from bench.report.stamps import weights_of
-from bench.report.studies import studies_view
+from bench.report.studies import SECTIONS, studies_view
 from bench.report.tables import REAL_DATA
 from bench.report.words import anchor, as_words, badge_of, capital, prose
 from bench.results import latest, load_records, write_text
 from bench.studies import STUDIES
-from bench.verdict import METRIC_WORDS, judge, listed, seeds_of
+from bench.verdict import METRIC_WORDS, judge, listed, named, seeds_of
 
 HERE = Path(__file__).parent
+PRINTED_TABLES = (  # caption, (heading, field of a row) of each column, groups
+    (
+        "Printed scores of reading images. CIDEr on COCO, times 100; accuracies in %; MME as a sum of scores.",
+        (
+            *(("CIDEr", "cider"), ("VQAv2", "vqa_v2"), ("VizWiz", "vizwiz"), ("OKVQA", "okvqa"), ("MME", "mme")),
+            *(("GQA", "gqa"), ("POPE", "pope"), ("Parameters", "params")),
+        ),
+        PUBLISHED_UNDERSTANDING,
+    ),
+    (
+        "Printed scores of painting from text: GenEval, the share of prompts whose picture shows what was asked.",
+        (
+            *(("Overall", "overall"), ("Single object", "single"), ("Two objects", "two"), ("Counting", "counting")),
+            *(("Colours", "colours"), ("Position", "position"), ("Attribute binding", "attribution")),
+        ),
+        PUBLISHED_PAINTING,
+    ),
+)
 
 
 def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = None) -> Path:
@@ -91,16 +119,18 @@ def context(
     by_scale: dict[tuple[str, str], list[Record]] = {}  # scales never share a table
     for record in sorted(records, key=lambda record: (machine_of(record), order[record.model], record.file)):
         by_machine.setdefault(machine_of(record), []).append(record)
-        if not record.protocol.get("study"):
+        if not record.protocol.get("study") and record.protocol.get("scale") != SCENES:  # scenes: a part of their own
             by_scale.setdefault((machine_of(record), str(record.protocol.get("scale", ""))), []).append(record)
-    groups = [group_view(machine, scale, group, order) for (machine, scale), group in sorted(by_scale.items())]
+    groups = [group_view(machine, scale, group) for (machine, scale), group in sorted(by_scale.items())]
     judged = {name: [judge(claim, group) for claim in CLAIMS] for name, group in by_machine.items()}
     if not judged:
         judged = {"": [judge(claim, []) for claim in CLAIMS]}
     claims = [
-        claim_view(claim, {name: verdicts[i] for name, verdicts in judged.items()}) for i, claim in enumerate(CLAIMS)
+        claim_view(claim, {name: verdicts[i] for name, verdicts in judged.items()}, by_machine)
+        for i, claim in enumerate(CLAIMS)
     ]
     studied = {name: [r for r in group if r.protocol.get("study")] for name, group in by_machine.items()}
+    dual = dual_view(by_machine, claims)
     weights = weights_of(records)
     smoke = sorted({record.model for record in records if record.protocol.get("quick")})
     return {
@@ -110,12 +140,18 @@ def context(
         "rendered": f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
         "smoke": smoke,
         "weights": weights,
-        "summary": summary(judged, groups, bool(smoke)),
+        "summary": summary(judged, [*groups, *dual["views"]], bool(smoke)),
         "claims": claims,
         "machines": list(by_machine),
         "groups": groups,
-        "studies": [studies_view(name, by_machine[name], order) for name, found in studied.items() if found],
-        "all_studies": list(STUDIES.values()),
+        "speed": speed_view(by_machine, order),
+        "dual": dual,
+        "studies": [
+            studies_view(name, by_machine[name], order)
+            for name, found in studied.items()
+            if any(record.protocol.get("scale") != SCENES for record in found)
+        ],
+        "all_studies": [study for study in STUDIES.values() if study.name in SECTIONS],
         "sizes": size_view(sizes, link_by_file),
         "not_run": not_run(claims),
         "num_records": len(given),
@@ -130,6 +166,7 @@ def context(
         "study_records": [record_view(record, link_by_file) for group in studied.values() for record in group],
         "published_quality": PUBLISHED_QUALITY,
         "published_speed": PUBLISHED_SPEED,
+        "printed_tables": PRINTED_TABLES,
     }
 
 
@@ -169,8 +206,8 @@ def summary(judged: Mapping[str, list[list[Verdict]]], groups: Sequence[Mapping[
         sentences.insert(0, "This is a smoke run: no claim is judged by it.")
     meaning = (
         "“In small” means: small models of the same algorithms, one per family, trained on 8×8 scans of handwritten "
-        "digits and measured here. That can show a direction (which model is better, which is faster), never a paper's "
-        "number; printed and measured numbers are kept apart throughout."
+        "digits (D-DiT on scenes of them) and measured here. That can show a direction (which model is better, which "
+        "is faster), never a paper's number; printed and measured numbers are kept apart throughout."
     )
     return [" ".join(sentences), *[" ".join(group["rankings"]) for group in groups if group["rankings"]], meaning]
 
@@ -209,8 +246,13 @@ def not_run(claims: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return list(by_reason.values())
 
 
-def claim_view(claim: Claim, verdicts_by_machine: Mapping[str, Sequence[Verdict]]) -> dict[str, Any]:
-    """A claim with its verdicts: on either side those of the machines that could give one, else what is missing."""
+def claim_view(
+    claim: Claim, verdicts_by_machine: Mapping[str, Sequence[Verdict]], records: Mapping[str, Sequence[Record]]
+) -> dict[str, Any]:
+    """A claim with its verdicts: on either side those of the machines that could give one, else what is missing.
+
+    records: those that were judged, by machine.
+    """
     rows = []
     small = {name: pair[1] for name, pair in verdicts_by_machine.items() if len(pair) > 1}
     paper = {name: pair[0] for name, pair in verdicts_by_machine.items()}
@@ -224,6 +266,7 @@ def claim_view(claim: Claim, verdicts_by_machine: Mapping[str, Sequence[Verdict]
                     "machine": "" if alike or len(verdicts_by_machine) == 1 else name,
                     **badge_of(verdict.word),
                     "reason": verdict.reason,
+                    "paragraph": speed_paragraph(claim, verdict, records.get(name, ())),
                     "records": rests_on(verdict),
                 }
             )
@@ -255,7 +298,12 @@ def rests_on(verdict: Verdict) -> dict[str, list[str]]:
 def question(side: Comparison) -> str:
     """What is asked in small."""
     metric = METRIC_WORDS.get(side.metric, side.metric)
-    return f"Has {side.subject} {side.better} {metric} than {listed(side.baselines)}?"
+    subject = named(side.subject, side.settings)
+    baselines = listed([named(model, side.baseline_settings) for model in side.baselines])
+    if side.margin:
+        worse = "lower" if side.better == "higher" else "higher"
+        return f"Is {metric} of {subject} at most {100 * side.margin:g} % {worse} than that of {baselines}?"
+    return f"Has {subject} {side.better} {metric} than {baselines}?"
 
 
 def seeds_named(record: Record) -> list[tuple[str, int]]:

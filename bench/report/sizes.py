@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.claims import SIZE_CLAIMS, SIZES, Published, PublishedSize, size_claims
+from bench.claims import SIZE_CLAIMS
+from bench.claims.published import Published, PublishedSize
+from bench.claims.sizes import SIZES, size_claims
 from bench.formatting import fixed
 from bench.records import Record
 from bench.report.words import badge_of

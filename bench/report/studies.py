@@ -1,4 +1,7 @@
-"""The part "Studies" of the report: per machine a section for each study of bench.studies."""
+"""The part "Studies" of the report: per machine a section for each study of the digits scale.
+
+The study "text-steps" stands where its models do, in the part "Dual Diffusion" (scenes.py).
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,7 @@ def studies_view(machine: str, records: Sequence[Record], order: Mapping[str, in
     prefix = anchor(f"{machine} study")
     in_use = settings_in_use(records)
     sections = []
-    for study in STUDIES.values():
+    for study in (study for study in STUDIES.values() if study.name in SECTIONS):
         answers = answers_of(study, records, order, in_use, prefix)
         section = SECTIONS[study.name](answers) if answers.records else Section()
         sections.append(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import matplotlib
 import numpy as np
@@ -34,6 +35,7 @@ from bench.report.drawing import (
 )
 from bench.verdict import Interval, Seeds, mean_over_training_seeds
 
+T = TypeVar("T")  # a panel of any kind
 PANEL_HEIGHT_IN = 1.45
 X_LABEL_IN = 0.25  # height of the label below all panels
 
@@ -129,8 +131,10 @@ class Panel:
     level: Interval | None = None  # a value to compare with: dashed
 
 
-def panels_chart(panels: Sequence[Panel], x_label: str, name: str, description: str) -> str:
-    """Two panels to a row, each with an axis of its own."""
+def panels_chart(
+    panels: Sequence[T], draw: Callable[[Axes, T], None], x_label: str, name: str, description: str
+) -> str:
+    """Two panels to a row, each drawn by `draw` on axes of its own."""
     with matplotlib.rc_context(STYLE):
         rows = math.ceil(len(panels) / 2)
         height_in = X_LABEL_IN + rows * PANEL_HEIGHT_IN
@@ -139,7 +143,7 @@ def panels_chart(panels: Sequence[Panel], x_label: str, name: str, description: 
             row, column = divmod(place, 2)
             bottom = (height_in - (row + 1) * PANEL_HEIGHT_IN + 0.2) / height_in
             axes = figure.add_axes((0.095 + 0.5 * column, bottom, 0.385, (PANEL_HEIGHT_IN - 0.5) / height_in))
-            draw_panel(axes, panel)
+            draw(axes, panel)
         figure.text(0.5, 0.4 * X_LABEL_IN / height_in, x_label, ha="center", va="center", color=COLOURS["ink"])
         return inline_svg(axes, name, description)
 

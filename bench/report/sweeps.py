@@ -12,7 +12,7 @@ from bench.metrics import METRICS
 from bench.records import Record
 from bench.report.answers import Answers, Section, differing, fid_gap, fid_of, gap_words
 from bench.report.measured import whiskers
-from bench.report.study_charts import Panel, panels_chart
+from bench.report.study_charts import Panel, draw_panel, panels_chart
 from bench.report.tables import SCORES, Cell, Table, table_of
 
 # -- guidance ----------------------------------------------------------------------------------------------------------
@@ -31,7 +31,7 @@ def guidance(answers: Answers) -> Section:
             ends = ", ".join(f"{p.title} {p.y[0].value:.3g} to {p.y[-1].value:.3g}" for p in panels)
             description = f"{title} against the guidance scale, one panel per model, from the weakest to the strongest "
             svg = panels_chart(
-                panels, "guidance scale (cfg_scale)", f"{answers.id}-{metric}", f"{description}: {ends}."
+                panels, draw_panel, "guidance scale (cfg_scale)", f"{answers.id}-{metric}", f"{description}: {ends}."
             )
             caption = (
                 f"{title} ({better} is better) against the guidance scale; 1 is without guidance. Dotted: the scale in "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from bench.formatting import Unit, display_unit, fixed, interval, number, quantity
 from bench.metrics import METRICS
@@ -50,16 +49,13 @@ def score_table(images: Sequence[Record], labels: Mapping[str, str], floor: Mapp
 
 
 def metric_table(
-    caption: str, metrics: Sequence[str], records: Sequence[Record], labels: Mapping[str, str], extra: Any = None
+    caption: str, metrics: Sequence[str], records: Sequence[Record], labels: Mapping[str, str]
 ) -> Table | None:
-    """A row per record and a column per metric; `extra` gives one column more."""
+    """A row per record and a column per metric."""
     if not records:
         return None
     rows = {labels[record.file]: record.measurements for record in records}
-    table = table_of(caption, metrics, rows, failures(records, labels), batch_remarks(records), parts(records, labels))
-    if not extra:
-        return table
-    return with_column(table, *extra(records, labels))
+    return table_of(caption, metrics, rows, failures(records, labels), batch_remarks(records), parts(records, labels))
 
 
 def with_column(table: Table, heading: tuple[str, str], cells: Mapping[str, Cell]) -> Table:

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from bench.formatting import display_unit, number
 from bench.records import Measurement, Record
-from bench.report.answers import Answers, Section, fid_gap, fid_of, recognised, seconds_per_image
+from bench.report.answers import Answers, Section, fid_gap, fid_of, recognised, seconds_per_item
 from bench.report.drawing import Point
 from bench.report.measured import whiskers
 from bench.report.study_charts import cost_chart
@@ -70,7 +70,7 @@ def trade_off(answers: Answers) -> Section:
 
 
 def point_of(record: Record, kind: str, answers: Answers) -> Point | None:
-    cost = seconds_per_image(record) if kind == "time" else record.measurements.get("nfe")
+    cost = seconds_per_item(record) if kind == "time" else record.measurements.get("nfe")
     if cost is None:
         return None
     return Point(
@@ -158,7 +158,7 @@ def front_table(records: Sequence[Record], answers: Answers, fronts: Mapping[str
 
 
 def measured_time(record: Record) -> float:
-    seconds = seconds_per_image(record)
+    seconds = seconds_per_item(record)
     return seconds.value if seconds else float("inf")
 
 
@@ -174,7 +174,7 @@ def table_of_runs(caption: str, records: Sequence[Record], answers: Answers) -> 
 
 def time_column(records: Sequence[Record], labels: Mapping[str, str]) -> tuple[tuple[str, str], dict[str, Cell]]:
     found: dict[str, Measurement] = {
-        labels[record.file]: seconds for record in records if (seconds := seconds_per_image(record))
+        labels[record.file]: seconds for record in records if (seconds := seconds_per_item(record))
     }
     middle = sorted(measured.value for measured in found.values())[len(found) // 2 : len(found) // 2 + 1]
     unit = display_unit("latency_s", middle)

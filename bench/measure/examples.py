@@ -1,0 +1,48 @@
+"""What a record keeps of texts and paintings: what they cost, and a few of them, right ones and wrong ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.collect.texts import Texts
+from bench.datasets.scenes import Scene
+from bench.measure.images import grid_png
+from bench.metrics import latency, size
+from bench.records import Measurement
+
+NUM_EXAMPLES, NUM_WRONG = 24, 12
+
+
+def text_costs(found: Texts, batch_size: int) -> tuple[dict[str, Measurement], dict[str, Any]]:
+    """(measurements, raw) of what saying these texts cost."""
+    measurements = size.summarise({"nfe": found.evaluations})
+    if found.rounds_s:
+        measurements["texts_per_s"] = latency.compute_throughput(found.rounds_s, batch_size, "texts/s")
+    return measurements, {"rounds_s": found.rounds_s, "nfe": found.evaluations}
+
+
+def chosen(right: Sequence[bool]) -> list[int]:
+    """Indices of the items to show, evenly spaced among those that are wrong, then among those that are right."""
+    wrong = spaced([i for i, one in enumerate(right) if not one], NUM_WRONG)
+    return wrong + spaced([i for i, one in enumerate(right) if one], NUM_EXAMPLES - len(wrong))
+
+
+def spaced(indices: Sequence[int], num: int) -> list[int]:
+    return [indices[i * len(indices) // num] for i in range(num)] if len(indices) > num else list(indices)
+
+
+def example(
+    scene: Scene, image: np.ndarray, *, prompt: str, text: str, references: Sequence[str], right: bool
+) -> dict[str, Any]:
+    """One item, as results/README.md says; `image`: uint8 (3, 16, 16)."""
+    return {
+        "scene": scene.index,
+        "image_png": grid_png(image[None], 1),
+        "prompt": prompt,
+        "text": text,
+        "references": list(references),
+        "right": bool(right),
+    }

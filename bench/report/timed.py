@@ -1,0 +1,82 @@
+"""What records tell of the time of the models that a claim compares."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any
+
+from bench.metrics.stages import summarise_stages
+from bench.records import Comparison, Record
+from bench.verdict.speed import Paired, paired_ratios
+
+
+@dataclass(frozen=True)
+class Timed:
+    """One model, by its own run."""
+
+    model: str
+    record: Record
+    seconds: float  # of one call at the latency's batch, the median round
+    stages: Mapping[str, Mapping[str, Any]]  # of summarise_stages; empty: none were kept
+
+    @property
+    def flops(self) -> float | None:
+        return self.record.raw.get("flops")
+
+    @property
+    def num_calls(self) -> int:
+        """Of all parts; 0: not known."""
+        return sum(row.get("num_calls", 0) for row in self.stages.values())
+
+    @property
+    def main_stage(self) -> str:
+        return max(self.stages, key=lambda stage: self.stages[stage]["share"])
+
+    def stage_s(self, stage: str) -> float:
+        return self.stages[stage]["seconds"].value
+
+    @property
+    def whole_s(self) -> float:
+        """The sum of the stages."""
+        return sum(map(self.stage_s, self.stages))
+
+
+def timed_of(model: str, side: Comparison, records: Sequence[Record]) -> Timed | None:
+    """From the latest record of the model under the side's protocol, or else under the one that stands in for it."""
+    for protocol in filter(None, (side.protocol, side.stand_in)):
+        fitting = [
+            record
+            for record in records
+            if (record.model, record.protocol.get("name"), record.status) == (model, protocol, "ok")
+            and record.raw.get("rounds_s")
+        ]
+        if fitting:
+            record = max(fitting, key=lambda record: (record.created_utc, record.file))
+            stages = record.raw.get("stages")
+            summary = summarise_stages(stages, record.raw.get("machine_limits")) if stages else {}
+            return Timed(model, record, median(record.raw["rounds_s"]), summary)
+    return None
+
+
+def pairs_of(side: Comparison, records: Sequence[Record]) -> dict[str, Paired]:
+    """By baseline: the ratios of shared rounds, of whole calls or else of composed times."""
+    stand_in = paired_ratios(replace(side, protocol=side.stand_in), records) if side.stand_in else {}
+    return paired_ratios(side, records) or stand_in
+
+
+def times_as_fast(side: Comparison, known: Mapping[str, Timed], pairs: Mapping[str, Paired]) -> dict[str, float]:
+    """By baseline: how many times as fast the subject is, by shared rounds where there are any."""
+    found = {name: pair.entry["ratio"]["value"] for name, pair in pairs.items() if "ratio" in pair.entry}
+    for name in side.baselines:
+        if name not in found and name in known and side.subject in known:
+            found[name] = known[name].seconds / known[side.subject].seconds
+    return {name: found[name] for name in side.baselines if name in found}
+
+
+def best_rate(record: Record) -> tuple[int, float] | None:
+    """(batch size, images per second) of the best batch of a sweep; None where there is none."""
+    batches = (record.raw.get("sweep") or {}).get("batches") or []
+    rates = [(found["batch_size"], found["batch_size"] / median(found["rounds_s"])) for found in batches]
+    return max(rates, key=lambda each: each[1], default=None)

@@ -1,0 +1,81 @@
+"""One subject against the printed number or against one baseline: the records of a run each."""
+
+from __future__ import annotations
+
+from bench.formatting import fixed, interval, num_decimals, number
+from bench.records import Claim, Comparison, Record
+from bench.verdict.finding import METRIC_WORDS, Finding, differences, listed, named, weigh
+from bench.verdict.intervals import Interval, as_interval, difference
+from bench.verdict.speed import faster
+from bench.verdict.tolerance import within_tolerance
+
+COUNTED = ("num_params", "flops", "decoder_share")  # metrics without spread
+
+
+def against_print(claim: Claim, side: Comparison, subject: Record) -> Finding:
+    """The measured value against the printed one, two-sided."""
+    measured = subject.measurements.get(side.metric)
+    if measured is None:
+        return Finding("inconclusive", f"{subject.model} has no {side.metric}.")
+    gpu = subject.environment.get("gpu")
+    if side.hardware not in (gpu or ""):
+        where = gpu or subject.environment.get("processor")
+        return Finding("not comparable", f"{subject.model} ran on {where}; the printed number is of {side.hardware}.")
+    if side.metric in COUNTED:
+        return counted(claim, measured.value / side.units_per_printed)
+    raw, size = as_interval(measured), side.units_per_printed
+    estimate = Interval(raw.value / size, raw.low / size, raw.high / size)
+    name = named(subject.model, side.settings)
+    return within_tolerance(claim, side, estimate, f"{name} reaches", METRIC_WORDS.get(side.metric, side.metric))
+
+
+def counted(claim: Claim, value: float) -> Finding:
+    """An exact count, in the unit of print, against the printed one."""
+    inside = abs(value / claim.value - 1) <= claim.tolerance
+    return Finding(
+        "reproduced" if inside else "not reproduced",
+        f"Counted {value:,.10g} {claim.unit}: {'within' if inside else 'outside'} the rounding of {claim.quote}.",
+        Interval(value, value, value),
+    )
+
+
+def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: Record, name: str) -> Finding:
+    """The subject against one baseline, which is called `name`: the direction in small, at the paper's scale the
+    printed ratio."""
+    differing = differences(subject, baseline, side.metric)
+    if differing:
+        return Finding("not comparable", f"{subject.model} and {baseline.model} differ in {listed(differing)}.")
+    if side.metric == "latency_s":
+        return faster(claim, side, subject, baseline)
+    ours, theirs = subject.measurements.get(side.metric), baseline.measurements.get(side.metric)
+    if ours is None or theirs is None:
+        lacking = subject.model if ours is None else baseline.model
+        return Finding("inconclusive", f"{lacking} has no {side.metric}.")
+    metric = METRIC_WORDS.get(side.metric, side.metric)
+    if ours.ci_low is None or theirs.ci_low is None:
+        lacking = subject.model if ours.ci_low is None else baseline.model
+        return Finding("inconclusive", f"{metric} of {lacking} has no interval.")
+    estimate = difference(as_interval(ours), as_interval(theirs))
+    word, relation = weigh(estimate, side.better, name, side.margin, theirs.value)
+    decimals = num_decimals(estimate.value, estimate.low, estimate.high)
+    numbers = (
+        f"{number(ours.value, ours.ci_low, ours.ci_high)} against "
+        f"{number(theirs.value, theirs.ci_low, theirs.ci_high)}; difference {fixed(estimate.value, decimals)}, "
+        f"95 % interval {interval(estimate.value, estimate.low, estimate.high)}"
+    )
+    of_subject = f" of {named(subject.model, side.settings)}" if side.settings else ""
+    return Finding(word, f"{metric}{of_subject} {relation} ({numbers}).", estimate)
+
+
+def below_floor(side: Comparison, subject: Record) -> str:
+    """A warning where the subject's FID lies wholly below that of real held-out images; else ""."""
+    floor = (subject.raw.get("floor") or {}).get(side.metric)
+    ours = subject.measurements.get(side.metric)
+    if side.metric != "fid" or not floor or not ours or ours.ci_high is None:
+        return ""
+    if ours.ci_high >= (floor.get("ci_low") or floor["value"]):
+        return ""
+    return (
+        f" Suspiciously good: {subject.model} lies below the real-data floor of {number(floor['value'])}, nearer to "
+        "the training images than real held-out images are, as copies of them would be."
+    )

@@ -1,0 +1,113 @@
+"""Speed of one model against another: from rounds that both shared where there are any, else from a run of each.
+
+Where no whole image was timed, composed times stand in, and the verdict says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from bench.formatting import interval, number, quantity
+from bench.records import Claim, Comparison, Measurement, Record, Verdict
+from bench.verdict.finding import Finding, direction
+from bench.verdict.intervals import Interval, as_interval, quotient, ratio_of_medians
+from bench.verdict.tolerance import within_tolerance
+
+
+@dataclass(frozen=True)
+class Paired:
+    """One ratio of a record whose sides were timed round by round."""
+
+    record: Record
+    entry: Mapping[str, Any]  # of its raw["ratios"]
+
+
+def paired_ratios(side: Comparison, records: Sequence[Record]) -> dict[str, Paired]:
+    """The ratios of the side's subject, by baseline, on equal footing: under "digits-ratios" for "digits-latency"."""
+    if side.metric != "latency_s":
+        return {}
+    protocol = side.protocol.removesuffix("-latency") + "-ratios"
+    found: dict[str, Paired] = {}
+    for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
+        if (record.model, record.protocol.get("name"), record.status) != (side.subject, protocol, "ok"):
+            continue
+        for entry in record.raw.get("ratios", ()):
+            if entry["mode"] == "forced equal" and entry["baseline"] in side.baselines:
+                found[entry["baseline"]] = Paired(record, entry)
+    return {name: found[name] for name in side.baselines if name in found}
+
+
+def faster_in_pairs(claim: Claim, side: Comparison, paired: Paired) -> Finding:
+    """How many times faster the subject is, by rounds that hold both sides."""
+    model, baseline = paired.entry["model"], paired.entry["baseline"]
+    if paired.entry["not_comparable"]:
+        return Finding("not comparable", f"{model} and {baseline} differ in {paired.entry['not_comparable']}.")
+    ratio, rounds_s = Measurement(**paired.entry["ratio"]), paired.entry["rounds_s"]
+    if ratio.ci_low is None:
+        return Finding("inconclusive", f"{model} against {baseline}: {ratio.n} pairs of rounds bound no ratio.")
+    return times_as_fast(claim, side, as_interval(ratio), rounds_s["model"], rounds_s["baseline"], model, baseline)
+
+
+def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) -> Finding:
+    """How many times faster the subject is than the baseline, from the raw rounds of a run of each."""
+    ours, theirs = subject.raw.get("rounds_s") or [], baseline.raw.get("rounds_s") or []
+    if not ours or not theirs:
+        return Finding("inconclusive", f"{subject.model if not ours else baseline.model} kept no raw rounds.")
+    if is_composed(subject) or is_composed(baseline):
+        estimate = quotient(*(as_interval(record.measurements["latency_s"]) for record in (baseline, subject)))
+    else:
+        estimate = ratio_of_medians(theirs, ours)
+    return times_as_fast(claim, side, estimate, ours, theirs, subject.model, baseline.model)
+
+
+def times_as_fast(
+    claim: Claim,
+    side: Comparison,
+    estimate: Interval,
+    ours: Sequence[float],
+    theirs: Sequence[float],
+    subject: str,
+    baseline: str,
+) -> Finding:
+    """The printed ratio at the paper's scale, the direction in small; `ours` and `theirs` are the rounds."""
+    if side.kind == "ratio":
+        return within_tolerance(claim, side, estimate, f"{subject} is", f"times as fast as {baseline}")
+    word = direction(estimate.low, estimate.high, neutral=1.0)
+    numbers = (
+        f"median {quantity('latency_s', float(np.median(ours)))} against "
+        f"{quantity('latency_s', float(np.median(theirs)))}"
+    )
+    if word == "does not hold in small":
+        times, comparative = Interval(1 / estimate.value, 1 / estimate.high, 1 / estimate.low), "Slower"
+    else:
+        times, comparative = estimate, "Faster"
+    bounds = (times.value, times.low, times.high)
+    shown = f"{number(*bounds)} times, 95 % interval {interval(*bounds)}"
+    if word == "inconclusive":
+        return Finding(word, f"Not told apart from {baseline} in latency ({numbers}; {shown}).", estimate)
+    return Finding(word, f"{comparative} than {baseline} ({numbers}; {shown}).", estimate)
+
+
+# -- composed times ----------------------------------------------------------------------------------------------------
+
+
+def is_composed(record: Record) -> bool:
+    return bool(record.protocol.get("sampled_calls"))
+
+
+def said_of_composed(verdict: Verdict, records: Sequence[Record]) -> Verdict:
+    """A verdict that rests on composed times, with the circumstances before its reason."""
+    record = next(record for record in records if record.file == verdict.records[0])
+    environment, threads = record.environment, record.environment.get("num_threads")
+    where = "a CPU" if environment.get("device") == "cpu" else str(environment.get("device"))
+    circumstances = (
+        f"Judged on {where}, not on a GPU ({environment.get('processor')}, {threads} thread"
+        f"{'s' if threads != 1 else ''}, {record.protocol.get('dtype')}, batch "
+        f"{record.protocol.get('latency_batch_size')}; times composed of a few calls of each part and their exact "
+        "counts), where a ratio may differ."
+    )
+    return replace(verdict, reason=f"{circumstances} {verdict.reason}")

@@ -1,0 +1,54 @@
+"""Which runs of speed a plan holds, and what they lack."""
+
+import pytest
+
+from bench import plan
+from bench.plan import make_plan
+
+
+def runs(tmp_path, protocol: str, *, scale: str = "imagenet-256", device: str = "cpu", only=()):
+    planned = make_plan(scale=scale, only=only, quick=False, device=device, results=tmp_path)
+    return {run.spec.model: run for run in planned.runs if run.spec.protocol.name == protocol}
+
+
+def test_who_is_claimed_to_be_faster_is_timed_against_all_that_the_claims_name(tmp_path):
+    found = runs(tmp_path, "digits-ratios", scale="digits")
+    assert set(found["transdiff-digits"].spec.baselines) == {
+        "mar-digits",
+        "llamagen-digits",
+        "var-digits",
+        "dit-digits",
+        "sit-digits",
+    }
+    assert "transdiff-latency-diffusion" in found["transdiff-digits"].answers
+    assert "mar-digits" not in found  # no claim calls it faster than anything
+
+
+def test_a_baseline_without_weights_is_named(tmp_path, monkeypatch):
+    weights = plan.weights_of
+    monkeypatch.setattr(plan, "weights_of", lambda run, work: weights(run, work) if run.model != "dit-digits" else None)
+    lacks = runs(tmp_path, "digits-ratios", scale="digits")["transdiff-digits"].lacks
+    assert lacks == ("weights of dit-digits: python -m bench train dit-digits",)
+
+
+def test_composed_runs_are_of_the_models_that_claims_name_or_that_are_asked_for(tmp_path):
+    found = runs(tmp_path, "imagenet-256-composed")
+    assert {"transdiff-l", "dit-xl-2", "sit-xl-2", "var-d20", "mar-l", "llamagen-l"} <= found.keys()
+    assert "dit-s-8" not in found
+    assert not runs(tmp_path, "imagenet-256-composed", only=("dit-s-8",))["dit-s-8"].lacks
+
+
+def test_a_gpu_paints_whole_images_and_a_cpu_says_with_which_command(tmp_path):
+    command = "a CUDA GPU: python -m bench reproduce --scale imagenet-256 --only transdiff-l --device cuda"
+    assert runs(tmp_path, "imagenet-256-ratios")["transdiff-l"].lacks == (command,)
+    assert not runs(tmp_path, "imagenet-256-ratios", device="cuda")["transdiff-l"].lacks
+    for protocol in ("imagenet-256-composed", "imagenet-256-composed-ratios"):
+        assert not runs(tmp_path, protocol, device="cuda")
+
+
+@pytest.mark.parametrize(("memory_bytes", "lacks"), [(8e9, True), (64e9, False), (None, False)])
+def test_a_machine_too_small_for_two_models_says_so(tmp_path, monkeypatch, memory_bytes, lacks):
+    """TransDiff-L and DiT-XL/2: 1.36 billion parameters of four bytes, and as much again to work in."""
+    monkeypatch.setattr(plan, "memory_bytes", lambda: memory_bytes)
+    found = runs(tmp_path, "imagenet-256-composed-ratios")["transdiff-l"].lacks
+    assert found == (("11 GB of memory",) if lacks else ())
