@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 PLAIN_EVERY_S = 10.0
 PLAIN_WIDTH = 160  # columns of a table that no terminal shows
+_plain_only = False
 
 
 def console() -> Console:
@@ -54,10 +55,16 @@ class PlainReporter(Reporter):
         print(f"{self.title}: {done}/{self.total}{eta}{', ' + note if note else ''}", flush=True)
 
 
+def plain_only() -> None:
+    """Print plain lines from now on, in a process that shares its terminal with others."""
+    global _plain_only
+    _plain_only = True
+
+
 @contextmanager
 def progress(title: str, total: int) -> Iterator[Reporter]:
     """A reporter for `total` pieces of work."""
-    if not sys.stdout.isatty():
+    if _plain_only or not sys.stdout.isatty():
         yield PlainReporter(title, total)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -5,16 +5,22 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
+import math
+import multiprocessing
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from bench import environment
+from bench import console, environment
 from bench.generate import file_sha256
 from bench.measure.answers import measure_answers
 from bench.measure.captions import measure_captions
@@ -27,12 +33,13 @@ from bench.measure.sizes import measure_sizes
 from bench.measure.timings import measure_timings
 from bench.metrics import METRICS
 from bench.plan import REAL_DATA, WORK, Plan, PlannedRun
-from bench.records import CheckFailed, Record, RunSpec
+from bench.records import CheckFailed, Protocol, Record, RunSpec
 from bench.results import is_current, load_records, save_record, write_json
-from bench.retrain import origin, weights_of
+from bench.retrain import die_with_parent, origin, weights_of
 from bench.studies import settings_of
 
 LEDGER = "measured-here.json"
+Job = tuple[PlannedRun, dict[str, Any], str, Path]  # run_one's arguments
 MEASURE: dict[str, Callable[[Any, RunSpec, dict[str, Any], Path], dict[str, Any]]] = {  # by what a protocol collects
     "images": measure_images,
     "timings": measure_timings,
@@ -87,31 +94,74 @@ def run_inputs(spec: RunSpec, device: str, work: Path) -> dict[str, Any]:
 
 
 def run_plan(plan: Plan) -> list[Record]:
-    """Run what can run and is not measured yet; returns the records of the runs that failed."""
+    """Run what can run and is not measured yet; returns the records of the runs that failed.
+
+    Runs that time nothing go side by side, one per processor; then each of the others has the machine to itself.
+    """
     failed = []
     work = plan.results / WORK
     here = set(json.loads((work / LEDGER).read_text())) if (work / LEDGER).exists() else set()
     records, _ = load_records([plan.results])
+    todo: dict[bool, list[Job]] = {True: [], False: []}  # by whether it times nothing
     for planned in plan.runs:
-        title = f"{planned.spec.model} {planned.spec.protocol.name}"
         if planned.lacks:
-            print(f"{title}: not run: needs {'; '.join(planned.lacks)}", flush=True)
+            print(f"{title(planned)}: not run: needs {'; '.join(planned.lacks)}", flush=True)
             continue
         inputs = run_inputs(planned.spec, plan.device, work)
         if any(r.file in here and is_current(r, inputs) for r in records):
-            print(f"{title}: measured before, inputs unchanged", flush=True)
+            print(f"{title(planned)}: measured before, inputs unchanged", flush=True)
             continue
-        record = run_one(planned, inputs, plan.device, work)
+        todo[times_nothing(planned.spec.protocol)].append((planned, inputs, plan.device, work))
+    for planned, record in chain(run_side_by_side(todo[True]), ((job[0], run_one(*job)) for job in todo[False])):
         path = save_record(record, plan.results)
         here.add(path.relative_to(plan.results).as_posix())
         work.mkdir(parents=True, exist_ok=True)
         write_json(sorted(here), work / LEDGER)
         if record.status == "failed":
-            print(f"{title}: failed: {record.reason}", flush=True)
+            print(f"{title(planned)}: failed: {record.reason}", flush=True)
             failed.append(record)
         else:
-            print(f"{title}: done in {record.wall_s:.1f} s", flush=True)
+            print(f"{title(planned)}: done in {record.wall_s:.1f} s", flush=True)
     return failed
+
+
+def title(planned: PlannedRun) -> str:
+    return f"{planned.spec.model} {planned.spec.protocol.name}"
+
+
+def times_nothing(protocol: Protocol) -> bool:
+    return protocol.collects in ("images", "sizes") and "throughput_per_s" not in protocol.metrics
+
+
+def num_workers(device: str) -> int:
+    """How many runs may go on at a time: one per processor, one on a GPU."""
+    return 1 if device.startswith("cuda") else (os.cpu_count() or 1)
+
+
+def run_side_by_side(jobs: Sequence[Job]) -> Iterator[tuple[PlannedRun, Record]]:
+    """The jobs' records as they come, each from a process of its own where there is more than one at a time."""
+    workers = min(len(jobs), num_workers(jobs[0][2])) if jobs else 0
+    if workers < 2:
+        yield from ((job[0], run_one(*job)) for job in jobs)
+        return
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker)
+    try:
+        longest_first = sorted(jobs, key=lambda job: -(job[0].cost_s or math.inf))
+        planned_by_future = {pool.submit(run_one, *job): job[0] for job in longest_first}
+        for future in as_completed(planned_by_future):
+            yield planned_by_future[future], future.result()
+    except BrokenProcessPool as error:
+        raise CheckFailed(
+            "a process that measured was killed: not enough memory? Run the same command again"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def start_worker() -> None:
+    """In a child: end with the parent, and leave the terminal's progress bars to nobody."""
+    die_with_parent()
+    console.plain_only()
 
 
 def run_one(planned: PlannedRun, inputs: dict[str, Any], device: str, work: Path) -> Record:

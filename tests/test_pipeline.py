@@ -34,6 +34,7 @@ def toy(module_patch, tmp_path_factory):
     weights = tmp_path_factory.mktemp("weights") / "toy-digits.safetensors"
     module_patch.setattr(reference_models, "specs", lambda: {SPEC.name: SPEC})
     module_patch.setenv(FOLDER_VARIABLE, str(weights.parent))
+    module_patch.setattr(bench.run, "num_workers", lambda device: 1)  # a child would not know the toy
     return weights
 
 

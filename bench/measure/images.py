@@ -42,9 +42,10 @@ def measure_images(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path
         )
     found = _scored(images, spec, model.num_classes)
     settings = {**model.spec.sampling, **spec.settings}
-    found["raw"] |= {"nfe": model.network_evaluations(**settings), "painting_rounds_s": rounds_s}
+    found["raw"]["nfe"] = model.network_evaluations(**settings)
     found["measurements"] |= size.summarise({"nfe": found["raw"]["nfe"]})
-    if rounds_s:
+    if rounds_s and "throughput_per_s" in protocol.metrics:
+        found["raw"]["painting_rounds_s"] = rounds_s
         found["measurements"]["throughput_per_s"] = latency.compute_throughput(rounds_s, protocol.batch_size)
     if "feature_similarity" in protocol.metrics and hasattr(model, "semantic_features"):
         count = min(FEATURE_IMAGES, protocol.num_images)
