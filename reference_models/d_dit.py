@@ -541,7 +541,7 @@ SPECS: tuple[Spec, ...] = (
             "least_time": 0.2,  # below, the loss's 1 / t makes more noise than gradient
             "text_encoder": {"words": SCENE_WORDS, "depth": 2, "num_heads": 4, "length": SCENE_TEXT["text_length"]},
         },
-        sampling={"num_steps": 28, "cfg_scale": 2.0, "shift": 1.0},
+        sampling={"num_steps": 28, "cfg_scale": 3.0, "shift": 1.0},
         autoencoder="patch-4x4-rgb",
         scale="scenes",
         image_size=16,
