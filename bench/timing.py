@@ -14,6 +14,7 @@ from bench.collect.machine_limits import measure_limits
 from bench.collect.ratios import Side, collect_ratios
 from bench.collect.stages import SAMPLED, check_composed, collect_composed, collect_stages
 from bench.collect.timings import best_batch, collect_timings, load
+from bench.loading import DTYPES
 from bench.metrics.latency import summarise
 from bench.metrics.ratios import MIN_PAIRS
 from bench.records import CheckFailed, UsageError
@@ -23,7 +24,6 @@ from bench.timing_tables import COMPOSED_WITHIN, print_timings
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel
 
-DTYPES = ("float32", "bfloat16", "float16")
 ROUNDS: dict[str, Any] = {
     "min_rounds": 10,
     "min_duration_s": 2.0,

@@ -101,7 +101,8 @@ def taken_apart(subject: Timed, baseline: Timed, ratio: float) -> str:
 
 def stage_words(found: Timed) -> str:
     """Shares of the time, and what making a stage free could win."""
-    shares = listed([f"{stage_name(name)} {percent(row['share'])}" for name, row in found.stages.items()])
+    rows = sorted(found.stages.items(), key=lambda item: -item[1]["share"])
+    shares = listed([f"{stage_name(name)} {percent(row['share'])}" for name, row in rows])
     main = found.stages[found.main_stage]
     sentence = (
         f"Of the time of {found.model} {shares}. By Amdahl's law it would gain at most "
