@@ -296,13 +296,14 @@ def collect_timings(
     """
     device, full = str(model.device), {**model.spec.sampling, **settings}
 
-    def series(batch_size: int) -> dict[str, Any]:
+    def series(batch_size: int, *, is_warm: bool = False) -> dict[str, Any]:
         rounds = time_rounds(
             painter(model, batch_size, settings, seed),
             device=device,
             min_rounds=min_rounds,
             min_duration_s=min_duration_s,
             max_duration_s=max_duration_s,
+            is_warm=is_warm,
         )
         return {"batch_size": batch_size, "footing": footing(model, full, batch_size=batch_size), **rounds}
 
@@ -315,7 +316,7 @@ def collect_timings(
         if throughput_batch_size is None:
             found["sweep"] = sweep_batches(lambda size: painter(model, size, settings, seed), device=device)
             throughput_batch_size = best_batch(found["sweep"])
-        found["throughput"] = series(throughput_batch_size)
+        found["throughput"] = series(throughput_batch_size, is_warm=bool(found))  # the series before warmed it up
     advance("memory and arithmetic")
     paint = painter(model, throughput_batch_size or latency_batch_size, settings, seed)
     found["peak_memory_bytes"] = weight_bytes(model) + peak_memory(paint, device)
