@@ -29,6 +29,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def check_dtype(dtype: str) -> None:
+    if dtype not in DTYPES:
+        raise UsageError(f"unknown dtype {dtype!r}; known: {', '.join(DTYPES)}")
+
+
 def load_model(
     name: str, *, weights: Path | None, device: str, dtype: str = "float32", autoencoder: Path | None = None
 ) -> tuple[ImageModel, str]:
@@ -43,8 +48,7 @@ def load_model(
     from reference_models.checkpoints import shipped_weights
 
     spec = find(name)
-    if dtype not in DTYPES:
-        raise UsageError(f"unknown dtype {dtype!r}; known: {', '.join(DTYPES)}")
+    check_dtype(dtype)
     torch_dtype = getattr(torch, dtype)
     if spec.recipe is not None:
         path = weights or shipped_weights(name)

@@ -73,7 +73,7 @@ def finished(name: str, folder: Path) -> bool:
     """Whether `folder` holds the weights of a whole training by today's recipe from the ingredients that lie there."""
     from safetensors import safe_open
 
-    from bench.generate import file_sha256
+    from bench.loading import file_sha256
     from reference_models import find
     from reference_models.autoencoders import AUTOENCODERS
 

@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from bench import console, environment
-from bench.generate import file_sha256
+from bench.loading import file_sha256
 from bench.measure.answers import measure_answers
 from bench.measure.captions import measure_captions
 from bench.measure.composed import measure_composed

@@ -14,7 +14,7 @@ from bench.collect.machine_limits import measure_limits
 from bench.collect.ratios import Side, collect_ratios
 from bench.collect.stages import SAMPLED, check_composed, collect_composed, collect_stages
 from bench.collect.timings import best_batch, collect_timings, load
-from bench.loading import DTYPES
+from bench.loading import check_dtype
 from bench.metrics.latency import summarise
 from bench.metrics.ratios import MIN_PAIRS
 from bench.records import CheckFailed, UsageError
@@ -59,8 +59,7 @@ def time_models(names: Sequence[str], timing: Timing, *, against: str | None, js
     """
     from reference_models import build, find
 
-    if timing.dtype not in DTYPES:
-        raise UsageError(f"unknown dtype {timing.dtype!r}; known: {', '.join(DTYPES)}")
+    check_dtype(timing.dtype)
     if timing.sweep and timing.compose:
         raise UsageError("--sweep times whole calls, --compose none: choose one")
     for name in [*names, *([against] if against else [])]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.console import progress
 from bench.environment import commit, machine
-from bench.generate import file_sha256
+from bench.loading import file_sha256
 from bench.records import UsageError
 
 if TYPE_CHECKING:

@@ -7,11 +7,10 @@ from typing import Any
 
 from bench.collect.texts import Item, collect_texts
 from bench.console import progress
-from bench.datasets import scenes
 from bench.datasets.json_files import Id
 from bench.datasets.scenes_files import pope_set, question_set, questions_of
 from bench.datasets.texts import Text
-from bench.measure.examples import chosen, example, text_costs
+from bench.measure.examples import chosen, example, scenes_of, text_costs
 from bench.metrics.vqa import PERCENT, clean, normalize
 from bench.records import Measurement, RunSpec
 from bench.score_vqa import score_answers
@@ -20,7 +19,7 @@ from bench.score_vqa import score_answers
 def measure_answers(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
     """One answer per question."""
     protocol = spec.protocol
-    shown = list(scenes.scenes("heldout", protocol.num_images, protocol.seed))
+    shown = scenes_of(protocol)
     asked = list(questions_of(shown))
     with progress(f"{spec.model}: answers", len(asked)) as bar:
         found = collect_texts(

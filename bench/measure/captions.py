@@ -14,7 +14,7 @@ from bench.datasets import scenes
 from bench.datasets.json_files import Id
 from bench.datasets.scenes_files import caption_set
 from bench.datasets.texts import Text
-from bench.measure.examples import chosen, example, text_costs
+from bench.measure.examples import chosen, example, scenes_of, text_costs
 from bench.metrics.item_scores import measure
 from bench.metrics.scene_check import share
 from bench.records import Measurement, RunSpec
@@ -24,7 +24,7 @@ from bench.score_captions import score_captions
 def measure_captions(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
     """One caption per scene."""
     protocol = spec.protocol
-    shown = list(scenes.scenes("heldout", protocol.num_images, protocol.seed))
+    shown = scenes_of(protocol)
     with progress(f"{spec.model}: captions", len(shown)) as bar:
         found = collect_texts(
             model,

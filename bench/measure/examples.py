@@ -1,4 +1,4 @@
-"""What a record keeps of texts and paintings: what they cost, and a few of them, right ones and wrong ones."""
+"""What runs on scenes share: the scenes, what texts cost, and the few right and wrong ones that a record keeps."""
 
 from __future__ import annotations
 
@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 
 from bench.collect.texts import Texts
-from bench.datasets.scenes import Scene
+from bench.datasets.scenes import Scene, scenes
 from bench.measure.images import grid_png
 from bench.metrics import latency, size
-from bench.records import Measurement
+from bench.records import Measurement, Protocol
 
 NUM_EXAMPLES, NUM_WRONG = 24, 12
+
+
+def scenes_of(protocol: Protocol) -> list[Scene]:
+    """The held-out scenes that a protocol shows: the same for its captions, answers and paintings."""
+    return list(scenes("heldout", protocol.num_images, protocol.seed))
 
 
 def text_costs(found: Texts, batch_size: int) -> tuple[dict[str, Measurement], dict[str, Any]]:

@@ -12,7 +12,7 @@ from bench.collect.paintings import collect_paintings
 from bench.console import progress
 from bench.datasets import scenes
 from bench.features import recognise
-from bench.measure.examples import chosen, example
+from bench.measure.examples import chosen, example, scenes_of
 from bench.metrics import latency, size
 from bench.metrics.item_scores import measure
 from bench.metrics.scene_check import TASKS, Thing, check_scene, compute_scene_scores
@@ -22,7 +22,7 @@ from bench.records import RunSpec
 def measure_paintings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
     """One painting per scene, of one of its captions; the wordings take turns."""
     protocol = spec.protocol
-    shown = asked_for(spec)
+    shown = scenes_of(spec.protocol)
     with progress(f"{spec.model}: paintings", len(shown)) as bar:
         images, rounds_s = collect_paintings(
             model,
@@ -43,12 +43,8 @@ def measure_paintings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: P
 
 def measure_real_scenes(spec: RunSpec) -> dict[str, Any]:
     """The checker's ceiling: the held-out scenes themselves as if painted."""
-    shown = asked_for(spec)
+    shown = scenes_of(spec.protocol)
     return {"family": "real", **_checked(shown, np.stack([scene.image for scene in shown]))}
-
-
-def asked_for(spec: RunSpec) -> list[scenes.Scene]:
-    return list(scenes.scenes("heldout", spec.protocol.num_images, spec.protocol.seed))
 
 
 def prompt_of(scene: scenes.Scene) -> str:
