@@ -111,6 +111,11 @@ def test_captions_are_right_or_wrong_as_a_whole():
     assert raw["without_degenerate"]["cider"]["n"] == NUM - 1
     assert len(raw["rounds_s"]) == 2
     assert raw["nfe"] == {"network": 3.0}
+    kept = raw["by_scene"]
+    assert (kept["scenes"], kept["num"]) == (list(range(NUM)), [1] * NUM)
+    for name in ("cider", "caption_accuracy"):
+        assert np.mean(kept["totals"][name]) == pytest.approx(found["measurements"][name].value)
+    assert [i for i, value in enumerate(kept["totals"]["caption_accuracy"]) if not value] == [0, 3, 5, 10, 15]
     check_examples(raw, set())
     wrong = [one["scene"] for one in raw["examples"] if not one["right"]]
     assert wrong == [0, 3, 5, 10, 15]
@@ -145,6 +150,12 @@ def test_answers_are_scored_as_vqa_and_as_pope():
     assert sum(kind["n"] for kind in kinds.values()) == len(questions)
     assert set(kinds) == {question.question_type for _, question in questions}
     assert "pope_accuracy" in found["raw"]["without_degenerate"]
+    kept = found["raw"]["by_scene"]
+    assert kept["num"] == [len(scene.questions) for scene in SHOWN]
+    assert sum(kept["totals"]["vqa_accuracy"]) / len(questions) == pytest.approx(scores["vqa_accuracy"].value)
+    assert all(
+        total == 0 for scene, total in zip(SHOWN, kept["totals"]["vqa_accuracy"], strict=True) if scene.index == 3
+    )
     check_examples(found["raw"], {"accuracy"})
     assert all((one["accuracy"] > 0.5) == one["right"] for one in found["raw"]["examples"])
 

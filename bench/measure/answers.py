@@ -10,7 +10,7 @@ from bench.console import progress
 from bench.datasets.json_files import Id
 from bench.datasets.scenes_files import pope_set, question_set, questions_of
 from bench.datasets.texts import Text
-from bench.measure.examples import chosen, example, scenes_of, text_costs
+from bench.measure.examples import by_scene, chosen, example, scenes_of, text_costs
 from bench.metrics.vqa import PERCENT, clean, normalize
 from bench.records import Measurement, RunSpec
 from bench.score_vqa import score_answers
@@ -46,10 +46,11 @@ def measure_answers(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Pat
     }
     texts = [text.text for text in found.texts]
     right = [normalize(clean(text)) == question.answer for text, (_, _, question) in zip(texts, asked, strict=True)]
-    accuracies = [row["vqa_accuracy"] / PERCENT for row in scores["per_question"]]
+    accuracies = [row["vqa_accuracy"] for row in scores["per_question"]]
+    raw["by_scene"] = by_scene([scene.index for _, scene, _ in asked], {"vqa_accuracy": accuracies})
     raw["examples"] = [
         example(scene, scene.image, prompt=question.text, text=texts[i], references=question.answers, right=right[i])
-        | {"accuracy": accuracies[i]}
+        | {"accuracy": accuracies[i] / PERCENT}
         for i, (_, scene, question) in ((i, asked[i]) for i in chosen(right))
     ]
     return {"measurements": measurements, "raw": raw}

@@ -14,9 +14,9 @@ from bench.datasets import scenes
 from bench.datasets.json_files import Id
 from bench.datasets.scenes_files import caption_set
 from bench.datasets.texts import Text
-from bench.measure.examples import chosen, example, scenes_of, text_costs
+from bench.measure.examples import by_scene, chosen, example, scenes_of, text_costs
 from bench.metrics.item_scores import measure
-from bench.metrics.scene_check import share
+from bench.metrics.scene_check import PERCENT, share
 from bench.records import Measurement, RunSpec
 from bench.score_captions import score_captions
 
@@ -44,6 +44,8 @@ def measure_captions(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Pa
     measurements |= {name: Measurement(**fields) for name, fields in scores["metrics"].items()}
     raw |= {key: scores[key] for key in ("audit", "without_degenerate", "not_run", "warnings")}
     raw["scoring"] = scores["protocol"]
+    values = {"cider": [row["cider"] for row in scores["per_image"]], "caption_accuracy": [PERCENT * r for r in right]}
+    raw["by_scene"] = by_scene([scene.index for scene in shown], values)
     raw["examples"] = [
         example(shown[i], shown[i].image, prompt="", text=texts[i], references=shown[i].captions, right=right[i])
         for i in chosen(right)

@@ -1,8 +1,8 @@
-"""What runs on scenes share: the scenes, what texts cost, and the few right and wrong ones that a record keeps."""
+"""What runs on scenes share: the scenes, what texts cost, their scores by scene, the few texts that a record keeps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,21 @@ def text_costs(found: Texts, batch_size: int) -> tuple[dict[str, Measurement], d
     if found.rounds_s:
         measurements["texts_per_s"] = latency.compute_throughput(found.rounds_s, batch_size, "texts/s")
     return measurements, {"rounds_s": found.rounds_s, "nfe": found.evaluations}
+
+
+def by_scene(scene_of: Sequence[int], values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """What two models that saw the same scenes are compared by (verdict/scenes.py): scenes, in order, `num` texts of
+    each, and `totals`, the sum of their values, by metric; the metric is sum / num over all scenes.
+
+    scene_of: of each text its scene  values: of each text its value, by metric
+    """
+    scenes, places, num = np.unique(np.asarray(scene_of), return_inverse=True, return_counts=True)
+    totals = {name: np.bincount(places, weights=np.asarray(each, np.float64)) for name, each in values.items()}
+    return {
+        "scenes": scenes.tolist(),
+        "num": num.tolist(),
+        "totals": {name: [round(float(total), 6) for total in sums] for name, sums in totals.items()},
+    }
 
 
 def chosen(right: Sequence[bool]) -> list[int]:

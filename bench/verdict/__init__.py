@@ -6,6 +6,7 @@ one in small (a direction: the subject against each baseline). Every word rests 
     scores     difference of two measured values; their intervals are combined by MOVER (Zou & Donner 2008), which
                takes the two as independent and needs no symmetry; where both models were trained with several seeds,
                the paired difference over training seeds (Student's t), which also covers another training run
+               where both read the same scenes, the paired bootstrap over scenes
                where a claim says "rivals", the subject may fall short by a stated share of the baseline's score
     latency    ratio of the medians of rounds that both sides shared, paired bootstrap, or of the raw rounds of a run of
                each; above 1 the subject is the faster; composed times stand in where no whole image was timed

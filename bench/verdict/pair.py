@@ -6,6 +6,7 @@ from bench.formatting import fixed, interval, num_decimals, number
 from bench.records import Claim, Comparison, Record
 from bench.verdict.finding import METRIC_WORDS, Finding, differences, listed, named, weigh
 from bench.verdict.intervals import Interval, as_interval, difference
+from bench.verdict.scenes import paired_over_scenes
 from bench.verdict.speed import faster
 from bench.verdict.tolerance import within_tolerance
 
@@ -55,13 +56,15 @@ def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: 
     if ours.ci_low is None or theirs.ci_low is None:
         lacking = subject.model if ours.ci_low is None else baseline.model
         return Finding("inconclusive", f"{metric} of {lacking} has no interval.")
-    estimate = difference(as_interval(ours), as_interval(theirs))
+    paired = paired_over_scenes(side.metric, subject, baseline)
+    estimate = paired or difference(as_interval(ours), as_interval(theirs))
     word, relation = weigh(estimate, side.better, name, side.margin, theirs.value)
     decimals = num_decimals(estimate.value, estimate.low, estimate.high)
     numbers = (
         f"{number(ours.value, ours.ci_low, ours.ci_high)} against "
         f"{number(theirs.value, theirs.ci_low, theirs.ci_high)}; difference {fixed(estimate.value, decimals)}, "
-        f"95 % interval {interval(estimate.value, estimate.low, estimate.high)}"
+        f"95 % interval "
+        f"{'scene by scene ' if paired else ''}{interval(estimate.value, estimate.low, estimate.high)}"
     )
     of_subject = f" of {named(subject.model, side.settings)}" if side.settings else ""
     return Finding(word, f"{metric}{of_subject} {relation} ({numbers}).", estimate)
