@@ -76,7 +76,7 @@ def doctor() -> None:
 
 @app.command(epilog="Example: python -m bench plan --only transdiff-digits")
 def plan(
-    scale: Annotated[str, typer.Option(help="digits, scenes or imagenet-256")] = "digits",
+    scale: Annotated[str, typer.Option(help="digits, scenes, imagenet-256 or coco-captions")] = "digits",
     only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
     quick: Annotated[bool, typer.Option(help="plan the smoke run")] = False,
     device: Device = "auto",
@@ -90,7 +90,7 @@ def plan(
 
 @app.command(epilog="Example: python -m bench reproduce --quick")
 def reproduce(
-    scale: Annotated[str, typer.Option(help="digits, scenes or imagenet-256")] = "digits",
+    scale: Annotated[str, typer.Option(help="digits, scenes, imagenet-256 or coco-captions")] = "digits",
     only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
     quick: Annotated[bool, typer.Option(help="a smoke run, too small to judge by, and stamped so")] = False,
     retrain: Annotated[bool, typer.Option(help="train every model of the scale anew first, measure those")] = False,

@@ -203,6 +203,28 @@ PROTOCOLS: dict[str, Protocol] = {
             min_duration_s=0.0,
             sampled_calls=3,
         ),
+        # D-DiT paints from prompts; the time is without T5, whose states random ones stand in for.
+        Protocol(
+            name="coco-captions-latency",
+            scale="coco-captions",
+            collects="timings",
+            metrics=SPEED,
+            latency_batch_size=1,
+            throughput_batch_size=16,
+            min_rounds=10,
+            min_duration_s=10.0,
+            needs=("gpu",),
+        ),
+        Protocol(
+            name="coco-captions-composed",
+            scale="coco-captions",
+            collects="composed",
+            metrics=COMPOSED,
+            latency_batch_size=1,
+            min_rounds=2,
+            min_duration_s=0.0,
+            sampled_calls=3,
+        ),
         # Counts on the meta device: exact, and without weights or a GPU, so that a run of any scale takes them along.
         Protocol(
             name="paper-size",

@@ -46,6 +46,16 @@ def test_a_gpu_paints_whole_images_and_a_cpu_says_with_which_command(tmp_path):
         assert not runs(tmp_path, protocol, device="cuda")
 
 
+def test_d_dit_is_composed_on_a_cpu_and_timed_whole_on_a_gpu(tmp_path):
+    """2 billion parameters of four bytes and as much again fit into 24 GB."""
+    composed, whole = (f"coco-captions-{kind}" for kind in ("composed", "latency"))
+    assert set(runs(tmp_path, composed, scale="coco-captions")) == {"d-dit-256", "d-dit-512"}
+    lacks = runs(tmp_path, whole, scale="coco-captions")["d-dit-512"].lacks
+    assert lacks == ("a CUDA GPU: python -m bench reproduce --scale coco-captions --only d-dit-512 --device cuda",)
+    assert not runs(tmp_path, composed, scale="coco-captions", device="cuda")
+    assert not runs(tmp_path, whole, scale="coco-captions", device="cuda")["d-dit-512"].lacks
+
+
 @pytest.mark.parametrize(("memory_bytes", "lacks"), [(8e9, True), (64e9, False), (None, False)])
 def test_a_machine_too_small_for_two_models_says_so(tmp_path, monkeypatch, memory_bytes, lacks):
     """TransDiff-L and DiT-XL/2: 1.36 billion parameters of four bytes, and as much again to work in."""

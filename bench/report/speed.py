@@ -86,7 +86,10 @@ def gpu_words(records: Sequence[Record]) -> str:
     timed = [record for record in records if record.protocol.get("collects") in (*TIMED, "ratios")]
     if any(str(record.environment.get("device", "")).startswith("cuda") for record in timed):
         return ""
-    return f"Not run on a GPU: `{ON_A_GPU}` would time every model at the paper's size, whole."
+    return (
+        f"Not run on a GPU: `{ON_A_GPU}` would time every model at the paper's size, whole, and with "
+        "`--scale coco-captions` D-DiT."
+    )
 
 
 def ratio_block(records: Sequence[Record], machine: str) -> Block:
