@@ -138,6 +138,28 @@ def test_a_sweep_ends_at_rounds_that_are_too_long(brief):
     assert (found["batches"][-1]["batch_size"], found["ended_by"]) == (4, "time")
 
 
+def test_a_sweep_takes_over_what_was_timed_and_goes_as_far(brief):
+    """Rounds of 20 ms an image, 1 and 8 images timed before: only 2 and 4 are, though 1 is already too long."""
+    timed = []
+
+    def paint_batch(batch_size):
+        def paint(round_idx):
+            timed.append(batch_size)
+            time.sleep(0.02 * batch_size)
+
+        return paint
+
+    known = {1: {"rounds_s": [0.021, 0.022, 0.023]}, 8: {"rounds_s": [0.17] * 3, "peak_memory_bytes": 77}}
+    limits = {"max_round_s": 0.01, "min_rounds": 2, "min_duration_s": 0.0, "is_warm": True}
+    found = sweep_batches(paint_batch, device="cpu", known=known, **limits)
+    assert [batch["batch_size"] for batch in found["batches"]] == [1, 2, 4, 8]
+    assert [found["batches"][i]["rounds_s"] for i in (0, 3)] == [known[1]["rounds_s"], known[8]["rounds_s"]]
+    assert found["batches"][3]["peak_memory_bytes"] == 77
+    assert found["batches"][0]["peak_memory_bytes"] is not None  # was not known: looked at
+    assert set(timed) == {2, 4}
+    assert found["ended_by"] == "time"
+
+
 def test_on_a_cpu_a_sweep_stops_before_the_memory_is_full(brief, monkeypatch):
     """There the system kills instead of raising: a batch that needs 1,000 bytes is not doubled where 2,400 are free."""
     monkeypatch.setattr(timings, "available_memory_bytes", lambda: 2400)

@@ -152,25 +152,35 @@ def sweep_batches(
     min_rounds: int = 3,
     min_duration_s: float = 0.5,
     is_warm: bool = False,
+    known: Mapping[int, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Time batches of 1, 2, 4, ... images until one does not fit into memory or takes longer than `max_round_s`
     (None: LONGEST_SWEPT_S).
 
     paint_batch(batch_size) gives the call to time; is_warm: of `warm_up_from_cold`. Where a batch does not fit, the
     size half way back is tried once.
+    known: by batch size what `time_rounds` gave, and peak_memory_bytes if it is known, too: those are not timed again,
+    and the sweep goes as far as the largest of them even where its rounds are long.
     Returns batches (of `time_rounds`, with batch_size and peak_memory_bytes, weights left out) and ended_by: "memory"
     or "time".
     """
     max_round_s = LONGEST_SWEPT_S if max_round_s is None else max_round_s
     batches: list[dict[str, Any]] = []
+    known = known or {}
     batch_size, ended_by = 1, ""
     while not ended_by:
-        found = _try_batch(paint_batch(batch_size), device, min_rounds, min_duration_s, max_round_s, is_warm)
+        call = paint_batch(batch_size)
+        if batch_size in known:
+            found: dict[str, Any] | None = {"peak_memory_bytes": None, **known[batch_size]}
+            if found["peak_memory_bytes"] is None:
+                found["peak_memory_bytes"] = peak_memory(call, device)
+        else:
+            found = _try_batch(call, device, min_rounds, min_duration_s, max_round_s, is_warm)
         if found is None:
             ended_by = "memory"
         else:
             batches.append({"batch_size": batch_size, **found})
-            if statistics.median(found["rounds_s"]) > max_round_s:
+            if statistics.median(found["rounds_s"]) > max_round_s and batch_size >= max(known, default=1):
                 ended_by = "time"
             elif device == "cpu" and not _twice_fits(found["peak_memory_bytes"]):
                 ended_by = "memory"

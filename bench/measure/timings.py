@@ -12,7 +12,7 @@ from typing import Any
 
 from bench.collect.machine_limits import measure_limits
 from bench.collect.stages import collect_stages
-from bench.collect.timings import collect_timings, painter, sweep_batches
+from bench.collect.timings import collect_timings, painter, sweep_batches, weight_bytes
 from bench.collect.validity import collect_validity
 from bench.console import progress
 from bench.metrics import latency
@@ -21,7 +21,7 @@ from bench.metrics.stages import decoder_time_share
 from bench.records import CheckFailed, Measurement, RunSpec
 
 SWEPT_ROUNDS = 2  # of each batch of the sweep
-LONGEST_SWEPT_S = 0.5  # the sweep ends at the first batch whose round takes longer
+LONGEST_SWEPT_S = 0.5  # the sweep ends at the first batch from that of the throughput on whose round takes longer
 STAGE_ROUNDS = 3  # by stages, each beside a whole call
 COMPARED_IMAGES = 4  # with those that are scored
 STEPS = ("latency", "throughput", "memory and arithmetic", "batch sweep", "stages", "validity")
@@ -47,6 +47,7 @@ def measure_timings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Pat
             advance=advance,
         )
         advance("batch sweep")
+        peaks = {raw["throughput"]["batch_size"]: raw["peak_memory_bytes"] - weight_bytes(model)}
         raw["sweep"] = sweep_batches(
             lambda batch_size: painter(model, batch_size, spec.settings, protocol.seed),
             device=device,
@@ -54,6 +55,13 @@ def measure_timings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Pat
             min_rounds=SWEPT_ROUNDS,
             min_duration_s=0.0,
             is_warm=True,
+            known={
+                series["batch_size"]: {
+                    "rounds_s": series["rounds_s"],
+                    "peak_memory_bytes": peaks.get(series["batch_size"]),
+                }
+                for series in (raw["latency"], raw["throughput"])
+            },
         )
         advance("stages")
         raw["stages"] = collect_stages(model, min_rounds=min(STAGE_ROUNDS, protocol.min_rounds), **brief)
