@@ -42,7 +42,7 @@ def findings() -> Iterator[Row]:
     yield _package("diffusers", "Stable Diffusion autoencoders, D-DiT folders", "pip install 'arbiter-bench[official]'")
     yield _package("transformers", "D-DiT's text encoder (T5)", "pip install 'arbiter-bench[official]'")
     for scale, unlocks in (("digits", "tox -e reproduce"), ("scenes", "python -m bench reproduce --scale scenes")):
-        models = [name for name, spec in specs().items() if spec.scale == scale]
+        models = [name for name, spec in specs().items() if spec.scale == scale and not spec.ingredient]
         shipped = [name for name in models if shipped_weights(name)]
         found = f"{len(shipped)} of {len(models)} models" + (f": {', '.join(shipped)}" if shipped else "")
         yield (f"{scale} weights", found, unlocks)

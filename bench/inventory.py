@@ -37,6 +37,8 @@ def print_inventory() -> None:
             weights = "shipped"
         elif spec.official:
             weights = f"{spec.official.repository}: {spec.official.file}"
+        elif spec.ingredient:
+            weights = "none (another model is fine-tuned from it)"
         else:
             weights = "none"
         models.append((name, spec.scale, size, weights))

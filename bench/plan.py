@@ -58,7 +58,7 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
         if find(name).scale != scale:
             raise UsageError(f"model {name!r} is of scale {find(name).scale}, not {scale}")
     chosen = {name: spec for name, spec in specs().items() if not only or name in only}
-    names = [name for name, spec in chosen.items() if spec.scale == scale]
+    names = [name for name, spec in chosen.items() if spec.scale == scale and not spec.ingredient]
     paper_sizes = [name for name, spec in chosen.items() if spec.scale not in SMALL]
     protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale and not p.study]
     protocols += [p for p in PROTOCOLS.values() if p.collects == "sizes"]

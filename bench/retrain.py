@@ -150,7 +150,9 @@ def retrain_for(scale: str, only: Sequence[str], results: Path, device: str) -> 
         raise UsageError(f"--retrain trains models of the scales {' and '.join(SMALL)}, not of {scale}")
     folder = results / WORK / "weights"
     names = [
-        name for name, spec in specs().items() if spec.scale == scale and spec.recipe and (not only or name in only)
+        name
+        for name, spec in specs().items()
+        if spec.scale == scale and spec.recipe and not spec.ingredient and (not only or name in only)
     ]
     train_all(names, seed=0, folder=folder, device=device)
     os.environ[FOLDER_VARIABLE] = str(folder.resolve())

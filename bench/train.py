@@ -130,10 +130,7 @@ def model_job(name: str, seed: int, device: str) -> Job:
         )
     made_from = []
     model: Any = build(name, device=device, weights=None, seed=seed)
-    if spec.recipe.start_from is not None:
-        start = shipped_weights(spec.recipe.start_from)
-        if start is None:
-            raise UsageError(f"model {name!r} is fine-tuned from {spec.recipe.start_from!r}, which has no weights here")
+    if start := starting_weights(name, spec.recipe):
         model.init_from_one_step(read_state(start))
         made_from.append(start)
     if AUTOENCODERS[spec.autoencoder].recipe is not None:
@@ -159,7 +156,19 @@ def model_job(name: str, seed: int, device: str) -> Job:
     return Job(model, spec.recipe, labels, loss, model.images_per_sample, tuple(made_from))
 
 
-QUESTIONS_PER_SCENE = 3  # of each scene's, drawn anew in every step
+def starting_weights(name: str, recipe: Recipe) -> Path | None:
+    """The weights that a model is fine-tuned from; None where it is trained from nothing."""
+    from reference_models.checkpoints import shipped_weights
+
+    if recipe.start_from is None:
+        return None
+    start = shipped_weights(recipe.start_from)
+    if start is None:
+        raise UsageError(
+            f"model {name!r} is fine-tuned from {recipe.start_from!r}, which has no weights here: "
+            f"python -m bench train {recipe.start_from} --out reference_models/weights/{recipe.start_from}.safetensors"
+        )
+    return start
 
 
 def scenes_job(name: str, seed: int, device: str) -> Job:
@@ -168,16 +177,21 @@ def scenes_job(name: str, seed: int, device: str) -> Job:
 
     from bench.datasets import scenes
     from reference_models import build, find
+    from reference_models.checkpoints import read_state
+    from reference_models.training import ScenesRecipe
 
     recipe = find(name).recipe
-    assert recipe is not None, f"every model of the scenes scale has a recipe: {name}"
+    assert isinstance(recipe, ScenesRecipe), f"every model of the scenes scale has a recipe: {name}"
     model: Any = build(name, device=device, weights=None, seed=seed)
+    if start := starting_weights(name, recipe):
+        model.load_state_dict(read_state(start))
+    weighted = {} if recipe.text_weight is None else {"text_weight": recipe.text_weight}
     tokenizer, lengths = model.tokenizer, (model.text_length, model.question_length)
     indices = torch.arange(scenes.NUM_TRAIN_SCENES, device=device)
 
     def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
         batch = [scenes.scene("train", seed, index) for index in indices.tolist()]
-        draws = torch.rand(len(batch), 1 + QUESTIONS_PER_SCENE, generator=generator, device=generator.device).tolist()
+        draws = torch.rand(len(batch), 1 + recipe.num_questions, generator=generator, device=generator.device).tolist()
         captions, asked, answered = [], [], []
         for scene, (first, *others) in zip(batch, draws, strict=True):
             captions.append(scene.caption(int(first * len(scenes.WORDINGS))))
@@ -195,9 +209,9 @@ def scenes_job(name: str, seed: int, device: str) -> Job:
             for rows, length in zip((captions, asked, answered), (*lengths, lengths[1]), strict=True)
         )
         to_learn = (prompts == tokenizer.end_id).long()
-        return model.training_loss(latents, tokens, generator, questions=(texts, to_learn), read=read)
+        return model.training_loss(latents, tokens, generator, questions=(texts, to_learn), read=read, **weighted)
 
-    return Job(model, recipe, indices, loss)
+    return Job(model, recipe, indices, loss, made_from=(start,) if start else ())
 
 
 def tokenizer_job(name: str, seed: int, device: str) -> Job:

@@ -19,7 +19,7 @@ from reference_models.noise import SeededNoise
 from reference_models.spec import Spec
 from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS, WordTokenizer
 from reference_models.texts import ReadsImages, Said, read_said
-from reference_models.training import Recipe
+from reference_models.training import ScenesRecipe
 
 Cache = list[tuple[Tensor, Tensor]]  # of each block: keys and values (B, H, positions so far, D / H)
 
@@ -236,7 +236,7 @@ SPECS: tuple[Spec, ...] = (
         scale="scenes",
         image_size=16,
         source="this project",
-        recipe=Recipe(num_steps=8000, batch_size=32, lr=1e-3, warmup_steps=400, jitter=0.2),
+        recipe=ScenesRecipe(num_steps=11000, batch_size=32, lr=1e-3, warmup_steps=400, jitter=0.2, num_questions=4),
         notes=("it reads images and paints none",),
     ),
 )

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -31,7 +32,7 @@ from reference_models.noise import Noise, SeededNoise
 from reference_models.spec import Official, Spec
 from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS, SmallTextEncoder, TextEncoder, Tokenizer
 from reference_models.texts import ReadsImages, Said, read_said
-from reference_models.training import Recipe
+from reference_models.training import ScenesRecipe
 
 NUM_TRAIN_STEPS = 1000  # the network's timesteps are 1000 sigma
 NULL_IMAGE_TOKENS = 8  # stand in for the image where text is modelled without one
@@ -517,35 +518,54 @@ RELEASED = Official(
     licence="not stated; fine-tuned from SD3-medium (Stability AI Community License)",
 )
 
+SMALL_BASE = Spec(
+    name="d-dit-digits-base",
+    family="d-dit",
+    network=DDiT,
+    config={
+        "hidden_size": 80,
+        "depth": 4,
+        "num_heads": 4,
+        "vocab_size": len(SCENE_WORDS) + 2,
+        "text_size": 80,
+        "in_channels": 48,
+        "patch_size": 1,
+        "latent_size": 4,
+        "position_size": 4,
+        "position_base": 4,
+        **SCENE_TEXT,
+        "least_time": 0.2,  # below, the loss's 1 / t makes more noise than gradient
+        "text_encoder": {"words": SCENE_WORDS, "depth": 2, "num_heads": 4, "length": SCENE_TEXT["text_length"]},
+    },
+    sampling={"num_steps": 28, "cfg_scale": 3.0, "shift": 1.0},
+    autoencoder="patch-4x4-rgb",
+    scale="scenes",
+    image_size=16,
+    source="this project",
+    recipe=ScenesRecipe(num_steps=8000, batch_size=32, lr=1.5e-3, warmup_steps=400, jitter=0.2),
+    ingredient=True,
+)
+
 SPECS: tuple[Spec, ...] = (
     _paper_size(256, None, ("nobody publishes its weights",)),
     _paper_size(
         512, RELEASED, ("for questions use the instruction-tuned weights: JleeOfficial/dual_diff_sd3_512_sft",)
     ),
-    Spec(
+    SMALL_BASE,
+    replace(
+        SMALL_BASE,
         name="d-dit-digits",
-        family="d-dit",
-        network=DDiT,
-        config={
-            "hidden_size": 80,
-            "depth": 4,
-            "num_heads": 4,
-            "vocab_size": len(SCENE_WORDS) + 2,
-            "text_size": 80,
-            "in_channels": 48,
-            "patch_size": 1,
-            "latent_size": 4,
-            "position_size": 4,
-            "position_base": 4,
-            **SCENE_TEXT,
-            "least_time": 0.2,  # below, the loss's 1 / t makes more noise than gradient
-            "text_encoder": {"words": SCENE_WORDS, "depth": 2, "num_heads": 4, "length": SCENE_TEXT["text_length"]},
-        },
-        sampling={"num_steps": 28, "cfg_scale": 3.0, "shift": 1.0},
-        autoencoder="patch-4x4-rgb",
-        scale="scenes",
-        image_size=16,
-        source="this project",
-        recipe=Recipe(num_steps=8000, batch_size=32, lr=1.5e-3, warmup_steps=400, jitter=0.2),
+        # The authors' second stage: text weighs more, and every scene is asked more.
+        recipe=ScenesRecipe(
+            num_steps=3000,
+            batch_size=32,
+            lr=7e-4,
+            warmup_steps=100,
+            jitter=0.2,
+            start_from="d-dit-digits-base",
+            num_questions=8,
+            text_weight=1.0,
+        ),
+        ingredient=False,
     ),
 )

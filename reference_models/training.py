@@ -43,6 +43,14 @@ class Recipe:
         return self.lr * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
+@dataclass(frozen=True)
+class ScenesRecipe(Recipe):
+    """How a model of the scenes scale is trained: one caption of each scene in every step, and questions."""
+
+    num_questions: int = 3  # of each scene, drawn anew in every step
+    text_weight: float | None = None  # of the text's part of the loss, the image's being 1; None: the model's own
+
+
 @dataclass
 class Progress:
     """Where a training run stands; also what is kept of it."""

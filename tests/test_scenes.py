@@ -5,11 +5,15 @@ from collections import Counter, defaultdict
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from bench.datasets import digits, scenes
 from bench.features import recognise
+from bench.records import UsageError
 from bench.train import scenes_job
+from reference_models import build, find
 from reference_models.autoencoders import RGBPatchLatents
+from reference_models.checkpoints import FOLDER_VARIABLE
 from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS
 
 SPLITS = ("train", "heldout")
@@ -162,7 +166,7 @@ def test_latents_are_the_picture():
     assert abs(latents.std() - 1) < 0.05
 
 
-@pytest.mark.parametrize("name", ["d-dit-digits", "ar-vlm-digits"])
+@pytest.mark.parametrize("name", ["d-dit-digits-base", "ar-vlm-digits"])
 def test_a_training_step_depends_on_seed_and_step_alone(name: str):
     """The same indices and generator give the same loss and gradients whatever came before; another seed others."""
 
@@ -175,3 +179,23 @@ def test_a_training_step_depends_on_seed_and_step_alone(name: str):
 
     assert torch.equal(loss(0), loss(0, warm_up=True))
     assert not torch.equal(loss(0), loss(1))
+
+
+def test_the_second_stage_starts_from_the_weights_of_the_first(tmp_path, monkeypatch):
+    """Its recipe asks more of each scene, and lets text weigh as much as the image."""
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    with pytest.raises(UsageError, match="'d-dit-digits' is fine-tuned from 'd-dit-digits-base', which has no weights"):
+        scenes_job("d-dit-digits", 0, "cpu")
+    base = build("d-dit-digits-base", weights=None, seed=3)
+    save_file(base.state_dict(), tmp_path / "d-dit-digits-base.safetensors")
+    job = scenes_job("d-dit-digits", 0, "cpu")
+    assert job.made_from == (tmp_path / "d-dit-digits-base.safetensors",)
+    assert all(torch.equal(value, base.state_dict()[key]) for key, value in job.model.state_dict().items())
+    first, second = find("d-dit-digits-base").recipe, find("d-dit-digits").recipe
+    assert (first.num_questions, first.text_weight) == (3, None)
+    assert (second.num_questions, second.text_weight) == (8, 1.0)
+    heard = []
+    monkeypatch.setattr(job.model, "training_loss", lambda *args, **kwargs: heard.append(kwargs))
+    job.loss(torch.arange(4), torch.Generator().manual_seed(0))
+    assert heard[0]["text_weight"] == 1.0
+    assert len(heard[0]["questions"][0]) == 4 * 8
