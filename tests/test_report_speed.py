@@ -14,9 +14,10 @@ from bench.report import render
 from bench.report.speed import ON_A_GPU
 from bench.report.speed_tables import spread
 from bench.report.speed_words import speed_paragraph
+from bench.report.timed import at_the_machines_best
 from bench.results import save_record
 from bench.verdict import judge
-from tests.fake_records import ENVIRONMENT, composed, full_set, latency, quality, ratios, timed
+from tests.fake_records import ENVIRONMENT, LIMITS, composed, full_set, latency, quality, ratios, timed
 from tests.test_report import Tables, text_of
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
@@ -195,3 +196,22 @@ def test_a_speed_verdict_says_what_its_numbers_compare(page):
     assert said
     assert " ".join(said.split()[:12]) in said_by(articles[claim.id])
     assert 'class="why"' not in articles["transdiff-fid"]
+
+
+def test_a_limit_is_the_highest_that_any_run_of_the_machine_found():
+    """A run that looked at a slow moment (5e10) would have its model reach more than there is; other threads differ."""
+    slow, fast, other = (
+        replace(record, raw=record.raw | {"machine_limits": {**LIMITS, **changes}})
+        for record, changes in zip(
+            [latency("dit-digits", 0.4), latency("sit-digits", 0.4), latency("mar-digits", 0.4)],
+            [{"matmul_flop_per_s": 5e10}, {"copy_bytes_per_s": 1e10}, {"num_threads": 2, "matmul_flop_per_s": 3e11}],
+            strict=True,
+        )
+    )
+    bare = latency("transdiff-digits", 0.1)
+    best = at_the_machines_best([slow, fast, other, bare])
+    names = ("matmul_flop_per_s", "copy_bytes_per_s")
+    found = [tuple(record.raw["machine_limits"][name] for name in names) for record in best[:3]]
+    assert found == [(1e11, 2e10), (1e11, 2e10), (3e11, 2e10)]
+    assert best[3] is bare
+    assert slow.raw["machine_limits"]["matmul_flop_per_s"] == 5e10  # the record itself stays as it was

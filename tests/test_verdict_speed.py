@@ -75,22 +75,49 @@ def test_a_smoke_run_of_pairs_is_not_judged():
 # -- composed times ----------------------------------------------------------------------------------------------------
 
 
-def on_a_cpu(transdiff_s: float, dit_s: float):
+def on_a_cpu(transdiff_s: float, dit_s: float, *, work: float = 4.0, calls: float = 4.0):
+    """DiT and SiT do `work` times the operations of TransDiff, in `calls` times as many calls."""
     stages = {"encoder": 0.02 * transdiff_s, "decoder": 0.96 * transdiff_s, "autoencoder": 0.02 * transdiff_s}
+    more = {"flops": work * 29e12, "num_calls": round(150 * calls)}
     return [
-        composed("transdiff-l", stages, 29e12),
-        composed("dit-xl-2", {"network": 0.99 * dit_s, "autoencoder": 0.01 * dit_s}, 119e12),
-        composed("sit-xl-2", {"network": 0.99 * dit_s, "autoencoder": 0.01 * dit_s}, 119e12),
+        composed("transdiff-l", stages, 29e12),  # three parts of 100 calls
+        composed("dit-xl-2", {"network": 0.99 * dit_s, "autoencoder": 0.01 * dit_s}, **more),
+        composed("sit-xl-2", {"network": 0.99 * dit_s, "autoencoder": 0.01 * dit_s}, **more),
     ]
 
 
 @pytest.mark.parametrize(("times", "word"), [(4.0, "not reproduced"), (112.0, "reproduced"), (140.0, "inconclusive")])
 def test_composed_times_on_a_cpu_are_judged_and_never_without_saying_so(times, word):
     """Intervals of 1 % on each side: 4 lies outside of 84 to 140, 112 inside, 140 across."""
-    verdict = judged(DIFFUSION, *on_a_cpu(1.0, times))["imagenet-256"]
+    verdict = judged(DIFFUSION, *on_a_cpu(1.0, times, work=times, calls=times))["imagenet-256"]
     assert (verdict.word, verdict.value) == (word, pytest.approx(times))
     assert verdict.reason.startswith("Judged on a CPU, not on a GPU (Acme CPU 9000, 2 threads, float32, batch 1; ")
     assert "composed" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("times", "work", "calls", "word"),
+    [
+        (4.0, 4.0, 112.0, "inconclusive"),  # where launches rule it would be x112
+        (4.0, 112.0, 4.0, "inconclusive"),  # this machine is slow at one of the two
+        (4.0, 4.5, 2.5, "not reproduced"),  # no way of counting comes near
+        (112.0, 4.0, 112.0, "inconclusive"),  # right, but a machine bound by operations would say x4
+        (300.0, 200.0, 400.0, "not reproduced"),
+        (300.0, 4.0, 400.0, "inconclusive"),  # the printed number lies between
+    ],
+)
+def test_a_cpu_decides_only_what_a_gpu_cannot_turn(times, work, calls, word):
+    verdict = judged(DIFFUSION, *on_a_cpu(1.0, times, work=work, calls=calls))["imagenet-256"]
+    assert (verdict.word, verdict.value) == (word, pytest.approx(times))
+    assert f"Operations alone would give {work:.3g}" in verdict.reason
+    assert ("so that this machine does not settle it" in verdict.reason) == (word == "inconclusive")
+
+
+def test_the_decoders_share_is_weighed_by_its_operations_and_calls():
+    """Measured 96 %; of 300 calls the decoder makes 100: a GPU could say anything from 33 %; 99 stays outside."""
+    (verdict,) = (judged(DECODER, on_a_cpu(1.0, 4.0)[0])["imagenet-256"],)
+    assert verdict.word == "not reproduced"
+    assert "Operations alone would give 96.0, calls alone 33.3" in verdict.reason
 
 
 def test_composed_pairs_speak_before_composed_runs():

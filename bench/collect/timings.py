@@ -170,12 +170,11 @@ def sweep_batches(
     batch_size, ended_by = 1, ""
     while not ended_by:
         call = paint_batch(batch_size)
-        if batch_size in known:
-            found: dict[str, Any] | None = {"peak_memory_bytes": None, **known[batch_size]}
-            if found["peak_memory_bytes"] is None:
-                found["peak_memory_bytes"] = peak_memory(call, device)
-        else:
+        found = known.get(batch_size)
+        if found is None:
             found = _try_batch(call, device, min_rounds, min_duration_s, max_round_s, is_warm)
+        elif found.get("peak_memory_bytes") is None:
+            found = {**found, "peak_memory_bytes": peak_memory(call, device)}
         if found is None:
             ended_by = "memory"
         else:

@@ -35,6 +35,7 @@ from bench.report.speed_words import speed_paragraph
 from bench.report.stamps import weights_of
 from bench.report.studies import SECTIONS, studies_view
 from bench.report.tables import REAL_DATA
+from bench.report.timed import at_the_machines_best
 from bench.report.words import anchor, as_words, badge_of, capital, prose
 from bench.results import latest, load_records, write_text
 from bench.studies import STUDIES
@@ -71,11 +72,10 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
         if not folder.is_dir():
             raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
     records, unreadable = load_records(results_dirs)
-    page = (
-        environment()
-        .get_template("page.html.jinja")
-        .render(context(latest(records), unreadable, now or datetime.now(UTC), links(records, results_dirs, out)))
+    told = context(
+        at_the_machines_best(latest(records)), unreadable, now or datetime.now(UTC), links(records, results_dirs, out)
     )
+    page = environment().get_template("page.html.jinja").render(told)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(page, out)
     return out

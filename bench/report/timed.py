@@ -43,6 +43,30 @@ class Timed:
         return sum(map(self.stage_s, self.stages))
 
 
+def at_the_machines_best(records: Sequence[Record]) -> list[Record]:
+    """The records, each with the highest limits that any run on its machine found, with as many threads and its dtype.
+
+    A limit is what the machine does at best, and every run looks for it for a second only, which may be a slow one.
+    """
+
+    def conditions(record: Record) -> tuple[Any, ...]:
+        limits = record.raw["machine_limits"]
+        return record.environment.get("machine"), limits.get("dtype"), limits.get("num_threads")
+
+    best: dict[tuple[Any, ...], dict[str, float]] = {}
+    for record in records:
+        if record.raw.get("machine_limits"):
+            known = best.setdefault(conditions(record), {})
+            for name in ("matmul_flop_per_s", "copy_bytes_per_s"):
+                known[name] = max(known.get(name, 0.0), record.raw["machine_limits"][name])
+    return [
+        replace(r, raw={**r.raw, "machine_limits": {**r.raw["machine_limits"], **best[conditions(r)]}})
+        if r.raw.get("machine_limits")
+        else r
+        for r in records
+    ]
+
+
 def timed_of(model: str, side: Comparison, records: Sequence[Record]) -> Timed | None:
     """From the latest record of the model under the side's protocol, or else under the one that stands in for it."""
     for protocol in filter(None, (side.protocol, side.stand_in)):

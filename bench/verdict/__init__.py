@@ -9,7 +9,8 @@ one in small (a direction: the subject against each baseline). Every word rests 
                where both read the same scenes, the paired bootstrap over scenes
                where a claim says "rivals", the subject may fall short by a stated share of the baseline's score
     latency    ratio of the medians of rounds that both sides shared, paired bootstrap, or of the raw rounds of a run of
-               each; above 1 the subject is the faster; composed times stand in where no whole image was timed
+               each; above 1 the subject is the faster; composed times stand in where no whole image was timed, and
+               decide only where counting operations or calls leads to the same word, for a GPU may cost either
 
 A count is exact: it has no interval, and the tolerance alone judges it.
 
@@ -37,7 +38,7 @@ from bench.verdict.seeds import (
     seed_records,
     seeds_of,
 )
-from bench.verdict.speed import faster_in_pairs, paired_ratios, said_of_composed
+from bench.verdict.speed import faster_in_pairs, paired_ratios, said_of_composed, weighed_for_a_gpu
 
 __all__ = [
     "COUNTED",
@@ -120,9 +121,17 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     if smoke:
         return verdict("inconclusive", f"Smoke run: too little was measured of {listed(smoke)} to judge by.", used)
 
-    findings = [faster_in_pairs(claim, side, pair) for pair in pairs.values()]
+    findings = [
+        weighed_for_a_gpu(
+            claim,
+            side,
+            faster_in_pairs(claim, side, pair),
+            *(find(model, side.protocol, records, {}) for model in (side.subject, name)),
+        )
+        for name, pair in pairs.items()
+    ]
     if subject and side.kind == "value":
-        findings = [against_print(claim, side, subject)]
+        findings = [weighed_for_a_gpu(claim, side, against_print(claim, side, subject), subject, None)]
     elif subject:
         for name, baseline in baselines.items():
             seeds = seed_records(side, subject, baseline, records) if side.kind == "direction" else None
@@ -130,7 +139,9 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
             findings.append(
                 over_training_seeds(side.metric, side.better, name, seeds, side.margin)
                 if seeds
-                else against_baseline(claim, side, subject, baseline, name)
+                else weighed_for_a_gpu(
+                    claim, side, against_baseline(claim, side, subject, baseline, name), subject, baseline
+                )
             )
     words = [finding.word for finding in findings]
     word = next((word for word in DECISIVE if word in words), words[0])

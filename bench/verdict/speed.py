@@ -95,6 +95,45 @@ def times_as_fast(
 # -- composed times ----------------------------------------------------------------------------------------------------
 
 
+def weighed_for_a_gpu(
+    claim: Claim, side: Comparison, finding: Finding, subject: Record | None, baseline: Record | None
+) -> Finding:
+    """A finding from composed times, which are a CPU's, with what it says of the GPU that the printed number is of.
+
+    There a network may cost by its operations, as here, or by its calls, which at batch 1 take about the same time
+    however little they do. So the number may lie anywhere between the measured one, that of the operations alone and
+    that of the calls alone; it is reproduced, or not, where all of that lies within the tolerance, or outside.
+    """
+    if finding.estimate is None or subject is None or not is_composed(subject):
+        return finding
+    counts = [counted_alone(side, subject, baseline, key) for key in ("flops", "num_calls")]
+    by_operations, by_calls = counts
+    if by_operations is None or by_calls is None:
+        return finding
+    size, here = side.units_per_printed, finding.estimate
+    ends = [by_operations / size, by_calls / size]
+    possible = Interval(here.value, min(here.low, *ends), max(here.high, *ends))
+    word = within_tolerance(claim, side, possible, "", "").word
+    alone = f"Operations alone would give {number(ends[0])}, calls alone {number(ends[1])}: a GPU may differ"
+    consequence = "so that this machine does not settle it" if word == "inconclusive" else "but not by that much"
+    return Finding(word, f"{finding.text} {alone}, {consequence}.", here)
+
+
+def counted_alone(side: Comparison, subject: Record, baseline: Record | None, key: str) -> float | None:
+    """The number if nothing but operations ("flops") or calls ("num_calls") of the stages cost time."""
+
+    def total(record: Record, stage: str | None = None) -> float:
+        parts = (record.raw.get("stages") or {}).get("parts", {}).values()
+        return sum(part[key] for part in parts if stage in (None, part["stage"]))
+
+    ours = total(subject)
+    if not ours:
+        return None
+    if side.metric == "decoder_time_share":
+        return total(subject, "decoder") / ours
+    return total(baseline) / ours if baseline else None
+
+
 def is_composed(record: Record) -> bool:
     return bool(record.protocol.get("sampled_calls"))
 
