@@ -44,6 +44,32 @@ def gelu_tanh(x: Tensor) -> Tensor:
     return x.square().mul_(0.044715 * twice).add_(twice).mul_(x).sigmoid_().mul_(x)
 
 
+FEW_ROWS, MANY_WEIGHTS = 4, 2**18
+
+
+@torch.compiler.assume_constant_result
+def num_threads() -> int:
+    return torch.get_num_threads()
+
+
+class Linear(nn.Linear):
+    """nn.Linear that reads a large matrix once where few rows meet it, as one token and its unguided twin.
+
+    A CPU's time is then that of reading the weights. torch takes x W^T row by row, by one thread, and reads them for
+    each row; (W x^T)^T, the same sums, is shared among the threads (tests/test_benchmarks_models.py). A single thread
+    gains where the matrix is wide.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        num_rows = x.numel() // x.shape[-1]
+        if num_rows > FEW_ROWS or not x.is_cpu or x.dtype != torch.float32 or self.weight.numel() < MANY_WEIGHTS:
+            return super().forward(x)
+        if num_threads() == 1 and self.out_features <= self.in_features:
+            return super().forward(x)
+        product = (self.weight @ x.reshape(num_rows, -1).contiguous().t()).t().contiguous()
+        return (product if self.bias is None else product + self.bias).view(*x.shape[:-1], -1)
+
+
 class Mlp(nn.Module):
     """Linear, GELU, Linear.  approximate: "none" (timm's ViT) or "tanh" (DiT)."""
 

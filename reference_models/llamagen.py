@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
+from reference_models.layers import Linear
 from reference_models.noise import Noise
 from reference_models.spec import ImageModel, Official, Spec
 from reference_models.training import Recipe
@@ -88,8 +89,8 @@ class Attention(nn.Module):
     def __init__(self, hidden_size: int, num_heads: int, num_kv_heads: int):
         super().__init__()
         self.num_heads, self.num_kv_heads, self.head_size = num_heads, num_kv_heads, hidden_size // num_heads
-        self.qkv = nn.Linear(hidden_size, (num_heads + 2 * num_kv_heads) * self.head_size, bias=False)
-        self.proj = nn.Linear(hidden_size, hidden_size, bias=False)
+        self.qkv = Linear(hidden_size, (num_heads + 2 * num_kv_heads) * self.head_size, bias=False)
+        self.proj = Linear(hidden_size, hidden_size, bias=False)
 
     def forward(
         self,
@@ -116,8 +117,8 @@ class SwiGlu(nn.Module):
 
     def __init__(self, hidden_size: int, mlp_size: int):
         super().__init__()
-        self.gate_up = nn.Linear(hidden_size, 2 * mlp_size, bias=False)
-        self.down = nn.Linear(mlp_size, hidden_size, bias=False)
+        self.gate_up = Linear(hidden_size, 2 * mlp_size, bias=False)
+        self.down = Linear(mlp_size, hidden_size, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         gate, up = self.gate_up(x).chunk(2, dim=-1)
@@ -180,7 +181,7 @@ class LlamaGen(ImageModel):
             Block(hidden_size, num_heads, self.num_kv_heads, mlp_size, norm_eps) for _ in range(depth)
         )
         self.norm = nn.RMSNorm(hidden_size, eps=norm_eps)
-        self.head = nn.Linear(hidden_size, vocab_size, bias=False)
+        self.head = Linear(hidden_size, vocab_size, bias=False)
         for module in self.modules():
             if isinstance(module, nn.Linear | nn.Embedding):
                 nn.init.normal_(module.weight, std=0.02)

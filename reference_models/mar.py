@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
-from reference_models.layers import TimestepEmbedder, TransformerBlock, merge_heads, split_heads
+from reference_models.layers import Linear, TimestepEmbedder, TransformerBlock, merge_heads, split_heads
 from reference_models.noise import Noise
 from reference_models.samplers import DDPM
 from reference_models.spec import ImageModel, Official, Spec
@@ -37,8 +37,8 @@ class DenoiserBlock(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.linear_1 = nn.Linear(width, width)
-        self.linear_2 = nn.Linear(width, width)
+        self.linear_1 = Linear(width, width)
+        self.linear_2 = Linear(width, width)
 
     def forward(self, x: Tensor, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
         h = torch.addcmul(shift, self.norm(x), scale)

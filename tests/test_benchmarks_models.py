@@ -8,11 +8,16 @@ import torch
 
 import reference_models
 from bench.collect.timings import painter
+from reference_models.layers import Linear
 from reference_models.noise import SeededNoise, image_seeds
 from reference_models.samplers import DDPM
 from reference_models.vq import nearest
 
-SMALL = {name: spec for name, spec in reference_models.specs().items() if spec.scale in ("digits", "scenes")}
+SMALL = {
+    name: spec
+    for name, spec in reference_models.specs().items()
+    if spec.scale in ("digits", "scenes") and not spec.ingredient
+}
 PAINTERS = [name for name, spec in SMALL.items() if spec.sampling]  # a reader has no settings of a sampler
 READERS = [name for name, spec in SMALL.items() if hasattr(spec.network, "describe")]
 LATENTS = (4, 32, 32)  # of a 256-pixel image
@@ -71,3 +76,17 @@ def test_nearest_code(timed, device, num_vectors, vocab_size, code_dim):
     codebook = torch.randn(vocab_size, code_dim, device=device)
     features = torch.randn(16, num_vectors, code_dim, device=device)
     timed(lambda i: nearest(features[i % 16], codebook))
+
+
+@pytest.mark.benchmark(group="two rows through 24 matrices of 1024 x 3072")
+@pytest.mark.parametrize("linear", [Linear, torch.nn.Linear], ids=["ours", "torch"])
+def test_few_rows(timed, device, linear):
+    """One token and its unguided twin in LlamaGen-L: the matrices together fit into no cache."""
+    layers = [linear(1024, 3072, bias=False, device=device) for _ in range(24)]
+    x = torch.randn(2, 1, 1024, device=device)
+
+    @torch.inference_mode()
+    def step(round_idx):
+        return [layer(x) for layer in layers]
+
+    timed(step)
