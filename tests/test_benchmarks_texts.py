@@ -11,7 +11,8 @@ from bench.collect.texts import Item, collect_texts
 from bench.datasets.scenes import scene
 from bench.metrics.ratios import ratio_of_medians
 
-READERS = [name for name, spec in reference_models.specs().items() if hasattr(spec.network, "say") and spec.recipe]
+SMALL = {name: spec for name, spec in reference_models.specs().items() if spec.recipe and not spec.ingredient}
+READERS = [name for name, spec in SMALL.items() if hasattr(spec.network, "say")]
 BATCH_SIZE = 16
 
 
