@@ -39,6 +39,7 @@ class Job:
     loss: Loss  # (indices of the images of a batch, generator) -> scalar
     images_per_sample: int = 1
     made_from: tuple[Path, ...] = ()  # other weights files that went into it
+    stored: str = "float32"  # what the weights are rounded to in their file
 
 
 def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, device: str = "cpu") -> Path:
@@ -46,6 +47,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
 
     Resumes from `out` with suffix .checkpoint if a run was interrupted. UsageError where it has no recipe.
     """
+    import torch
     from safetensors.torch import save_file
 
     from reference_models import find
@@ -98,7 +100,8 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     if job.made_from:
         metadata["made_from_sha256"] = json.dumps({path.stem: file_sha256(path) for path in job.made_from})
     out.parent.mkdir(parents=True, exist_ok=True)
-    weights = {key: value.detach().cpu().contiguous() for key, value in ema.state_dict().items()}
+    dtype = getattr(torch, job.stored)
+    weights = {key: value.detach().to("cpu", dtype).contiguous() for key, value in ema.state_dict().items()}
     save_file(weights, out.with_suffix(".tmp"), metadata)
     os.replace(out.with_suffix(".tmp"), out)
     checkpoint.unlink(missing_ok=True)
@@ -211,7 +214,9 @@ def scenes_job(name: str, seed: int, device: str) -> Job:
         to_learn = (prompts == tokenizer.end_id).long()
         return model.training_loss(latents, tokens, generator, questions=(texts, to_learn), read=read, **weighted)
 
-    return Job(model, recipe, indices, loss, made_from=(start,) if start else ())
+    # Half precision, so that all shipped weights stay below 25 MB; what training goes on from is not rounded.
+    stored = "float32" if find(name).ingredient else "float16"
+    return Job(model, recipe, indices, loss, made_from=(start,) if start else (), stored=stored)
 
 
 def tokenizer_job(name: str, seed: int, device: str) -> Job:

@@ -10,10 +10,10 @@ from safetensors.torch import save_file
 from bench.datasets import digits, scenes
 from bench.features import recognise
 from bench.records import UsageError
-from bench.train import scenes_job
+from bench.train import scenes_job, train_model
 from reference_models import build, find
 from reference_models.autoencoders import RGBPatchLatents
-from reference_models.checkpoints import FOLDER_VARIABLE
+from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED, read_state
 from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS
 
 SPLITS = ("train", "heldout")
@@ -199,3 +199,18 @@ def test_the_second_stage_starts_from_the_weights_of_the_first(tmp_path, monkeyp
     job.loss(torch.arange(4), torch.Generator().manual_seed(0))
     assert heard[0]["text_weight"] == 1.0
     assert len(heard[0]["questions"][0]) == 4 * 8
+
+
+@pytest.mark.parametrize(("name", "dtype"), [("ar-vlm-digits", torch.float16), ("d-dit-digits-base", torch.float32)])
+def test_what_ships_is_kept_in_half_precision_and_computed_in_float32(name, dtype, tmp_path):
+    """And what another training goes on from is not rounded."""
+    path = train_model(name, seed=0, num_steps=1, out=tmp_path / "weights.safetensors")
+    assert {value.dtype for value in read_state(path).values()} == {dtype}
+    assert build(name, weights=path).dtype == torch.float32
+
+
+def test_all_shipped_weights_stay_below_25_megabytes():
+    sizes = {path.name: path.stat().st_size for path in SHIPPED.glob("*.safetensors")}
+    assert len(sizes) == 11
+    assert sum(sizes.values()) < 25 * 2**20
+    assert sizes["d-dit-digits.safetensors"] < 6e6
