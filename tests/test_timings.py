@@ -138,8 +138,9 @@ def test_a_sweep_ends_at_rounds_that_are_too_long(brief):
     assert (found["batches"][-1]["batch_size"], found["ended_by"]) == (4, "time")
 
 
-def test_a_sweep_takes_over_what_was_timed_and_goes_as_far(brief):
-    """Rounds of 20 ms an image, 1 and 8 images timed before: only 2 and 4 are, though 1 is already too long."""
+@pytest.mark.parametrize(("max_round_s", "sizes", "timed_now"), [(0.01, [1, 8], set()), (0.1, [1, 2, 4, 8], {2, 4})])
+def test_a_sweep_takes_over_what_was_timed(brief, max_round_s, sizes, timed_now):
+    """Rounds of 20 ms an image; 1 and 8 images were timed before. Beyond the limit nothing more is timed."""
     timed = []
 
     def paint_batch(batch_size):
@@ -150,13 +151,14 @@ def test_a_sweep_takes_over_what_was_timed_and_goes_as_far(brief):
         return paint
 
     known = {1: {"rounds_s": [0.021, 0.022, 0.023]}, 8: {"rounds_s": [0.17] * 3, "peak_memory_bytes": 77}}
-    limits = {"max_round_s": 0.01, "min_rounds": 2, "min_duration_s": 0.0, "is_warm": True}
+    limits = {"max_round_s": max_round_s, "min_rounds": 2, "min_duration_s": 0.0, "is_warm": True}
     found = sweep_batches(paint_batch, device="cpu", known=known, **limits)
-    assert [batch["batch_size"] for batch in found["batches"]] == [1, 2, 4, 8]
-    assert [found["batches"][i]["rounds_s"] for i in (0, 3)] == [known[1]["rounds_s"], known[8]["rounds_s"]]
-    assert found["batches"][3]["peak_memory_bytes"] == 77
-    assert found["batches"][0]["peak_memory_bytes"] is not None  # was not known: looked at
-    assert set(timed) == {2, 4}
+    swept = {batch["batch_size"]: batch for batch in found["batches"]}
+    assert list(swept) == sizes
+    assert (swept[1]["rounds_s"], swept[8]["rounds_s"]) == (known[1]["rounds_s"], known[8]["rounds_s"])
+    assert swept[8]["peak_memory_bytes"] == 77
+    assert swept[1]["peak_memory_bytes"] is not None  # was not known: looked at
+    assert set(timed) == timed_now
     assert found["ended_by"] == "time"
 
 

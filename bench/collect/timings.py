@@ -160,7 +160,7 @@ def sweep_batches(
     paint_batch(batch_size) gives the call to time; is_warm: of `warm_up_from_cold`. Where a batch does not fit, the
     size half way back is tried once.
     known: by batch size what `time_rounds` gave, and peak_memory_bytes if it is known, too: those are not timed again,
-    and the sweep goes as far as the largest of them even where its rounds are long.
+    and are taken over even where rounds are longer.
     Returns batches (of `time_rounds`, with batch_size and peak_memory_bytes, weights left out) and ended_by: "memory"
     or "time".
     """
@@ -179,8 +179,9 @@ def sweep_batches(
             ended_by = "memory"
         else:
             batches.append({"batch_size": batch_size, **found})
-            if statistics.median(found["rounds_s"]) > max_round_s and batch_size >= max(known, default=1):
-                ended_by = "time"
+            if statistics.median(found["rounds_s"]) > max_round_s:
+                later = [size for size in known if size > batch_size]
+                batch_size, ended_by = (min(later), "") if later else (batch_size, "time")
             elif device == "cpu" and not _twice_fits(found["peak_memory_bytes"]):
                 ended_by = "memory"
             else:

@@ -21,7 +21,7 @@ from bench.metrics.stages import decoder_time_share
 from bench.records import CheckFailed, Measurement, RunSpec
 
 SWEPT_ROUNDS = 2  # of each batch of the sweep
-LONGEST_SWEPT_S = 0.5  # the sweep ends at the first batch from that of the throughput on whose round takes longer
+LONGEST_SWEPT_S = 0.5  # beyond the first batch whose round takes longer, the sweep has that of the throughput alone
 STAGE_ROUNDS = 3  # by stages, each beside a whole call
 COMPARED_IMAGES = 4  # with those that are scored
 STEPS = ("latency", "throughput", "memory and arithmetic", "batch sweep", "stages", "validity")
