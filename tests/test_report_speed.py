@@ -215,3 +215,14 @@ def test_a_limit_is_the_highest_that_any_run_of_the_machine_found():
     assert found == [(1e11, 2e10), (1e11, 2e10), (3e11, 2e10)]
     assert best[3] is bare
     assert slow.raw["machine_limits"]["matmul_flop_per_s"] == 5e10  # the record itself stays as it was
+
+
+def test_a_scale_of_composed_times_alone_points_to_them(tmp_path):
+    """And its protocol tells how many calls were timed, nothing of images that nobody painted."""
+    made = composed("transdiff-l", {"encoder": 1.0, "decoder": 20.0, "autoencoder": 1.0}, 26e12)
+    words = text_of(page_of(tmp_path, made))
+    assert "Composed times alone were measured at this scale; they stand under Speed" in words
+    assert "calls of each part that were timed 3" in words
+    assert "images generated, class-balanced 0" not in words
+    both = text_of(page_of(tmp_path, made, latency("dit-digits", 0.4)))
+    assert both.count("Composed times alone") == 1  # at its own scale, not at the digits'

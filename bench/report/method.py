@@ -33,6 +33,7 @@ FIELD_WORDS = {
     "throughput_batch_size": "batch size, throughput",
     "min_rounds": "timed rounds at least",
     "min_duration_s": "timed seconds at least",
+    "sampled_calls": "calls of each part that were timed",
     "dtype": "arithmetic",
     "quick": "smoke run",
 }
@@ -49,8 +50,10 @@ SCORING_WORDS = {  # of raw.scoring
     "kid_subset_size": "subset size of KID",
     "precision_recall_neighbours": "neighbours of precision and recall",
 }
-TIMINGS_IGNORE = ("num_images", "batch_size", "features", "reference")
-IMAGES_IGNORE = ("latency_batch_size", "throughput_batch_size", "min_rounds", "min_duration_s")
+TIMINGS_IGNORE = ("num_images", "batch_size", "features", "reference", "sampled_calls")
+COMPOSED_IGNORE = ("num_images", "batch_size", "features", "reference", "throughput_batch_size", "min_duration_s")
+IMAGES_IGNORE = ("latency_batch_size", "throughput_batch_size", "min_rounds", "min_duration_s", "sampled_calls")
+IGNORED = {"timings": TIMINGS_IGNORE, "composed": COMPOSED_IGNORE}  # by what is collected
 ENVIRONMENT_WORDS = {
     "machine": "machine",
     "processor": "processor",
@@ -73,8 +76,7 @@ def protocol_tables(records: Sequence[Record], labels: Mapping[str, str]) -> lis
         key = json.dumps(record.protocol, sort_keys=True)
         entry = distinct.setdefault(key, {"name": record.protocol["name"], "models": [], "rows": []})
         entry["models"].append(labels[record.file])
-        timings = record.protocol.get("collects") == "timings"
-        hidden = TIMINGS_IGNORE if timings else IMAGES_IGNORE
+        hidden = IGNORED.get(str(record.protocol.get("collects")), IMAGES_IGNORE)
         field_words = FIELD_WORDS | (SCENES_WORDS if record.protocol.get("scale") == "scenes" else {})
         entry["rows"] = [
             (words, as_words(field, record.protocol[field]))
