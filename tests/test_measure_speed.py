@@ -49,7 +49,6 @@ def test_a_timing_run_keeps_what_explains_and_what_guards_its_numbers(tmp_path):
     assert raw["machine_limits"]["matmul_flop_per_s"] > 0
     swept = {batch["batch_size"]: batch["rounds_s"] for batch in raw["sweep"]["batches"]}
     assert (swept[1], swept[8]) == (raw["rounds_s"], raw["throughput"]["rounds_s"])  # timed once
-    assert {2, 4} < swept.keys()
     assert raw["sweep"]["ended_by"] == "time"
     assert "latency_s" in found["measurements"]
     assert "decoder_time_share" not in found["measurements"]  # it has none
