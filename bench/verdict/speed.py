@@ -106,8 +106,7 @@ def weighed_for_a_gpu(
     """
     if finding.estimate is None or subject is None or not is_composed(subject):
         return finding
-    counts = [counted_alone(side, subject, baseline, key) for key in ("flops", "num_calls")]
-    by_operations, by_calls = counts
+    by_operations, by_calls = (counted_alone(side, subject, baseline, key) for key in ("flops", "num_calls"))
     if by_operations is None or by_calls is None:
         return finding
     size, here = side.units_per_printed, finding.estimate
