@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.console import console
 from bench.environment import memory_bytes
-from bench.protocols import PROTOCOLS
+from bench.protocols import PROTOCOLS, quick_settings
 from bench.protocols import quick as quick_protocol
 from bench.records import Claim, Comparison, Protocol, Record, RunSpec, UsageError
 from bench.results import load_records, plain
@@ -80,8 +80,11 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
 
 def _specs_of(protocol: Protocol, models: Sequence[str], only: Sequence[str]) -> Iterator[RunSpec]:
     """The runs of a protocol: of these models, or of those among them that its claims name."""
+    from reference_models import find
+
     for name in models:
-        spec = RunSpec(name, protocol, baselines=_baselines_of(name, protocol))
+        settings = {} if name == REAL_DATA else quick_settings(protocol, find(name).sampling)
+        spec = RunSpec(name, protocol, settings, _baselines_of(name, protocol))
         if protocol.collects == "ratios" and not spec.baselines:
             continue
         if not protocol.claimed_only or only or _answers(spec):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from bench.records import Protocol
 
@@ -27,6 +29,7 @@ PAINTINGS = (
 )
 READING = ("texts_per_s", "nfe")  # the cost of a text
 
+QUICK_STEPS = 25  # of a smoke run, where a model takes more
 QUICK_IMAGES = 80  # of a smoke run: class-balanced, and enough for the covariance of 64 features
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -246,3 +249,9 @@ def quick(protocol: Protocol) -> Protocol:
         throughput_batch_size=2,
         quick=True,
     )
+
+
+def quick_settings(protocol: Protocol, usual: Mapping[str, Any]) -> dict[str, Any]:
+    """What a smoke run under `protocol` changes in a model's sampling settings: fewer steps, where it runs alone."""
+    alone = protocol.quick and protocol.collects in ("images", "timings")
+    return {"num_steps": QUICK_STEPS} if alone and usual.get("num_steps", 0) > QUICK_STEPS else {}

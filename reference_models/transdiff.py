@@ -5,16 +5,17 @@ one class in a row; each pass also sees the images painted before it, and the la
 Flow: x_t = (1 - t) image + t noise, velocity v = noise - image; sampled as an SDE from t = 1 to 0.04, then one step
 without noise.
 
-Departs from official, with the same numbers: what does not depend on x_t (cross-attention K and V, all modulations of
-the time grid) is computed once, not at every step; both guidance halves share the first self-attention; MRAR keeps the
-encoder's K and V of what it has read. Left out: their cast of one input of the time projection to bfloat16, and the
+Departs from official, with the same numbers: cross-attention K and V are computed once, not at every step, and the
+modulations of many steps together; both guidance halves share the first self-attention; MRAR keeps the encoder's K and
+V of what it has read. Left out: their cast of one input of the time projection to bfloat16, and the
 dropout of 0.1 in their training.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
@@ -27,6 +28,7 @@ from reference_models.noise import Noise
 from reference_models.spec import ImageModel, Official, Spec
 from reference_models.training import Recipe
 
+MODULATED_AT_ONCE = 25  # times whose modulations are computed together: 6 MB in float32 for B
 KeysValues = list[tuple[Tensor, Tensor]]  # (K, V) of each block, each (B, heads, tokens, D / heads)
 
 
@@ -146,7 +148,7 @@ class TransDiff(ImageModel):
     compiled_methods = ("velocity",)
     stages: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "encoder": ("encode",),
-        "decoder": ("decoder.keys_values", "time_grid", "velocity"),
+        "decoder": ("decoder.keys_values", "decoder.modulations", "velocity"),
     }
     label_dropout: ClassVar[float] = 0.1
     draws_per_image: ClassVar[int] = 4  # of t and noise, per image and training step (their `diffusion_batch_mul`)
@@ -236,42 +238,42 @@ class TransDiff(ImageModel):
         side = self.latent_size // self.patch_size
         return F.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (side, side)), self.patch_size)
 
-    def time_grid(self, num_steps: int) -> tuple[list[float], Tensor]:
-        """The times 1, ..., 0.04, 0 of a sampler of `num_steps` network calls, and the modulations at all but the 0."""
-        if num_steps < 1:
-            raise ValueError(f"num_steps must be at least 1, got {num_steps}")
-        t = torch.linspace(1.0, 0.04, num_steps)
-        return [*t.tolist(), 0.0], self.decoder.modulations(1000 * t.to(self.device))
+    def modulations(self, times: Sequence[float]) -> Iterator[Tensor]:
+        """What `velocity` takes at each of the times, (1, 6 depth + 2, 1, D)."""
+        for t in torch.tensor(times).split(MODULATED_AT_ONCE):
+            yield from self.decoder.modulations(1000 * t.to(self.device)).split(1)
 
     def paint(
         self,
         x_t: Tensor,
         keys_values: KeysValues,
-        times: Sequence[float],
-        modulations: Tensor,
+        num_steps: int,
         noise: Noise,
         cfg_scale: float,
         scale_0: float,
         scale_1: float,
     ) -> Tensor:
-        """Euler-Maruyama from noise x_t (B, N, C) to an image, float32, along `times`.
+        """Euler-Maruyama from noise x_t (B, N, C) to an image, float32, at the times 1, ..., 0.04 and on to 0.
 
         dx = (v - t score) dt + sqrt(2t) dw, that is diffusion coefficient 2t. On the linear path
         score = -((1 - t) v + x) / t, so the drift is (2 - t) v + x, and guidance on the drift is guidance on v.
         """
 
-        def drift(x_t: Tensor, step: int) -> Tensor:
-            v = self.velocity(x_t, keys_values, modulations[step : step + 1])
+        def drift(x_t: Tensor, t: float, modulation: Tensor) -> Tensor:
+            v = self.velocity(x_t, keys_values, modulation)
             if cfg_scale != 1.0:
                 conditional, null = v.chunk(2)
                 v = null + cfg_scale * (conditional - null)
-            return (2 - times[step]) * v + x_t
+            return (2 - t) * v + x_t
 
-        last = len(times) - 2
-        for step, eps in enumerate(noise.normals(last, *self.token_shape)):
-            t, dt = times[step], times[step + 1] - times[step]
-            x_t = x_t + scale_0 * dt * drift(x_t, step) + scale_1 * math.sqrt(2 * t * -dt) * eps
-        return x_t - times[last] * drift(x_t, last)  # from 0.04 to 0: no noise, and no scale_0
+        if num_steps < 1:
+            raise ValueError(f"num_steps must be at least 1, got {num_steps}")
+        times = torch.linspace(1.0, 0.04, num_steps).tolist()
+        modulations = self.modulations(times)
+        for (t, following), eps in zip(pairwise(times), noise.normals(num_steps - 1, *self.token_shape), strict=True):
+            dt = following - t
+            x_t = x_t + scale_0 * dt * drift(x_t, t, next(modulations)) + scale_1 * math.sqrt(2 * t * -dt) * eps
+        return x_t - times[-1] * drift(x_t, times[-1], next(modulations))  # to 0: no noise, and no scale_0
 
     @torch.no_grad()
     def sample(  # type: ignore[override]
@@ -290,9 +292,8 @@ class TransDiff(ImageModel):
         keys_values = self.decoder.keys_values(self.encode(rows))
         if guided:  # one null row serves the whole batch
             keys_values = [(expand_last(k, batch_size), expand_last(v, batch_size)) for k, v in keys_values]
-        times, modulations = self.time_grid(num_steps)
         start = noise.normal(*self.token_shape)
-        return self.latents(self.paint(start, keys_values, times, modulations, noise, cfg_scale, scale_0, scale_1))
+        return self.latents(self.paint(start, keys_values, num_steps, noise, cfg_scale, scale_0, scale_1))
 
     def network_evaluations(self, *, num_steps: int = 100, cfg_scale: float = 1.0, **settings: Any) -> dict[str, int]:
         passes = 1 if cfg_scale == 1.0 else 2
@@ -452,7 +453,6 @@ class TransDiffMRAR(TransDiff):
         batch_size, m, guided = len(labels), self.block_size, any(scale != 1.0 for scale in scales)
         # The null half reads the same earlier images, so that its features differ from image to image: B null rows.
         rows = torch.cat([labels, torch.full_like(labels, self.null_label)]) if guided else labels
-        times, modulations = self.time_grid(num_steps)
         start = noise.normal(*self.token_shape)
         _, past = self.encode_next(self.class_tokens(rows), [])
         tokens = self.mask_token.expand(len(rows), -1, -1)
@@ -466,7 +466,7 @@ class TransDiffMRAR(TransDiff):
             new = self.decoder.keys_values(block + self.feature_pos[:, idx * m : (idx + 1) * m])
             keys_values = [joined(*pair) for pair in zip(keys_values, new, strict=True)] if keys_values else new
             seen = keys_values if scale != 1.0 else [(k[:batch_size], v[:batch_size]) for k, v in keys_values]
-            x = self.paint(start, seen, times, modulations, noise, scale, scale_0, scale_1)
+            x = self.paint(start, seen, num_steps, noise, scale, scale_0, scale_1)
             images.append(self.latents(x))
             features.append(block[:batch_size])
         return torch.stack(images, dim=1), torch.stack(features, dim=1)

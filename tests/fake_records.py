@@ -139,7 +139,8 @@ def stages(seconds: dict[str, float], flops: float, *, num_calls: int = 100, num
                 "num_calls": num_calls,
                 "num_timed": num_calls,
                 "flops": round(flops * seconds[name] / whole),
-                "weight_bytes": 4_000_000,
+                "weight_bytes": 4_000_000 * num_calls,
+                "num_kernels": 30 * num_calls,
                 "call_s": seconds[name] / num_calls,
             }
             for name in parts

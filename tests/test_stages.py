@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 import reference_models
 from bench.collect import clock, stages, timings
-from bench.collect.outline import intercepted, outline_of
+from bench.collect.outline import Work, intercepted, outline_of
 from bench.collect.stages import SAMPLED, StageClock, check_composed, collect_composed, collect_stages
 from bench.collect.timings import count_flops, painter
 from bench.metrics.stages import (
@@ -23,6 +23,7 @@ from bench.metrics.stages import (
     summarise_stages,
 )
 from reference_models.autoencoders import PatchLatents
+from reference_models.layers import TransformerBlock
 from reference_models.spec import ImageModel, Spec
 
 PAINTERS = [name for name, spec in reference_models.specs().items() if name.endswith("-digits") and spec.sampling]
@@ -118,11 +119,20 @@ def test_an_outline_counts_calls_arithmetic_and_weights(loop):
         "paint": 40,
         "autoencoder.decode": 1,
     }
-    assert [call.flops for call in calls["encode"]] == [2 * n * WIDTH**2 for n in range(1, 41)]
-    assert {call.weight_bytes for call in calls["encode"]} == {4 * (WIDTH**2 + WIDTH)}
-    assert {call.weight_bytes for call in calls["head.up"]} == {4 * WIDTH**2}
+    assert [call.cost.flops for call in calls["encode"]] == [2 * n * WIDTH**2 for n in range(1, 41)]
+    assert {call.cost.weight_bytes for call in calls["encode"]} == {4 * (WIDTH**2 + WIDTH)}
+    assert {call.cost.weight_bytes for call in calls["head.up"]} == {4 * WIDTH**2}
     assert {call.stage for call in calls["head.up"]} == {"head"}
-    assert outline.flops == sum(call.flops for call in outline.calls)
+    assert outline.flops == sum(call.cost.flops for call in outline.calls)
+
+
+@pytest.mark.parametrize("device", ["meta", "cpu"])
+def test_kernels_are_what_computes_or_copies(device):
+    """Norm, QKV, attention, projection, sum; norm, two layers with GELU between, sum."""
+    block = TransformerBlock(8, 2, 4.0).to(device).requires_grad_(False)
+    with Work() as work:
+        block(torch.empty(1, 3, 8, device=device))
+    assert work.cost.num_kernels == 5 + 5
 
 
 @pytest.mark.parametrize("name", PAINTERS)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bench.claims import CLAIMS
+from bench.formatting import number
 from bench.records import Verdict
 from bench.verdict import judge
 from tests.fake_records import ENVIRONMENT, composed, latency, measured, protocol, ratios, record
@@ -76,7 +77,7 @@ def test_a_smoke_run_of_pairs_is_not_judged():
 
 
 def on_a_cpu(transdiff_s: float, dit_s: float, *, work: float = 4.0, calls: float = 4.0):
-    """DiT and SiT do `work` times the operations of TransDiff, in `calls` times as many calls."""
+    """DiT and SiT do `work` times the arithmetic of TransDiff, in `calls` times as many calls of as many kernels."""
     stages = {"encoder": 0.02 * transdiff_s, "decoder": 0.96 * transdiff_s, "autoencoder": 0.02 * transdiff_s}
     more = {"flops": work * 29e12, "num_calls": round(150 * calls)}
     return [
@@ -109,15 +110,16 @@ def test_composed_times_on_a_cpu_are_judged_and_never_without_saying_so(times, w
 def test_a_cpu_decides_only_what_a_gpu_cannot_turn(times, work, calls, word):
     verdict = judged(DIFFUSION, *on_a_cpu(1.0, times, work=work, calls=calls))["imagenet-256"]
     assert (verdict.word, verdict.value) == (word, pytest.approx(times))
-    assert f"Operations alone would give {work:.3g}" in verdict.reason
+    calls_alone = f"weights read alone {number(calls)}, kernels alone {number(calls)}"
+    assert f"Arithmetic alone would give {number(work)}, {calls_alone}" in verdict.reason
     assert ("so that this machine does not settle it" in verdict.reason) == (word == "inconclusive")
 
 
-def test_the_decoders_share_is_weighed_by_its_operations_and_calls():
-    """Measured 96 %; of 300 calls the decoder makes 100: a GPU could say anything from 33 %; 99 stays outside."""
+def test_the_decoders_share_is_weighed_by_its_arithmetic_weights_and_kernels():
+    """Measured 96 %; of 300 equal calls the decoder makes 100: a GPU could say anything from 33 %; 99 stays outside."""
     (verdict,) = (judged(DECODER, on_a_cpu(1.0, 4.0)[0])["imagenet-256"],)
     assert verdict.word == "not reproduced"
-    assert "Operations alone would give 96.0, calls alone 33.3" in verdict.reason
+    assert "Arithmetic alone would give 96.0, weights read alone 33.3, kernels alone 33.3" in verdict.reason
 
 
 def test_composed_pairs_speak_before_composed_runs():

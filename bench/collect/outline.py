@@ -1,4 +1,4 @@
-"""The outline of a sampler: which parts it calls, how often, and what each call costs in arithmetic and weights read.
+"""The outline of a sampler: which parts it calls, how often, and what each call costs: arithmetic, weights, kernels.
 
 Found by running `generate` once with the calls of its parts replaced: a twin of the model on torch's meta device, which
 has shapes and no numbers, tells what a call would return and counts its operations, and the sampler goes on with zeros
@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
@@ -23,17 +25,26 @@ from torch.utils.flop_counter import FlopCounterMode
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel
 
+NO_KERNEL = {getattr(torch.ops.aten, name) for name in ("_unsafe_view", "empty", "empty_like", "new_empty")}
 ALWAYS_RUN = ("autoencoder", "text_encoder")  # stages of one call per image, which may not belong to the network
 
 
 @dataclass(frozen=True)
+class Cost:
+    """What one call costs, whatever the numbers in it."""
+
+    flops: int  # by torch's counter, a multiply-add is two
+    weight_bytes: int  # of the weights it reads, each once; of embeddings the rows
+    num_kernels: int  # operations that compute or copy, an attention being one: what eager code launches on a GPU
+
+
+@dataclass(frozen=True)
 class Call:
-    """One call of a part, and what it costs."""
+    """One call of a part."""
 
     stage: str  # as "decoder"
     part: str  # the method, as "velocity"
-    flops: int  # by torch's counter, a multiply-add is two
-    weight_bytes: int  # of the weights it reads, each once; of embeddings the rows
+    cost: Cost
 
 
 @dataclass(frozen=True)
@@ -116,18 +127,18 @@ def outline_of(model: ImageModel, paint: Callable[[], Any], twin: Twin | None = 
         if stages[part] in ALWAYS_RUN:
             with Work(_owner_weights(method)) as work:
                 result = method(*args, **kwargs)
-            flops, weight_bytes = work.flops, work.weight_bytes
+            cost = work.cost
         else:
             nonlocal unseen
-            before = whole.flops
-            flops, weight_bytes, result = twin.answer(part, args, kwargs)
-            unseen += flops - (whole.flops - before)
-        calls.append(Call(stages[part], part, flops, weight_bytes))
+            before = whole.cost.flops
+            cost, result = twin.answer(part, args, kwargs)
+            unseen += cost.flops - (whole.cost.flops - before)
+        calls.append(Call(stages[part], part, cost))
         return result
 
     with Work() as whole, intercepted(model, handle):
         paint()
-    return Outline(tuple(calls), whole.flops + unseen)
+    return Outline(tuple(calls), whole.cost.flops + unseen)
 
 
 class Twin:
@@ -138,10 +149,10 @@ class Twin:
             self.network = model.spec.network(**model.spec.config)
         self.network = self.network.to(device="meta", dtype=model.dtype).eval().requires_grad_(False)
         self.device = model.device
-        self.known: dict[Hashable, tuple[int, int, Any]] = {}  # by shapes: what a call costs does not hang on numbers
+        self.known: dict[Hashable, tuple[Cost, Any]] = {}  # by shapes: what a call costs does not hang on numbers
 
-    def answer(self, part: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[int, int, Any]:
-        """(operations, bytes of weights read, zeros of the shapes that the call would return)."""
+    def answer(self, part: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Cost, Any]:
+        """(what the call costs, zeros of the shapes that it would return)."""
         leaves, structure = tree_flatten((args, kwargs))
         shapes = tuple((leaf.shape, leaf.dtype) if isinstance(leaf, Tensor) else leaf for leaf in leaves)
         key = (part, str(structure), shapes)
@@ -150,9 +161,9 @@ class Twin:
             args, kwargs = tree_map_only(Tensor, lambda t: torch.empty_like(t, device="meta"), (args, kwargs))
             with Work(self.network) as work:
                 result = getattr(owner, name)(*args, **kwargs)
-            self.known[key] = work.flops, work.weight_bytes, result
-        flops, weight_bytes, result = self.known[key]
-        return flops, weight_bytes, tree_map_only(Tensor, lambda t: torch.zeros_like(t, device=self.device), result)
+            self.known[key] = work.cost, result
+        cost, result = self.known[key]
+        return cost, tree_map_only(Tensor, lambda t: torch.zeros_like(t, device=self.device), result)
 
 
 def _owner_weights(method: Callable[..., Any]) -> torch.nn.Module | None:
@@ -161,43 +172,61 @@ def _owner_weights(method: Callable[..., Any]) -> torch.nn.Module | None:
 
 
 class Work:
-    """Within a `with` block: operations by torch's counter, and the bytes of a module's weights that are read."""
+    """The cost of what happens within a `with` block; weight_bytes are those of a module."""
 
     def __init__(self, module: torch.nn.Module | None = None):
-        self._counter = FlopCounterMode(display=False)
-        self._weights = _WeightsRead(() if module is None else module.parameters())
+        self._flops = FlopCounterMode(display=False)
+        self._operations = _Operations(() if module is None else module.parameters())
+        self._modes = (self._flops, self._operations, _AttentionIsOne(self._operations))
 
     def __enter__(self) -> Work:
-        self._counter.__enter__()
-        self._weights.__enter__()
+        for mode in self._modes:
+            mode.__enter__()
         return self
 
     def __exit__(self, *error: Any) -> None:
-        self._weights.__exit__(*error)
-        self._counter.__exit__(*error)
+        for mode in reversed(self._modes):
+            mode.__exit__(*error)
 
     @property
-    def flops(self) -> int:
-        return self._counter.get_total_flops()
-
-    @property
-    def weight_bytes(self) -> int:
-        return sum(self._weights.bytes_by_id.values())
+    def cost(self) -> Cost:
+        seen = self._operations
+        return Cost(self._flops.get_total_flops(), sum(seen.bytes_by_id.values()), seen.num_kernels)
 
 
-class _WeightsRead(TorchDispatchMode):
-    """Sees every operation's arguments: which weights are among them."""
+class _Operations(TorchDispatchMode):
+    """Sees every operation and its arguments: how many launch a kernel, and which weights are read."""
 
     def __init__(self, weights: Iterable[Tensor]):
         super().__init__()
         self.sizes = {id(weight): weight.numel() * weight.element_size() for weight in weights}
         self.bytes_by_id: dict[int, int] = {}
+        self.num_kernels = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
+        self.num_kernels += not func.is_view and func.overloadpacket not in NO_KERNEL
         for leaf in tree_leaves((args, kwargs)):
             if id(leaf) in self.sizes:
                 rows_only = func is torch.ops.aten.embedding.default
                 read = result.numel() * result.element_size() if rows_only else self.sizes[id(leaf)]
                 self.bytes_by_id[id(leaf)] = max(read, self.bytes_by_id.get(id(leaf), 0))
+        return result
+
+
+class _AttentionIsOne(TorchFunctionMode):
+    """An attention launches one kernel, which writes heads beside each other; on the meta device it falls into its
+    products and its softmax, and another writes them one after the other."""
+
+    def __init__(self, operations: _Operations):
+        super().__init__()
+        self.operations = operations
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        before = self.operations.num_kernels
+        result = func(*args, **(kwargs or {}))
+        if func is F.scaled_dot_product_attention:
+            if result.device.type == "meta":
+                result = result.transpose(-3, -2).contiguous().transpose(-3, -2)
+            self.operations.num_kernels = before + 1
         return result

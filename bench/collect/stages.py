@@ -59,7 +59,7 @@ class StageClock:
         self.rounds: list[Breakdown] = []
 
     def flops(self, part: str) -> list[int]:
-        return [self.outline.calls[index].flops for index in self.indices[part]]
+        return [self.outline.calls[index].cost.flops for index in self.indices[part]]
 
     def timed(self, round_idx: int) -> float:
         """Seconds of a round: the sum of its stages. After the first, parts whose calls are short run in full."""
@@ -106,16 +106,18 @@ class StageClock:
 
     def summary(self, num_rounds: int) -> dict[str, Any]:
         """The latest rounds: rounds_s by stage; parts: of each its stage, number of calls (and of those timed),
-        arithmetic of all calls, median seconds of one."""
+        arithmetic, weights read and kernels of all calls, median seconds of one."""
         rounds, parts = self.rounds[-num_rounds:], {}
         for part, indices in self.indices.items():
-            calls = [self.outline.calls[index] for index in indices]
+            costs = [self.outline.calls[index].cost for index in indices]
             parts[part] = {
                 "stage": self.stages[part],
-                "num_calls": len(calls),
+                "num_calls": len(costs),
                 "num_timed": len(rounds[-1].call_s[part]),
-                "flops": sum(call.flops for call in calls),
-                "weight_bytes": sum(call.weight_bytes for call in calls),
+                **{
+                    name: sum(getattr(cost, name) for cost in costs)
+                    for name in ("flops", "weight_bytes", "num_kernels")
+                },
                 "call_s": statistics.median(second for found in rounds for second in found.call_s[part]),
             }
         rounds_s = {stage: [found.seconds[stage] for found in rounds] for stage in rounds[0].seconds}

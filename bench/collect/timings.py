@@ -294,6 +294,7 @@ def collect_timings(
     throughput_batch_size: int | None,
     min_rounds: int,
     min_duration_s: float,
+    min_throughput_rounds: int | None = None,
     settings: Mapping[str, Any],
     max_duration_s: float | None = None,
     seed: int = 0,
@@ -302,11 +303,11 @@ def collect_timings(
     """Raw timings of `generate`, keys latency, throughput (of `time_rounds`), peak_memory_bytes, flops, nfe, ...
 
     throughput_batch_size: 0 is not measured; None is found by a sweep, kept under "sweep", and then measured anew, or
-    the luckiest of many series would stand for the model.
+    the luckiest of many series would stand for the model. min_throughput_rounds: None means `min_rounds`.
     """
     device, full = str(model.device), {**model.spec.sampling, **settings}
 
-    def series(batch_size: int, *, is_warm: bool = False) -> dict[str, Any]:
+    def series(batch_size: int, min_rounds: int, *, is_warm: bool = False) -> dict[str, Any]:
         rounds = time_rounds(
             painter(model, batch_size, settings, seed),
             device=device,
@@ -320,13 +321,14 @@ def collect_timings(
     found: dict[str, Any] = {}
     if latency_batch_size:
         advance("latency")
-        found["latency"] = series(latency_batch_size)
+        found["latency"] = series(latency_batch_size, min_rounds)
     if throughput_batch_size is None or throughput_batch_size:
         advance("throughput")
         if throughput_batch_size is None:
             found["sweep"] = sweep_batches(lambda size: painter(model, size, settings, seed), device=device)
             throughput_batch_size = best_batch(found["sweep"])
-        found["throughput"] = series(throughput_batch_size, is_warm=bool(found))  # the series before warmed it up
+        at_least = min_rounds if min_throughput_rounds is None else min_throughput_rounds
+        found["throughput"] = series(throughput_batch_size, at_least, is_warm=bool(found))  # warm by the series before
     advance("memory and arithmetic")
     paint = painter(model, throughput_batch_size or latency_batch_size, settings, seed)
     found["peak_memory_bytes"] = weight_bytes(model) + peak_memory(paint, device)

@@ -100,26 +100,27 @@ def weighed_for_a_gpu(
 ) -> Finding:
     """A finding from composed times, which are a CPU's, with what it says of the GPU that the printed number is of.
 
-    There a network may cost by its operations, as here, or by its calls, which at batch 1 take about the same time
-    however little they do. So the number may lie anywhere between the measured one, that of the operations alone and
-    that of the calls alone; it is reproduced, or not, where all of that lies within the tolerance, or outside.
+    There a network may cost by its arithmetic, by the weights that it reads (few rows at a time) or by the kernels that
+    it launches (at batch 1 each takes about as long however little it does). So the number may lie anywhere between the
+    measured one and those that each of the three alone would give; it is reproduced, or not, where all of that lies
+    within the tolerance, or outside.
     """
     if finding.estimate is None or subject is None or not is_composed(subject):
         return finding
-    by_operations, by_calls = (counted_alone(side, subject, baseline, key) for key in ("flops", "num_calls"))
-    if by_operations is None or by_calls is None:
+    counted = [counted_alone(side, subject, baseline, key) for key in ("flops", "weight_bytes", "num_kernels")]
+    ends = [alone / side.units_per_printed for alone in counted if alone is not None]
+    if not ends:
         return finding
-    size, here = side.units_per_printed, finding.estimate
-    ends = [by_operations / size, by_calls / size]
-    possible = Interval(here.value, min(here.low, *ends), max(here.high, *ends))
-    word = within_tolerance(claim, side, possible, "", "").word
-    alone = f"Operations alone would give {number(ends[0])}, calls alone {number(ends[1])}: a GPU may differ"
+    here = finding.estimate
+    word = within_tolerance(claim, side, Interval(here.value, min(here.low, *ends), max(here.high, *ends)), "", "").word
+    arithmetic, weights, kernels = map(number, ends)
+    alone = f"Arithmetic alone would give {arithmetic}, weights read alone {weights}, kernels alone {kernels}"
     consequence = "so that this machine does not settle it" if word == "inconclusive" else "but not by that much"
-    return Finding(word, f"{finding.text} {alone}, {consequence}.", here)
+    return Finding(word, f"{finding.text} {alone}: a GPU may differ, {consequence}.", here)
 
 
 def counted_alone(side: Comparison, subject: Record, baseline: Record | None, key: str) -> float | None:
-    """The number if nothing but operations ("flops") or calls ("num_calls") of the stages cost time."""
+    """The number if nothing cost time but one count of the stages: "flops", "weight_bytes" or "num_kernels"."""
 
     def total(record: Record, stage: str | None = None) -> float:
         parts = (record.raw.get("stages") or {}).get("parts", {}).values()
