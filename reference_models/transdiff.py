@@ -368,9 +368,20 @@ def expand_last(rows: Tensor, batch_size: int) -> Tensor:
     return torch.cat([rows[:-1], rows[-1:].expand(batch_size, *rows.shape[1:])])
 
 
-def joined(past: tuple[Tensor, Tensor], new: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-    """K and V of the tokens of `past`, then of `new`."""
-    return torch.cat([past[0], new[0]], dim=2), torch.cat([past[1], new[1]], dim=2)
+def empty_cache(x: Tensor, blocks: Sequence[TransformerBlock | DecoderBlock], num_tokens: int) -> Tensor:
+    """Room for K and V of `num_tokens` tokens in every block: (depth, 2, B, heads, num_tokens, D / heads).
+
+    x: (B, n, D), for its rows, width, type and device.
+    """
+    num_heads = blocks[0].attn.num_heads
+    return x.new_zeros(len(blocks), 2, len(x), num_heads, num_tokens, x.shape[-1] // num_heads)
+
+
+def added(cache: Tensor, start: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """K and V of all tokens up to those of k and v, which are put at `start`.  cache: (2, B, heads, L, D / heads)."""
+    end = start + k.shape[2]
+    cache[0, :, :, start:end], cache[1, :, :, start:end] = k, v
+    return cache[0, :, :, :end], cache[1, :, :, :end]
 
 
 class TransDiffMRAR(TransDiff):
@@ -418,21 +429,19 @@ class TransDiffMRAR(TransDiff):
         features = self.features(labels, references)
         return features + self.feature_pos[:, : features.shape[1]]
 
-    def encode_next(self, x: Tensor, past: KeysValues) -> tuple[Tensor, KeysValues]:
-        """Features of the block of tokens x (B, n, D) that follows those in `past`, and `past` with this block added.
+    def encode_next(self, x: Tensor, cache: Tensor, start: int) -> Tensor:
+        """Features (B, n, D) of the block of tokens x (B, n, D) at positions start..start + n.
 
-        A block sees itself and all before it: no mask is needed, and nothing before it is computed again.
+        cache: (depth, 2, B, heads, L, D / heads), K and V of what was read before, filled up to `start`; x is added. A
+        block sees itself and all before it: no mask is needed, and nothing before it is computed again.
         """
-        seen = past[0][0].shape[2] if past else 0
-        x = self.embed_norm(x + self.encoder_pos[:, seen : seen + x.shape[1]])
-        longer: KeysValues = []
-        for i, block in enumerate(self.encoder_blocks):
+        x = self.embed_norm(x + self.encoder_pos[:, start : start + x.shape[1]])
+        for block, own_cache in zip(self.encoder_blocks, cache, strict=True):
             qkv = block.attn.qkv(block.norm1(x)).chunk(3, dim=-1)
             q, k, v = (split_heads(part, block.attn.num_heads) for part in qkv)
-            longer.append(joined(past[i], (k, v)) if past else (k, v))
-            x = x + block.attn.proj(merge_heads(F.scaled_dot_product_attention(q, *longer[i])))
+            x = x + block.attn.proj(merge_heads(F.scaled_dot_product_attention(q, *added(own_cache, start, k, v))))
             x = x + block.mlp(block.norm2(x))
-        return self.encoder_norm(x), longer
+        return self.encoder_norm(x)
 
     @torch.no_grad()
     def sample_row(
@@ -453,20 +462,23 @@ class TransDiffMRAR(TransDiff):
         batch_size, m, guided = len(labels), self.block_size, any(scale != 1.0 for scale in scales)
         # The null half reads the same earlier images, so that its features differ from image to image: B null rows.
         rows = torch.cat([labels, torch.full_like(labels, self.null_label)]) if guided else labels
-        start = noise.normal(*self.token_shape)
-        _, past = self.encode_next(self.class_tokens(rows), [])
-        tokens = self.mask_token.expand(len(rows), -1, -1)
-        keys_values: KeysValues = []
+        noise_tokens = noise.normal(*self.token_shape)
+        buffer, tokens = self.class_tokens(rows), self.mask_token.expand(len(rows), -1, -1)
+        read = empty_cache(buffer, self.encoder_blocks, self.buffer_size + num_images * m)
+        proposed = empty_cache(buffer, self.decoder.blocks, num_images * m)
+        self.encode_next(buffer, read, 0)
         images: list[Tensor] = []
         features: list[Tensor] = []
         for idx, scale in enumerate(scales):
             if images:
                 tokens = self.reference_tokens(images[-1]).repeat(2 if guided else 1, 1, 1)
-            block, past = self.encode_next(tokens, past)
-            new = self.decoder.keys_values(block + self.feature_pos[:, idx * m : (idx + 1) * m])
-            keys_values = [joined(*pair) for pair in zip(keys_values, new, strict=True)] if keys_values else new
-            seen = keys_values if scale != 1.0 else [(k[:batch_size], v[:batch_size]) for k, v in keys_values]
-            x = self.paint(start, seen, num_steps, noise, scale, scale_0, scale_1)
+            start = idx * m
+            block = self.encode_next(tokens, read, self.buffer_size + start)
+            new = self.decoder.keys_values(block + self.feature_pos[:, start : start + m])
+            seen = [added(cache, start, *pair) for cache, pair in zip(proposed, new, strict=True)]
+            if scale == 1.0:
+                seen = [(k[:batch_size], v[:batch_size]) for k, v in seen]
+            x = self.paint(noise_tokens, seen, num_steps, noise, scale, scale_0, scale_1)
             images.append(self.latents(x))
             features.append(block[:batch_size])
         return torch.stack(images, dim=1), torch.stack(features, dim=1)
