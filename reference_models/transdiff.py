@@ -240,8 +240,8 @@ class TransDiff(ImageModel):
 
     def modulations(self, times: Sequence[float]) -> Iterator[Tensor]:
         """What `velocity` takes at each of the times, (1, 6 depth + 2, 1, D)."""
-        for t in torch.tensor(times).split(MODULATED_AT_ONCE):
-            yield from self.decoder.modulations(1000 * t.to(self.device)).split(1)
+        for t in torch.tensor(times).to(self.device).split(MODULATED_AT_ONCE):
+            yield from self.decoder.modulations(1000 * t).split(1)
 
     def paint(
         self,

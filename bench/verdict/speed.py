@@ -5,6 +5,7 @@ Where no whole image was timed, composed times stand in, and the verdict says so
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,6 +96,9 @@ def times_as_fast(
 # -- composed times ----------------------------------------------------------------------------------------------------
 
 
+COUNTS = {"flops": "arithmetic", "weight_bytes": "weights read", "num_kernels": "kernels"}  # of a stage's calls
+
+
 def weighed_for_a_gpu(
     claim: Claim, side: Comparison, finding: Finding, subject: Record | None, baseline: Record | None
 ) -> Finding:
@@ -107,31 +111,29 @@ def weighed_for_a_gpu(
     """
     if finding.estimate is None or subject is None or not is_composed(subject):
         return finding
-    counted = [counted_alone(side, subject, baseline, key) for key in ("flops", "weight_bytes", "num_kernels")]
-    ends = [alone / side.units_per_printed for alone in counted if alone is not None]
+    alone = {words: counted_alone(side, subject, baseline, key) for key, words in COUNTS.items()}
+    ends = {words: value / side.units_per_printed for words, value in alone.items() if value is not None}
     if not ends:
         return finding
     here = finding.estimate
-    word = within_tolerance(claim, side, Interval(here.value, min(here.low, *ends), max(here.high, *ends)), "", "").word
-    arithmetic, weights, kernels = map(number, ends)
-    alone = f"Arithmetic alone would give {arithmetic}, weights read alone {weights}, kernels alone {kernels}"
+    possible = Interval(here.value, min(here.low, *ends.values()), max(here.high, *ends.values()))
+    word = within_tolerance(claim, side, possible, "", "").word
+    counted = ", ".join(f"{words} {number(end)}" for words, end in ends.items())
     consequence = "so that this machine does not settle it" if word == "inconclusive" else "but not by that much"
-    return Finding(word, f"{finding.text} {alone}: a GPU may differ, {consequence}.", here)
+    return Finding(
+        word, f"{finding.text} If one count alone cost time: {counted}. A GPU may differ, {consequence}.", here
+    )
 
 
 def counted_alone(side: Comparison, subject: Record, baseline: Record | None, key: str) -> float | None:
-    """The number if nothing cost time but one count of the stages: "flops", "weight_bytes" or "num_kernels"."""
+    """The number if nothing but one count of the stages cost time; None where a record lacks it."""
 
-    def total(record: Record, stage: str | None = None) -> float:
-        parts = (record.raw.get("stages") or {}).get("parts", {}).values()
-        return sum(part[key] for part in parts if stage in (None, part["stage"]))
+    def total(record: Record | None, stage: str | None = None) -> float:
+        parts = ((record and record.raw.get("stages")) or {}).get("parts", {}).values()
+        return sum(part.get(key, math.nan) for part in parts if stage in (None, part["stage"]))
 
-    ours = total(subject)
-    if not ours:
-        return None
-    if side.metric == "decoder_time_share":
-        return total(subject, "decoder") / ours
-    return total(baseline) / ours if baseline else None
+    above, below = total(subject, "decoder") if side.metric == "decoder_time_share" else total(baseline), total(subject)
+    return above / below if above > 0 and below > 0 else None
 
 
 def is_composed(record: Record) -> bool:
