@@ -110,7 +110,8 @@ def test_composed_times_on_a_cpu_are_judged_and_never_without_saying_so(times, w
 def test_a_cpu_decides_only_what_a_gpu_cannot_turn(times, work, calls, word):
     verdict = judged(DIFFUSION, *on_a_cpu(1.0, times, work=work, calls=calls))["imagenet-256"]
     assert (verdict.word, verdict.value) == (word, pytest.approx(times))
-    assert f"arithmetic {number(work)}, weights read {number(calls)}, kernels {number(calls)}. A GPU" in verdict.reason
+    alone = f"{number(work)} by arithmetic alone, {number(calls)} by weights read alone, {number(calls)} by kernels"
+    assert f"It would be {alone} launched alone: a GPU may differ" in verdict.reason
     assert ("so that this machine does not settle it" in verdict.reason) == (word == "inconclusive")
 
 
@@ -118,7 +119,7 @@ def test_the_decoders_share_is_weighed_by_its_arithmetic_weights_and_kernels():
     """Measured 96 %; of 300 equal calls the decoder makes 100: a GPU could say anything from 33 %; 99 stays outside."""
     (verdict,) = (judged(DECODER, on_a_cpu(1.0, 4.0)[0])["imagenet-256"],)
     assert verdict.word == "not reproduced"
-    assert "arithmetic 96.0, weights read 33.3, kernels 33.3. A GPU may differ" in verdict.reason
+    assert "96.0 by arithmetic alone, 33.3 by weights read alone, 33.3 by kernels launched alone" in verdict.reason
 
 
 def test_what_an_older_record_did_not_count_weighs_nothing():
@@ -129,7 +130,7 @@ def test_what_an_older_record_did_not_count_weighs_nothing():
             del part["num_kernels"], part["weight_bytes"]
     verdict = judged(DIFFUSION, *records)["imagenet-256"]
     assert verdict.word == "reproduced"
-    assert "arithmetic 112. A GPU" in verdict.reason
+    assert "It would be 112 by arithmetic alone: a GPU" in verdict.reason
 
 
 def test_composed_pairs_speak_before_composed_runs():

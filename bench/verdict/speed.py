@@ -96,7 +96,8 @@ def times_as_fast(
 # -- composed times ----------------------------------------------------------------------------------------------------
 
 
-COUNTS = {"flops": "arithmetic", "weight_bytes": "weights read", "num_kernels": "kernels"}  # of a stage's calls
+# What a record counts of the calls of each stage.
+COUNTS = {"flops": "arithmetic", "weight_bytes": "weights read", "num_kernels": "kernels launched"}
 
 
 def weighed_for_a_gpu(
@@ -118,11 +119,9 @@ def weighed_for_a_gpu(
     here = finding.estimate
     possible = Interval(here.value, min(here.low, *ends.values()), max(here.high, *ends.values()))
     word = within_tolerance(claim, side, possible, "", "").word
-    counted = ", ".join(f"{words} {number(end)}" for words, end in ends.items())
+    counted = ", ".join(f"{number(end)} by {words} alone" for words, end in ends.items())
     consequence = "so that this machine does not settle it" if word == "inconclusive" else "but not by that much"
-    return Finding(
-        word, f"{finding.text} If one count alone cost time: {counted}. A GPU may differ, {consequence}.", here
-    )
+    return Finding(word, f"{finding.text} It would be {counted}: a GPU may differ, {consequence}.", here)
 
 
 def counted_alone(side: Comparison, subject: Record, baseline: Record | None, key: str) -> float | None:
