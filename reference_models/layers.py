@@ -94,6 +94,19 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
+def add_to_cache(cache: Tensor, start: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+    """K and V of all tokens up to those of k and v (B, heads, n, d), which are put at `start`.
+
+    cache: (2, B, heads, L, d), filled up to `start`; what comes back are views of it.
+    """
+    num = k.shape[2]
+    new_k, new_v = cache.narrow(3, start, num)
+    new_k.copy_(k)
+    new_v.copy_(v)
+    k, v = cache.narrow(3, 0, start + num)
+    return k, v
+
+
 class SelfAttention(nn.Module):
     """Multi-head self-attention with one qkv projection (timm's layout: q, k, v, each all heads)."""
 

@@ -23,7 +23,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.checkpoints import load_into, rename
-from reference_models.layers import Mlp, SelfAttention, TimestepEmbedder, TransformerBlock, merge_heads, split_heads
+from reference_models.layers import (
+    Mlp,
+    SelfAttention,
+    TimestepEmbedder,
+    TransformerBlock,
+    add_to_cache,
+    merge_heads,
+    split_heads,
+)
 from reference_models.noise import Noise
 from reference_models.spec import ImageModel, Official, Spec
 from reference_models.training import Recipe
@@ -377,13 +385,6 @@ def empty_cache(x: Tensor, blocks: Sequence[TransformerBlock | DecoderBlock], nu
     return x.new_zeros(len(blocks), 2, len(x), num_heads, num_tokens, x.shape[-1] // num_heads)
 
 
-def added(cache: Tensor, start: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-    """K and V of all tokens up to those of k and v, which are put at `start`.  cache: (2, B, heads, L, D / heads)."""
-    end = start + k.shape[2]
-    cache[0, :, :, start:end], cache[1, :, :, start:end] = k, v
-    return cache[0, :, :, :end], cache[1, :, :, :end]
-
-
 class TransDiffMRAR(TransDiff):
     """Multi-reference AR: four images of one class in a row; image k is painted from feature blocks 0..k.
 
@@ -439,7 +440,8 @@ class TransDiffMRAR(TransDiff):
         for block, own_cache in zip(self.encoder_blocks, cache, strict=True):
             qkv = block.attn.qkv(block.norm1(x)).chunk(3, dim=-1)
             q, k, v = (split_heads(part, block.attn.num_heads) for part in qkv)
-            x = x + block.attn.proj(merge_heads(F.scaled_dot_product_attention(q, *added(own_cache, start, k, v))))
+            k, v = add_to_cache(own_cache, start, k, v)
+            x = x + block.attn.proj(merge_heads(F.scaled_dot_product_attention(q, k, v)))
             x = x + block.mlp(block.norm2(x))
         return self.encoder_norm(x)
 
@@ -475,7 +477,7 @@ class TransDiffMRAR(TransDiff):
             start = idx * m
             block = self.encode_next(tokens, read, self.buffer_size + start)
             new = self.decoder.keys_values(block + self.feature_pos[:, start : start + m])
-            seen = [added(cache, start, *pair) for cache, pair in zip(proposed, new, strict=True)]
+            seen = [add_to_cache(cache, start, *pair) for cache, pair in zip(proposed, new, strict=True)]
             if scale == 1.0:
                 seen = [(k[:batch_size], v[:batch_size]) for k, v in seen]
             x = self.paint(noise_tokens, seen, num_steps, noise, scale, scale_0, scale_1)

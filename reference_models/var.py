@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from reference_models.autoencoders import MultiScaleQuantizer, MultiScaleVQAutoencoder
 from reference_models.checkpoints import rename
-from reference_models.layers import Mlp, merge_heads
+from reference_models.layers import Mlp, add_to_cache, merge_heads
 from reference_models.noise import Noise
 from reference_models.spec import ImageModel, Official, Spec
 from reference_models.training import Recipe
@@ -57,10 +57,7 @@ class Attention(nn.Module):
             q, k = F.normalize(qkv[:2], dim=-1)
             q, k = (q * self.log_scale.clamp_max(MAX_LOG_SCALE).exp()).to(v.dtype), k.to(v.dtype)
         if cache is not None:
-            new_k, new_v = cache.narrow(3, start, n)
-            new_k.copy_(k)
-            new_v.copy_(v)
-            k, v = cache.narrow(3, 0, start + n)
+            k, v = add_to_cache(cache, start, k, v)
         return self.proj(merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=self.softmax_scale)))
 
 

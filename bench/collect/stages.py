@@ -13,12 +13,12 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from bench.collect.clock import once, synchronise
 from bench.collect.footing import footing
-from bench.collect.outline import ALWAYS_RUN, Twin, intercepted, outline_of, parts_of
+from bench.collect.outline import ALWAYS_RUN, Cost, Twin, intercepted, outline_of, parts_of
 from bench.collect.pairs import time_pairs
 from bench.collect.timings import painter, peak_memory, time_series, weight_bytes
 from bench.metrics.ratios import ratio_of_medians
@@ -114,10 +114,7 @@ class StageClock:
                 "stage": self.stages[part],
                 "num_calls": len(costs),
                 "num_timed": len(rounds[-1].call_s[part]),
-                **{
-                    name: sum(getattr(cost, name) for cost in costs)
-                    for name in ("flops", "weight_bytes", "num_kernels")
-                },
+                **{count.name: sum(getattr(cost, count.name) for cost in costs) for count in fields(Cost)},
                 "call_s": statistics.median(second for found in rounds for second in found.call_s[part]),
             }
         rounds_s = {stage: [found.seconds[stage] for found in rounds] for stage in rounds[0].seconds}
