@@ -2,10 +2,23 @@
 
 Data moves left to right; a stage reads what the one before wrote and nothing further back::
 
-    claims.py    what papers print            plan.py     which runs are needed
-    collect/     samples, raw, per run        metrics/    samples -> Measurement (value, unit, interval, n)
-    results/     records on disk              verdict.py  (claim, records) -> Verdict
-    report/      reports/index.html
+    claims/ -> plan.py -> evaluators/ -> metrics/ -> results/<machine>/ -> analysis/ -> verdict/ -> report/
+
+    claims/        what papers print: data only          metrics/     pure functions, one file a metric
+    protocols.py   how each scale is measured            records/     what one run measured: schema, store, machine
+    studies.py     questions that take many runs         analysis/    records -> numbers, without torch
+    plan.py        claims -> runs; what each lacks       verdict/     (claim, records) -> Verdict
+    run.py         plan -> records                       report/      records -> reports/index.html
+    models.py      a run's model with its weights        commands/    one file per `python -m bench ...`
+    datasets/      data sets by name, files, folders     training/    train one model, train many
+    sampling/      the only code that generates          stats.py     intervals
+    timing/        the stopwatch                         errors.py    what may go wrong for a user
+    features/      images -> features                    processes.py, console.py, formatting.py
+    evaluators/    one file per thing that a protocol measures
+
+Imports go down one ladder only: commands > run > evaluators, report > sampling, verdict > features, timing, training,
+plan, analysis > metrics, models, studies > datasets, stats, protocols, claims > records, processes > errors, console,
+formatting > reference_models (tests/test_architecture.py).
 
 Left of `results/` may need a GPU, weights and hours; right of it needs a second and no torch.
 `import bench` imports none of it.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+
 PLAIN_EVERY_S = 10.0
 PLAIN_WIDTH = 160  # columns of a table that no terminal shows
 _plain_only = False

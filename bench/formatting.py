@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 MAX_SIGNIFICANT = 4  # digits of a value, however narrow its interval
 THOUSANDS = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
@@ -85,3 +86,42 @@ def quantity(metric: str, value: float) -> str:
     """One value with its unit, as "12.1 ms"."""
     unit = display_unit(metric, [value])
     return f"{number(value, unit=unit)} {unit.symbol}".rstrip()
+
+
+def percent(share: float) -> str:
+    """Three digits, or one decimal: "95.5 %", "0.4 %"."""
+    return f"{100 * share:.{2 if 0 < share < 0.001 else 1}f} %"
+
+
+def as_words(key: str, value: Any) -> str:
+    """A field's value as a reader wants it."""
+    if value is None:
+        return "unknown"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int | float) and key.endswith("_bytes"):
+        return quantity(key, value)
+    if isinstance(value, int | float) and key.endswith("_share"):
+        return f"{100 * value:.1f} %"
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, int):
+        return f"{value:,}" if key != "seed" else str(value)
+    if isinstance(value, Mapping) and value:
+        return ", ".join(f"{k} {as_words(k, v)}" for k, v in value.items())
+    if isinstance(value, list | tuple):
+        if len(value) > 8 and all(isinstance(v, int | float) for v in value):
+            return f"{min(value):g} each" if min(value) == max(value) else f"{min(value):g} to {max(value):g}"
+        return ", ".join(as_words("", item) for item in value) or "none"
+    return str(value)[:16] if key.endswith("_sha256") else str(value)
+
+
+def named(model: str, settings: Mapping[str, Any]) -> str:
+    """As "d-dit-digits (num_steps 4)"."""
+    told = ", ".join(f"{name} {value}" for name, value in settings.items())
+    return f"{model} ({told})" if told else model
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

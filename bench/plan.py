@@ -9,24 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.claims import CLAIMS, SIZE_CLAIMS
-from bench.console import console
-from bench.environment import memory_bytes
-from bench.protocols import PROTOCOLS, quick_settings
+from bench.errors import UsageError
+from bench.models import weights_of
+from bench.protocols import PROTOCOLS, SCALES, SMALL, quick_settings
 from bench.protocols import quick as quick_protocol
-from bench.records import Claim, Comparison, Protocol, Record, RunSpec, UsageError
-from bench.results import load_records, plain
-from bench.retrain import weights_of
+from bench.records.environment import memory_bytes
+from bench.records.schema import REAL_DATA, Claim, Comparison, Protocol, Record, RunSpec
+from bench.records.store import QUICK, WORK, load_records, plain
 from bench.studies import STUDIES, runs_of
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec
-
-REAL_DATA = "real-data"  # the run that measures held-out scans against training scans: no model
-WORK = ".work"  # inside the results folder, ignored by git: unfinished samples, and the list of records measured here
-RETRAINED = "retrained"  # folder inside the results folder for what retrained weights give
-QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
-SMALL = ("digits", "scenes")  # scales whose weights are trained and shipped here
-SCALES = tuple(dict.fromkeys(protocol.scale for protocol in PROTOCOLS.values() if protocol.collects != "sizes"))
 
 
 @dataclass(frozen=True)
@@ -181,17 +174,3 @@ def _memory_bytes(spec: RunSpec) -> float:
 
     num_params = [find(name).num_params or 0.0 for name in (spec.model, *spec.baselines)]
     return 2 * 4 * (num_params[0] + max(num_params[1:], default=0.0))
-
-
-def print_plan(plan: Plan) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"scale {plan.scale} on {plan.device}: {len(plan.runs)} runs", title_justify="left")
-    for column in ("model", "protocol", "answers", "state", "cost"):
-        table.add_column(column, overflow="fold")
-    for run in plan.runs:
-        state = "ready" if not run.lacks else "not run: needs " + "; ".join(run.lacks)
-        cost = "not measured yet" if run.cost_s is None else f"{run.cost_s:.0f} s last time"
-        protocol = run.spec.protocol.name + (" (quick)" if run.spec.protocol.quick else "")
-        table.add_row(run.spec.model, protocol, ", ".join(run.answers) or "-", state, cost)
-    console().print(table)

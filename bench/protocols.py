@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bench.records import Protocol
+from bench.records.schema import Protocol
 
 QUALITY = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")
 COST = ("throughput_per_s", "nfe")  # of painting those images
@@ -202,7 +202,7 @@ PROTOCOLS: dict[str, Protocol] = {
             collects="ratios",
             metrics=("latency_s",),
             latency_batch_size=1,
-            min_rounds=6,  # fewer pairs bound no median (metrics/ratios.py)
+            min_rounds=6,  # fewer pairs bound no median (stats.py)
             min_duration_s=0.0,
             sampled_calls=3,
         ),
@@ -237,6 +237,9 @@ PROTOCOLS: dict[str, Protocol] = {
         ),
     )
 }
+
+SMALL = ("digits", "scenes")  # scales whose weights are trained and shipped here
+SCALES = tuple(dict.fromkeys(protocol.scale for protocol in PROTOCOLS.values() if protocol.collects != "sizes"))
 
 
 def quick(protocol: Protocol) -> Protocol:

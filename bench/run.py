@@ -1,4 +1,4 @@
-"""The meeting point: build the model, measure (bench/measure), store the record."""
+"""The meeting point: build the model, measure (evaluators/), store the record."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import inspect
 import json
 import math
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -20,22 +19,19 @@ from typing import Any
 
 import torch
 
-from bench import console, environment
-from bench.loading import file_sha256
-from bench.measure.answers import measure_answers
-from bench.measure.captions import measure_captions
-from bench.measure.composed import measure_composed
-from bench.measure.images import measure_images, measure_real_data
-from bench.measure.models import build_for
-from bench.measure.paintings import measure_paintings, measure_real_scenes
-from bench.measure.ratios import measure_ratios
-from bench.measure.sizes import measure_sizes
-from bench.measure.timings import measure_timings
+from bench.errors import CheckFailed
+from bench.evaluators.answers import measure_answers
+from bench.evaluators.captions import measure_captions
+from bench.evaluators.images import measure_images, measure_real_data
+from bench.evaluators.paintings import measure_paintings, measure_real_scenes
+from bench.evaluators.speed import measure_composed, measure_ratios, measure_sizes, measure_timings
 from bench.metrics import METRICS
-from bench.plan import REAL_DATA, WORK, Plan, PlannedRun
-from bench.records import CheckFailed, Protocol, Record, RunSpec
-from bench.results import is_current, load_records, save_record, write_json
-from bench.retrain import die_with_parent, origin, weights_of
+from bench.models import build_for, file_sha256, origin, weights_of
+from bench.plan import Plan, PlannedRun
+from bench.processes import num_workers, start_worker
+from bench.records import environment
+from bench.records.schema import REAL_DATA, Protocol, Record, RunSpec
+from bench.records.store import WORK, is_current, load_records, save_record, write_json
 from bench.studies import settings_of
 
 LEDGER = "measured-here.json"
@@ -56,14 +52,15 @@ MEASURE_REAL: dict[str, Callable[[RunSpec], dict[str, Any]]] = {  # the same of 
 
 
 def code_sha256(network: type) -> str:
-    """Hash of the code that paints and collects: the family's own file, what families share, and bench/collect."""
+    """Hash of the code that paints and collects: the family's own file, what families share, sampling/ and timing/."""
     import reference_models
 
     own = Path(inspect.getfile(network))
     others = {module.rsplit(".", 1)[1] for module in reference_models.MODELS.values()} | {"training", "__init__"}
     shared = [path for path in Path(reference_models.__file__).parent.glob("*.py") if path.stem not in others]
     digest = hashlib.sha256()
-    for path in [own, *sorted({*shared} - {own}), *sorted((Path(__file__).parent / "collect").glob("*.py"))]:
+    collectors = [path for name in ("sampling", "timing") for path in (Path(__file__).parent / name).glob("*.py")]
+    for path in [own, *sorted({*shared} - {own}), *sorted(collectors)]:
         digest.update(path.read_bytes())
     return digest.hexdigest()
 
@@ -133,11 +130,6 @@ def times_nothing(protocol: Protocol) -> bool:
     return protocol.collects in ("images", "sizes") and "throughput_per_s" not in protocol.metrics
 
 
-def num_workers(device: str) -> int:
-    """How many runs may go on at a time: one per processor, one on a GPU."""
-    return 1 if device.startswith("cuda") else (os.cpu_count() or 1)
-
-
 def run_side_by_side(jobs: Sequence[Job]) -> Iterator[tuple[PlannedRun, Record]]:
     """The jobs' records as they come, each from a process of its own where there is more than one at a time."""
     workers = min(len(jobs), num_workers(jobs[0][2])) if jobs else 0
@@ -156,12 +148,6 @@ def run_side_by_side(jobs: Sequence[Job]) -> Iterator[tuple[PlannedRun, Record]]
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def start_worker() -> None:
-    """In a child: end with the parent, and leave the terminal's progress bars to nobody."""
-    die_with_parent()
-    console.plain_only()
 
 
 def run_one(planned: PlannedRun, inputs: dict[str, Any], device: str, work: Path) -> Record:

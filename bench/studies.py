@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from bench.errors import UsageError
 from bench.protocols import PROTOCOLS
-from bench.records import Protocol, RunSpec, UsageError
+from bench.records.schema import Protocol, RunSpec
 
 DIGITS = PROTOCOLS["digits-study"]
 

@@ -12,6 +12,8 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reference_models.errors import UnknownModelError
+
 if TYPE_CHECKING:
     import torch
 
@@ -27,13 +29,6 @@ MODELS = {
     "d-dit": "reference_models.d_dit",
     "ar-vlm": "reference_models.ar_vlm",  # a baseline of this project
 }
-
-
-class UnknownModelError(KeyError):
-    """No model has that name. The message is one line with the nearest name and the known ones."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 @functools.cache
@@ -101,7 +96,8 @@ def load_official(
     autoencoder and text encoder.
     """
     from reference_models.autoencoders import build_autoencoder
-    from reference_models.checkpoints import CheckpointError, load_into, read_state
+    from reference_models.checkpoints import load_into, read_state
+    from reference_models.errors import CheckpointError
     from reference_models.text_encoders import T5Text
 
     spec = find(name)

@@ -24,6 +24,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
+from reference_models.errors import CheckpointError
+
 # What a released .pth may hold beside tensors and containers. Nothing else is unpickled.
 ALLOWED: list[Any] = [argparse.Namespace]
 # Where the weights are inside a .pth, best first: the authors evaluate their EMA weights.
@@ -45,10 +47,6 @@ def shipped_weights(name: str) -> Path | None:
     """
     path = Path(os.environ.get(FOLDER_VARIABLE) or SHIPPED) / f"{name}.safetensors"
     return path if path.is_file() else None
-
-
-class CheckpointError(Exception):
-    """A file that is no checkpoint, or the checkpoint of another model. The message is one line for the user."""
 
 
 def read_state(path: Path | str, ema: bool = True) -> dict[str, Tensor]:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from reference_models.checkpoints import CheckpointError
+from reference_models.errors import CheckpointError
 from reference_models.layers import TransformerBlock
 
 # The scenes scale: its closed vocabulary, and the tokens of its longest texts, the end token included.

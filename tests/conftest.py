@@ -44,8 +44,8 @@ def timed(benchmark, device) -> Callable[..., None]:
     The device has finished when a round ends. One cold round and one warm round are not counted; then as many as fit
     into `duration_s`, at least `min_rounds`. p50, p90, p95 and p99 in seconds, and the device, stand in extra_info.
     """
-    from bench.collect.clock import synchronise
     from bench.metrics.latency import PERCENTILES
+    from bench.timing.clock import synchronise
 
     def run(call: Callable[[int], Any], *, duration_s: float = 1.0, min_rounds: int = 5, max_rounds: int = 50) -> None:
         indices = itertools.count()
@@ -70,7 +70,7 @@ def timed(benchmark, device) -> Callable[..., None]:
 @pytest.hookimpl(optionalhook=True)
 def pytest_benchmark_update_machine_info(config, machine_info):
     """The block that records hold too: processor, GPU, threads, versions."""
-    from bench import environment
+    from bench.records import environment
 
     found = environment.describe(timing_device())
     machine_info["arbiter"] = {key: value for key, value in found.items() if key not in CHANGES_WITHOUT_THE_MACHINE}

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.protocols import PROTOCOLS
 from bench.protocols import quick as as_quick
-from bench.records import Measurement, Record, RunSpec
+from bench.records.schema import Measurement, Record, RunSpec
 from bench.studies import STUDIES
 
 ENVIRONMENT: dict[str, Any] = {

@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.metrics.text_audit import audit_texts
 from bench.protocols import PROTOCOLS
-from bench.records import Measurement, Record, RunSpec
+from bench.records.schema import Measurement, Record, RunSpec
 from bench.studies import STUDIES
 from tests.fake_records import measured, record
 

@@ -1,5 +1,7 @@
 """The whole pipeline with a toy model: plan, run, records, report; interruption, failure, reuse."""
 
+from __future__ import annotations
+
 import getpass
 import shutil
 import socket
@@ -11,12 +13,13 @@ from safetensors.torch import save_file
 
 import bench.run
 import reference_models
-from bench.collect.images import collect_images
-from bench.plan import QUICK, make_plan
-from bench.records import Record, UsageError
+from bench.errors import UsageError
+from bench.plan import make_plan
+from bench.records.schema import Record
+from bench.records.store import QUICK, WORK, load_records
 from bench.report import render
-from bench.results import load_records
-from bench.run import LEDGER, WORK, run_plan
+from bench.run import LEDGER, run_plan
+from bench.sampling.images import collect_images
 from reference_models import dit
 from reference_models.checkpoints import FOLDER_VARIABLE
 from tests.toy import SPEC

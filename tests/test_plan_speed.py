@@ -1,8 +1,10 @@
 """Which runs of speed a plan holds, and what they lack."""
 
+from __future__ import annotations
+
 import pytest
 
-from bench import plan
+from bench import models, plan
 from bench.plan import make_plan
 
 
@@ -25,7 +27,7 @@ def test_who_is_claimed_to_be_faster_is_timed_against_all_that_the_claims_name(t
 
 
 def test_a_baseline_without_weights_is_named(tmp_path, monkeypatch):
-    weights = plan.weights_of
+    weights = models.weights_of
     monkeypatch.setattr(plan, "weights_of", lambda run, work: weights(run, work) if run.model != "dit-digits" else None)
     lacks = runs(tmp_path, "digits-ratios", scale="digits")["transdiff-digits"].lacks
     assert lacks == ("weights of dit-digits: python -m bench train dit-digits",)

@@ -1,12 +1,14 @@
 """Runs that time nothing, side by side in processes of their own."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import pytest
 
 import bench.run
 from bench.plan import make_plan
-from bench.results import load_records
+from bench.records.store import load_records
 from bench.run import run_plan, times_nothing
 
 

@@ -1,11 +1,13 @@
 """Studies: known models and settings, no run twice, never part of the default job."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 
 import pytest
 
+from bench.errors import UsageError
 from bench.plan import make_plan, make_study_plan
-from bench.records import UsageError
 from bench.studies import FAMILIES, SEEDED, STUDIES, TRAINING_SEEDS, run_key, runs_of, settings_of
 from reference_models import specs
 

@@ -1,5 +1,7 @@
 """A toy image model for tests of the harness: real scans of the asked class plus noise. Its numbers mean nothing."""
 
+from __future__ import annotations
+
 import torch
 
 from bench.datasets import digits

@@ -14,7 +14,7 @@ from bench.claims.quality import QUALITY_CLAIMS
 from bench.claims.sizes import SIZE_CLAIMS
 from bench.claims.speed import SPEED_CLAIMS
 from bench.claims.text import BENCHMARK_CLAIMS, TEXT_CLAIMS
-from bench.records import Claim
+from bench.records.schema import Claim
 
 __all__ = [
     "BENCHMARK_CLAIMS",

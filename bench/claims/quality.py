@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from bench.claims.sources import ABSTRACT, AR_BASELINES, DIFFUSION_BASELINES, GPU
-from bench.records import Claim, Comparison
+from bench.records.schema import Claim, Comparison
 
 Better = Literal["lower", "higher"]
 

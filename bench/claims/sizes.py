@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.claims.published import Published, PublishedSize
-from bench.records import Claim, Comparison, Source
+from bench.records.schema import Claim, Comparison, Source
 
 SIZES: tuple[Published, ...] = (
     Published(

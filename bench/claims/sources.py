@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.records import Source
+from bench.records.schema import Source
 
 # Which baselines make which claim: the abstract speaks of "AR Transformer" and of "diffusion-only" models.
 AR_BASELINES = ("mar-digits", "llamagen-digits", "var-digits")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from bench.claims.sources import ABSTRACT, AR_BASELINES, DIFFUSION_BASELINES, GPU, TRANSDIFF
-from bench.records import Claim, Comparison, Source
+from bench.records.schema import Claim, Comparison, Source
 
 # The sizes that the papers set beside each other: about as many parameters as TransDiff-L.
 AR_SIZES = ("var-d20", "mar-l", "llamagen-l")

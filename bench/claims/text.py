@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.claims.sources import GPU
-from bench.records import Claim, Comparison, Source
+from bench.records.schema import Claim, Comparison, Source
 
 D_DIT = "D-DiT (arXiv 2501.00289)"
 BENCHMARK_TABLE = Source(

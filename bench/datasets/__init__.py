@@ -15,7 +15,7 @@ import numpy as np
 from bench.datasets import digits
 from bench.datasets.image_folder import ImageFolder
 from bench.datasets.reference_statistics import Statistics, load_npz
-from bench.records import UsageError
+from bench.errors import UsageError
 
 DATASETS: dict[str, str] = {
     "digits-train": "1,297 real 8x8 scans of handwritten digits for training, also the reference; inside scikit-learn",

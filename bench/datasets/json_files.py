@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bench.records import UsageError
+from bench.errors import UsageError
 
 Id = int | str  # of an image or a question, as the file has it
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from bench.datasets.json_files import Id, shown
 from bench.datasets.texts import Text, load_texts
 from bench.datasets.vqa_v2 import Question, QuestionSet, Truth
-from bench.records import UsageError
+from bench.errors import UsageError
 
 PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR")
 COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from bench.datasets.image_folder import MODES
-from bench.records import CheckFailed
+from bench.errors import CheckFailed
 
 
 def read_photo(path: Path, size: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bench.datasets import coco_captions
 from bench.datasets.json_files import load_json, shown
-from bench.records import UsageError
+from bench.errors import UsageError
 
 ROLE = "prompts"
 

@@ -9,7 +9,7 @@ from bench.datasets import mme, question_sets, vqa_v2
 from bench.datasets.json_files import Id, load_json, shown
 from bench.datasets.texts import Text
 from bench.datasets.vqa_v2 import Question, QuestionSet
-from bench.records import UsageError
+from bench.errors import UsageError
 
 FORMATS: dict[str, str] = {
     "vqa-v2": "VQAv2: accuracy against ten annotators, by answer type and question type",

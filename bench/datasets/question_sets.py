@@ -19,7 +19,7 @@ from typing import Any
 from bench.datasets.json_files import Id, check_list, check_unique, load_json, shown, value
 from bench.datasets.texts import Text, load_texts, read_text
 from bench.datasets.vqa_v2 import Question, QuestionSet, Truth, read_answers
-from bench.records import UsageError
+from bench.errors import UsageError
 
 LABELS = ("yes", "no")
 ROLE = "questions"

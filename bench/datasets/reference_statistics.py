@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.records import CheckFailed, UsageError
+from bench.errors import CheckFailed, UsageError
 
 
 @dataclass(frozen=True)

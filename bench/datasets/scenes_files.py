@@ -25,7 +25,7 @@ from bench.datasets.coco_captions import CaptionSet
 from bench.datasets.digits import Split
 from bench.datasets.scenes import Scene
 from bench.datasets.vqa_v2 import QuestionSet, Truth
-from bench.records import CheckFailed, UsageError
+from bench.errors import CheckFailed, UsageError
 
 WHAT = "scenes of two to four coloured digit scans, with captions and questions"
 SPLITS: tuple[Split, ...] = ("train", "heldout")

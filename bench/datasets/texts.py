@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.datasets.json_files import Id, check_list, check_unique, load_json, shown, value
-from bench.records import UsageError
+from bench.errors import UsageError
 
 FINISHES = ("end", "length", "end-first")
 

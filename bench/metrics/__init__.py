@@ -19,7 +19,7 @@ from bench.metrics import (
     vqa,
     yes_no,
 )
-from bench.records import Metric
+from bench.records.schema import Metric
 
 METRICS: dict[str, Metric] = {
     metric.name: metric

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.errors import CheckFailed
 from bench.metrics.item_scores import ItemScore, mean_score
-from bench.records import CheckFailed, Metric
+from bench.records.schema import Metric
 
 BLEU_ORDERS = 4
 TINY, SMALL = 1e-15, 1e-9  # pycocoevalcap's guards against division by zero, which show where a precision is 0

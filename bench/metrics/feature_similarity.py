@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.records import Measurement, Metric
+from bench.records.schema import Measurement, Metric
 
 
 def compute_feature_similarity(features: np.ndarray) -> Measurement:

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.metrics.intervals import Interval, interval
-from bench.records import CheckFailed, Metric
+from bench.errors import CheckFailed
+from bench.records.schema import Metric
+from bench.stats import Bounds, resampled_interval
 
 AGREEMENT = 1e-3  # two engines may differ by this much, relative above 1 and absolute below
 RESAMPLED_DIMENSIONS = 512  # beyond, 200 covariances cost hours: the interval comes from the influence function
@@ -111,7 +112,7 @@ def fid_interval(
     root: np.ndarray | None = None,
     seed: int = 0,
     strata: np.ndarray | None = None,
-) -> Interval:
+) -> Bounds:
     """95 % interval of a FID whose generated features (N, D) are given; see intervals.py for what it covers.
 
     root: `square_root` of the reference's covariance, where the caller has it.
@@ -125,7 +126,7 @@ def fid_interval(
     def statistic(indices: np.ndarray) -> float:
         return frechet_distance(*reference, *compute_statistics(features[indices]), root)
 
-    return interval(value, statistic, len(features), seed=seed, strata=strata, lowest=0.0)
+    return resampled_interval(value, statistic, len(features), seed=seed, strata=strata, lowest=0.0)
 
 
 def standard_error(features: np.ndarray, reference: Statistics, root: np.ndarray | None = None) -> float:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.metrics.intervals import Interval, interval
-from bench.records import CheckFailed, Metric
+from bench.errors import CheckFailed
+from bench.records.schema import Metric
+from bench.stats import Bounds, resampled_interval
 
 SPLITS = 10
 TINY = 1e-300  # keeps log 0 finite; such a class adds nothing to the score
@@ -28,7 +29,7 @@ def compute_inception_score(posteriors: np.ndarray) -> float:
 
 def inception_score_interval(
     value: float, posteriors: np.ndarray, *, seed: int = 0, strata: np.ndarray | None = None
-) -> Interval:
+) -> Bounds:
     """95 % interval over the generated images, at the same split size."""
     num = len(posteriors)
     split_idx = np.arange(num) * SPLITS // num
@@ -44,7 +45,7 @@ def inception_score_interval(
             scores.append(np.exp(negative_entropy[rows].mean() - marginal @ np.log(marginal.clip(min=TINY))))
         return float(np.mean(scores))
 
-    return interval(value, statistic, num, seed=seed, strata=strata, lowest=1.0, highest=posteriors.shape[1])
+    return resampled_interval(value, statistic, num, seed=seed, strata=strata, lowest=1.0, highest=posteriors.shape[1])
 
 
 METRIC = Metric(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.metrics.intervals import interval
-from bench.records import Measurement
+from bench.records.schema import Measurement
+from bench.stats import resampled_interval
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def measure(score: ItemScore, keep: np.ndarray | None = None, *, seed: int = 0) 
     value = score.of(items)
     low = high = None
     if len(items) > 1:
-        low, high = interval(
+        low, high = resampled_interval(
             value,
             lambda indices: score.of(items[indices]),
             len(items),

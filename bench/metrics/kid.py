@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.metrics.intervals import Interval, interval
-from bench.records import CheckFailed, Metric
+from bench.errors import CheckFailed
+from bench.records.schema import Metric
+from bench.stats import Bounds, resampled_interval
 
 SUBSET_SIZE = 1000
 LARGEST_RESAMPLED = 5000  # images; the interval needs their whole kernel matrix
@@ -37,7 +38,7 @@ def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 def kid_interval(
     value: float, generated: np.ndarray, reference: np.ndarray, *, seed: int = 0, strata: np.ndarray | None = None
-) -> Interval | None:
+) -> Bounds | None:
     """95 % interval over the generated images; None (unknown) above LARGEST_RESAMPLED images."""
     num = len(generated)
     if num > LARGEST_RESAMPLED:
@@ -52,7 +53,7 @@ def kid_interval(
         pairs = weights @ among @ weights - weights @ itself
         return float(pairs / (num * (num - 1)) - 2 * (weights @ across) / num)
 
-    return interval(value, statistic, num, seed=seed, strata=strata)
+    return resampled_interval(value, statistic, num, seed=seed, strata=strata)
 
 
 METRIC = Metric(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bench.metrics import size
-from bench.records import Measurement, Metric
+from bench.records.schema import Measurement, Metric
 
 PERCENTILES = (50, 90, 95, 99)
 
@@ -54,7 +54,7 @@ def compute_throughput(rounds_s: Sequence[float], batch_size: int, unit: str = "
 
 
 def summarise(raw: Mapping[str, Any]) -> dict[str, Measurement]:
-    """Every speed and size metric of one model's raw timings (bench.collect.timings): metric name -> Measurement.
+    """Every speed and size metric of one model's raw timings (bench.timing.generation): metric name -> Measurement.
 
     What was not collected is left out.
     """

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from bench.metrics.intervals import Interval, interval
-from bench.records import CheckFailed, Metric
+from bench.errors import CheckFailed
+from bench.records.schema import Metric
+from bench.stats import Bounds, resampled_interval
 
 NEIGHBOURS = 3
 SMALLEST_HALVED = 100  # images; in halves of fewer, balls of the third neighbour reach over everything
@@ -84,7 +85,7 @@ def precision_recall_intervals(
     *,
     seed: int = 0,
     strata: np.ndarray | None = None,
-) -> tuple[Interval | None, Interval | None]:
+) -> tuple[Bounds | None, Bounds | None]:
     """95 % intervals of (precision, recall) over the generated images; None: unknown, for too few or too many images.
 
     Precision is a mean over generated images: bootstrap. Recall depends on distances between generated images, which a
@@ -102,12 +103,12 @@ def precision_recall_intervals(
         radii = _radii(among[np.ix_(indices, indices)])
         return float((across[:, indices] <= radii).any(1).mean())
 
-    of_precision = interval(
+    of_precision = resampled_interval(
         values[0], lambda indices: float(inside[indices].mean()), num, seed=seed, strata=strata, lowest=0.0, highest=1.0
     )
     if num < SMALLEST_HALVED:
         return of_precision, None
-    return of_precision, interval(
+    return of_precision, resampled_interval(
         values[1], recall, num, seed=seed, strata=strata, halves=True, lowest=0.0, highest=1.0
     )
 

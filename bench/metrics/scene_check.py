@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bench.metrics.item_scores import ItemScore, mean_score
-from bench.records import Metric
+from bench.records.schema import Metric
 
 Thing = tuple[int, str, str, str]  # digit, colour, row, column
 TASKS = ("single", "two", "counting", "colours", "position", "attribute_binding")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.records import Measurement, Metric
+from bench.records.schema import Measurement, Metric
 
 METRICS = (
     Metric(
@@ -47,7 +47,7 @@ METRICS = (
 
 
 def summarise(raw: Mapping[str, Any]) -> dict[str, Measurement]:
-    """The counts among what bench.collect.timings or .size found of one model; an unknown one (None) is left out."""
+    """The counts among what bench.timing found of one model; an unknown one (None) is left out."""
     counts = {metric.name: raw.get(metric.name) for metric in METRICS}
     if isinstance(counts["nfe"], Mapping):  # by part of the network
         counts["nfe"] = sum(counts["nfe"].values())

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from bench.metrics.latency import composed_time, percentile
-from bench.records import Measurement, Metric
+from bench.records.schema import Measurement, Metric
 
 REST = "rest"  # what lies between the calls: the sampler's own arithmetic, random draws
 
@@ -70,7 +70,7 @@ def composed_s(flops: Sequence[float], seconds: Mapping[int, float]) -> tuple[fl
 def decoder_time_share(raw: Mapping[str, Any]) -> Measurement | None:
     """The decoder's share of a round, the median round; None where a model has no such stage.
 
-    raw: of bench.collect.stages. Of composed rounds the interval holds the standard error of the composition, too.
+    raw: of bench.timing.stages. Of composed rounds the interval holds the standard error of the composition, too.
     """
     if "decoder" not in raw["rounds_s"]:
         return None
@@ -101,7 +101,7 @@ def least_s(flops: float, weight_bytes: float, limits: Mapping[str, float]) -> f
 def summarise_stages(raw: Mapping[str, Any], limits: Mapping[str, float] | None = None) -> dict[str, dict[str, Any]]:
     """Stage -> what a waterfall and its table show, in the order in which the stages first run, REST last.
 
-    raw: of bench.collect.stages.  seconds (Measurement of the median round), share (of the sum of all), amdahl_bound
+    raw: of bench.timing.stages.  seconds (Measurement of the median round), share (of the sum of all), amdahl_bound
     (None: there is nothing else), num_calls, flops, weight_bytes and, with limits, least_s and reached_share (of the
     limits); of REST only the first three.
     """

@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bench.metrics.item_scores import ItemScore, mean_score
-from bench.records import Metric
+from bench.records.schema import Metric
 
 PERCENT = 100.0
 MATCHES_FOR_ALL = 3  # annotators who must agree with an answer that scores in full

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from bench.metrics.item_scores import ItemScore
-from bench.records import Metric
+from bench.records.schema import Metric
 
 PERCENT = 100.0
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.formatting import number, quantity
+from bench.analysis.speed import Paired, Timed, best_rate, is_composed, pairs_of, timed_of, times_as_fast
+from bench.formatting import listed, number, quantity
 from bench.metrics.stages import REST, amdahl_bound
-from bench.records import Claim, Comparison, Record, Verdict
-from bench.report.timed import Timed, best_rate, pairs_of, timed_of, times_as_fast
-from bench.verdict import listed
-from bench.verdict.speed import Paired, is_composed
+from bench.records.schema import Claim, Comparison, Record, Verdict
 
 METRICS = ("latency_s", "throughput_per_s", "decoder_time_share")
 ALIKE = 0.1  # relative difference below which arithmetic alone is said to explain a ratio

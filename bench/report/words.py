@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping
-from typing import Any
 
 from markupsafe import Markup
 
-from bench.formatting import quantity
-from bench.records import Word
+from bench.records.schema import Word
 
 BADGES: dict[
     Word, tuple[str, str]
@@ -29,29 +26,6 @@ def badge_of(word: Word) -> dict[str, str]:
     """A verdict's word with the style and the sign of its badge."""
     style, sign = BADGES[word]
     return {"word": word, "style": style, "sign": sign}
-
-
-def as_words(key: str, value: Any) -> str:
-    """A field's value as a reader wants it."""
-    if value is None:
-        return "unknown"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float) and key.endswith("_bytes"):
-        return quantity(key, value)
-    if isinstance(value, int | float) and key.endswith("_share"):
-        return f"{100 * value:.1f} %"
-    if isinstance(value, float):
-        return f"{value:g}"
-    if isinstance(value, int):
-        return f"{value:,}" if key != "seed" else str(value)
-    if isinstance(value, Mapping) and value:
-        return ", ".join(f"{k} {as_words(k, v)}" for k, v in value.items())
-    if isinstance(value, list | tuple):
-        if len(value) > 8 and all(isinstance(v, int | float) for v in value):
-            return f"{min(value):g} each" if min(value) == max(value) else f"{min(value):g} to {max(value):g}"
-        return ", ".join(as_words("", item) for item in value) or "none"
-    return str(value)[:16] if key.endswith("_sha256") else str(value)
 
 
 def prose(text: str) -> Markup:

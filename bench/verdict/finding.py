@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
 from dataclasses import dataclass
-from typing import Any
 
-from bench.records import Record, Word
-from bench.verdict.intervals import Interval
-
-# Fields in which two records of one protocol may not differ. Batch sizes and seeds of images change no conclusion.
-SAME_IMAGES = ("scale", "num_images", "features", "reference", "dtype")
-SAME_TIMINGS = ("scale", "latency_batch_size", "dtype")
-SAME_MACHINE = ("machine", "device", "num_threads", "tf32")  # of the environment; for timings only
+from bench.formatting import interval, number
+from bench.records.schema import Claim, Comparison, Word
+from bench.stats import Interval
 
 METRIC_WORDS = {
     "fid": "FID",
@@ -62,26 +57,24 @@ def direction(low: float, high: float, *, neutral: float) -> Word:
     return "inconclusive"
 
 
-def named(model: str, settings: Mapping[str, Any]) -> str:
-    """As "d-dit-digits (num_steps 4)"."""
-    told = ", ".join(f"{name} {value}" for name, value in settings.items())
-    return f"{model} ({told})" if told else model
+def within_tolerance(claim: Claim, side: Comparison, estimate: Interval, before: str, after: str) -> Finding:
+    """Reproduced where the whole interval lies within the tolerance, on either side of the printed number.
 
-
-def differences(a: Record, b: Record, metric: str) -> list[str]:
-    """The fields, in words, in which two records may not differ and do."""
-    timings = a.protocol.get("collects") in ("timings", "composed")
-    fields = SAME_TIMINGS if timings else SAME_IMAGES
-    pairs = [(name, a.protocol.get(name), b.protocol.get(name)) for name in fields]
-    versions = [record.inputs.get("metric_versions", {}).get(metric) for record in (a, b)]
-    pairs.append((f"version of {metric}", *versions))
-    if timings:
-        pairs += [(name, a.environment.get(name), b.environment.get(name)) for name in SAME_MACHINE]
-        torch = [record.environment.get("versions", {}).get("torch") for record in (a, b)]
-        pairs.append(("torch", *torch))
-    return [f"{name} ({x} and {y})" for name, x, y in pairs if x != y]
-
-
-def listed(names: Sequence[str]) -> str:
-    """ "a", "a and b", "a, b and c"."""
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    `before` and `after` are the words around the number.
+    """
+    low, high = claim.value * (1 - claim.tolerance), claim.value * (1 + claim.tolerance)
+    allowed = f"{claim.value:g} ± {100 * claim.tolerance:g} % ({interval(claim.value, low, high)})"
+    if math.isnan(estimate.low):
+        return Finding(
+            "inconclusive", f"{before} {number(estimate.value)} {after}, interval unknown; printed {allowed}."
+        )
+    bounds = (estimate.value, estimate.low, estimate.high)
+    measured = f"{before} {number(*bounds)} {after}, 95 % interval {interval(*bounds)}"
+    if low <= estimate.low and estimate.high <= high:
+        return Finding("reproduced", f"{measured}: within {allowed}.", estimate)
+    if low <= estimate.high and estimate.low <= high:
+        return Finding("inconclusive", f"{measured}: straddles the border of {allowed}.", estimate)
+    too_good = (estimate.value > claim.value) == (side.kind == "ratio" or side.better == "higher")
+    has_better = side.metric != "decoder_time_share" and not (side.kind == "ratio" and claim.value < 1)
+    remark = " Better than printed, which is as suspicious as worse." if too_good and has_better else ""
+    return Finding("not reproduced", f"{measured}: outside {allowed}.{remark}", estimate)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bench.formatting import fixed, interval, num_decimals, number
-from bench.records import Claim, Comparison, Record
-from bench.verdict.finding import METRIC_WORDS, Finding, differences, listed, named, weigh
-from bench.verdict.intervals import Interval, as_interval, difference
-from bench.verdict.scenes import paired_over_scenes
+from bench.analysis.seeds import paired_over_scenes
+from bench.formatting import fixed, interval, listed, named, num_decimals, number
+from bench.records.comparable import differences
+from bench.records.schema import Claim, Comparison, Record
+from bench.stats import Interval, as_interval, difference
+from bench.verdict.finding import METRIC_WORDS, Finding, weigh, within_tolerance
 from bench.verdict.speed import faster
-from bench.verdict.tolerance import within_tolerance
 
 COUNTED = ("num_params", "flops", "decoder_share")  # metrics without spread
 

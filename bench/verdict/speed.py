@@ -6,40 +6,16 @@ Where no whole image was timed, composed times stand in, and the verdict says so
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from bench.analysis.speed import Paired, is_composed
 from bench.formatting import interval, number, quantity
-from bench.records import Claim, Comparison, Measurement, Record, Verdict
-from bench.verdict.finding import Finding, direction
-from bench.verdict.intervals import Interval, as_interval, quotient, ratio_of_medians
-from bench.verdict.tolerance import within_tolerance
-
-
-@dataclass(frozen=True)
-class Paired:
-    """One ratio of a record whose sides were timed round by round."""
-
-    record: Record
-    entry: Mapping[str, Any]  # of its raw["ratios"]
-
-
-def paired_ratios(side: Comparison, records: Sequence[Record]) -> dict[str, Paired]:
-    """The ratios of the side's subject, by baseline, on equal footing: under "digits-ratios" for "digits-latency"."""
-    if side.metric != "latency_s":
-        return {}
-    protocol = side.protocol.removesuffix("-latency") + "-ratios"
-    found: dict[str, Paired] = {}
-    for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
-        if (record.model, record.protocol.get("name"), record.status) != (side.subject, protocol, "ok"):
-            continue
-        for entry in record.raw.get("ratios", ()):
-            if entry["mode"] == "forced equal" and entry["baseline"] in side.baselines:
-                found[entry["baseline"]] = Paired(record, entry)
-    return {name: found[name] for name in side.baselines if name in found}
+from bench.records.schema import Claim, Comparison, Measurement, Record, Verdict
+from bench.stats import Interval, as_interval, quotient, ratio_of_independent_medians
+from bench.verdict.finding import Finding, direction, within_tolerance
 
 
 def faster_in_pairs(claim: Claim, side: Comparison, paired: Paired) -> Finding:
@@ -61,7 +37,7 @@ def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) ->
     if is_composed(subject) or is_composed(baseline):
         estimate = quotient(*(as_interval(record.measurements["latency_s"]) for record in (baseline, subject)))
     else:
-        estimate = ratio_of_medians(theirs, ours)
+        estimate = ratio_of_independent_medians(theirs, ours)
     return times_as_fast(claim, side, estimate, ours, theirs, subject.model, baseline.model)
 
 
@@ -133,10 +109,6 @@ def counted_alone(side: Comparison, subject: Record, baseline: Record | None, ke
 
     above, below = total(subject, "decoder") if side.metric == "decoder_time_share" else total(baseline), total(subject)
     return above / below if above > 0 and below > 0 else None
-
-
-def is_composed(record: Record) -> bool:
-    return bool(record.protocol.get("sampled_calls"))
 
 
 def said_of_composed(verdict: Verdict, records: Sequence[Record]) -> Verdict:

@@ -1,0 +1,1 @@
+"""Records -> numbers, for verdict, report and compare alike. Imports no torch."""

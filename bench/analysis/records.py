@@ -1,0 +1,39 @@
+"""Labels, the real-data floor and drawable intervals of records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from bench.formatting import as_words
+from bench.records.schema import REAL_DATA, Measurement, Record
+from bench.stats import Interval, as_interval
+
+
+def label_by_file(records: Sequence[Record]) -> dict[str, str]:
+    """The model's name, with the settings that tell it apart where one protocol has several records of it."""
+    labels = {}
+    for record in records:
+        same = [r for r in records if (r.model, r.protocol["name"]) == (record.model, record.protocol["name"])]
+        names = sorted({name for r in same for name in r.settings})
+        differing = [name for name in names if len({json.dumps(r.settings.get(name)) for r in same}) > 1]
+        settings = ", ".join(f"{name} {as_words(name, record.settings.get(name))}" for name in differing)
+        labels[record.file] = f"{record.model} ({settings})" if settings else record.model
+    return labels
+
+
+def floor_of(images: Sequence[Record]) -> dict[str, Measurement]:
+    """What real held-out images score: their own record, or what a model's record holds beside its scores."""
+    for record in images:
+        if record.model == REAL_DATA and record.status == "ok" and record.measurements:
+            return dict(record.measurements)
+    for record in images:
+        if record.raw.get("floor"):
+            return {name: Measurement(**fields) for name, fields in record.raw["floor"].items()}
+    return {}
+
+
+def whiskers(measured: Measurement) -> Interval:
+    """The interval for drawing: of no length where it is unknown."""
+    known = as_interval(measured)
+    return known if known.low == known.low else Interval(measured.value, measured.value, measured.value)

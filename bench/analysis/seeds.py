@@ -1,0 +1,105 @@
+"""Records that differ in their seeds or were made of the same scenes: paired differences and their intervals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from bench.records.comparable import differences
+from bench.records.schema import Comparison, Record
+from bench.stats import COVERAGE, NUM_RESAMPLES, Interval
+
+Seeds = tuple[int, int]  # of the training run, of the sampling
+
+
+def seeds_of(record: Record) -> Seeds:
+    return int(record.protocol.get("training_seed", 0)), int(record.protocol.get("seed", 0))
+
+
+def at_seeds(model: str, settings: Mapping[str, object], records: Sequence[Record]) -> dict[Seeds, Record]:
+    """The studies' records of a model at these settings, by training and sampling seed."""
+    return {
+        seeds_of(record): record
+        for record in records
+        if record.model == model
+        and record.status == "ok"
+        and record.protocol.get("study")
+        and record.settings == settings
+    }
+
+
+def seed_records(
+    side: Comparison, subject: Record, baseline: Record, records: Sequence[Record]
+) -> dict[Seeds, tuple[Record, Record]] | None:
+    """Pairs of records (subject, baseline) of equal seeds, at the settings of these two. None below two training seeds.
+
+    For scores only: a latency does not hang on the weights.
+    """
+    if side.metric == "latency_s":
+        return None
+    ours, theirs = (at_seeds(record.model, record.settings, records) for record in (subject, baseline))
+    pairs = {
+        seeds: (ours[seeds], theirs[seeds])
+        for seeds in sorted(ours.keys() & theirs.keys())
+        if not differences(ours[seeds], theirs[seeds], side.metric)
+        and all(side.metric in record.measurements for record in (ours[seeds], theirs[seeds]))
+    }
+    return pairs if len({training_seed for training_seed, _ in pairs}) > 1 else None
+
+
+def paired_difference(metric: str, pairs: Mapping[Seeds, tuple[Record, Record]]) -> Interval:
+    """Mean difference with Student's 95 % interval over training seeds, sampling seeds averaged within each.
+
+    The training seed is the unit: images of one network, however many, say nothing of the next training run.
+    """
+    gaps = {seeds: a.measurements[metric].value - b.measurements[metric].value for seeds, (a, b) in pairs.items()}
+    return mean_over_training_seeds(gaps)
+
+
+def mean_over_training_seeds(values: Mapping[Seeds, float]) -> Interval:
+    """Mean of the training seeds' means with Student's 95 % interval, NaN where there is one training seed."""
+    from scipy.special import stdtrit
+
+    by_training_seed: dict[int, list[float]] = {}
+    for (training_seed, _), value in values.items():
+        by_training_seed.setdefault(training_seed, []).append(value)
+    means = np.array([np.mean(found) for found in by_training_seed.values()])
+    mean = float(means.mean())
+    if len(means) < 2:
+        return Interval(mean, math.nan, math.nan)
+    spread = float(stdtrit(len(means) - 1, 0.975) * means.std(ddof=1) / math.sqrt(len(means)))
+    return Interval(mean, mean - spread, mean + spread)
+
+
+def image_pairs(records: Sequence[Record], later: int, earlier: int, metric: str) -> dict[Seeds, tuple[Record, Record]]:
+    """Pairs of records (of the later image, of the earlier one) by seeds, alike in all but `num_images`."""
+    return {
+        seeds_of(a): (a, b)
+        for a in records
+        if a.settings.get("num_images") == later
+        for b in records
+        if (a.model, seeds_of(a)) == (b.model, seeds_of(b))
+        and {**a.settings, "num_images": earlier} == b.settings
+        and metric in a.measurements.keys() & b.measurements.keys()
+        and not differences(a, b, metric)
+    }
+
+
+def paired_over_scenes(metric: str, a: Record, b: Record) -> Interval | None:
+    """a - b with a percentile bootstrap over scenes, both models' texts of a scene drawn together, from a fixed seed.
+
+    The scene is the unit: the texts of one scene are wrong together, and a scene that is hard is hard for both.
+    None where the records do not keep the metric by scene, or not of the same scenes.
+    """
+    ours, theirs = (record.raw.get("by_scene") or {} for record in (a, b))
+    if any(metric not in kept.get("totals", {}) for kept in (ours, theirs)):
+        return None
+    if any(ours[key] != theirs[key] for key in ("scenes", "num")):
+        return None
+    num = np.asarray(ours["num"], np.float64)
+    gaps = np.asarray(ours["totals"][metric]) - np.asarray(theirs["totals"][metric])
+    drawn = np.random.default_rng(0).integers(0, len(num), (NUM_RESAMPLES, len(num)))
+    low, high = np.percentile(gaps[drawn].sum(axis=1) / num[drawn].sum(axis=1), COVERAGE)
+    return Interval(float(gaps.sum() / num.sum()), float(low), float(high))

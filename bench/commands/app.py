@@ -1,0 +1,128 @@
+"""The command line's application, and the options that several commands share."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+from bench.errors import UsageError
+
+Function = TypeVar("Function", bound=Callable[..., None])
+
+COMMANDS = {  # name -> (module of bench.commands, its function, one line of help), in the order of the README
+    "list": ("list", "list_", "Models, metrics, claims, protocols and data sets."),
+    "doctor": ("doctor", "doctor", "What this machine has and lacks, and what each thing unlocks."),
+    "plan": ("reproduce", "plan", "What `reproduce` would run, what is missing, what it would cost."),
+    "reproduce": ("reproduce", "reproduce", "The main job: run what the claims need, judge them, render the report."),
+    "study": ("reproduce", "study", "Answer questions that take many runs (steps, guidance, training seeds)."),
+    "train": ("train", "train", "Train a digits model."),
+    "generate": ("generate", "generate", "Generate images into a folder."),
+    "caption": ("describe", "caption", "Caption the images of a data set, for `bench score captions`."),
+    "answer": ("describe", "answer", "Answer the questions of a data set, for `bench score vqa`."),
+    "score images": ("score", "score_images", "FID, KID, precision, recall and Inception Score of images that exist."),
+    "score captions": ("score", "score_captions", "BLEU, METEOR, ROUGE-L and CIDEr of captions that exist."),
+    "score vqa": ("score", "score_vqa", "Accuracy of answers that exist, by the rule of their data set."),
+    "export scenes": ("export", "export_scenes", "Images, captions, questions and answers of scenes."),
+    "time": ("time", "time_", "Latency and throughput of sampling, in rounds that are kept raw."),
+    "parity": ("parity", "parity", "Compare our models with numbers of the authors' own code."),
+    "compare": ("compare", "compare", "Two sets of records side by side."),
+    "report": ("reproduce", "report", "Render the report from the records; imports no torch."),
+}
+GROUPS = {
+    "score": "Score images, captions or answers that already exist.",
+    "export": "Write a data set that is made here as files in the field's layouts.",
+}
+TYPER = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
+
+
+def example(*parts: str) -> Callable[[Function], Function]:
+    """Mark a function as a command, with the example, in one part or several, that ends its help."""
+
+    def marked(function: Function) -> Function:
+        function.example = " ".join(parts)  # type: ignore[attr-defined]
+        return function
+
+    return marked
+
+
+class LazyGroup(TyperGroup):
+    """The commands of COMMANDS below one prefix: a command's module is imported when the command is called."""
+
+    prefix = ""  # as "score "
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        rest = [name.removeprefix(self.prefix) for name in COMMANDS if name.startswith(self.prefix)]
+        return list(dict.fromkeys(name.split()[0] for name in rest))
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if not self.prefix and cmd_name in GROUPS:
+            return group(cmd_name, GROUPS[cmd_name], f"{cmd_name} ")
+        if self.prefix + cmd_name not in COMMANDS:
+            return None
+        module, function_name, _ = COMMANDS[self.prefix + cmd_name]
+        function = getattr(importlib.import_module(f"bench.commands.{module}"), function_name)
+        one = typer.Typer(**TYPER)  # type: ignore[arg-type]
+        one.command(cmd_name, epilog=f"Example: {function.example}")(function)
+        return typer.main.get_command(one)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(
+                [
+                    (name, GROUPS.get(name) if not self.prefix and name in GROUPS else COMMANDS[self.prefix + name][2])
+                    for name in self.list_commands(ctx)
+                ]
+            )
+
+
+def group(name: str, text: str, prefix: str = "") -> Any:
+    """The group of commands below `prefix`."""
+    cls = type(f"{name.title()}Group", (LazyGroup,), {"prefix": prefix})
+    made = typer.Typer(name=name, help=text, cls=cls, no_args_is_help=True, **TYPER)  # type: ignore[arg-type]
+
+    @made.callback()
+    def callback() -> None:
+        pass
+
+    callback.__doc__ = text
+    return typer.main.get_command(made)
+
+
+def application() -> Any:
+    """The whole command line."""
+    return group(
+        "bench", "Measure image generators that join autoregression and diffusion, and judge what their papers print."
+    )
+
+
+Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto (a GPU where there is one)")]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="also write the numbers to this file")]
+ResultsDir = Annotated[Path, typer.Option("--results", help="folder of the records")]
+Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16")]
+ReadingModel = Annotated[str, typer.Argument(help="a model that reads images, see `bench list`")]
+ResultsFile = Annotated[Path, typer.Option(help="the results file; what made it is written beside it")]
+Steps = Annotated[int | None, typer.Option(min=1, help="text steps, instead of the authors' or the model's")]
+ReleasedFolder = Annotated[Path | None, typer.Option(help="released folder (diffusers), or weights of ours")]
+SkipUnreadable = Annotated[bool, typer.Option(help="leave out what is asked of images that cannot be read")]
+
+RESULTS, REPORT = Path("results"), Path("reports/index.html")
+
+
+def resolve_device(name: str) -> str:
+    """A torch device that exists here; UsageError otherwise."""
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except Exception as error:  # torch raises many kinds, by build and device
+        there = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+        raise UsageError(f"device {name!r} is not available here; available: {', '.join(there)}") from error
+    return name

@@ -1,0 +1,254 @@
+"""Two sets of records side by side: which verdicts agree, which measured values have intervals that overlap.
+
+    python -m bench compare results results/retrained
+
+Judges each side's latest records anew; measures nothing, imports no torch.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.analysis.seeds import seeds_of
+from bench.claims import CLAIMS, SIZE_CLAIMS
+from bench.commands.app import JsonFile, example
+from bench.console import console
+from bench.errors import UsageError
+from bench.formatting import display_unit, interval, listed, number
+from bench.metrics import METRICS
+from bench.records.comparable import differences
+from bench.records.schema import Measurement, Record, Verdict
+from bench.records.store import check_json_path, latest, load_record, load_records, plain, write_json
+from bench.verdict.judge import judge
+from bench.verdict.pair import COUNTED
+from bench.verdict.seeds import judge_later_images
+
+
+@example("python -m bench compare results results/retrained")
+def compare(
+    run_a: Annotated[Path, typer.Argument(help="results folder, machine folder or record file")],
+    run_b: Annotated[Path, typer.Argument(help="another")],
+    json_file: JsonFile = None,
+) -> None:
+    """Two sets of records side by side: which verdicts agree, which intervals overlap."""
+
+    compare_runs(run_a, run_b, json_file=json_file)
+
+
+EXACT = (*COUNTED, "nfe")  # metrics that are counted: equal or not
+
+
+@dataclass(frozen=True)
+class VerdictPair:
+    """The verdicts of one claim at one scale on either side."""
+
+    a: Verdict
+    b: Verdict
+
+    @property
+    def state(self) -> str:
+        """ "agree", "disagree", or which side alone was run."""
+        if self.a.word == self.b.word:
+            return "agree"
+        return {self.a.word: "only B", self.b.word: "only A"}.get("not run", "disagree")
+
+
+@dataclass(frozen=True)
+class ValuePair:
+    """One metric of one run (equal model, protocol, settings and seeds) on either side."""
+
+    model: str
+    protocol: str
+    run: str  # the seeds that are not 0 and the settings, as JSON
+    metric: str
+    a: Measurement
+    b: Measurement
+    differing: tuple[str, ...]  # fields that make the two incomparable
+
+    @property
+    def state(self) -> str:
+        """Whether the 95 % intervals overlap; of a count whether it is equal."""
+        if self.differing:
+            return f"not comparable: {listed(self.differing)}"
+        if self.metric in EXACT:
+            return "equal" if self.a.value == self.b.value else "differ"
+        bounds = (self.a.ci_low, self.a.ci_high, self.b.ci_low, self.b.ci_high)
+        if None in bounds:
+            return "no interval"
+        a_low, a_high, b_low, b_high = (float(bound) for bound in bounds if bound is not None)
+        return "overlap" if a_low <= b_high and b_low <= a_high else "apart"
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def load_side(path: Path) -> dict[str, list[Record]]:
+    """The latest records of a results folder, of a machine's folder or in a record file, by machine."""
+    if path.is_file():
+        try:
+            records = [load_record(path)]
+        except ValueError as error:
+            raise UsageError(f"{path} is no record: {error}") from error
+    elif path.is_dir():
+        records = latest(load_records([path])[0])
+    else:
+        raise UsageError(f"{path} does not exist; expected a results folder or a record file")
+    if not records:
+        raise UsageError(f"{path} holds no records; `python -m bench reproduce` makes them")
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(str(record.environment.get("machine")), []).append(record)
+    return found
+
+
+def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record]]:
+    """The records of either side on the machine that both know, or on the one machine of each."""
+    sides = load_side(a), load_side(b)
+    common = sorted(sides[0].keys() & sides[1].keys())
+    if len(common) == 1:
+        return sides[0][common[0]], sides[1][common[0]]
+    if not common and len(sides[0]) == len(sides[1]) == 1:
+        return next(iter(sides[0].values())), next(iter(sides[1].values()))
+    machines = " and ".join(f"{path}: {', '.join(sorted(side))}" for path, side in zip((a, b), sides, strict=True))
+    raise UsageError(f"more than one machine ({machines}); name the folder of one machine on either side")
+
+
+# -- comparing ---------------------------------------------------------------------------------------------------------
+
+
+def verdict_pairs(a: Sequence[Record], b: Sequence[Record]) -> list[VerdictPair]:
+    """Every claim at every scale, and whether later images of a row are better."""
+    judged = [
+        [verdict for claim in (*CLAIMS, *SIZE_CLAIMS) for verdict in judge(claim, records)]
+        + [judge_later_images(records)]
+        for records in (a, b)
+    ]
+    return [VerdictPair(*pair) for pair in zip(*judged, strict=True)]
+
+
+def by_run(records: Iterable[Record]) -> dict[tuple[str, str, str], Record]:
+    """Records that measured something by model, protocol, and the seeds and settings as JSON."""
+    found = {}
+    for record in records:
+        if record.status == "ok":
+            training_seed, seed = seeds_of(record)
+            seeds = {name: value for name, value in (("training_seed", training_seed), ("seed", seed)) if value}
+            run = json.dumps(plain({**seeds, **record.settings}), sort_keys=True)
+            found[record.model, str(record.protocol["name"]), run] = record
+    return found
+
+
+def value_pairs(a: Iterable[Record], b: Iterable[Record]) -> list[ValuePair]:
+    """The metrics that both sides measured, in runs of equal model, protocol, settings and seeds."""
+    ours, theirs = by_run(a), by_run(b)
+    return [
+        ValuePair(
+            *run,
+            metric,
+            ours[run].measurements[metric],
+            theirs[run].measurements[metric],
+            tuple(differences(ours[run], theirs[run], metric)),
+        )
+        for run in sorted(ours.keys() & theirs.keys())
+        for metric in ours[run].measurements
+        if metric in theirs[run].measurements
+    ]
+
+
+def compare_runs(a: Path, b: Path, *, json_file: Path | None = None) -> None:
+    """Print the comparison of two results folders or record files, and write it to `json_file`."""
+    check_json_path(json_file)
+    ours, theirs = same_machine(a, b)
+    verdicts, values = verdict_pairs(ours, theirs), value_pairs(ours, theirs)
+    if json_file:
+        write_json(as_json(a, b, verdicts, values), json_file)
+    print_verdicts(verdicts)
+    print_values(values, len(by_run(ours)), len(by_run(theirs)))
+
+
+def as_json(a: Path, b: Path, verdicts: Sequence[VerdictPair], values: Sequence[ValuePair]) -> dict[str, Any]:
+    return {
+        "a": str(a),
+        "b": str(b),
+        "verdicts": [
+            {"claim": pair.a.claim_id, "scale": pair.a.scale, "state": pair.state}
+            | {name: asdict(verdict) for name, verdict in (("a", pair.a), ("b", pair.b))}
+            for pair in verdicts
+        ],
+        "values": [{**asdict(pair), "run": json.loads(pair.run), "state": pair.state} for pair in values],
+    }
+
+
+# -- printing ----------------------------------------------------------------------------------------------------------
+
+
+def print_verdicts(pairs: Sequence[VerdictPair]) -> None:
+    """Every verdict that either side could give; of printed sizes those that disagree."""
+    from rich.table import Table
+
+    given = [pair for pair in pairs if {pair.a.word, pair.b.word} != {"not run"}]
+    sizes = {claim.id for claim in SIZE_CLAIMS}
+    shown = [pair for pair in given if pair.a.claim_id not in sizes or pair.state != "agree"]
+    table = Table(title="Verdicts", title_justify="left")
+    for column in ("claim", "scale", "A", "B", ""):
+        table.add_column(column, overflow="fold")
+    for pair in shown:
+        table.add_row(pair.a.claim_id, pair.a.scale, pair.a.word, pair.b.word, pair.state + evidence(pair))
+    console().print(table)
+    hidden = f", {len(given) - len(shown)} of them sizes not shown" if len(given) > len(shown) else ""
+    print(f"verdicts: {tally(pair.state for pair in given)}{hidden}; {len(pairs) - len(given)} run on neither side\n")
+
+
+def evidence(pair: VerdictPair) -> str:
+    """How many records either verdict rests on, where they disagree: one side may have training seeds, one may not."""
+    num_a, num_b = len(set(pair.a.records)), len(set(pair.b.records))
+    return f": {num_a} records against {num_b}" if pair.state == "disagree" and num_a != num_b else ""
+
+
+def print_values(pairs: Sequence[ValuePair], num_a: int, num_b: int) -> None:
+    """Every value with an interval on either side, and counts that differ."""
+    from rich.table import Table
+
+    table = Table(title="Measured values, with 95 % intervals", title_justify="left")
+    for column in ("model", "protocol", "metric", "A", "B", ""):
+        table.add_column(column, overflow="fold")
+    runs = {(pair.model, pair.protocol, pair.run) for pair in pairs}
+    several = Counter((model, protocol) for model, protocol, _ in runs)
+    for pair in pairs:
+        if pair.state not in ("equal", "no interval"):
+            settings = ", ".join(f"{name} {value}" for name, value in json.loads(pair.run).items())
+            told = f"{pair.model} ({settings})" if several[pair.model, pair.protocol] > 1 else pair.model
+            table.add_row(told, pair.protocol, title(pair.metric), *shown(pair), pair.state)
+    console().print(table)
+    print(f"values: {tally(pair.state.split(':')[0] for pair in pairs)}")
+    print(f"runs: {len(runs)} on both sides, {num_a - len(runs)} on A alone, {num_b - len(runs)} on B alone")
+    print(
+        "The intervals cover the choice of samples, not another training run: of weights trained anew some lie apart."
+    )
+
+
+def title(metric: str) -> str:
+    return METRICS[metric].title if metric in METRICS else metric
+
+
+def shown(pair: ValuePair) -> list[str]:
+    """Both values in one unit, with their intervals."""
+    unit = display_unit(pair.metric, [pair.a.value, pair.b.value])
+    cells = []
+    for measured in (pair.a, pair.b):
+        bounds = (measured.value, measured.ci_low, measured.ci_high)
+        limits = interval(*bounds, unit)
+        cells.append(f"{number(*bounds, unit)} {unit.symbol}".strip() + (f" ({limits})" if limits else ""))
+    return cells
+
+
+def tally(states: Iterable[str]) -> str:
+    """As "12 agree, 1 disagree"."""
+    return ", ".join(f"{count} {state}" for state, count in Counter(states).items()) or "none"

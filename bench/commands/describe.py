@@ -1,0 +1,283 @@
+"""`python -m bench caption` and `answer`: what a model says of a data set's images, as `bench score` reads it.
+
+Three files:
+
+    out.json            the results, in the layout of the data set's evaluator, with "finish" (see datasets/texts.py)
+    out.made-by.json    the model, its settings, the files that were read, and the images that were left out
+    out.json.partial    while it works (see partial.py); the same command continues from it
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.commands.app import (
+    Device,
+    Dtype,
+    ReadingModel,
+    ReleasedFolder,
+    ResultsFile,
+    SkipUnreadable,
+    Steps,
+    example,
+    resolve_device,
+)
+from bench.console import progress
+from bench.datasets import coco_captions
+from bench.datasets.json_files import Id, shown
+from bench.datasets.photos import read_photo, unreadable_photos
+from bench.datasets.question_formats import RESULT_KEYS, load_questions
+from bench.errors import UsageError
+from bench.models import check_prompts, file_sha256, load_model
+from bench.records import environment
+from bench.records.partial import open_partial
+from bench.records.store import write_json
+from bench.sampling.images import batches
+from bench.sampling.texts import Item, collect_texts
+
+if TYPE_CHECKING:
+    from reference_models.spec import Spec
+
+
+@example(
+    "python -m bench caption d-dit-512 --weights dual_diff_sd3_512_base",
+    "--annotations captions_val2014.json --images val2014 --out results.json",
+)
+def caption(
+    model: ReadingModel,
+    annotations: Annotated[Path, typer.Option(help="captions in COCO's layout, which name the images")],
+    images: Annotated[Path, typer.Option(help="folder of the images")],
+    out: ResultsFile,
+    limit: Annotated[int | None, typer.Option(min=1, help="the first so many images alone")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    steps: Steps = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="images per call; changes no caption")] = 16,
+    weights: ReleasedFolder = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    skip_unreadable: SkipUnreadable = False,
+) -> None:
+    """Caption the images of a data set, for `bench score captions`. Continues where it was interrupted."""
+
+    options = Options(
+        images=images,
+        out=out,
+        limit=limit,
+        seed=seed,
+        num_steps=steps,
+        batch_size=batch_size,
+        device=resolve_device(device),
+        dtype=dtype,
+        weights=weights,
+        skip_unreadable=skip_unreadable,
+    )
+    write_captions(model, annotations, options)
+
+
+@example(
+    "python -m bench answer d-dit-512 --weights dual_diff_sd3_512_sft",
+    "--questions v2_OpenEnded_mscoco_val2014_questions.json --images val2014 --out answers.json",
+)
+def answer(
+    model: ReadingModel,
+    questions: Annotated[Path, typer.Option(help="the questions; of MME, the folder")],
+    out: ResultsFile,
+    images: Annotated[Path | None, typer.Option(help="folder of the images [default: of MME, its own]")] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="vqa-v2, okvqa, vizwiz, gqa, pope or mme [default: told from the questions]"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="the first so many questions alone")] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    steps: Steps = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="questions per call; changes no answer")] = 16,
+    weights: ReleasedFolder = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    skip_unreadable: SkipUnreadable = False,
+) -> None:
+    """Answer the questions of a data set, for `bench score vqa`. Continues where it was interrupted."""
+
+    options = Options(
+        images=images or questions,
+        out=out,
+        limit=limit,
+        seed=seed,
+        num_steps=steps,
+        batch_size=batch_size,
+        device=resolve_device(device),
+        dtype=dtype,
+        weights=weights,
+        skip_unreadable=skip_unreadable,
+    )
+    write_answers(model, questions, options, name=format_)
+
+
+# How the authors' evaluation script puts a question to the released weights, and the lengths and steps that their
+# pipeline (captions) and that script (questions) take. The scenes' models are trained on bare questions.
+RELEASED_WORDING = "Q: {question} Answer the question using a single word or phrase. A: "
+RELEASED_VIZWIZ = (
+    "Q: {question} Answer the question using a single word or phrase. "
+    "Reply unanswerable if information is not present in the image. A: "
+)
+RELEASED_SETTINGS = {"captions": {"num_steps": 64, "length": 128}, "answers": {"num_steps": 32, "length": 128}}
+SHOWN_FILES = 3  # in a message
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is run, and where what it says goes."""
+
+    images: Path  # folder that the data set's file names are in
+    out: Path
+    limit: int | None = None  # of the images or questions, the first so many; None: all
+    seed: int = 0
+    num_steps: int | None = None  # None: the model's own; of released weights the authors'
+    batch_size: int = 16
+    device: str = "cpu"
+    dtype: str = "float32"
+    weights: Path | None = None
+    skip_unreadable: bool = False  # leave out what is asked of an image that cannot be read
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked."""
+
+    kind: str  # captions or answers
+    layout: str  # of the results: "coco" or a key of RESULT_KEYS
+    source: Path  # the file, or MME's folder, that it was read from
+    keys: tuple[str, str]  # what an entry of the results calls the id and the text
+    file_name_by_id: Mapping[Id, str]  # of the image, inside the data set's image folder
+    prompt_by_id: Mapping[Id, str]  # "" asks for a caption
+
+
+def write_captions(model: str, annotations: Path, options: Options) -> None:
+    """Write a caption of every image of a captions file."""
+    found = coco_captions.load(annotations)
+    unnamed = [image_id for image_id in found.captions_by_image if image_id not in found.file_name_by_image]
+    if unnamed:
+        raise UsageError(
+            f"annotations {annotations}: {len(unnamed)} of {len(found.captions_by_image)} images have no 'file_name' "
+            f"under 'images' (first: {shown(unnamed)})"
+        )
+    names = found.file_name_by_image
+    keys = ("image_id", "caption")
+    describe(model, Task("captions", "coco", annotations, keys, names, dict.fromkeys(names, "")), options)
+
+
+def write_answers(model: str, questions: Path, options: Options, *, name: str | None = None) -> None:
+    """Write an answer to every question of a question set. name: its format; None: told from the file."""
+    spec = reader(model)
+    name, found = load_questions(questions, name)
+    wording = "{question}"
+    if spec.recipe is None:
+        wording = RELEASED_VIZWIZ if name == "vizwiz" else RELEASED_WORDING
+    prompts = {one: wording.replace("{question}", asked.question) for one, asked in found.items()}
+    names = {one: asked.file_name for one, asked in found.items()}
+    describe(model, Task("answers", name, questions, RESULT_KEYS[name], names, prompts), options)
+
+
+def reader(name: str) -> Spec:
+    """The spec of a model that reads images; UsageError for one that does not."""
+    from reference_models import find, specs
+    from reference_models.texts import ReadsImages
+
+    spec = find(name)
+    if not issubclass(spec.network, ReadsImages):
+        known = [other.name for other in specs().values() if issubclass(other.network, ReadsImages)]
+        raise UsageError(f"{name} reads no images; models that do: {', '.join(known)}")
+    return spec
+
+
+def settings_of(spec: Spec, kind: str, num_steps: int | None) -> dict[str, Any]:
+    """The settings of the model's `say`."""
+    takes = spec.network.reading()  # type: ignore[attr-defined]
+    if num_steps is not None and "num_steps" not in takes:
+        raise UsageError(f"{spec.name} writes word by word: leave out --steps")
+    released = RELEASED_SETTINGS[kind] if spec.recipe is None else {}
+    return {**takes, **released, **({} if num_steps is None else {"num_steps": num_steps})}
+
+
+def unreadable(task: Task, ids: list[Id], options: Options) -> dict[str, str]:
+    """Why not, by file name, of the images that cannot be read. UsageError unless they may be skipped."""
+    names = {task.file_name_by_id[one] for one in ids}
+    faults = unreadable_photos(options.images, sorted(names))
+    if not faults:
+        return {}
+    first = "; ".join(f"{name}: {why}" for name, why in list(faults.items())[:SHOWN_FILES])
+    found = f"--images {options.images}: {len(faults)} of {len(names)} images cannot be read (first: {first})"
+    if len(faults) == len(names):
+        raise UsageError(found)
+    if not options.skip_unreadable:
+        raise UsageError(f"{found}; --skip-unreadable leaves out what is asked of them")
+    print(found)
+    return faults
+
+
+def describe(model_name: str, task: Task, options: Options) -> None:
+    """Ask the model, and write what it says once all is there."""
+    from reference_models.texts import ReadsImages
+
+    spec, out = reader(model_name), options.out
+    settings = settings_of(spec, task.kind, options.num_steps)
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"--out {out}: its folder does not exist")
+    if out.exists():
+        raise UsageError(f"--out {out}: exists already; choose another name")
+    if not options.images.is_dir():
+        raise UsageError(f"--images {options.images}: no such folder")
+    ids = list(task.prompt_by_id)[: options.limit]
+    model, weights_sha256 = load_model(model_name, weights=options.weights, device=options.device, dtype=options.dtype)
+    assert isinstance(model, ReadsImages)  # as `reader` has seen to it
+    check_prompts(model, [task.prompt_by_id[one] for one in ids], f"{task.kind} {task.source}")
+    faults = unreadable(task, ids, options)
+    made_by = {
+        "model": model_name,
+        "weights_sha256": weights_sha256,
+        "dtype": options.dtype,
+        "settings": settings,
+        "seed": options.seed,
+        "format": task.layout,
+        "source": task.source.resolve().name,
+        "source_sha256": file_sha256(task.source),
+        "first_prompt": task.prompt_by_id[ids[0]],
+        "num_asked": len(ids),
+        "image_size": spec.image_size,
+        "unreadable_images": faults,
+    }
+    asked = [i for i, one in enumerate(ids) if task.file_name_by_id[one] not in faults]
+    id_key, text_key = task.keys
+
+    def item(i: int) -> Item:
+        path = options.images / task.file_name_by_id[ids[i]]
+        return Item(partial(read_photo, path, spec.image_size), task.prompt_by_id[ids[i]])
+
+    with (
+        open_partial(out.with_name(f"{out.name}.partial"), made_by) as work,
+        progress(f"{task.kind} of {model_name}", len(asked)) as bar,
+    ):
+        left = [i for i in asked if i not in work.done]
+        bar.update(len(work.done))
+        for batch in batches(len(left), options.batch_size):
+            here = left[batch.start : batch.stop]
+            said = collect_texts(
+                model, [item(i) for i in here], indices=here, seed=options.seed, batch_size=len(here), settings=settings
+            )
+            entries = [
+                {id_key: ids[i], text_key: t.text, "finish": t.finish} for i, t in zip(here, said.texts, strict=True)
+            ]
+            work.add(dict(zip(here, entries, strict=True)))
+            bar.update(len(work.done))
+    about = {**made_by, "environment": environment.describe(options.device)}
+    write_json(about, out.with_name(f"{out.stem}.made-by.json"))
+    write_json([work.done[i] for i in asked], out)
+    work.path.unlink()
+    left_out = f"; {len(ids) - len(asked)} left out" if faults else ""
+    print(f"{task.kind}: {out} ({len(asked)} by {model_name}, seed {options.seed}{left_out})")

@@ -1,0 +1,23 @@
+"""`bench export`: data sets that are made here, written as files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.app import example
+
+
+@example("python -m bench export scenes scenes --num 500 --split heldout")
+def export_scenes(
+    out: Annotated[Path, typer.Argument(help="a new folder")],
+    num: Annotated[int, typer.Option(min=1, help="number of scenes")] = 500,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    split: Annotated[str, typer.Option(help="heldout or train: whose scans they show")] = "heldout",
+) -> None:
+    """Images, captions (COCO), questions and answers (VQAv2) and yes/no questions (POPE) of scenes."""
+    from bench.datasets.scenes_files import export_and_print
+
+    export_and_print(out, num=num, seed=seed, split=split)

@@ -1,0 +1,60 @@
+"""`bench score images`, `captions` and `vqa`: scores of what exists already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.app import JsonFile, example
+
+
+@example("python -m bench score images samples --reference digits-train --features digits")
+def score_images(
+    generated: Annotated[Path, typer.Argument(help="folder of images, or an .npz of images")],
+    reference: Annotated[str, typer.Option(help="folder, .npz (ADM images or mu/sigma) or a data set's name")],
+    features: Annotated[str | None, typer.Option(help="inception or digits [default: by image size]")] = None,
+    weights: Annotated[Path | None, typer.Option(help="weights of the feature extractor")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """FID (two engines), KID, precision, recall and Inception Score of images that exist."""
+    from bench.commands.score_images import score_and_print
+
+    score_and_print(generated, reference=reference, features=features, weights=weights, json_file=json_file)
+
+
+@example("python -m bench score captions results.json --annotations captions_val2014.json")
+def score_captions(
+    results: Annotated[Path, typer.Argument(help="captions in COCO's results layout")],
+    annotations: Annotated[Path, typer.Option(help="reference captions in COCO's layout")],
+    spice: Annotated[
+        bool, typer.Option("--spice", help="SPICE too: needs Stanford CoreNLP, 384 MB over http, not downloaded here")
+    ] = False,
+    subset: Annotated[bool, typer.Option("--subset", help="score only the images that have a caption")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """BLEU-1 to -4, METEOR, ROUGE-L and CIDEr of captions that exist, with an audit of degenerate ones."""
+    from bench.commands.score_captions import score_and_print
+
+    score_and_print(results, annotations=annotations, spice=spice, subset=subset, json_file=json_file)
+
+
+@example("python -m bench score vqa results.json --questions asked.json --annotations answers.json")
+def score_vqa(
+    results: Annotated[Path, typer.Argument(help="answers in the layout of the data set's evaluator")],
+    questions: Annotated[Path | None, typer.Option(help="the questions; of MME, the folder")] = None,
+    annotations: Annotated[Path | None, typer.Option(help="the answers, where they are in a file of their own")] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", help="vqa-v2, okvqa, vizwiz, gqa, pope or mme [default: told from the questions]"),
+    ] = None,
+    subset: Annotated[bool, typer.Option("--subset", help="score only the questions that have an answer")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Accuracy of answers that exist, by the rule of their data set, with an audit of degenerate ones."""
+    from bench.commands.score_vqa import score_and_print
+
+    score_and_print(
+        results, questions=questions, annotations=annotations, name=format_, subset=subset, json_file=json_file
+    )

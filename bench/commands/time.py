@@ -1,0 +1,208 @@
+"""`python -m bench time MODEL ...`: latency, throughput, stages and ratios of sampling, as tables and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import torch
+import typer
+
+from bench.commands.app import Device, Dtype, JsonFile, example, resolve_device
+from bench.commands.time_tables import COMPOSED_WITHIN, print_timings
+from bench.errors import CheckFailed, UsageError
+from bench.metrics.latency import summarise
+from bench.models import check_dtype
+from bench.records import environment
+from bench.records.store import check_json_path, write_json
+from bench.stats import MIN_PAIRS
+from bench.timing.generation import collect_timings, load
+from bench.timing.roofline import measure_limits
+from bench.timing.speedup import Side, collect_ratios
+from bench.timing.stages import SAMPLED, check_composed, collect_composed, collect_stages
+from bench.timing.sweep import best_batch
+
+if TYPE_CHECKING:
+    from reference_models.spec import ImageModel
+
+
+@example("python -m bench time transdiff-digits --against dit-digits --sweep --stages")
+def time_(
+    models: Annotated[list[str], typer.Argument(help="models, see `bench list`")],
+    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="images per call (repeatable)")] = None,
+    against: Annotated[str | None, typer.Option(help="a model to compare each with, timed pair by pair")] = None,
+    sweep: Annotated[bool, typer.Option(help="also batches of 1, 2, 4, ... and throughput at the best")] = False,
+    stages: Annotated[bool, typer.Option(help="also where the time goes, and how near the limits")] = False,
+    compose: Annotated[bool, typer.Option(help="time a few steps and compose the whole: for paper sizes")] = False,
+    check_composed: Annotated[bool, typer.Option(help="compare composed times with measured ones")] = False,
+    num_steps: Annotated[int | None, typer.Option(min=2, help="diffusion steps, instead of the paper's")] = None,
+    device: Device = "auto",
+    dtype: Dtype = "float32",
+    compile_: Annotated[bool, typer.Option("--compile", help="compile the sampling steps")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Latency and throughput of sampling, in rounds that are kept raw. Paper sizes run with random weights."""
+
+    timing = Timing(
+        batch_sizes=tuple(dict.fromkeys(batch_size or [1])),
+        device=resolve_device(device),
+        dtype=dtype,
+        compiled=compile_,
+        num_steps=num_steps,
+        sweep=sweep,
+        stages=stages,
+        compose=compose,
+        check=check_composed,
+    )
+    time_models(models, timing, against=against, json_file=json_file)
+
+
+ROUNDS: dict[str, Any] = {
+    "min_rounds": 10,
+    "min_duration_s": 2.0,
+    "max_duration_s": 300.0,  # a series ends after that, however few its rounds
+}
+COMPOSED_PAIRS: dict[str, Any] = {"min_rounds": MIN_PAIRS, "min_duration_s": 0.0}
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What the command line asks for."""
+
+    batch_sizes: tuple[int, ...] = (1,)
+    device: str = "cpu"
+    dtype: str = "float32"
+    compiled: bool = False
+    num_steps: int | None = None  # None: the paper's
+    sweep: bool = False  # batches of 1, 2, 4, ... and throughput at the best of them
+    stages: bool = False
+    compose: bool = False
+    check: bool = False  # composed against measured
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {} if self.num_steps is None else {"num_steps": self.num_steps}
+
+
+def time_models(names: Sequence[str], timing: Timing, *, against: str | None, json_file: Path | None) -> None:
+    """Time each model, with shipped weights or random ones (speed does not depend on them); print; write `json_file`.
+
+    against: a model that each of them is compared with, pair by pair. UsageError for a wrong call; CheckFailed, once
+    all is printed and written, where composed times are wrong.
+    """
+    from reference_models import build, find
+
+    check_dtype(timing.dtype)
+    if timing.sweep and timing.compose:
+        raise UsageError("--sweep times whole calls, --compose none: choose one")
+    for name in [*names, *([against] if against else [])]:
+        spec = find(name)
+        if not spec.sampling:  # a captioner
+            raise UsageError(f"{name} paints no images: there is nothing to time here")
+        if timing.num_steps is not None and "num_steps" not in spec.sampling:
+            raise UsageError(f"--num-steps: {name} has no such setting; it has: {', '.join(spec.sampling)}")
+    check_json_path(json_file)
+    found: dict[str, dict[str, Any]] = {}
+    ratios: list[dict[str, Any]] = []
+
+    def make(name: str) -> ImageModel:
+        model = build(name, device=timing.device, dtype=getattr(torch, timing.dtype))
+        if timing.compiled:
+            model.compile_steps()
+        return model
+
+    def add(name: str) -> ImageModel:
+        model, load_s = load(lambda: make(name))
+        for batch_size in timing.batch_sizes:
+            sweeps = timing.sweep and batch_size == timing.batch_sizes[0]
+            found[f"{name}@{batch_size}"] = time_model(model, batch_size, replace(timing, sweep=sweeps), load_s)
+        return model
+
+    baseline = add(against) if against else None
+    for name in names:
+        model = add(name)
+        if baseline is not None:
+            ratios += compare(model, baseline, found, timing)
+    print_timings(found, ratios, f"{environment.machine(timing.device)}, {circumstances(timing)}")
+    if json_file is not None:
+        write_json(json_content(found, ratios, timing), json_file)
+    for run, entry in found.items():
+        if "check_composed" in entry["raw"]:
+            check_agreement(run, entry["raw"]["check_composed"]["ratio"])
+
+
+def check_agreement(run: str, ratio: Mapping[str, Any]) -> None:
+    """CheckFailed where a composed time is surely further than COMPOSED_WITHIN from a measured one."""
+    low, high = ratio["ci_low"], ratio["ci_high"]
+    if low > 1 + COMPOSED_WITHIN or high < 1 - COMPOSED_WITHIN:
+        raise CheckFailed(
+            f"{run}: composed / measured is {low:.3f} to {high:.3f}, allowed: 1 within {COMPOSED_WITHIN:.0%}"
+        )
+
+
+def circumstances(timing: Timing) -> str:
+    """As "float32, 2 threads, compiled"."""
+    threads = f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
+    return ", ".join([timing.dtype, threads, *(["compiled"] if timing.compiled else [])])
+
+
+def time_model(model: ImageModel, batch_size: int, timing: Timing, load_s: float) -> dict[str, Any]:
+    """{"metrics": by name, "raw": as in a record, "sampling": the settings in force}."""
+    common: dict[str, Any] = {"settings": timing.settings}
+    if timing.compose:
+        raw = collect_composed(model, batch_size=batch_size, **common)
+    else:
+        throughput = None if timing.sweep else 0
+        raw = collect_timings(
+            model, latency_batch_size=batch_size, throughput_batch_size=throughput, **common, **ROUNDS
+        )
+        if timing.stages:
+            raw["stages"] = collect_stages(model, batch_size=batch_size, **common, **ROUNDS)
+    if timing.check:
+        raw["check_composed"] = check_composed(model, batch_size=batch_size, **common, **COMPOSED_PAIRS)
+    if "stages" in raw:
+        raw["machine_limits"] = measure_limits(str(model.device), model.dtype)
+    sampling = {**model.spec.sampling, **timing.settings}
+    return {"metrics": summarise(raw), "raw": {"load_s": load_s, **raw}, "sampling": sampling}
+
+
+def compare(
+    model: ImageModel, baseline: ImageModel, found: Mapping[str, Mapping[str, Any]], timing: Timing
+) -> list[dict[str, Any]]:
+    """How many times as fast `model` is as `baseline`: at each batch size on forced equal footing and, after sweeps,
+    each at the batch that suits it best."""
+    ratios = [compare_at(model, baseline, (size, size), "forced equal", timing) for size in timing.batch_sizes]
+    if timing.sweep:
+        runs = [f"{side.spec.name}@{timing.batch_sizes[0]}" for side in (model, baseline)]
+        best = [best_batch(found[run]["raw"]["sweep"]) for run in runs]
+        ratios.append(compare_at(model, baseline, (best[0], best[1]), "each at its best", timing))
+    return ratios
+
+
+def compare_at(
+    model: ImageModel, baseline: ImageModel, batch_sizes: tuple[int, int], mode: str, timing: Timing
+) -> dict[str, Any]:
+    """One ratio of images per second, `model` over `baseline`, and what it rests on. Keys: results/README.md."""
+    subject, other = (Side(side, size) for side, size in zip((model, baseline), batch_sizes, strict=True))
+    sampled, rounds = (SAMPLED, COMPOSED_PAIRS) if timing.compose else (None, ROUNDS)
+    (ratio,) = collect_ratios(subject, [other], mode=mode, settings=timing.settings, sampled=sampled, **rounds)
+    return ratio
+
+
+def json_content(
+    found: Mapping[str, Mapping[str, Any]], ratios: Sequence[Mapping[str, Any]], timing: Timing
+) -> dict[str, Any]:
+    """What --json writes; one run: the metrics' plain names, several: "<model>@<batch size>/<metric>"."""
+    return {
+        "metrics": {
+            metric if len(found) == 1 else f"{run}/{metric}": asdict(value)
+            for run, entry in found.items()
+            for metric, value in entry["metrics"].items()
+        },
+        "raw": {run: entry["raw"] for run, entry in found.items()},
+        "ratios": list(ratios),
+        "protocol": {**asdict(timing), "sampling": {run: entry["sampling"] for run, entry in found.items()}},
+        "environment": environment.describe(timing.device),
+    }

@@ -1,0 +1,245 @@
+"""Answers to all questions of held-out scenes: VQA accuracy, and POPE's numbers over the yes/no questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.console import progress
+from bench.datasets.json_files import Id, shown
+from bench.datasets.mme import COGNITION, PERCEPTION, QUESTIONS_PER_IMAGE
+from bench.datasets.scenes_files import pope_set, question_set, questions_of
+from bench.datasets.texts import Text, check_ids
+from bench.datasets.vqa_v2 import QuestionSet, Truth
+from bench.errors import UsageError
+from bench.evaluators.scene_examples import by_scene, chosen, example, scenes_of, text_costs
+from bench.evaluators.text_scores import measure_both, text_protocol
+from bench.metrics import vqa, yes_no
+from bench.metrics.item_scores import ItemScore, mean_score, measure
+from bench.metrics.text_audit import audit_texts
+from bench.metrics.vqa import PERCENT, clean, normalize
+from bench.records import environment
+from bench.records.schema import Measurement, RunSpec
+from bench.sampling.texts import Item, collect_texts
+
+
+def measure_answers(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+    """One answer per question."""
+    protocol = spec.protocol
+    shown = scenes_of(protocol)
+    asked = list(questions_of(shown))
+    with progress(f"{spec.model}: answers", len(asked)) as bar:
+        found = collect_texts(
+            model,
+            [Item(scene.image, question.text) for _, scene, question in asked],
+            seed=protocol.seed,
+            batch_size=protocol.batch_size,
+            settings=spec.settings,
+            advance=bar.update,
+        )
+    answers: dict[Id, Text] = {question_id: text for (question_id, *_), text in zip(asked, found.texts, strict=True)}
+    scores = score_answers(answers, question_set(shown))
+    yes_no = pope_set(shown)
+    pope = score_answers({question_id: answers[question_id] for question_id in yes_no.questions}, yes_no, "pope")
+    measurements, raw = text_costs(found, protocol.batch_size)
+    for part in (scores, pope):
+        measurements |= {name: Measurement(**fields) for name, fields in part["metrics"].items()}
+    raw |= {key: scores[key] for key in ("audit", "not_run", "warnings")}
+    raw["without_degenerate"] = scores["without_degenerate"] | pope["without_degenerate"]
+    raw["scoring"] = scores["protocol"]
+    raw["by_question_type"] = {
+        kind: {"accuracy": part["vqa_accuracy"]["value"], "n": part["vqa_accuracy"]["n"]}
+        for kind, part in scores["breakdown"]["question_type"].items()
+    }
+    texts = [text.text for text in found.texts]
+    right = [normalize(clean(text)) == question.answer for text, (_, _, question) in zip(texts, asked, strict=True)]
+    accuracies = [row["vqa_accuracy"] for row in scores["per_question"]]
+    raw["by_scene"] = by_scene([scene.index for _, scene, _ in asked], {"vqa_accuracy": accuracies})
+    raw["examples"] = [
+        example(scene, scene.image, prompt=question.text, text=texts[i], references=question.answers, right=right[i])
+        | {"accuracy": accuracies[i] / PERCENT}
+        for i, (_, scene, question) in ((i, asked[i]) for i in chosen(right))
+    ]
+    return {"measurements": measurements, "raw": raw}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What one format's scorer makes of N answers."""
+
+    scores: dict[str, ItemScore]
+    columns: dict[str, Sequence[Any]]  # what is kept of each question, (N,) by key of per_question
+    breakdown: dict[str, dict[str, dict[str, ItemScore]]] = field(default_factory=dict)  # kind -> its value -> metric
+    warnings: list[str] = field(default_factory=list)
+    item_by_question: np.ndarray | None = None  # (N,) item index, where an item is not a question; None: it is
+
+
+def score_answers(
+    results: Mapping[Id, Text], questions: QuestionSet, name: str = "vqa-v2", *, subset: bool = False, seed: int = 0
+) -> dict[str, Any]:
+    """Score one answer per question; for the keys of the result see text_scores.py.
+
+    name: a key of question_formats.FORMATS    subset: score the questions that have a result, though others have
+    answers to compare with. Raises UsageError where results and questions do not belong together, or where there is
+    nothing to compare an answer with.
+    """
+    if not questions.truths:
+        raise UsageError(f"these {name} questions have no public answers to compare with")
+    check_ids(results, questions.truths, "question", subset=subset)
+    truths = {question_id: truth for question_id, truth in questions.truths.items() if question_id in results}
+    empty = [question_id for question_id, truth in truths.items() if not any(one.strip() for one in truth.answers)]
+    if empty:
+        raise UsageError(f"{len(empty)} of {len(truths)} questions have no reference answer (first: {shown(empty)})")
+
+    ids, texts = list(truths), [results[question_id] for question_id in truths]
+    audit = audit_texts([text.text for text in texts], [text.finish for text in texts], ids)
+    scored = SCORERS[name](texts, list(truths.values()))
+    items = np.arange(len(ids)) if scored.item_by_question is None else scored.item_by_question
+    degenerate = np.zeros(items.max() + 1, bool)
+    degenerate[items[audit.degenerate]] = True
+    metrics, without = measure_both(scored.scores, degenerate, seed=seed)
+    counts = [len(truth.answers) for truth in truths.values()]
+    return {
+        "metrics": metrics,
+        "without_degenerate": without,
+        "not_run": {},
+        "warnings": scored.warnings + audit.summary["warnings"],
+        "audit": audit.summary,
+        "breakdown": {
+            kind: {
+                value: {metric: asdict(found) for metric, score in part.items() if (found := measure(score, seed=seed))}
+                for value, part in parts.items()
+            }
+            for kind, parts in scored.breakdown.items()
+        },
+        "per_question": [
+            {
+                "question_id": question_id,
+                "answer": texts[i].text,
+                **{key: column[i] for key, column in scored.columns.items()},
+                "faults": list(audit.faults[i]),
+            }
+            for i, question_id in enumerate(ids)
+        ],
+        "protocol": {
+            "format": name,
+            "num_questions": len(ids),
+            "answers_per_question": [min(counts), max(counts)],
+            "subset": len(ids) < len(questions.truths),
+            **text_protocol(list(scored.scores), over="images" if name == "mme" else "questions", seed=seed),
+        },
+        "environment": environment.describe(),
+    }
+
+
+# -- one scorer per format ---------------------------------------------------------------------------------------------
+
+
+def _means(metric: str, values: np.ndarray, truths: Sequence[Truth]) -> dict[str, dict[str, dict[str, ItemScore]]]:
+    """The mean of `values` (N,), in percent, for every value of every kind of question."""
+    found: dict[str, dict[str, dict[str, ItemScore]]] = {}
+    for kind in dict.fromkeys(kind for truth in truths for kind in truth.kinds):
+        items: dict[str, list[int]] = {}
+        for i, truth in enumerate(truths):
+            if kind in truth.kinds:
+                items.setdefault(truth.kinds[kind], []).append(i)
+        found[kind] = {
+            value: {metric: mean_score(values, np.array(chosen), unit="%", highest=PERCENT)}
+            for value, chosen in sorted(items.items())
+        }
+    return found
+
+
+def _score_accuracy(
+    texts: Sequence[Text], truths: Sequence[Truth], accuracy: Callable[[str, Sequence[str]], float]
+) -> Scored:
+    values = np.array([accuracy(text.text, truth.answers) for text, truth in zip(texts, truths, strict=True)])
+    return Scored(
+        vqa.compute_vqa_scores(values, [truth.kinds.get("answer_type") for truth in truths]),
+        {"vqa_accuracy": (PERCENT * values).tolist()},
+        _means("vqa_accuracy", PERCENT * values, truths),
+    )
+
+
+def score_vqa(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
+    """VQAv2 and OK-VQA."""
+    return _score_accuracy(texts, truths, vqa.vqa_accuracy)
+
+
+def score_vizwiz(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
+    """VizWiz. Whether a question can be answered is taken from the results' "answerable", else from the word itself."""
+    scored = _score_accuracy(texts, truths, vqa.vizwiz_accuracy)
+    if not all(truth.kinds.get("answerable") in ("0", "1") for truth in truths):
+        return scored
+    stated = [text.answerable for text in texts if text.answerable is not None]
+    if stated and len(stated) < len(texts):
+        raise UsageError(f"{len(texts) - len(stated)} of {len(texts)} results lack 'answerable', the others have it")
+    said = [
+        float(vqa.normalize(vqa.clean(text.text)) == "unanswerable") if text.answerable is None else 1 - text.answerable
+        for text in texts
+    ]
+    truth = np.array([truth.kinds["answerable"] == "0" for truth in truths])
+    scored.scores.update(vqa.compute_answerability(truth, np.array(said)))
+    return scored
+
+
+def score_gqa(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
+    """GQA."""
+    pairs = [(text.text, truth.answers[0]) for text, truth in zip(texts, truths, strict=True)]
+    correct = np.array([said == true for said, true in pairs])
+    near = sum(said != true and said.strip().rstrip(".").lower() == true.lower() for said, true in pairs)
+    warning = f"{near} answers differ from GQA's by case, outer space or a final full stop alone, and count as wrong"
+    return Scored(
+        vqa.compute_gqa_scores(correct, [truth.kinds.get("structural_type") for truth in truths]),
+        {"correct": correct.tolist()},
+        _means("gqa_accuracy", PERCENT * correct, truths),
+        [warning] if near else [],
+    )
+
+
+def score_pope(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
+    """POPE."""
+    read = [yes_no.parse_pope(text.text) for text in texts]
+    said, true = (np.array([word == "yes" for word in words]) for words in (read, [t.answers[0] for t in truths]))
+    return Scored(yes_no.compute_pope_scores(said, true), {"read_as": read, "correct": (said == true).tolist()})
+
+
+def score_mme(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
+    """MME: an item is an image with its two questions."""
+    read = [yes_no.parse_mme(text.text) for text in texts]
+    right = [word == truth.answers[0] for word, truth in zip(read, truths, strict=True)]
+    places: dict[str, list[int]] = {}
+    for i, truth in enumerate(truths):
+        places.setdefault(truth.kinds["image"], []).append(i)
+    if odd := [image for image, two in places.items() if len(two) != QUESTIONS_PER_IMAGE]:
+        raise UsageError(f"{len(odd)} images have results for one of two questions (first: {shown(odd)})")
+    pairs = np.array(list(places.values()))  # (images, 2)
+    item_by_question = np.empty(len(texts), int)
+    item_by_question[pairs] = np.arange(len(pairs))[:, None]
+    correct = np.array(right)[pairs]
+    subtasks = [truths[first].kinds["subtask"] for first, _ in pairs]
+    parts = {"mme_perception": PERCEPTION, "mme_cognition": COGNITION}
+    breakdown = {}
+    for subtask in dict.fromkeys(subtasks):
+        rows = np.flatnonzero(np.array(subtasks) == subtask)
+        breakdown[subtask] = yes_no.compute_mme_scores(correct[rows], [subtask] * len(rows), {})
+    return Scored(
+        yes_no.compute_mme_scores(correct, subtasks, parts),
+        {"read_as": read, "correct": right},
+        {"subtask": breakdown},
+        item_by_question=item_by_question,
+    )
+
+
+SCORERS: dict[str, Callable[[Sequence[Text], Sequence[Truth]], Scored]] = {
+    "vqa-v2": score_vqa,
+    "okvqa": score_vqa,
+    "vizwiz": score_vizwiz,
+    "gqa": score_gqa,
+    "pope": score_pope,
+    "mme": score_mme,
+}

@@ -1,0 +1,83 @@
+"""What runs on scenes share: the scenes, what texts cost, their scores by scene, the few texts that a record keeps."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bench.datasets.scenes import Scene, scenes
+from bench.metrics import latency, size
+from bench.records.schema import Measurement, Protocol
+from bench.sampling.texts import Texts
+
+NUM_EXAMPLES, NUM_WRONG = 24, 12
+
+
+def scenes_of(protocol: Protocol) -> list[Scene]:
+    """The held-out scenes that a protocol shows: the same for its captions, answers and paintings."""
+    return list(scenes("heldout", protocol.num_images, protocol.seed))
+
+
+def text_costs(found: Texts, batch_size: int) -> tuple[dict[str, Measurement], dict[str, Any]]:
+    """(measurements, raw) of what saying these texts cost."""
+    measurements = size.summarise({"nfe": found.evaluations})
+    if found.rounds_s:
+        measurements["texts_per_s"] = latency.compute_throughput(found.rounds_s, batch_size, "texts/s")
+    return measurements, {"rounds_s": found.rounds_s, "nfe": found.evaluations}
+
+
+def by_scene(scene_of: Sequence[int], values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+    """What two models that saw the same scenes are compared by (analysis/seeds.py): scenes, in order, `num` texts of
+    each, and `totals`, the sum of their values, by metric; the metric is sum / num over all scenes.
+
+    scene_of: of each text its scene  values: of each text its value, by metric
+    """
+    scenes, places, num = np.unique(np.asarray(scene_of), return_inverse=True, return_counts=True)
+    totals = {name: np.bincount(places, weights=np.asarray(each, np.float64)) for name, each in values.items()}
+    return {
+        "scenes": scenes.tolist(),
+        "num": num.tolist(),
+        "totals": {name: [round(float(total), 6) for total in sums] for name, sums in totals.items()},
+    }
+
+
+def chosen(right: Sequence[bool]) -> list[int]:
+    """Indices of the items to show, evenly spaced among those that are wrong, then among those that are right."""
+    wrong = spaced([i for i, one in enumerate(right) if not one], NUM_WRONG)
+    return wrong + spaced([i for i, one in enumerate(right) if one], NUM_EXAMPLES - len(wrong))
+
+
+def spaced(indices: Sequence[int], num: int) -> list[int]:
+    return [indices[i * len(indices) // num] for i in range(num)] if len(indices) > num else list(indices)
+
+
+def example(
+    scene: Scene, image: np.ndarray, *, prompt: str, text: str, references: Sequence[str], right: bool
+) -> dict[str, Any]:
+    """One item, as results/README.md says; `image`: uint8 (3, 16, 16)."""
+    return {
+        "scene": scene.index,
+        "image_png": grid_png(image[None], 1),
+        "prompt": prompt,
+        "text": text,
+        "references": list(references),
+        "right": bool(right),
+    }
+
+
+def grid_png(images: np.ndarray, columns: int) -> str:
+    """Images uint8 (N, 3, H, W) as one picture, row by row with a black pixel between them, base64 PNG."""
+    from PIL import Image
+
+    rows = len(images) // columns
+    _, channels, height, width = images.shape
+    cells = images[: rows * columns].reshape(rows, columns, channels, height, width).transpose(0, 3, 1, 4, 2)
+    spaced = np.pad(cells, ((0, 0), (0, 1), (0, 0), (0, 1), (0, 0)))
+    picture = spaced.reshape(rows * (height + 1), columns * (width + 1), channels)[:-1, :-1]
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(file, "PNG", optimize=True)
+    return base64.b64encode(file.getvalue()).decode()

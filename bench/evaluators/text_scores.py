@@ -1,0 +1,57 @@
+"""What `score captions` and `score vqa` share: scores with and without the degenerate texts, and the audit in words.
+
+Keys of either result, ready for JSON:
+
+    metrics             {name: {value, unit, ci_low, ci_high, n}}; the interval is over the images or questions
+    without_degenerate  the same without the texts that the audit calls degenerate; {} where there are none
+    not_run             {name: reason}
+    warnings            what a reader must know before believing a number, one sentence each
+    audit               see metrics/text_audit.py
+    per_image (captions) or per_question (vqa): {id, text, score by metric, faults} of each
+    breakdown           (vqa) {kind: {value of the kind: {metric: {value, ...}}}}, as {"question_type": {"is the": ...}}
+    protocol            how it was measured
+    environment         the machine and its versions
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.metrics import METRICS
+from bench.metrics.item_scores import ItemScore, measure
+from bench.stats import IMAGE_RESAMPLES
+
+
+def measure_both(
+    scores: Mapping[str, ItemScore], degenerate: np.ndarray, *, seed: int
+) -> tuple[dict[str, dict[str, Any]], dict[str, dict[str, Any]]]:
+    """Measurements by metric name: (of all items, of those that are not degenerate; empty where none are)."""
+    every = {name: measure(score, seed=seed) for name, score in scores.items()}
+    rest = {name: measure(score, ~degenerate, seed=seed) for name, score in scores.items() if degenerate.any()}
+    return tuple({name: asdict(m) for name, m in found.items() if m is not None} for found in (every, rest))  # type: ignore[return-value]
+
+
+def text_protocol(names: Sequence[str], *, over: str, seed: int) -> dict[str, Any]:
+    """The part of a protocol that every text score has. over: what is resampled, as "images"."""
+    return {
+        "interval": f"95 %, {over} resampled {IMAGE_RESAMPLES} times, references fixed, recentred percentile",
+        "resampling_seed": seed,
+        "metric_versions": {name: METRICS[name].version for name in names},
+    }
+
+
+def file_protocol(**files: Path | None) -> dict[str, Any]:
+    """Name and SHA-256 of each file by its role; of a folder, its name alone."""
+    found: dict[str, Any] = {}
+    for role, path in files.items():
+        if path is not None:
+            found[role] = path.resolve().name
+            if path.is_file():
+                found[f"{role}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found

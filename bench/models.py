@@ -1,0 +1,143 @@
+"""A run's model with its weights: the shipped ones, those trained here, or what the authors released."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.errors import UsageError
+from bench.protocols import SMALL
+from bench.records.schema import Protocol, RunSpec
+
+if TYPE_CHECKING:
+    from reference_models.spec import ImageModel, Official, Spec
+
+
+DTYPES = ("float32", "bfloat16", "float16")
+PIPELINE = ("transformer", "vae", "text_encoder", "tokenizer")  # of a released D-DiT folder, in diffusers' layout
+
+MANY_TOKENS = 1024  # more than any text has
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file, or of the names and sizes of a folder's files."""
+    if path.is_dir():
+        digest = hashlib.sha256()
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
+        return digest.hexdigest()
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def check_dtype(dtype: str) -> None:
+    if dtype not in DTYPES:
+        raise UsageError(f"unknown dtype {dtype!r}; known: {', '.join(DTYPES)}")
+
+
+def load_model(
+    name: str, *, weights: Path | None, device: str, dtype: str = "float32", autoencoder: Path | None = None
+) -> tuple[ImageModel, str]:
+    """(model, sha256 of its weights). Digits weights are shipped; any other model needs `weights`.
+
+    weights: a file; of a model of text and images the released folder, which brings its autoencoder and text encoder
+    autoencoder: the released file of the autoencoder, which other models of paper size need beside their own
+    """
+    import torch
+
+    from reference_models import build, find, load_official
+    from reference_models.checkpoints import shipped_weights
+
+    spec = find(name)
+    check_dtype(dtype)
+    torch_dtype = getattr(torch, dtype)
+    if spec.recipe is not None:
+        path = weights or shipped_weights(name)
+        if path is None:
+            raise UsageError(
+                f"{name} has no shipped weights: train it (python -m bench train {name}) and pass --weights FILE"
+            )
+        return build(name, weights=path, device=device, dtype=torch_dtype), file_sha256(path) if path.exists() else ""
+    _check_released(spec, weights, autoencoder)
+    assert weights is not None
+    try:
+        model = load_official(name, weights, autoencoder=autoencoder, device=device, dtype=torch_dtype)
+    except ImportError as error:
+        raise UsageError(f"{name}: {error}") from error
+    return model, file_sha256(weights)
+
+
+def check_prompts(model: ImageModel, prompts: Sequence[str], source: str) -> None:
+    """UsageError where the model cannot read a prompt: the small ones know the words of their scenes alone."""
+    from reference_models.text_encoders import WordTokenizer
+
+    tokenizer = model.tokenizer
+    if not isinstance(tokenizer, WordTokenizer):
+        return
+    try:
+        tokenizer.tokenize(list(dict.fromkeys(prompts)), MANY_TOKENS)
+    except ValueError as error:
+        raise UsageError(f"{source}: {error}") from error
+
+
+def _check_released(spec: Spec, weights: Path | None, autoencoder: Path | None) -> None:
+    """UsageError where a part of what a paper-size model needs was not given."""
+    from reference_models.autoencoders import AUTOENCODERS
+
+    from_labels = spec.network.conditioned_on == "labels"
+    if weights is None:
+        what = "FILE" if from_labels else "FOLDER"
+        raise UsageError(f"{spec.name} needs its released weights: pass --weights {what}{_released(spec.official)}")
+    if from_labels and autoencoder is None:
+        where = _released(AUTOENCODERS[spec.autoencoder].official)
+        raise UsageError(f"{spec.name} paints latents of {spec.autoencoder}: pass --autoencoder FILE{where}")
+    lacking = [] if from_labels else [part for part in PIPELINE if not (weights / part).is_dir()]
+    if lacking:
+        expected = f"expected the released folder, with {', '.join(PIPELINE)}"
+        raise UsageError(f"--weights {weights}: lacks {', '.join(lacking)}; {expected}")
+
+
+def _released(official: Official | None) -> str:
+    return f" (released at {official.repository}, {official.file})" if official else ""
+
+
+def seed_folder(work: Path, training_seed: int) -> Path:
+    """Where the weights of a further training seed lie, inside the work folder of a results folder."""
+    return work / "weights" / f"seed{training_seed}"
+
+
+def weights_of(spec: RunSpec, work: Path) -> Path | None:
+    """The weights that a run measures, None where they are not there."""
+    from reference_models.checkpoints import shipped_weights
+
+    if not spec.protocol.training_seed:
+        return shipped_weights(spec.model)
+    path = seed_folder(work, spec.protocol.training_seed) / f"{spec.model}.safetensors"
+    return path if path.is_file() else None
+
+
+def origin(weights: Path | None) -> str | None:
+    """Whether weights came with this package or were trained here; None where there are none."""
+    from reference_models.checkpoints import SHIPPED
+
+    if weights is None:
+        return None
+    return "shipped" if weights.parent == SHIPPED else "trained here"
+
+
+def build_for(name: str, protocol: Protocol, device: str, work: Path) -> Any:
+    """The model `name`; at a paper's size, where speed alone is measured, with random weights: speed does not depend on
+    them. UsageError where released weights are needed."""
+    import torch
+
+    from reference_models import build, find
+
+    dtype = getattr(torch, protocol.dtype)
+    if find(name).scale in SMALL:
+        return build(name, weights=weights_of(RunSpec(name, protocol), work), device=device, dtype=dtype)
+    if "weights" not in protocol.needs:
+        return build(name, weights=None, device=device, dtype=dtype)
+    model, _ = load_model(name, weights=None, device=device, dtype=protocol.dtype)
+    return model

@@ -1,0 +1,75 @@
+"""Which conditions and protocol fields two measurements must share before they are compared.
+
+Network evaluations, steps and guidance scales differ by the nature of the methods: they are printed and never have to
+agree between methods. What the experimenter chooses must.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bench.records.schema import Record
+
+# Whatever is compared: the same machine paints the same kind of picture, all the way to pixels.
+ALWAYS = ("machine", "device", "image_size", "autoencoder", "conditioned_on", "text_encoder")
+# What the experimenter can choose for either side. `guided`: both with or both without a second pass per evaluation.
+CHOSEN = (
+    "dtype",
+    "float32_matmul_precision",
+    "tf32_convolution",
+    "attention_kernels",
+    "compiled",
+    "num_threads",
+    "batch_size",
+    "guided",
+)
+# What two implementations of one method must share on top.
+METHOD = ("cfg_scale", "network_evaluations", "kv_cache")
+
+MODES: dict[str, tuple[str, ...]] = {
+    # two methods, every choice made alike: what the methods themselves cost
+    "forced equal": (*ALWAYS, *CHOSEN),
+    # two methods, each with its published settings, its own best batch, dtype and compilation: what a user gets
+    "each at its best": ALWAYS,
+    # two implementations of one model: nothing may differ
+    "same model": (*ALWAYS, *CHOSEN, *METHOD),
+}
+
+
+def differing_fields(one: Mapping[str, Any], other: Mapping[str, Any], mode: str = "forced equal") -> list[str]:
+    """The fields in which two sides differ and must not; empty: their ratio is a fair one in that mode.
+
+    Between methods a missing KV cache counts against a side that could keep one (`kv_cache` False); None, nothing to
+    keep, goes with anything. KeyError for an unknown mode, or a side that does not say.
+    """
+    found = [field for field in MODES[mode] if one[field] != other[field]]
+    if mode != "same model" and (one["kv_cache"] is False) != (other["kv_cache"] is False):
+        found.append("kv_cache")
+    return found
+
+
+def not_comparable(one: Mapping[str, Any], other: Mapping[str, Any], mode: str = "forced equal") -> str:
+    """Why a ratio of two sides means nothing in a mode, naming each field and both values; "" where it does."""
+    fields = differing_fields(one, other, mode)
+    return "; ".join(f"{field}: {one[field]} against {other[field]}" for field in fields)
+
+
+# Fields in which two records of one protocol may not differ. Batch sizes and seeds of images change no conclusion.
+SAME_IMAGES = ("scale", "num_images", "features", "reference", "dtype")
+SAME_TIMINGS = ("scale", "latency_batch_size", "dtype")
+SAME_MACHINE = ("machine", "device", "num_threads", "tf32")  # of the environment; for timings only
+
+
+def differences(a: Record, b: Record, metric: str) -> list[str]:
+    """The fields, in words, in which two records may not differ and do."""
+    timings = a.protocol.get("collects") in ("timings", "composed")
+    fields = SAME_TIMINGS if timings else SAME_IMAGES
+    pairs = [(name, a.protocol.get(name), b.protocol.get(name)) for name in fields]
+    versions = [record.inputs.get("metric_versions", {}).get(metric) for record in (a, b)]
+    pairs.append((f"version of {metric}", *versions))
+    if timings:
+        pairs += [(name, a.environment.get(name), b.environment.get(name)) for name in SAME_MACHINE]
+        torch = [record.environment.get("versions", {}).get("torch") for record in (a, b)]
+        pairs.append(("torch", *torch))
+    return [f"{name} ({x} and {y})" for name, x, y in pairs if x != y]

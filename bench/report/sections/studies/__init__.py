@@ -1,0 +1,47 @@
+"""The part "Studies" of the report: per machine a section for each study of the digits scale.
+
+The study "text-steps" stands where its models do, in the part "Dual Diffusion" (scenes.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bench.analysis.studies import settings_in_use
+from bench.records.schema import Record
+from bench.report.sections.studies.common import Answers, Section, answers_of, lacking_words
+from bench.report.sections.studies.references import references
+from bench.report.sections.studies.sweeps import guidance, scales
+from bench.report.sections.studies.trade_off import trade_off
+from bench.report.sections.studies.training_seeds import training_seeds
+from bench.report.words import anchor
+from bench.studies import STUDIES
+
+SECTIONS: dict[str, Callable[[Answers], Section]] = {
+    "trade-off": trade_off,
+    "guidance": guidance,
+    "scales": scales,
+    "references": references,
+    "training-seeds": training_seeds,
+}
+
+
+def studies_view(machine: str, records: Sequence[Record], order: Mapping[str, int]) -> dict[str, Any]:
+    """Every study with what the records of one machine say of it; also those that were not run."""
+    prefix = anchor(f"{machine} study")
+    in_use = settings_in_use(records)
+    sections = []
+    for study in (study for study in STUDIES.values() if study.name in SECTIONS):
+        answers = answers_of(study, records, order, in_use, prefix)
+        section = SECTIONS[study.name](answers) if answers.records else Section()
+        sections.append(
+            {
+                "id": answers.id,
+                "title": study.title,
+                "question": study.question,
+                "lacking": lacking_words(answers),
+                "section": section,
+            }
+        )
+    return {"machine": machine, "id": prefix, "studies": sections}

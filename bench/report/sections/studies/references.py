@@ -1,0 +1,163 @@
+"""The study "references": whether each image of a row that refers to the earlier ones (MRAR) improves on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from markupsafe import Markup
+
+from bench.analysis.seeds import at_seeds, image_pairs, mean_over_training_seeds, paired_difference, seeds_of
+from bench.analysis.studies import Values, values_of
+from bench.claims.sources import ABSTRACT
+from bench.formatting import Unit, display_unit, listed, number
+from bench.metrics import METRICS
+from bench.records.schema import Record
+from bench.report.charts.studies import Panel, draw_panel, panels_chart
+from bench.report.sections.studies.common import Answers, Section, gap_words, interval_cell
+from bench.report.tables import Cell, Table
+from bench.report.words import badge_of
+from bench.stats import Interval
+from bench.verdict.seeds import judge_later_images
+
+ONE_STEP = "transdiff-digits"  # the model that MRAR is fine-tuned from, and compared with
+LATER_IMAGES = "improving the quality of generated images in subsequent iterations"  # of ABSTRACT
+HEADLINE = "With MRAR, later images of a row are better than the first."
+SCORES = ("fid", "inception_score", "recall", "feature_similarity")
+COST = {"nfe": "Network evaluations", "time_s": "Time per image"}
+
+
+def references(answers: Answers) -> Section:
+    rows: dict[int, list[Record]] = {}
+    for record in answers.records:
+        if "fid" in record.measurements:
+            rows.setdefault(record.settings["num_images"], []).append(record)
+    rows = dict(sorted(rows.items()))
+    if len(rows) < 2:
+        return Section()
+    seeds = {seeds_of(record) for record in answers.records}
+    beside = at_seeds(ONE_STEP, answers.in_use.get(ONE_STEP, {}), answers.machine_records)
+    one_step = [record for at, record in beside.items() if at in seeds]
+    verdict = judge_later_images(answers.records)
+    return Section(
+        findings=tuple(filter(None, (cost_of_references(rows), *other_scores(answers.records, max(rows))))),
+        verdict={**badge_of(verdict.word), "reason": verdict.reason},
+        claim={"headline": HEADLINE, "quote": LATER_IMAGES, "source": f"{ABSTRACT.paper}, {ABSTRACT.where}"},
+        charts=(row_chart(answers, rows, one_step),),
+        tables=(row_table(rows, one_step),),
+    )
+
+
+def cost_of_references(rows: Mapping[int, Sequence[Record]]) -> str:
+    """As "An image with 3 references costs 4.0 times the network evaluations of one without."."""
+    last, ratios = max(rows), {}
+    for metric, words in (("nfe", "network evaluations"), ("time_s", "time")):
+        dear, cheap = (values_of(rows.get(k, ()), metric).values() for k in (last, 1))
+        if dear and cheap:
+            ratios[words] = float(np.mean(list(dear)) / np.mean(list(cheap)))
+    costs = [f"{number(ratio)} times the {words}" for words, ratio in ratios.items()]
+    return f"An image with {last - 1} references costs {listed(costs)} of one without." if costs and last > 1 else ""
+
+
+def other_scores(records: Sequence[Record], last: int) -> list[str]:
+    """What the scores beside FID say of the last image against the first."""
+    clauses = []
+    for metric in SCORES[1:]:
+        pairs = image_pairs(records, last, 1, metric)
+        if len({training_seed for training_seed, _ in pairs}) > 1:
+            gap = paired_difference(metric, pairs)
+            word = "higher" if gap.low > 0 else "lower" if gap.high < 0 else "not told apart"
+            clauses.append(f"{METRICS[metric].title} {word} ({gap_words(gap)})")
+    return [f"Image {last} against the first in the other scores: {'; '.join(clauses)}."] if clauses else []
+
+
+def row_chart(answers: Answers, rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) -> tuple[Markup, str]:
+    training_seeds = sorted({seeds_of(record)[0] for record in answers.records})
+    panels = []
+    for metric in SCORES:
+        values = {k: found for k, records in rows.items() if (found := values_of(records, metric))}
+        if not values:
+            continue
+        level = values_of(one_step, metric)
+        panels.append(
+            Panel(
+                title=METRICS[metric].title,
+                series=answers.order[answers.models[0]],
+                x=tuple(values),
+                y=tuple(bare(mean_over_training_seeds(found).value) for found in values.values()),
+                thin=tuple(
+                    tuple(
+                        mean_of([v for (training, _), v in found.items() if training == seed])
+                        for found in values.values()
+                    )
+                    for seed in training_seeds
+                ),
+                level=bare(mean_over_training_seeds(level).value) if level else None,
+            )
+        )
+    ends = ", ".join(f"{panel.title} {panel.y[0].value:.3g} to {panel.y[-1].value:.3g}" for panel in panels)
+    svg = panels_chart(
+        panels,
+        draw_panel,
+        "images painted in a row; the last is scored",
+        f"{answers.id}-rows",
+        f"Scores of the first to the last image of a row, means over training seeds: {ends}.",
+    )
+    caption = (
+        f"Scores of the 1st to the {max(rows)}th image of a row, each painted with the ones before it as references. "
+        "Thick: mean over training seeds; thin: each training seed."
+    )
+    if one_step:
+        caption += f" Dashed: {ONE_STEP}, mean of the same seeds."
+    return Markup(svg), caption
+
+
+def bare(value: float) -> Interval:
+    """For drawing without whiskers."""
+    return Interval(value, value, value)
+
+
+def mean_of(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else math.nan
+
+
+def row_table(rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) -> Table:
+    """Means over training seeds with Student's intervals, and each image against the one before it."""
+    named = {f"image {k}": records for k, records in rows.items()} | ({ONE_STEP: one_step} if one_step else {})
+    columns, cells_by_row = [], {name: [] for name in named}  # type: ignore[var-annotated]
+    for metric in (*SCORES, *COST):
+        values = {name: values_of(records, metric) for name, records in named.items()}
+        if not any(values.values()):
+            continue
+        title = COST[metric] if metric in COST else METRICS[metric].title
+        unit = Unit()
+        if metric == "time_s":
+            unit = display_unit("latency_s", [value for found in values.values() for value in found.values()])
+            title += f", {unit.symbol}"
+        columns.append((title, ""))
+        for name, found in values.items():
+            exact = metric in COST
+            cells_by_row[name].append(mean_cell(found, unit, exact))
+    columns.append(("FID against the image before", "paired"))
+    for k in rows:
+        pairs = image_pairs([record for records in rows.values() for record in records], k, k - 1, "fid")
+        gap = paired_difference("fid", pairs) if pairs else None
+        cells_by_row[f"image {k}"].append(interval_cell(gap) if gap else Cell("–"))
+    if one_step:
+        cells_by_row[ONE_STEP].append(Cell("–"))
+    num = len({seeds_of(record)[0] for records in rows.values() for record in records})
+    return Table(
+        f"Means over {num} training seeds, with Student's 95 % intervals over them below.",
+        tuple(columns),
+        tuple((name, tuple(cells)) for name, cells in cells_by_row.items()),
+        first="Scored",
+    )
+
+
+def mean_cell(values: Values, unit: Unit, exact: bool) -> Cell:
+    """The mean over training seeds; of what every seed shares (`exact`) no interval."""
+    if not values:
+        return Cell("–")
+    mean = mean_over_training_seeds(values)
+    return Cell(number(mean.value, unit=unit)) if exact else interval_cell(mean)

@@ -1,0 +1,128 @@
+"""How it was measured: protocols, environments and audits as the report tells them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.formatting import as_words
+from bench.records.schema import Record
+from bench.report.tables import Cell, Table
+
+AUDIT_WORDS = {
+    "num_images": "images",
+    "nonfinite": "NaN or infinite",
+    "constant": "constant",
+    "duplicates": "duplicates",
+    "class_counts": "recognised, per class",
+    "recognised_share": "recognised as the class asked for",
+    "copies_share": "copies of training images",
+    "failures": "failures",
+}
+AUDIT_REPEATS = ("duplicates_share", "labels_asked", "image_size")  # say again what other columns say
+FIELD_WORDS = {
+    "name": "protocol",
+    "scale": "scale",
+    "num_images": "images generated, class-balanced",
+    "seed": "seed",
+    "features": "feature extractor",
+    "reference": "reference images",
+    "batch_size": "images per call (changes no image)",
+    "latency_batch_size": "batch size, latency",
+    "throughput_batch_size": "batch size, throughput",
+    "min_rounds": "timed rounds at least",
+    "min_duration_s": "timed seconds at least",
+    "sampled_calls": "calls of each part that were timed",
+    "dtype": "arithmetic",
+    "quick": "smoke run",
+}
+SCENES_WORDS = {  # of protocols of the scenes scale, instead
+    "num_images": "held-out scenes",
+    "batch_size": "texts or paintings per call (changes none)",
+}
+SCORING_WORDS = {  # of raw.scoring
+    "features_what": "features",
+    "features_sha256": "weights of the extractor, SHA-256",
+    "interval": "intervals",
+    "resampling_seed": "seed of the resampling",
+    "inception_score_splits": "splits of the Inception Score",
+    "kid_subset_size": "subset size of KID",
+    "precision_recall_neighbours": "neighbours of precision and recall",
+}
+TIMINGS_IGNORE = ("num_images", "batch_size", "features", "reference", "sampled_calls")
+COMPOSED_IGNORE = ("num_images", "batch_size", "features", "reference", "throughput_batch_size", "min_duration_s")
+IMAGES_IGNORE = ("latency_batch_size", "throughput_batch_size", "min_rounds", "min_duration_s", "sampled_calls")
+IGNORED = {"timings": TIMINGS_IGNORE, "composed": COMPOSED_IGNORE}  # by what is collected
+ENVIRONMENT_WORDS = {
+    "machine": "machine",
+    "processor": "processor",
+    "num_cores": "cores",
+    "num_threads": "threads used",
+    "memory_bytes": "memory",
+    "system": "system",
+    "device": "device",
+    "gpu": "GPU",
+    "gpu_memory_bytes": "GPU memory",
+    "cuda": "CUDA",
+    "tf32": "TF32",
+}
+
+
+def protocol_tables(records: Sequence[Record], labels: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Each distinct protocol with its fields in words and the models it was applied to."""
+    distinct: dict[str, dict[str, Any]] = {}
+    for record in records:
+        key = json.dumps(record.protocol, sort_keys=True)
+        entry = distinct.setdefault(key, {"name": record.protocol["name"], "models": [], "rows": []})
+        entry["models"].append(labels[record.file])
+        hidden = IGNORED.get(str(record.protocol.get("collects")), IMAGES_IGNORE)
+        field_words = FIELD_WORDS | (SCENES_WORDS if record.protocol.get("scale") == "scenes" else {})
+        entry["rows"] = [
+            (words, as_words(field, record.protocol[field]))
+            for field, words in field_words.items()
+            if field not in hidden and record.protocol.get(field, "") != "" and record.protocol[field] is not False
+        ]
+        scoring = record.raw.get("scoring") or {}
+        entry["rows"] += [
+            (words, as_words(key, scoring[key])) for key, words in SCORING_WORDS.items() if scoring.get(key) is not None
+        ]
+    return list(distinct.values())
+
+
+def environment_tables(records: Sequence[Record]) -> list[dict[str, Any]]:
+    """Each distinct environment: the machine and the versions. The commit stands with each record."""
+    distinct: dict[str, dict[str, Any]] = {}
+    for record in records:
+        known = {k: v for k, v in record.environment.items() if k not in ("commit", "dirty", "versions")}
+        versions = record.environment.get("versions", {})
+        entry = distinct.setdefault(json.dumps([known, versions], sort_keys=True), {"models": {}, "rows": []})
+        entry["models"][record.model] = None
+        entry["rows"] = [
+            (ENVIRONMENT_WORDS.get(k, k), as_words(k, known[k])) for k in sorted(known, key=environment_place)
+        ]
+        entry["versions"] = ", ".join(f"{package} {version}" for package, version in versions.items())
+    return list(distinct.values())
+
+
+def environment_place(key: str) -> tuple[int, str]:
+    known = list(ENVIRONMENT_WORDS)
+    return (known.index(key) if key in known else len(known), key)
+
+
+def audit_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | None:
+    """What the audit found before anything was scored."""
+    audits = {labels[r.file]: r.raw["audit"] for r in images if isinstance(r.raw.get("audit"), dict)}
+    present = [key for audit in audits.values() for key in audit if key not in AUDIT_REPEATS]
+    keys = [key for key in dict.fromkeys([*AUDIT_WORDS, *present]) if key in present]
+    if not keys:
+        return None
+    rows = tuple(
+        (label, tuple(Cell(as_words(key, audit[key])) if key in audit else Cell("–") for key in keys))
+        for label, audit in audits.items()
+    )
+    return Table(
+        "Audit of the images before scoring; images that fail it are not scored.",
+        tuple((AUDIT_WORDS.get(key, key.replace("_", " ")), "") for key in keys),
+        rows,
+    )

@@ -1,0 +1,79 @@
+"""What is no caption and no answer: the audit of the texts beside their scores, with examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bench.formatting import as_words, interval, number
+from bench.metrics import METRICS
+from bench.metrics.text_audit import CLASSES
+from bench.records.schema import Measurement, Record
+from bench.report.tables import Cell, Table
+
+WORDS = dict(zip(CLASSES, ("Empty", "End token first", "Truncated", "Repeated"), strict=True))
+SCORE = {"captions": "cider", "answers": "vqa_accuracy"}  # by what a protocol collects: the score shown beside
+SHOWN_CHARACTERS = 80
+
+Named = Sequence[tuple[str, Record]]  # a label, as "d-dit-digits, captions", and its record
+
+
+def audit_table(texts: Named) -> Table | None:
+    """Rates of each class of degenerate texts, and the score of all texts and of the others."""
+    audited = [(label, record) for label, record in texts if record.raw.get("audit")]
+    if not audited:
+        return None
+    columns = ("Texts", *WORDS.values(), "Degenerate", "Different texts", "Most common", "Score", "Score without them")
+    rows = tuple((label, tuple(audit_cells(record))) for label, record in audited)
+    caption = "Audit of the texts. A degenerate text is scored like any other; the last column leaves them out."
+    return Table(caption, tuple((name, "") for name in columns), rows, first="Texts of")
+
+
+def audit_cells(record: Record) -> list[Cell]:
+    audit: Mapping[str, Any] = record.raw["audit"]
+    total = audit["num_texts"]
+    name = SCORE[record.protocol["collects"]]
+    without = (record.raw.get("without_degenerate") or {}).get(name)
+    rest = Measurement(**without) if without else None
+    return [
+        Cell(f"{total:,}"),
+        *(Cell(f"{audit[f'num_{kind}']:,}", rate(audit[f"num_{kind}"], total)) for kind in CLASSES),
+        Cell(f"{audit['num_degenerate']:,}", rate(audit["num_degenerate"], total)),
+        Cell(f"{audit['num_distinct']:,}"),
+        Cell(as_words("_share", audit["most_common_share"]), shortened(audit["most_common_text"], 24)),
+        score_cell(name, record.measurements.get(name)),
+        score_cell(name, rest) if audit["num_degenerate"] else Cell("the same"),
+    ]
+
+
+def score_cell(name: str, measured: Measurement | None) -> Cell:
+    if measured is None:
+        return Cell("–")
+    bounds = (measured.value, measured.ci_low, measured.ci_high)
+    return Cell(f"{METRICS[name].title} {number(*bounds)}", interval(*bounds))
+
+
+def rate(count: int, total: int) -> str:
+    return as_words("_share", count / total) if count and total else ""
+
+
+def quoted(text: str) -> str:
+    return f"“{shortened(text, SHOWN_CHARACTERS)}”" if text.strip() else "(nothing)"
+
+
+def shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def degenerate_words(texts: Named) -> list[str]:
+    """A sentence per class of degenerate texts that was found, with examples; one where there is none."""
+    audits = [(label, record.raw["audit"]) for label, record in texts if record.raw.get("audit")]
+    sentences = []
+    for label, audit in audits:
+        for kind in CLASSES:
+            if examples := (audit.get("examples") or {}).get(kind):
+                texts_shown = dict.fromkeys(quoted(example["text"]) for example in examples)
+                sentences.append(f"{label}, {WORDS[kind].lower()}: {', '.join(texts_shown)}.")
+    if audits and not sentences:
+        sentences.append("No text of either model is degenerate.")
+    return sentences

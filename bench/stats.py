@@ -1,0 +1,131 @@
+"""Intervals: bootstrap over samples, over pairs and over independent rounds; MOVER for differences.
+
+Recentred percentile bootstrap of a score over generated images, the reference fixed; paired bootstrap of a ratio of
+medians; quotients and differences of two intervals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bench.records.schema import Measurement
+
+MIN_PAIRS = 6
+PAIR_RESAMPLES = 2000
+
+
+def ratio_of_medians(numerator_s: Sequence[float], denominator_s: Sequence[float], *, seed: int = 0) -> Measurement:
+    """median(numerator) / median(denominator) with its 95 % interval; entry i of both sides is of round i."""
+    if len(numerator_s) != len(denominator_s):
+        raise ValueError(f"expected pairs, got {len(numerator_s)} and {len(denominator_s)} rounds")
+    sides = np.asarray([numerator_s, denominator_s], np.float64)
+    num = sides.shape[1]
+    value = float(np.divide(*np.median(sides, axis=1)))
+    if num < MIN_PAIRS:
+        return Measurement(value, "", n=num)
+    rows = np.random.default_rng(seed).integers(num, size=(PAIR_RESAMPLES, num))
+    ratios = np.divide(*np.median(sides[:, rows], axis=2))
+    low, high = np.quantile(ratios, [0.025, 0.975])
+    return Measurement(value, "", float(low), float(high), num)
+
+
+def widened(ratio: Measurement, error_share: float) -> Measurement:
+    """The ratio with an interval that also holds a standard error of `error_share`, relative to its value, on top."""
+    if ratio.ci_low is None or ratio.ci_high is None:
+        return ratio
+    below, above = ratio.value - ratio.ci_low, ratio.ci_high - ratio.value
+    error = 1.96 * error_share * ratio.value
+    return replace(ratio, ci_low=ratio.value - np.hypot(below, error), ci_high=ratio.value + np.hypot(above, error))
+
+
+IMAGE_RESAMPLES = 200
+LEVEL = 0.95
+
+Bounds = tuple[float, float]
+
+
+def resample(num: int, *, seed: int, strata: np.ndarray | None = None, halves: bool = False) -> Iterator[np.ndarray]:
+    """Endless index arrays into `num` images: with replacement, `num` indices each.
+
+    halves: half of the images without replacement. For asymptotically linear statistics the spread over halves equals
+    the bootstrap's (1/m - 1/n = 1/n at m = n/2); for statistics that duplicates break, as distances to neighbours.
+    strata: (num,) labels; each is resampled by itself, as class-balanced sampling draws them.
+    """
+    generator = np.random.default_rng(seed)
+    groups = [np.arange(num)] if strata is None else [np.flatnonzero(strata == label) for label in np.unique(strata)]
+    while True:
+        if halves:
+            parts = [generator.permutation(group)[: max(1, len(group) // 2)] for group in groups]
+        else:
+            parts = [generator.choice(group, len(group)) for group in groups]
+        yield np.concatenate(parts)
+
+
+def resampled_interval(
+    value: float,
+    statistic: Callable[[np.ndarray], float],
+    num: int,
+    *,
+    seed: int = 0,
+    strata: np.ndarray | None = None,
+    halves: bool = False,
+    resamples: int = IMAGE_RESAMPLES,
+    lowest: float = -np.inf,
+    highest: float = np.inf,
+) -> Bounds:
+    """(low, high) around `value` for `statistic(indices)` of `num` images; lowest, highest: what the metric can be."""
+    draws = resample(num, seed=seed, strata=strata, halves=halves)
+    replicates = np.array([statistic(next(draws)) for _ in range(resamples)])
+    low, high = value + np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - replicates.mean()
+    return float(np.clip(low, lowest, highest)), float(np.clip(high, lowest, highest))
+
+
+NUM_RESAMPLES = 2000
+COVERAGE = (2.5, 97.5)  # percentiles of a 95 % interval
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def as_interval(measured: Measurement) -> Interval:
+    """The measurement with its interval, NaN where unknown; widened to the value where a bootstrap left that out."""
+    if measured.ci_low is None or measured.ci_high is None:
+        return Interval(measured.value, math.nan, math.nan)
+    return Interval(measured.value, min(measured.ci_low, measured.value), max(measured.ci_high, measured.value))
+
+
+def difference(a: Interval, b: Interval) -> Interval:
+    """a - b. Its interval by MOVER: low = d - sqrt((a - a_low)^2 + (b_high - b)^2), high alike (Zou & Donner 2008)."""
+    value = a.value - b.value
+    return Interval(
+        value,
+        value - math.hypot(a.value - a.low, b.high - b.value),
+        value + math.hypot(a.high - a.value, b.value - b.low),
+    )
+
+
+def quotient(a: Interval, b: Interval) -> Interval:
+    """a / b of positive numbers, with all that both intervals allow."""
+    return Interval(a.value / b.value, a.low / b.high, a.high / b.low)
+
+
+def ratio_of_independent_medians(above: Sequence[float], below: Sequence[float]) -> Interval:
+    """median(above) / median(below) with a percentile bootstrap over the rounds of both, from a fixed seed."""
+    generator = np.random.default_rng(0)
+
+    def medians(rounds: Sequence[float]) -> np.ndarray:
+        values = np.asarray(rounds, dtype=np.float64)
+        return np.median(values[generator.integers(0, len(values), (NUM_RESAMPLES, len(values)))], axis=1)
+
+    low, high = np.percentile(medians(above) / medians(below), COVERAGE)
+    return Interval(float(np.median(above) / np.median(below)), float(low), float(high))

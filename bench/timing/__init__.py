@@ -1,0 +1,1 @@
+"""The stopwatch: models are handed in, raw rounds come out."""

@@ -1,0 +1,117 @@
+"""Collect timings: raw rounds of `generate`, the device idle at both ends of each; memory in a pass of its own.
+
+Protocol of a series: a cold first call, kept apart; warm-up until the rolling median is stable; then rounds until there
+are enough of them and they lasted long enough. Every round has inputs of its own. What else the machine did meanwhile
+is kept with the rounds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bench.timing.call_costs import outline_of
+from bench.timing.clock import synchronise
+from bench.timing.conditions import footing
+from bench.timing.model_cost import peak_memory, weight_bytes
+from bench.timing.series import time_rounds
+from bench.timing.sweep import best_batch, sweep_batches
+
+if TYPE_CHECKING:
+    from reference_models.spec import ImageModel
+
+PROMPT = ""  # what a text-to-image model paints: prompts are padded to one length, so that any text costs the same
+
+
+def load(build: Callable[[], ImageModel]) -> tuple[ImageModel, float]:
+    """(the model that `build` makes, seconds to make it and its autoencoder and bring both to the device)."""
+    start = time.perf_counter()
+    model = build()
+    _ = model.autoencoder  # made at first use, which belongs to no first call
+    synchronise(str(model.device))
+    return model, time.perf_counter() - start
+
+
+def painter(model: ImageModel, batch_size: int, settings: Mapping[str, Any], seed: int = 0) -> Callable[[int], Any]:
+    """`paint(round_idx)`: a batch of images uint8 (B, 3, H, W) that no other round paints.
+
+    Image i has the label and the seed that it has where images are scored (sampling/images.py). A text-to-image model
+    paints PROMPT; without a text encoder, random states take the place of its states.
+    """
+    from reference_models.noise import image_seeds
+
+    states = None
+    if model.conditioned_on == "prompts" and model.text_encoder is None:
+        import torch
+
+        states = torch.randn(
+            batch_size + 1,
+            model.text_length,  # type: ignore[arg-type]
+            model.text_embed.in_features,  # type: ignore[union-attr, arg-type]
+            generator=torch.Generator().manual_seed(seed),
+        ).to(model.device)
+
+    def paint(round_idx: int) -> Any:
+        indices = range(round_idx * batch_size, (round_idx + 1) * batch_size)
+        if model.conditioned_on == "prompts":
+            given: Any = [PROMPT] * batch_size if states is None else states
+        else:
+            given = [i % model.num_classes for i in indices]
+        return model.generate(given, image_seeds(seed, indices), **settings)
+
+    return paint
+
+
+# -- one model ---------------------------------------------------------------------------------------------------------
+
+
+def collect_timings(
+    model: ImageModel,
+    *,
+    latency_batch_size: int,
+    throughput_batch_size: int | None,
+    min_rounds: int,
+    min_duration_s: float,
+    min_throughput_rounds: int | None = None,
+    settings: Mapping[str, Any],
+    max_duration_s: float | None = None,
+    seed: int = 0,
+    advance: Callable[[str], None] = lambda stage: None,
+) -> dict[str, Any]:
+    """Raw timings of `generate`, keys latency, throughput (of `time_rounds`), peak_memory_bytes, flops, nfe, ...
+
+    throughput_batch_size: 0 is not measured; None is found by a sweep, kept under "sweep", and then measured anew, or
+    the luckiest of many series would stand for the model. min_throughput_rounds: None means `min_rounds`.
+    """
+    device, full = str(model.device), {**model.spec.sampling, **settings}
+
+    def series(batch_size: int, min_rounds: int, *, is_warm: bool = False) -> dict[str, Any]:
+        rounds = time_rounds(
+            painter(model, batch_size, settings, seed),
+            device=device,
+            min_rounds=min_rounds,
+            min_duration_s=min_duration_s,
+            max_duration_s=max_duration_s,
+            is_warm=is_warm,
+        )
+        return {"batch_size": batch_size, "footing": footing(model, full, batch_size=batch_size), **rounds}
+
+    found: dict[str, Any] = {}
+    if latency_batch_size:
+        advance("latency")
+        found["latency"] = series(latency_batch_size, min_rounds)
+    if throughput_batch_size is None or throughput_batch_size:
+        advance("throughput")
+        if throughput_batch_size is None:
+            found["sweep"] = sweep_batches(lambda size: painter(model, size, settings, seed), device=device)
+            throughput_batch_size = best_batch(found["sweep"])
+        at_least = min_rounds if min_throughput_rounds is None else min_throughput_rounds
+        found["throughput"] = series(throughput_batch_size, at_least, is_warm=bool(found))  # warm by the series before
+    advance("memory and arithmetic")
+    paint = painter(model, throughput_batch_size or latency_batch_size, settings, seed)
+    found["peak_memory_bytes"] = weight_bytes(model) + peak_memory(paint, device)
+    found["flops"] = outline_of(model, lambda: painter(model, 1, settings, seed)(0)).flops
+    found["nfe"] = model.network_evaluations(**full)
+    found["num_params"] = sum(p.numel() for p in model.parameters())
+    return found

@@ -1,0 +1,1 @@
+"""Train one model (train.py), train many (schedule.py)."""

@@ -1,0 +1,234 @@
+"""Train a model or a tokenizer of the digits scale: data from datasets/, the loop from reference_models/training.py.
+
+python -m bench train transdiff-digits --seed 0
+
+What a model is made from - its tokenizer, the model it is fine-tuned from - is read where shipped weights are read:
+in the package, or in the folder that the environment variable ARBITER_WEIGHTS names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.console import progress
+from bench.errors import UsageError
+from bench.models import file_sha256
+from bench.records.environment import commit, machine
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from reference_models.training import Loss, Recipe
+
+
+LOSS_POINTS = 100  # the loss curve is kept as this many means
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, on which loss."""
+
+    model: Any
+    recipe: Recipe
+    labels: Tensor  # of the training images, int64 (N,): an epoch is a permutation of them
+    loss: Loss  # (indices of the images of a batch, generator) -> scalar
+    images_per_sample: int = 1
+    made_from: tuple[Path, ...] = ()  # other weights files that went into it
+    stored: str = "float32"  # what the weights are rounded to in their file
+
+
+def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, device: str = "cpu") -> Path:
+    """Train a digits model or tokenizer and save its EMA weights to `out`, with how they came about as metadata.
+
+    Resumes from `out` with suffix .checkpoint if a run was interrupted. UsageError where it has no recipe.
+    """
+    import torch
+    from safetensors.torch import save_file
+
+    from reference_models import find
+    from reference_models.autoencoders import AUTOENCODERS
+    from reference_models.training import Progress, train
+
+    if name in AUTOENCODERS:
+        make_job = tokenizer_job
+    else:
+        make_job = scenes_job if find(name).scale == "scenes" else model_job
+    job = make_job(name, seed, device)
+    recipe = job.recipe if num_steps is None else replace(job.recipe, num_steps=num_steps)
+    job.model.requires_grad_(True)
+    checkpoint = out.with_suffix(".checkpoint")
+    with progress(f"train {name}", recipe.num_steps) as bar:
+
+        def report(state: Progress) -> None:
+            recent = state.losses[-100:]
+            bar.update(state.step, f"loss {sum(recent) / len(recent):.4f}")
+
+        try:
+            ema, state = train(
+                job.model,
+                job.loss,
+                job.labels,
+                recipe,
+                seed=seed,
+                images_per_sample=job.images_per_sample,
+                checkpoint=checkpoint,
+                report=report,
+            )
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+    curve = [float(part.mean()) for part in np.array_split(np.array(state.losses), min(LOSS_POINTS, len(state.losses)))]
+    source = commit()
+    metadata = {
+        "model": name,
+        "command": f"python -m bench train {name} --seed {seed}"
+        + ("" if num_steps is None else f" --steps {num_steps}"),
+        "commit": f"{source['commit']}{' + changes' if source['dirty'] else ''}",
+        "seed": str(seed),
+        "steps": str(state.step),
+        "recipe": json.dumps(asdict(recipe)),
+        "images_seen": str(state.step * recipe.batch_size),
+        "wall_s": f"{state.wall_s:.1f}",
+        "machine": machine(device),
+        "num_params": str(sum(p.numel() for p in ema.parameters())),
+        "loss_curve": json.dumps([round(value, 5) for value in curve]),
+    }
+    if job.made_from:
+        metadata["made_from_sha256"] = json.dumps({path.stem: file_sha256(path) for path in job.made_from})
+    out.parent.mkdir(parents=True, exist_ok=True)
+    dtype = getattr(torch, job.stored)
+    weights = {key: value.detach().to("cpu", dtype).contiguous() for key, value in ema.state_dict().items()}
+    save_file(weights, out.with_suffix(".tmp"), metadata)
+    os.replace(out.with_suffix(".tmp"), out)
+    checkpoint.unlink(missing_ok=True)
+    return out
+
+
+def digits_on(device: str) -> tuple[Tensor, Tensor]:
+    """Training scans in [-1, 1], float32 (N, 3, 8, 8), and their labels, int64 (N,)."""
+    import torch
+
+    from bench.datasets import digits
+
+    images, labels = digits.load("train")
+    return torch.from_numpy(images).to(device).float() / 127.5 - 1, torch.from_numpy(labels).to(device)
+
+
+def model_job(name: str, seed: int, device: str) -> Job:
+    """A generator, trained on the latents (or tokens) of all scans."""
+    import torch
+
+    from reference_models import build, find
+    from reference_models.autoencoders import AUTOENCODERS
+    from reference_models.checkpoints import read_state, shipped_weights
+
+    spec = find(name)
+    if spec.recipe is None:
+        raise UsageError(
+            f"model {name!r} cannot be trained here: only models of the digits scale have a training recipe"
+        )
+    made_from = []
+    model: Any = build(name, device=device, weights=None, seed=seed)
+    if start := starting_weights(name, spec.recipe):
+        model.init_from_one_step(read_state(start))
+        made_from.append(start)
+    if AUTOENCODERS[spec.autoencoder].recipe is not None:
+        tokenizer = shipped_weights(spec.autoencoder)
+        if tokenizer is None:
+            raise UsageError(f"model {name!r} paints tokens of {spec.autoencoder!r}, which has no weights here")
+        made_from.append(tokenizer)
+    images, labels = digits_on(device)
+    with torch.inference_mode():
+        latents = model.autoencoder.encode(images)
+    latents = latents.clone()  # inference tensors take no part in training
+
+    jitter = spec.recipe.jitter
+
+    def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
+        y, chosen = labels[indices], latents[indices]
+        if jitter:
+            noise = torch.randn(images[indices, :1].shape, generator=generator, device=images.device)
+            with torch.no_grad():
+                chosen = model.autoencoder.encode(images[indices] + jitter * noise)
+        return model.training_loss(chosen, y if y.ndim == 1 else y[:, 0], generator)
+
+    return Job(model, spec.recipe, labels, loss, model.images_per_sample, tuple(made_from))
+
+
+def starting_weights(name: str, recipe: Recipe) -> Path | None:
+    """The weights that a model is fine-tuned from; None where it is trained from nothing."""
+    from reference_models.checkpoints import shipped_weights
+
+    if recipe.start_from is None:
+        return None
+    start = shipped_weights(recipe.start_from)
+    if start is None:
+        raise UsageError(
+            f"model {name!r} is fine-tuned from {recipe.start_from!r}, which has no weights here: "
+            f"python -m bench train {recipe.start_from} --out reference_models/weights/{recipe.start_from}.safetensors"
+        )
+    return start
+
+
+def scenes_job(name: str, seed: int, device: str) -> Job:
+    """A generator of images and text, trained on fresh scenes: in each step one caption and some questions of each."""
+    import torch
+
+    from bench.datasets import scenes
+    from reference_models import build, find
+    from reference_models.checkpoints import read_state
+    from reference_models.training import ScenesRecipe
+
+    recipe = find(name).recipe
+    assert isinstance(recipe, ScenesRecipe), f"every model of the scenes scale has a recipe: {name}"
+    model: Any = build(name, device=device, weights=None, seed=seed)
+    if start := starting_weights(name, recipe):
+        model.load_state_dict(read_state(start))
+    weighted = {} if recipe.text_weight is None else {"text_weight": recipe.text_weight}
+    tokenizer, lengths = model.tokenizer, (model.text_length, model.question_length)
+    indices = torch.arange(scenes.NUM_TRAIN_SCENES, device=device)
+
+    def loss(indices: Tensor, generator: torch.Generator) -> Tensor:
+        batch = [scenes.scene("train", seed, index) for index in indices.tolist()]
+        draws = torch.rand(len(batch), 1 + recipe.num_questions, generator=generator, device=generator.device).tolist()
+        captions, asked, answered = [], [], []
+        for scene, (first, *others) in zip(batch, draws, strict=True):
+            captions.append(scene.caption(int(first * len(scenes.WORDINGS))))
+            questions = scene.questions
+            for draw in others:
+                question = questions[int(draw * len(questions))]
+                asked.append(question.text)
+                answered.append(f"{question.text} {question.answer}")
+        images = torch.from_numpy(np.stack([scene.image for scene in batch])).to(device)
+        images = images.float() / 127.5 - 1
+        noise = torch.randn(images.shape, generator=generator, device=images.device)
+        latents, read = (model.autoencoder.encode(x) for x in (images, images + recipe.jitter * noise))
+        tokens, prompts, texts = (
+            tokenizer.tokenize(rows, length).to(device)
+            for rows, length in zip((captions, asked, answered), (*lengths, lengths[1]), strict=True)
+        )
+        to_learn = (prompts == tokenizer.end_id).long()
+        return model.training_loss(latents, tokens, generator, questions=(texts, to_learn), read=read, **weighted)
+
+    # Half precision, so that all shipped weights stay below 25 MB; what training goes on from is not rounded.
+    stored = "float32" if find(name).ingredient else "float16"
+    return Job(model, recipe, indices, loss, made_from=(start,) if start else (), stored=stored)
+
+
+def tokenizer_job(name: str, seed: int, device: str) -> Job:
+    """A tokenizer, trained on the scans themselves."""
+    from reference_models.autoencoders import AUTOENCODERS, build_autoencoder
+
+    spec = AUTOENCODERS[name]
+    if spec.recipe is None:
+        raise UsageError(
+            f"autoencoder {name!r} cannot be trained here: only tokenizers of the digits scale have a recipe"
+        )
+    model: Any = build_autoencoder(name, weights=None, device=device, seed=seed)
+    images, labels = digits_on(device)
+    return Job(model, spec.recipe, labels, lambda indices, generator: model.training_loss(images[indices], generator))

@@ -1,0 +1,172 @@
+"""(claim, records) -> Verdict: pure functions that know files' contents, and nothing of how a number was obtained.
+
+`judge` gives one verdict at the paper's scale (the printed number, two-sided: too good is as suspicious as too bad) and
+one in small (a direction: the subject against each baseline). Every word rests on a 95 % interval:
+
+    scores     difference of two measured values; their intervals are combined by MOVER (Zou & Donner 2008), which
+               takes the two as independent and needs no symmetry; where both models were trained with several seeds,
+               the paired difference over training seeds (Student's t), which also covers another training run
+               where both read the same scenes, the paired bootstrap over scenes
+               where a claim says "rivals", the subject may fall short by a stated share of the baseline's score
+    latency    ratio of the medians of rounds that both sides shared, paired bootstrap, or of the raw rounds of a run of
+               each; above 1 the subject is the faster; composed times stand in where no whole image was timed, and
+               decide only where counting operations or calls leads to the same word, for a GPU may cost either
+
+A count is exact: it has no interval, and the tolerance alone judges it.
+
+A smoke run is never judged, and unlike protocols are never compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from bench.analysis.seeds import seed_records
+from bench.analysis.speed import paired_ratios
+from bench.formatting import listed, named
+from bench.records.schema import Claim, Comparison, Record, Verdict, Word
+from bench.stats import Interval
+from bench.verdict.finding import METRIC_WORDS
+from bench.verdict.pair import against_baseline, against_print, below_floor
+from bench.verdict.seeds import over_training_seeds
+from bench.verdict.speed import faster_in_pairs, said_of_composed, weighed_for_a_gpu
+
+# Of the words against several baselines the first of these decides; else all of them agree.
+DECISIVE: tuple[Word, ...] = ("does not hold in small", "not reproduced", "not comparable", "inconclusive")
+
+
+def judge(claim: Claim, records: Sequence[Record]) -> list[Verdict]:
+    """The claim's verdicts on `records`: at the paper's scale, then in small where small can answer.
+
+    Give it the records of one machine, the latest of each run (`results.latest`).
+    """
+    sides = [claim.paper_scale] + ([claim.in_small] if claim.in_small else [])
+    return [judge_side(claim, side, records) for side in sides]
+
+
+def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Verdict:
+    """The verdict of one side of a claim."""
+
+    def verdict(word: Word, reason: str, used: Sequence[Record] = (), estimate: Interval | None = None) -> Verdict:
+        return Verdict(
+            claim_id=claim.id,
+            scale=side.scale,
+            word=word,
+            reason=reason,
+            records=tuple(record.file for record in used),
+            value=estimate.value if estimate else None,
+            ci_low=estimate.low if estimate else None,
+            ci_high=estimate.high if estimate else None,
+            unit=unit_of(claim, side) if estimate else "",
+        )
+
+    pairs = paired_ratios(side, records)  # by baseline
+    alone = [model for model in side.baselines if model not in pairs]
+    found: dict[str, Record] = {}  # by model with the settings asked for
+    lacking: dict[str, str] = {}  # the same: why its run failed, "" where there was none
+    asked = [(side.subject, side.settings), *((model, side.baseline_settings) for model in alone)]
+    if pairs and not alone:
+        asked = []
+    for model, settings in asked:
+        record, name = find(model, side.protocol, records, settings), named(model, settings)
+        if record is None:
+            lacking[name] = ""
+        elif record.status != "ok":
+            lacking[name] = record.reason or "no reason kept"
+        else:
+            found[name] = record
+    names = [named(*each) for each in asked]
+    baselines = {name: found[name] for name in names[1:] if name in found}
+    subject = found.get(named(side.subject, side.settings))
+    if not pairs and (subject is None or (side.baselines and not baselines)):
+        if side.stand_in:
+            composed = judge_side(claim, replace(side, protocol=side.stand_in, stand_in=""), records)
+            if composed.word != "not run":
+                return said_of_composed(composed, records)
+        return verdict("not run", not_run_reason(side, lacking))
+
+    used = list({r.file: r for r in (*(pair.record for pair in pairs.values()), *found.values())}.values())
+    smoke = [record.model for record in used if record.protocol.get("quick")]
+    if smoke:
+        return verdict("inconclusive", f"Smoke run: too little was measured of {listed(smoke)} to judge by.", used)
+
+    findings = [
+        weighed_for_a_gpu(
+            claim,
+            side,
+            faster_in_pairs(claim, side, pair),
+            *(find(model, side.protocol, records, {}) for model in (side.subject, name)),
+        )
+        for name, pair in pairs.items()
+    ]
+    if subject and side.kind == "value":
+        findings = [weighed_for_a_gpu(claim, side, against_print(claim, side, subject), subject, None)]
+    elif subject:
+        for name, baseline in baselines.items():
+            seeds = seed_records(side, subject, baseline, records) if side.kind == "direction" else None
+            used += [record for pair in (seeds or {}).values() for record in pair]
+            findings.append(
+                over_training_seeds(side.metric, side.better, name, seeds, side.margin)
+                if seeds
+                else weighed_for_a_gpu(
+                    claim, side, against_baseline(claim, side, subject, baseline, name), subject, baseline
+                )
+            )
+    words = [finding.word for finding in findings]
+    word = next((word for word in DECISIVE if word in words), words[0])
+    reason = " ".join(finding.text for finding in findings)
+    reason += below_floor(side, subject) if subject else ""
+    if lacking:
+        reason += f" Not judged against every baseline: {lacking_words(lacking)}."
+    estimates = [finding.estimate for finding in findings if finding.estimate]
+    return verdict(word, reason, used, least_favourable(side, estimates))
+
+
+def find(model: str, protocol: str, records: Sequence[Record], settings: Mapping[str, Any]) -> Record | None:
+    """The model's latest record under the protocol, of those that have these sampling settings."""
+    candidates = [
+        record
+        for record in records
+        if record.model == model
+        and record.protocol.get("name") == protocol
+        and all(record.settings.get(key) == value for key, value in settings.items())
+    ]
+    return max(candidates, key=lambda record: (record.created_utc, record.file), default=None)
+
+
+def not_run_reason(side: Comparison, lacking: Mapping[str, str]) -> str:
+    """What is missing, and the command that would run it."""
+    needs = f"Needs {listed(side.needs)}. " if side.needs else ""
+    if not side.protocol:
+        return f"{needs}{', then '.join(f'`{command}`' for command in side.commands)} would measure it."
+    composed = ", on a CPU in times composed of a few calls" if side.stand_in else ""
+    command = "python -m bench reproduce" + ("" if side.scale == "digits" else f" --scale {side.scale}")
+    models = dict.fromkeys((side.subject, *side.baselines))
+    command += "".join(f" --only {model}" for model in models if model in lacking)
+    if side.commands:
+        command = ", ".join(side.commands)
+    return f"{needs}Under {side.protocol}: {lacking_words(lacking)}. `{command}` would run it{composed}."
+
+
+def lacking_words(lacking: Mapping[str, str]) -> str:
+    """As "no record of var-digits and sit-digits; mar-digits failed (out of memory)"."""
+    absent = [model for model, why in lacking.items() if not why]
+    failed = [f"{model} failed ({why.rstrip('.')})" for model, why in lacking.items() if why]
+    return "; ".join(([f"no record of {listed(absent)}"] if absent else []) + failed)
+
+
+def unit_of(claim: Claim, side: Comparison) -> str:
+    """Unit of a verdict's number: the claim's own for a value, "times" for a ratio, the metric for a difference."""
+    if side.kind == "value":
+        return claim.unit
+    return "times" if side.metric == "latency_s" else METRIC_WORDS.get(side.metric, side.metric)
+
+
+def least_favourable(side: Comparison, estimates: Sequence[Interval]) -> Interval | None:
+    """The comparison that speaks least for the claim: of several baselines the verdict's number is this one."""
+    if not estimates:
+        return None
+    wants_high = side.metric == "latency_s" or side.better == "higher"
+    return (min if wants_high else max)(estimates, key=lambda estimate: estimate.value)

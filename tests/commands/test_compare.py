@@ -1,0 +1,150 @@
+"""`bench compare`: verdicts side by side, and values whose intervals overlap or do not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from bench.claims import CLAIMS
+from bench.commands.compare import compare_runs, same_machine, value_pairs, verdict_pairs
+from bench.errors import UsageError
+from bench.records.schema import Measurement
+from bench.records.store import save_record
+from tests.fake_records import ENVIRONMENT, full_set, latency, quality, study_set
+from tests.paths import ROOT
+
+
+def folder(path, records):
+    for made in records:
+        save_record(made, path)
+    return path
+
+
+def states(pairs):
+    return {(pair.model, pair.metric): pair.state for pair in pairs}
+
+
+def test_a_run_agrees_with_itself(tmp_path, capsys):
+    one = folder(tmp_path / "a", full_set())
+    compare_runs(one, one, json_file=tmp_path / "out.json")
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert {pair["state"] for pair in found["verdicts"]} == {"agree"}
+    assert {pair["state"] for pair in found["values"]} == {"overlap", "equal", "no interval"}
+    printed = capsys.readouterr().out
+    assert "disagree" not in printed
+    assert "apart" not in printed.replace("some lie apart", "")
+    assert f"{len(full_set())} on both sides, 0 on A alone, 0 on B alone" in printed
+
+
+def test_every_claim_is_judged_on_either_side():
+    pairs = verdict_pairs(full_set(), full_set())
+    assert {claim.id for claim in CLAIMS} <= {pair.a.claim_id for pair in pairs}
+    assert "mrar-later-images" in {pair.a.claim_id for pair in pairs}
+    assert all(pair.a.claim_id == pair.b.claim_id and pair.a.scale == pair.b.scale for pair in pairs)
+
+
+def test_a_verdict_that_turns_is_told_with_both_words(tmp_path, capsys):
+    """IS of TransDiff falls below DiT's."""
+    worse = [
+        quality("transdiff-digits", 2.1, inception_score=8.0)
+        if made.model == "transdiff-digits" and made.raw.get("floor")
+        else made
+        for made in full_set()
+    ]
+    a, b = folder(tmp_path / "a", full_set()), folder(tmp_path / "b", worse)
+    compare_runs(a, b)
+    line = next(line for line in capsys.readouterr().out.splitlines() if "transdiff-inception-score" in line)
+    words = [cell.strip() for cell in line.strip("│").split("│")]
+    assert words[2:] == ["holds in small", "does not hold in small", "disagree"]
+
+
+def test_a_verdict_of_one_side_alone_is_no_disagreement():
+    pairs = verdict_pairs(full_set(), [made for made in full_set() if made.model != "transdiff-digits"])
+    lost = [pair for pair in pairs if pair.a.word != "not run" and pair.a.claim_id.startswith("transdiff")]
+    assert {pair.state for pair in lost} == {"only A"}
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "state"),
+    [((1.0, 0.2), (1.3, 0.2), "overlap"), ((1.0, 0.1), (1.3, 0.1), "apart"), ((1.0, 0.2), (1.4, 0.2), "overlap")],
+)
+def test_intervals_that_share_a_point_overlap(ours, theirs, state):
+    a, b = (quality("dit-digits", fid, spread=spread) for fid, spread in (ours, theirs))
+    assert states(value_pairs([a], [b]))["dit-digits", "fid"] == state
+
+
+def test_counts_are_equal_or_differ_and_what_has_no_interval_is_not_judged():
+    a, b = latency("dit-digits", 0.2), latency("dit-digits", 0.2)
+    b = replace(b, measurements={**b.measurements, "nfe": Measurement(7, "evaluations")})
+    found = states(value_pairs([a], [b]))
+    assert found["dit-digits", "nfe"] == "differ"
+    assert found["dit-digits", "num_params"] == "equal"
+    assert found["dit-digits", "peak_memory_bytes"] == "no interval"
+
+
+def test_only_runs_of_equal_model_protocol_settings_and_seeds_are_paired():
+    run = study_set(["training-seeds"])[0]
+    other_seed = replace(run, protocol={**run.protocol, "seed": 9})
+    other_training = replace(run, protocol={**run.protocol, "training_seed": 9})
+    other_settings = replace(run, settings={**run.settings, "num_steps": 9})
+    failed = replace(run, status="failed", measurements={})
+    assert value_pairs([run], [other_seed, other_training, other_settings, failed]) == []
+    assert value_pairs([run], [run])
+
+
+def test_unlike_protocols_are_not_compared_and_the_field_is_named():
+    few = quality("dit-digits", 2.0)
+    few = replace(few, protocol={**few.protocol, "num_images": 100})
+    assert "num_images (500 and 100)" in states(value_pairs([quality("dit-digits", 2.0)], [few]))["dit-digits", "fid"]
+
+
+def test_two_record_files_are_compared(tmp_path, capsys):
+    paths = [save_record(quality("dit-digits", fid), tmp_path / name) for name, fid in (("a", 2.0), ("b", 2.1))]
+    compare_runs(*paths)
+    assert "1 on both sides" in capsys.readouterr().out
+
+
+def test_one_machine_each_is_compared_and_several_are_asked_for(tmp_path):
+    other = {**ENVIRONMENT, "machine": "other-cpu"}
+    a = folder(tmp_path / "a", full_set())
+    b = folder(tmp_path / "b", full_set(environment=other))
+    assert {record.environment["machine"] for record in same_machine(a, b)[1]} == {"other-cpu"}
+    both = folder(tmp_path / "c", [*full_set(), *full_set(environment=other)])
+    assert {record.environment["machine"] for record in same_machine(both, a)[0]} == {"acme-cpu-2c"}
+    with pytest.raises(UsageError, match="more than one machine"):
+        same_machine(both, both)
+    assert same_machine(both / "other-cpu", both / "acme-cpu-2c")
+
+
+def test_a_wrong_call_is_one_line(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.json").write_text("{}")
+    good = folder(tmp_path / "a", full_set())
+    for wrong, why in (("nothing", "does not exist"), ("empty", "holds no records"), ("broken.json", "is no record")):
+        with pytest.raises(UsageError, match=why):
+            compare_runs(good, tmp_path / wrong)
+    with pytest.raises(UsageError, match="its folder does not exist"):
+        compare_runs(good, good, json_file=tmp_path / "no" / "out.json")
+
+
+def test_the_command_exits_0_where_verdicts_disagree_and_2_for_a_wrong_call_and_imports_no_torch(tmp_path):
+    a = folder(tmp_path / "a", full_set())
+    b = folder(tmp_path / "b", [quality("transdiff-digits", 50.0), quality("dit-digits", 1.0)])
+    code = (
+        "import sys; from bench.__main__ import main\ntry:\n    main()\nfinally:\n    assert 'torch' not in sys.modules"
+    )
+
+    def call(*arguments):
+        command = [sys.executable, "-c", code, "compare", *map(str, arguments)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+
+    done = call(a, b)
+    assert done.returncode == 0, done.stderr
+    assert "disagree" in done.stdout
+    wrong = call(a, tmp_path / "nothing")
+    assert wrong.returncode == 2
+    assert len(wrong.stderr.strip().splitlines()) == 1

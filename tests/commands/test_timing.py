@@ -1,0 +1,124 @@
+"""`bench time`: what it prints and writes, and which calls it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from bench.commands import time
+from bench.commands.time import ROUNDS, Timing, time_models
+from bench.errors import CheckFailed, UsageError
+from bench.timing import roofline, series, sweep
+
+FEW = 2  # diffusion steps
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """Two rounds of each."""
+    monkeypatch.setattr(series, "MIN_WARMUP", 2)
+    monkeypatch.setattr(series, "WINDOW", 1)
+    monkeypatch.setattr(series, "SHORTEST_WARMUP_S", 0.0)
+    monkeypatch.setattr(sweep, "LONGEST_SWEPT_S", 0.03)
+    monkeypatch.setitem(ROUNDS, "min_rounds", 2)
+    monkeypatch.setitem(ROUNDS, "min_duration_s", 0.0)
+    monkeypatch.setattr(roofline, "MATMUL_SIZE", {"cpu": 64})
+    monkeypatch.setattr(roofline, "COPY_BYTES", {"cpu": 2**16})
+    monkeypatch.setattr(roofline, "MIN_DURATION_S", 0.0)
+
+
+def run(names, json_file, *, against=None, **asked):
+    time_models(names, Timing(num_steps=FEW, **asked), against=against, json_file=json_file)
+    return json.loads(json_file.read_text())
+
+
+def test_one_run_has_the_metrics_plain_names(brief, tmp_path, capsys):
+    found = run(["dit-digits"], tmp_path / "out.json", stages=True)
+    assert {"latency_s", "latency_p99_s", "peak_memory_bytes", "flops", "nfe"} <= found["metrics"].keys()
+    assert found["metrics"]["nfe"]["value"] == 2 * FEW
+    raw = found["raw"]["dit-digits@1"]
+    assert raw["load_s"] > 0
+    assert raw["latency"]["first_call_s"] > 0
+    assert len(raw["latency"]["rounds_s"]) == len(raw["stages"]["whole_s"]) == 2
+    assert set(raw["stages"]["rounds_s"]) == {"network", "autoencoder", "rest"}
+    assert raw["machine_limits"]["dtype"] == "float32"
+    assert found["protocol"]["sampling"]["dit-digits@1"]["num_steps"] == FEW
+    assert found["environment"]["num_threads"] == torch.get_num_threads()
+    printed = capsys.readouterr().out
+    for word in ("dit-digits", "p99", "where the time goes", "GFLOP/s", "network", "rest"):
+        assert word in printed
+
+
+def test_against_another_model_the_ratio_comes_with_its_footing(brief, tmp_path, capsys):
+    """At batch 1 on equal footing and, after sweeps, each at its best batch."""
+    found = run(["transdiff-digits"], tmp_path / "out.json", against="dit-digits", sweep=True)
+    assert set(found["raw"]) == {"transdiff-digits@1", "dit-digits@1"}
+    equal, best = found["ratios"]
+    assert (equal["mode"], best["mode"]) == ("forced equal", "each at its best")
+    rounds = equal["rounds_s"]
+    medians = [sorted(rounds[name])[0] / 2 + sorted(rounds[name])[1] / 2 for name in ("baseline", "model")]
+    assert equal["ratio"]["value"] == pytest.approx(medians[0] / medians[1])  # times as fast: of two rounds the mean
+    assert equal["footing"]["model"]["network_evaluations"] == {"encoder": 2, "decoder": 2 * FEW}
+    sizes = [best["footing"][side]["batch_size"] for side in ("model", "baseline")]
+    assert sizes == [
+        found["raw"][f"{name}@1"]["throughput"]["batch_size"] for name in ("transdiff-digits", "dit-digits")
+    ]
+    assert "times the images per second" in capsys.readouterr().out
+
+
+def test_sides_that_differ_are_not_compared(brief, tmp_path, capsys):
+    found = run(["d-dit-digits"], tmp_path / "out.json", against="dit-digits")
+    (ratio,) = found["ratios"]
+    assert "image_size: 16 against 8" in ratio["not_comparable"]
+    assert "ratio" not in ratio
+    assert "not comparable: image_size: 16 against 8" in " ".join(capsys.readouterr().out.split())
+
+
+def test_composed_times_are_marked_and_can_be_checked(brief, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(time, "check_agreement", lambda run, ratio: None)  # what is measured here is no claim
+    asked = {"compose": True, "check": True, "batch_sizes": (2,)}
+    found = run(["transdiff-digits"], tmp_path / "out.json", against="dit-digits", **asked)
+    raw = found["raw"]["transdiff-digits@2"]
+    assert raw["latency"]["composed"] is True
+    assert raw["check_composed"]["ratio"]["n"] == 6
+    assert "transdiff-digits@2/latency_s" in found["metrics"]
+    assert "transdiff-digits@2/latency_p90_s" not in found["metrics"]
+    assert found["ratios"][0]["composed"] is True
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "composed, error" in printed
+    assert "transdiff-digits@2: composed / measured" in printed
+
+
+@pytest.mark.parametrize(("low", "high", "fails"), [(0.90, 0.96, False), (1.06, 1.2, True), (0.8, 0.94, True)])
+def test_a_composed_time_fails_where_its_whole_interval_is_off(low, high, fails):
+    """By more than 5 %; one that straddles the line is not told apart."""
+    ratio = {"value": (low + high) / 2, "ci_low": low, "ci_high": high}
+    if fails:
+        with pytest.raises(CheckFailed, match="dit-digits@1"):
+            time.check_agreement("dit-digits@1", ratio)
+    else:
+        time.check_agreement("dit-digits@1", ratio)
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "words"),
+    [
+        (["dit-digits"], {"dtype": "int8"}, "unknown dtype 'int8'; known: float32"),
+        (["var-digits"], {"num_steps": 5}, "--num-steps: var-digits has no such setting; it has: cfg_scale"),
+        (["dit-digits"], {"sweep": True, "compose": True}, "choose one"),
+        (["ar-vlm-digits"], {}, "ar-vlm-digits paints no images"),
+    ],
+)
+def test_a_wrong_call_is_refused_before_anything_is_measured(names, asked, words, monkeypatch):
+    monkeypatch.setattr(time, "load", lambda build: pytest.fail("built a model"))
+    with pytest.raises(UsageError) as caught:
+        time_models(names, Timing(**asked), against=None, json_file=None)
+    assert words in str(caught.value)
+
+
+def test_a_missing_folder_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "load", lambda build: pytest.fail("built a model"))
+    with pytest.raises(UsageError, match="its folder does not exist"):
+        time_models(["dit-digits"], Timing(), against=None, json_file=tmp_path / "no" / "out.json")

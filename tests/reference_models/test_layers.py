@@ -1,0 +1,55 @@
+"""Layers that several families share."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from reference_models import layers
+from reference_models.layers import Linear
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("shape", [(1, 1, 512), (2, 1, 512), (4, 512), (2, 2, 512), (5, 512), (3, 7, 512)])
+@pytest.mark.parametrize("num_threads", [1, 2])
+def test_few_rows_give_what_many_give(bias, shape, num_threads, monkeypatch):
+    """Against torch's own product in float64, either way it is computed; results lie in memory as torch's do."""
+    monkeypatch.setattr(layers, "num_threads", lambda: num_threads)
+    torch.manual_seed(0)
+    for out_features in (512, 1024):
+        linear, x = Linear(512, out_features, bias=bias), torch.randn(shape)
+        y = linear(x)
+        weight, offset = linear.weight.double(), linear.bias.double() if bias else None
+        torch.testing.assert_close(
+            y.double(), torch.nn.functional.linear(x.double(), weight, offset), rtol=0, atol=1e-5
+        )
+        assert y.shape == (*shape[:-1], out_features)
+        assert y.is_contiguous()
+
+
+def test_few_rows_are_taken_the_other_way_only_on_a_cpu_in_float32_and_with_a_large_matrix(monkeypatch):
+    """torch's way is asked for half precision, for small matrices, and for five rows."""
+    asked = []
+    monkeypatch.setattr(torch.nn.Linear, "forward", lambda self, x: asked.append(tuple(x.shape)) or x)
+    monkeypatch.setattr(layers, "num_threads", lambda: 2)
+    Linear(512, 512)(torch.randn(4, 512))
+    assert not asked
+    Linear(512, 512)(torch.randn(5, 512))
+    Linear(96, 288)(torch.randn(2, 96))
+    Linear(512, 512, dtype=torch.bfloat16)(torch.randn(2, 512, dtype=torch.bfloat16))
+    assert asked == [(5, 512), (2, 96), (2, 512)]
+    monkeypatch.setattr(layers, "num_threads", lambda: 1)
+    Linear(512, 512)(torch.randn(1, 512))  # one thread gains nothing where the matrix is not wide
+    assert asked[3:] == [(1, 512)]
+
+
+def test_gradients_are_those_of_a_linear_layer():
+    torch.manual_seed(0)
+    ours = Linear(512, 1024)
+    theirs = torch.nn.Linear(512, 1024)
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 512)
+    for linear in (ours, theirs):
+        linear(x).square().sum().backward()
+    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(ours.bias.grad, theirs.bias.grad, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,25 @@
+"""What every image model shares: compiled steps."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import reference_models
+from reference_models.spec import copied
+
+NETWORKS = sorted({spec.network for spec in reference_models.specs().values()}, key=lambda network: network.__name__)
+
+
+def test_a_copied_result_outlives_the_next_run():
+    """A CUDA graph answers in the same memory every time; whoever keeps two results must find two."""
+    memory = torch.zeros(1)
+    step = copied(lambda x, plus=0: memory.fill_(x + plus))
+    first, second = step(1), step(2, plus=5)
+    assert (first.item(), second.item()) == (1, 7)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_compiled_and_growing_methods_exist(network):
+    assert all(callable(getattr(network, name)) for name in network.compiled_methods)
+    assert set(network.growing_methods) <= set(network.compiled_methods)

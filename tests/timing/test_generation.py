@@ -1,0 +1,227 @@
+"""Raw timings: every round with inputs of its own, warm-up until it is warm, memory and arithmetic counted exactly."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+import torch
+
+import reference_models
+from bench.sampling.images import generate_batch
+from bench.timing import series, sweep
+from bench.timing.generation import collect_timings, painter
+from bench.timing.model_cost import count_flops, peak_memory
+from bench.timing.series import time_rounds, time_series, warm_up
+from bench.timing.sweep import best_batch, sweep_batches
+
+
+def test_every_round_gets_another_index_and_there_are_enough():
+    seen = []
+    raw = time_rounds(seen.append, device="cpu", min_rounds=10, min_duration_s=0.0)
+    assert len(set(seen)) == len(seen) == 1 + len(raw["warmup_s"]) + len(raw["rounds_s"])
+    assert (len(raw["rounds_s"]), raw["rounds_ended_by"]) == (10, "enough")
+
+
+# -- warm-up and the end of a series, on clocks that are told what to say ----------------------------------------------
+
+
+def told(seconds):
+    """A side whose rounds take what `seconds` says, the last of them from then on."""
+    return lambda round_idx: seconds[min(round_idx, len(seconds) - 1)]
+
+
+def test_warm_up_lasts_ten_rounds_at_least():
+    seconds, ended_by = warm_up(told([0.1]), 0, limit_s=1e9)
+    assert (len(seconds), ended_by) == (10, "stable")
+
+
+def test_warm_up_goes_on_until_the_rolling_median_stands_still():
+    """A machine that gets faster until round 20: two windows of five rounds agree once both lie behind it."""
+    falling = [2.0 - i / 20 for i in range(20)] + [1.0]
+    seconds, ended_by = warm_up(told(falling), 0, limit_s=1e9)
+    assert ended_by == "stable"
+    assert len(seconds) > 20
+
+
+def test_one_slow_round_does_not_prolong_the_warm_up():
+    assert len(warm_up(told([1.0, 1.0, 9.0, 1.0]), 0, limit_s=1e9)[0]) == 10
+
+
+def test_warm_up_that_never_settles_ends():
+    growing = [1.2**i for i in range(100)]
+    seconds, ended_by = warm_up(told(growing), 0, limit_s=1e99)
+    assert (len(seconds), ended_by) == (50, "rounds")
+
+
+def test_long_rounds_end_the_warm_up_by_time():
+    """Rounds of 4 s where the measurement must last 2 s: 10 s of warm-up are three rounds."""
+    found = time_series(told([4.0]), device="cpu", min_rounds=10, min_duration_s=2.0)
+    assert (len(found["warmup_s"]), found["warmup_ended_by"]) == (3, "time")
+
+
+def test_a_first_call_of_minutes_is_warm_up_enough():
+    found = time_series(told([400.0, 390.0]), device="cpu", min_rounds=3, min_duration_s=2.0)
+    assert (found["first_call_s"], found["warmup_s"], found["warmup_ended_by"]) == (400.0, [], "first call")
+
+
+@pytest.mark.parametrize(
+    ("round_s", "limits", "count", "ended_by"),
+    [
+        (0.25, {"min_rounds": 10, "min_duration_s": 5.0}, 20, "enough"),
+        (1.0, {"min_rounds": 10, "min_duration_s": 5.0}, 10, "enough"),
+        (1.0, {"min_rounds": 10, "min_duration_s": 5.0, "max_duration_s": 4.0}, 4, "time"),
+        (1e-9, {"min_rounds": 10, "min_duration_s": 5.0}, 1000, "rounds"),
+    ],
+)
+def test_a_series_ends_on_least_count_and_least_duration(round_s, limits, count, ended_by):
+    found = time_series(told([round_s]), device="cpu", **limits)
+    assert (len(found["rounds_s"]), found["rounds_ended_by"]) == (count, ended_by)
+
+
+# -- batch sizes -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def brief(monkeypatch):
+    """Two rounds of warm-up, no look at the memory."""
+    monkeypatch.setattr(series, "MIN_WARMUP", 2)
+    monkeypatch.setattr(series, "WINDOW", 1)
+    monkeypatch.setattr(series, "SHORTEST_WARMUP_S", 0.05)
+    monkeypatch.setattr(sweep, "LONGEST_SWEPT_S", 0.03)
+    monkeypatch.setattr(sweep, "peak_memory", lambda call, device: 1000)
+
+
+OUT_OF_MEMORY = (
+    torch.OutOfMemoryError("CUDA out of memory"),
+    MemoryError(),
+    RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"),
+)
+
+
+@pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
+def test_a_sweep_doubles_until_memory_runs_out_and_then_goes_half_way_back(brief, error):
+    def paint_batch(batch_size):
+        def paint(round_idx):
+            if batch_size > 13:
+                raise error
+
+        return paint
+
+    found = sweep_batches(paint_batch, device="cpu", max_round_s=1.0, min_rounds=1, min_duration_s=0.0)
+    assert [batch["batch_size"] for batch in found["batches"]] == [1, 2, 4, 8, 12]
+    assert found["ended_by"] == "memory"
+
+
+def test_another_error_is_no_lack_of_memory(brief):
+    def paint(round_idx):
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        sweep_batches(lambda batch_size: paint, device="cpu", max_round_s=1.0)
+
+
+def test_a_sweep_ends_at_rounds_that_are_too_long(brief):
+    """Rounds of 20 ms an image: that of 4 images is the first beyond 50 ms."""
+    found = sweep_batches(
+        lambda batch_size: lambda round_idx: time.sleep(0.02 * batch_size),
+        device="cpu",
+        max_round_s=0.05,
+        min_rounds=1,
+        min_duration_s=0.0,
+    )
+    assert (found["batches"][-1]["batch_size"], found["ended_by"]) == (4, "time")
+
+
+@pytest.mark.parametrize(("max_round_s", "sizes", "timed_now"), [(0.01, [1, 8], set()), (0.1, [1, 2, 4, 8], {2, 4})])
+def test_a_sweep_takes_over_what_was_timed(brief, max_round_s, sizes, timed_now):
+    """Rounds of 20 ms an image; 1 and 8 images were timed before. Beyond the limit nothing more is timed."""
+    timed = []
+
+    def paint_batch(batch_size):
+        def paint(round_idx):
+            timed.append(batch_size)
+            time.sleep(0.02 * batch_size)
+
+        return paint
+
+    known = {1: {"rounds_s": [0.021, 0.022, 0.023]}, 8: {"rounds_s": [0.17] * 3, "peak_memory_bytes": 77}}
+    limits = {"max_round_s": max_round_s, "min_rounds": 2, "min_duration_s": 0.0, "is_warm": True}
+    found = sweep_batches(paint_batch, device="cpu", known=known, **limits)
+    swept = {batch["batch_size"]: batch for batch in found["batches"]}
+    assert list(swept) == sizes
+    assert (swept[1]["rounds_s"], swept[8]["rounds_s"]) == (known[1]["rounds_s"], known[8]["rounds_s"])
+    assert swept[8]["peak_memory_bytes"] == 77
+    assert swept[1]["peak_memory_bytes"] is not None  # was not known: looked at
+    assert set(timed) == timed_now
+    assert found["ended_by"] == "time"
+
+
+def test_on_a_cpu_a_sweep_stops_before_the_memory_is_full(brief, monkeypatch):
+    """There the system kills instead of raising: a batch that needs 1,000 bytes is not doubled where 2,400 are free."""
+    monkeypatch.setattr(sweep, "available_memory_bytes", lambda: 2400)
+    found = sweep_batches(
+        lambda batch_size: lambda round_idx: None, device="cpu", max_round_s=1.0, min_rounds=1, min_duration_s=0.0
+    )
+    assert ([batch["batch_size"] for batch in found["batches"]], found["ended_by"]) == ([1], "memory")
+
+
+def test_the_best_batch_paints_most_images_per_second():
+    rounds = {1: 0.1, 2: 0.15, 4: 0.28, 8: 0.6}
+    sweep = {"batches": [{"batch_size": size, "rounds_s": [seconds] * 3} for size, seconds in rounds.items()]}
+    assert best_batch(sweep) == 4  # 10, 13.3, 14.3, 13.3 images/s
+
+
+# -- what is painted ---------------------------------------------------------------------------------------------------
+
+
+def test_timed_images_are_those_that_are_scored():
+    """Round 2 of batches of 3 paints the images 6, 7 and 8 of the run."""
+    model = reference_models.build("dit-digits")
+    settings = {"num_steps": 2}
+    timed = painter(model, 3, settings, seed=5)(2)
+    assert (timed.numpy() == generate_batch(model, range(6, 9), 5, settings)).all()
+
+
+def test_a_text_to_image_model_is_timed_with_and_without_its_text_encoder():
+    """With one, a prompt; without, random states of the shape of its states."""
+    model = reference_models.build("d-dit-digits", weights=None)
+    with_encoder = painter(model, 2, {"num_steps": 2})(0)
+    model.text_encoder = None
+    without = painter(model, 2, {"num_steps": 2})(0)
+    assert with_encoder.shape == without.shape == (2, 3, 16, 16)
+
+
+def test_latency_and_throughput_are_two_measurements(brief):
+    model = reference_models.build("dit-digits")
+    asked = {"min_rounds": 3, "min_duration_s": 0.0, "settings": {"num_steps": 2}}
+    stages = []
+    raw = collect_timings(model, latency_batch_size=1, throughput_batch_size=4, advance=stages.append, **asked)
+    assert stages == ["latency", "throughput", "memory and arithmetic"]
+    assert (raw["latency"]["batch_size"], raw["throughput"]["batch_size"]) == (1, 4)
+    assert raw["throughput"]["footing"]["batch_size"] == 4
+    assert raw["nfe"] == {"network": 4}
+    assert raw["flops"] == count_flops(lambda _: painter(model, 1, {"num_steps": 2})(0))
+    swept = collect_timings(model, latency_batch_size=0, throughput_batch_size=None, **asked)
+    assert "latency" not in swept
+    assert swept["throughput"]["batch_size"] == best_batch(swept["sweep"])
+
+
+# -- memory and arithmetic ---------------------------------------------------------------------------------------------
+
+
+def test_peak_memory_is_the_bytes_alive_at_once():
+    """Three tensors of a megabyte together, then two more one after the other in the place of the first three."""
+
+    def call(_):
+        together = [torch.ones(250_000) for _ in range(3)]
+        del together
+        for _ in range(2):
+            torch.ones(250_000)
+
+    assert peak_memory(call, "cpu") == 3_000_000
+
+
+def test_flops_of_a_matrix_product_are_two_per_multiply_add():
+    a, b = torch.ones(3, 5), torch.ones(5, 7)
+    assert count_flops(lambda _: a @ b) == 2 * 3 * 5 * 7

@@ -1,0 +1,72 @@
+"""One model timed against several, in rounds that all of them share."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from bench.timing import series, speedup
+from bench.timing.speedup import Side, collect_ratios
+from reference_models.autoencoders import PatchLatents
+from tests.toy import SPEC, Toy
+
+SECONDS = {"subject": 0.1, "slow": 0.4, "fast": 0.05}  # of a call, by model
+
+
+def side(name: str, batch_size: int = 1, dtype: torch.dtype = torch.float32) -> Side:
+    model = Toy().eval().to(dtype)
+    model.attach(replace(SPEC, name=name), PatchLatents)
+    return Side(model, batch_size)
+
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch):
+    monkeypatch.setattr(series, "MIN_WARMUP", 2)
+    monkeypatch.setattr(series, "WINDOW", 1)
+
+
+@pytest.fixture
+def scripted(monkeypatch):
+    """Calls take SECONDS, and nothing is painted."""
+    monkeypatch.setattr(speedup, "painter", lambda model, *rest: model.spec.name)
+    monkeypatch.setattr(speedup, "once", lambda name, device, round_idx: SECONDS[name])
+
+
+def collected(subject: Side, *baselines: Side, **changes):
+    return collect_ratios(subject, baselines, **{"settings": {}, "min_rounds": 8, "min_duration_s": 0.0, **changes})
+
+
+def test_all_baselines_share_the_rounds_of_the_subject(scripted):
+    found = {entry["baseline"]: entry for entry in collected(side("subject"), side("slow"), side("fast"))}
+    assert {name: entry["ratio"]["value"] for name, entry in found.items()} == pytest.approx({"slow": 4, "fast": 0.5})
+    for name, entry in found.items():
+        assert (entry["model"], entry["composed"], entry["not_comparable"]) == ("subject", False, "")
+        assert entry["rounds_s"] == {"model": [0.1] * 8, "baseline": [SECONDS[name]] * 8}
+        assert entry["first_call_s"] == {"model": 0.1, "baseline": SECONDS[name]}
+        assert all(sorted(order) == ["baseline", "model"] for order in entry["orders"])
+    assert len(found["slow"]["orders"]) == 8
+
+
+def test_a_ratio_is_of_images_not_of_calls(scripted):
+    """Two images in 0.1 s against one in 0.4 s: eight times as fast."""
+    (entry,) = collected(side("subject", batch_size=2), side("slow"), mode="each at its best")
+    assert entry["ratio"]["value"] == pytest.approx(8)
+
+
+def test_of_a_side_on_unlike_footing_nothing_is_timed(scripted):
+    """The other baselines are timed all the same."""
+    unlike, alike = collected(side("subject"), side("slow", dtype=torch.float64), side("fast"))
+    assert unlike["not_comparable"] == "dtype: float32 against float64"
+    assert not {"ratio", "rounds_s"} & unlike.keys()
+    assert alike["ratio"]["value"] == pytest.approx(0.5)
+    (alone,) = collected(side("subject"), side("slow", batch_size=4))
+    assert alone["not_comparable"] == "batch_size: 1 against 4"
+
+
+def test_composed_rounds_are_marked():
+    (entry,) = collected(side("subject"), side("slow"), sampled=3)
+    assert entry["composed"] is True
+    assert len(entry["rounds_s"]["model"]) == len(entry["rounds_s"]["baseline"]) == 8
+    assert entry["ratio"]["ci_low"] <= entry["ratio"]["value"] <= entry["ratio"]["ci_high"]

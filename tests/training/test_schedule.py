@@ -1,0 +1,152 @@
+"""Training many models: ingredients first, nothing trained twice, nothing left running."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bench import models
+from bench.errors import CheckFailed, UsageError
+from bench.models import file_sha256, origin, weights_of
+from bench.protocols import PROTOCOLS
+from bench.records.schema import RunSpec
+from bench.training import schedule
+from bench.training.schedule import finished, train_all, with_ingredients
+from reference_models import find
+from reference_models.autoencoders import AUTOENCODERS
+from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED, shipped_weights
+from tests.paths import ROOT
+
+STUDY = PROTOCOLS["digits-study"]
+
+
+def test_what_a_model_is_made_from_comes_before_it():
+    assert with_ingredients(["transdiff-mrar-digits", "llamagen-digits", "transdiff-digits"]) == [
+        "transdiff-digits",
+        "transdiff-mrar-digits",
+        "vq-digits",
+        "llamagen-digits",
+    ]
+
+
+def write_weights(folder, name, recipe=None, **made_from):
+    recipe = recipe or (AUTOENCODERS[name] if name in AUTOENCODERS else find(name)).recipe
+    metadata = {"recipe": json.dumps(asdict(recipe)), "made_from_sha256": json.dumps(made_from)}
+    save_file({"x": torch.zeros(1)}, folder / f"{name}.safetensors", metadata)
+
+
+def test_weights_count_as_finished_only_by_the_recipe_of_today_from_the_ingredients_beside_them(tmp_path):
+    assert not finished("vq-digits", tmp_path)
+    write_weights(tmp_path, "vq-digits")
+    assert finished("vq-digits", tmp_path)
+    write_weights(tmp_path, "vq-digits", replace(AUTOENCODERS["vq-digits"].recipe, num_steps=7))
+    assert not finished("vq-digits", tmp_path)
+    tokenizer = tmp_path / "vq-digits.safetensors"
+    write_weights(tmp_path, "llamagen-digits", **{"vq-digits": file_sha256(tokenizer)})
+    assert finished("llamagen-digits", tmp_path)
+    write_weights(tmp_path, "vq-digits")  # another tokenizer: its tokens mean other images
+    assert not finished("llamagen-digits", tmp_path)
+
+
+def test_a_further_training_seed_has_weights_of_its_own(tmp_path):
+    spec = RunSpec("dit-digits", replace(STUDY, training_seed=2))
+    assert weights_of(RunSpec("dit-digits", STUDY), tmp_path) == shipped_weights("dit-digits")
+    assert weights_of(spec, tmp_path) is None
+    folder = models.seed_folder(tmp_path, 2)
+    folder.mkdir(parents=True)
+    write_weights(folder, "dit-digits")
+    assert weights_of(spec, tmp_path) == folder / "dit-digits.safetensors"
+    assert origin(weights_of(spec, tmp_path)) == "trained here"
+    assert origin(SHIPPED / "dit-digits.safetensors") == "shipped"
+
+
+def test_another_folder_of_weights_takes_the_place_of_the_shipped_ones(tmp_path, monkeypatch):
+    monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
+    assert shipped_weights("dit-digits") is None
+    write_weights(tmp_path, "dit-digits")
+    assert shipped_weights("dit-digits") == tmp_path / "dit-digits.safetensors"
+
+
+def test_only_the_small_scales_are_retrained(tmp_path):
+    with pytest.raises(UsageError, match="scales digits and scenes, not of imagenet-256"):
+        schedule.retrain_for("imagenet-256", (), tmp_path, "cpu")
+
+
+@pytest.fixture
+def short(tmp_path, monkeypatch):
+    """Trainings of `python -m bench train` stand-ins: a script that trains 3 steps in place of the recipe's."""
+    real = subprocess.Popen
+
+    def popen(command, **options):
+        return real([*command, "--steps", "3"], cwd=ROOT, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    monkeypatch.setattr(schedule, "finished", lambda name, folder: (folder / f"{name}.safetensors").is_file())
+    return tmp_path / "weights"
+
+
+def test_models_are_trained_on_the_ingredients_beside_them_and_once(short, capsys):
+    train_all(["llamagen-digits"], seed=1, folder=short, device="cpu")
+    from safetensors import safe_open
+
+    with safe_open(short / "llamagen-digits.safetensors", "pt") as file:
+        metadata = file.metadata()
+    assert metadata["seed"] == "1"
+    assert json.loads(metadata["made_from_sha256"]) == {"vq-digits": file_sha256(short / "vq-digits.safetensors")}
+    before = (short / "llamagen-digits.safetensors").stat().st_mtime_ns
+    capsys.readouterr()
+    train_all(["llamagen-digits"], seed=1, folder=short, device="cpu")
+    assert "done before" in capsys.readouterr().out
+    assert (short / "llamagen-digits.safetensors").stat().st_mtime_ns == before
+
+
+def test_a_training_that_fails_is_named_with_its_last_words(short):
+    short.mkdir()
+    (short / "vq-digits.checkpoint").write_bytes(b"no checkpoint")
+    with pytest.raises(CheckFailed, match=r"training vq-digits \(seed 0\) failed: .+"):
+        train_all(["vq-digits"], seed=0, folder=short, device="cpu")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent died")
+def test_a_killed_retraining_leaves_nothing_running(tmp_path):
+    command = [sys.executable, "-m", "bench", "reproduce", "--retrain", "--only", "dit-digits"]
+    command += ["--results", str(tmp_path), "--device", "cpu"]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
+    log = tmp_path / "retrained/.work/weights/dit-digits.log"
+    try:
+        wait_for(lambda: log.exists() and "dit-digits" in log.read_text())
+        children = children_of(process.pid)
+        assert children
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    wait_for(lambda: not any(alive(child) for child in children))
+
+
+def wait_for(condition, limit_s=60):
+    end = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.2)
+
+
+def children_of(pid):
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False

@@ -1,0 +1,373 @@
+"""Verdicts rest on intervals: two-sided against a printed number, a direction in small, nothing from unlike records."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.claims import CLAIMS, SIZE_CLAIMS
+from bench.formatting import listed
+from bench.records.schema import Claim, Comparison, Measurement, Verdict
+from bench.stats import Interval, as_interval, difference, ratio_of_independent_medians
+from bench.verdict.judge import judge
+from tests.fake_records import ENVIRONMENT, FLOOR, full_set, latency, measured, protocol, quality, record
+
+BY_ID = {claim.id: claim for claim in (*CLAIMS, *SIZE_CLAIMS)}
+FID, SCORE, MRAR = BY_ID["transdiff-fid"], BY_ID["transdiff-inception-score"], BY_ID["mrar-fid"]
+FASTER_THAN_AR, FASTER_THAN_DIFFUSION = BY_ID["transdiff-latency-ar"], BY_ID["transdiff-latency-diffusion"]
+
+
+def in_small(claim: Claim, *records) -> Verdict:
+    return judge(claim, records)[1]
+
+
+def as_printed(claim: Claim, *records) -> Verdict:
+    return judge(claim, records)[0]
+
+
+def paper_quality(model: str, fid: float, spread: float = 0.005):
+    return record(model, "imagenet-256-quality", measurements={"fid": measured(fid, spread, 50_000)})
+
+
+def paper_latency(model: str, seconds: float, **changes):
+    return replace(latency(model, seconds, num_rounds=200, **changes), protocol=protocol("imagenet-256-latency"))
+
+
+# -- in small ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_direction_holds_if_the_subject_is_apart_from_every_baseline_on_the_right_side():
+    verdict = in_small(FID, quality("transdiff-digits", 2.0), quality("mar-digits", 6.0), quality("dit-digits", 3.0))
+    assert (verdict.word, verdict.scale) == ("holds in small", "digits")
+    assert "FID lower than mar-digits (2.00 against 6.00; difference −4.00" in verdict.reason
+    assert "FID lower than dit-digits (2.00 against 3.00; difference −1.00" in verdict.reason
+    assert "no record of llamagen-digits, var-digits and sit-digits" in verdict.reason
+    assert len(verdict.records) == 3
+
+
+def test_one_baseline_that_is_better_is_enough_to_refute():
+    verdict = in_small(FID, quality("transdiff-digits", 2.0), quality("mar-digits", 6.0), quality("dit-digits", 1.0))
+    assert verdict.word == "does not hold in small"
+    assert "FID higher than dit-digits (2.00 against 1.00" in verdict.reason
+
+
+def test_an_interval_across_zero_is_inconclusive():
+    verdict = in_small(FID, quality("transdiff-digits", 2.0), quality("dit-digits", 2.2))
+    assert verdict.word == "inconclusive"
+    assert "FID not told apart from dit-digits" in verdict.reason
+    assert verdict.ci_low < 0 < verdict.ci_high
+
+
+def test_the_number_of_a_verdict_is_that_of_the_least_favourable_baseline():
+    verdict = in_small(FID, quality("transdiff-digits", 2.0), quality("mar-digits", 6.0), quality("dit-digits", 3.0))
+    assert verdict.value == pytest.approx(-1.0)
+    assert verdict.unit == "FID"
+
+
+def test_of_the_inception_score_more_is_better():
+    records = [quality(model, 2.0, inception_score=s) for model, s in (("transdiff-digits", 9.5), ("dit-digits", 9.0))]
+    assert in_small(SCORE, *records).word == "holds in small"
+    records = [quality(model, 2.0, inception_score=s) for model, s in (("transdiff-digits", 9.0), ("dit-digits", 9.5))]
+    assert in_small(SCORE, *records).word == "does not hold in small"
+
+
+def test_mrar_is_compared_with_the_one_step_model():
+    one_step = quality("transdiff-digits", 2.0)
+    assert in_small(MRAR, one_step, quality("transdiff-mrar-digits", 1.0)).word == "holds in small"
+    assert in_small(MRAR, one_step, quality("transdiff-mrar-digits", 3.0)).word == "does not hold in small"
+    missing = in_small(MRAR, one_step)
+    assert missing.word == "not run"
+    assert "no record of transdiff-mrar-digits" in missing.reason
+    assert "`python -m bench reproduce --only transdiff-mrar-digits`" in missing.reason
+
+
+def test_latency_is_a_ratio_of_medians_of_raw_rounds():
+    records = [latency("transdiff-digits", 0.1), latency("mar-digits", 0.4)]
+    verdict = in_small(FASTER_THAN_AR, *records)
+    ratio = np.median(records[1].raw["rounds_s"]) / np.median(records[0].raw["rounds_s"])
+    assert verdict.word == "holds in small"
+    assert verdict.value == pytest.approx(ratio)
+    assert verdict.ci_low < ratio < verdict.ci_high
+    assert verdict.unit == "times"
+    assert "Faster than mar-digits (median 99.4 ms against 397 ms; 4.000 times" in verdict.reason
+
+
+def test_a_slower_subject_is_said_to_be_slower_in_numbers_above_one():
+    verdict = in_small(FASTER_THAN_AR, latency("transdiff-digits", 0.4), latency("var-digits", 0.1))
+    assert verdict.word == "does not hold in small"
+    assert "Slower than var-digits" in verdict.reason
+    assert "4.000 times, 95 % interval 3." in verdict.reason
+    assert verdict.value == pytest.approx(0.25)
+
+
+def test_rounds_that_overlap_are_not_told_apart():
+    records = latency("transdiff-digits", 0.1, spread=0.3), latency("dit-digits", 0.101, spread=0.3)
+    assert in_small(FASTER_THAN_DIFFUSION, *records).word == "inconclusive"
+
+
+def test_ar_and_diffusion_baselines_do_not_mix():
+    records = latency("transdiff-digits", 0.1), latency("dit-digits", 0.4)
+    assert in_small(FASTER_THAN_DIFFUSION, *records).word == "holds in small"
+    assert in_small(FASTER_THAN_AR, *records).word == "not run"
+
+
+@pytest.mark.parametrize("lacking", ["subject", "baseline"])
+def test_without_an_interval_nothing_is_concluded(lacking):
+    ours, theirs = quality("transdiff-digits", 2.0), quality("dit-digits", 9.0)
+    bare = {"fid": Measurement(2.0, "")}
+    if lacking == "subject":
+        ours = replace(ours, measurements=bare)
+    else:
+        theirs = replace(theirs, measurements=bare)
+    verdict = in_small(FID, ours, theirs)
+    assert verdict.word == "inconclusive"
+    assert f"FID of {'transdiff' if lacking == 'subject' else 'dit'}-digits has no interval" in verdict.reason
+
+
+def test_without_the_metric_or_the_rounds_nothing_is_concluded():
+    refused = replace(quality("dit-digits", 2.0), measurements={})
+    assert "dit-digits has no fid" in in_small(FID, quality("transdiff-digits", 2.0), refused).reason
+    bare = replace(latency("dit-digits", 0.2), raw={})
+    verdict = in_small(FASTER_THAN_DIFFUSION, latency("transdiff-digits", 0.1), bare)
+    assert verdict.word == "inconclusive"
+    assert "dit-digits kept no raw rounds" in verdict.reason
+
+
+def test_smoke_runs_are_never_judged():
+    for records in (
+        (quality("transdiff-digits", 2.0, quick=True), quality("dit-digits", 9.0, quick=True)),
+        (quality("transdiff-digits", 2.0), quality("dit-digits", 9.0, quick=True)),
+    ):
+        verdict = in_small(FID, *records)
+        assert verdict.word == "inconclusive"
+        assert verdict.reason.startswith("Smoke run")
+        assert verdict.value is None
+
+
+def test_a_failed_run_is_missing_with_its_reason():
+    failed = record("mar-digits", "digits-quality", status="failed", reason="12 images are constant")
+    verdict = in_small(FID, quality("transdiff-digits", 2.0), failed)
+    assert verdict.word == "not run"
+    assert "mar-digits failed (12 images are constant)" in verdict.reason
+
+
+def test_of_several_records_the_latest_is_judged():
+    old = quality("dit-digits", 9.0, created_utc="2026-01-01T00:00:00+00:00")
+    verdict = in_small(FID, quality("transdiff-digits", 2.0), old, quality("dit-digits", 1.0))
+    assert verdict.word == "does not hold in small"
+
+
+@pytest.mark.parametrize("field", ["num_images", "features", "reference", "dtype"])
+def test_scores_of_unlike_protocols_are_not_compared(field):
+    other = quality("dit-digits", 9.0)
+    other = replace(other, protocol={**other.protocol, field: "another"})
+    verdict = in_small(FID, quality("transdiff-digits", 2.0), other)
+    assert verdict.word == "not comparable"
+    assert f"differ in {field} (" in verdict.reason
+    assert verdict.value is None
+
+
+@pytest.mark.parametrize("field", ["batch_size", "min_rounds", "min_duration_s"])
+def test_fields_that_change_no_score_do_not_matter(field):
+    other = quality("dit-digits", 9.0)
+    other = replace(other, protocol={**other.protocol, field: 7})
+    assert in_small(FID, quality("transdiff-digits", 2.0), other).word == "holds in small"
+
+
+@pytest.mark.parametrize("field", ["machine", "device", "num_threads"])
+def test_latencies_of_unlike_machines_are_not_compared(field):
+    other = latency("dit-digits", 0.2, environment={**ENVIRONMENT, field: "another"})
+    verdict = in_small(FASTER_THAN_DIFFUSION, latency("transdiff-digits", 0.1), other)
+    assert verdict.word == "not comparable"
+    assert f"differ in {field} (" in verdict.reason
+
+
+def test_latencies_of_unlike_batches_or_versions_are_not_compared():
+    ours, theirs = latency("transdiff-digits", 0.1), latency("dit-digits", 0.2)
+    batch = replace(theirs, protocol={**theirs.protocol, "latency_batch_size": 8})
+    assert "latency_batch_size (1 and 8)" in in_small(FASTER_THAN_DIFFUSION, ours, batch).reason
+    torch = replace(theirs, environment={**ENVIRONMENT, "versions": {"torch": "2.12.0"}})
+    assert "torch (2.11.0 and 2.12.0)" in in_small(FASTER_THAN_DIFFUSION, ours, torch).reason
+    version = replace(theirs, inputs={"metric_versions": {"latency_s": 2}})
+    assert "version of latency_s (1 and 2)" in in_small(FASTER_THAN_DIFFUSION, ours, version).reason
+
+
+def test_a_refutation_weighs_more_than_an_unlike_baseline():
+    unlike = quality("mar-digits", 9.0)
+    unlike = replace(unlike, protocol={**unlike.protocol, "num_images": 100})
+    verdict = in_small(FID, quality("transdiff-digits", 2.0), unlike, quality("dit-digits", 1.0))
+    assert verdict.word == "does not hold in small"
+
+
+def test_a_score_below_the_real_data_floor_is_called_suspicious():
+    """Nearer to the training images than real held-out ones: what a model that copies them scores."""
+    copied = quality("transdiff-digits", 0.2, spread=0.05)  # the floor is 0.51 to 0.75
+    verdict = in_small(FID, copied, quality("dit-digits", 3.0))
+    assert "Suspiciously good: transdiff-digits lies below the real-data floor of 0.62" in verdict.reason
+    touching = quality("transdiff-digits", 0.5, spread=0.05)
+    assert "Suspiciously" not in in_small(FID, touching, quality("dit-digits", 3.0)).reason
+    assert FLOOR["fid"]["ci_low"] == 0.51
+
+
+# -- at the paper's scale ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
+def test_a_full_run_in_small_leaves_the_printed_numbers_unjudged_and_says_what_they_need(claim):
+    verdict = as_printed(claim, *full_set())
+    assert (verdict.word, verdict.scale) == ("not run", claim.paper_scale.scale)
+    for need in claim.paper_scale.needs:
+        assert need in verdict.reason
+    command = f"python -m bench reproduce --scale imagenet-256 --only {claim.paper_scale.subject}"
+    for each in claim.paper_scale.commands or (command,):
+        assert each in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("fid", "spread", "word"),
+    [
+        (1.61, 0.01, "reproduced"),
+        (1.65, 0.005, "reproduced"),  # within 3 %: 1.562 to 1.658
+        (1.57, 0.005, "reproduced"),
+        (1.65, 0.02, "inconclusive"),  # straddles the upper border
+        (1.56, 0.01, "inconclusive"),  # straddles the lower border
+        (1.61, 0.2, "inconclusive"),  # wider than the tolerance
+        (1.75, 0.01, "not reproduced"),
+        (1.40, 0.01, "not reproduced"),  # too good
+    ],
+)
+def test_a_printed_value_is_judged_two_sided(fid, spread, word):
+    verdict = as_printed(FID, paper_quality("transdiff-h", fid, spread))
+    assert verdict.word == word
+    assert verdict.value == fid
+    assert ("as suspicious" in verdict.reason) is (fid == 1.40)
+
+
+def test_a_printed_value_needs_an_interval():
+    bare = replace(paper_quality("transdiff-h", 1.61), measurements={"fid": Measurement(1.61, "")})
+    verdict = as_printed(FID, bare)
+    assert verdict.word == "inconclusive"
+    assert "interval unknown" in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("seconds", "word"), [(112, "reproduced"), (4, "not reproduced"), (225, "not reproduced"), (140, "inconclusive")]
+)
+def test_a_printed_ratio_is_judged_two_sided(seconds, word):
+    verdict = as_printed(
+        FASTER_THAN_DIFFUSION, paper_latency("transdiff-l", 1.0), paper_latency("dit-xl-2", float(seconds))
+    )
+    assert verdict.word == word
+    assert "times as fast as dit-xl-2" in verdict.reason
+    assert ("as suspicious" in verdict.reason) is (seconds == 225)
+
+
+def test_a_printed_ratio_of_unlike_machines_is_not_compared():
+    elsewhere = paper_latency("dit-xl-2", 112.0, environment={**ENVIRONMENT, "machine": "another"})
+    assert as_printed(FASTER_THAN_DIFFUSION, paper_latency("transdiff-l", 1.0), elsewhere).word == "not comparable"
+
+
+def test_digits_never_answer_a_printed_number():
+    """Even a digits model whose FID happens to be 1.61."""
+    assert as_printed(FID, quality("transdiff-digits", 1.61), quality("transdiff-h", 1.61)).word == "not run"
+
+
+def test_a_claim_that_small_says_nothing_about_has_one_verdict():
+    assert [verdict.scale for verdict in judge(replace(FID, in_small=None), full_set())] == ["imagenet-256"]
+
+
+# -- intervals ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_of_a_difference_of_symmetric_intervals_adds_in_quadrature():
+    assert difference(Interval(5, 2, 8), Interval(1, -3, 5)) == Interval(4, 4 - 5, 4 + 5)
+
+
+def test_the_interval_of_a_difference_keeps_asymmetry():
+    """Of a - b the low end is made by a's low and b's high end."""
+    found = difference(Interval(5, 4, 5), Interval(1, 1, 1))
+    assert (found.low, found.high) == (3, 4)
+
+
+def test_the_interval_of_a_difference_covers_at_its_nominal_rate():
+    """4000 pairs of normal estimates with their 95 % intervals: between 94 and 96 % cover (4 sigma = 1.4 points)."""
+    generator = np.random.default_rng(0)
+    a, b = generator.normal(3, 0.5, 4000), generator.normal(1, 0.2, 4000)
+    found = [
+        difference(Interval(x, x - 0.98, x + 0.98), Interval(y, y - 0.392, y + 0.392))
+        for x, y in zip(a, b, strict=True)
+    ]
+    assert 0.936 < np.mean([interval.low < 2 < interval.high for interval in found]) < 0.964
+
+
+def test_the_interval_of_a_ratio_of_medians_covers(monkeypatch):
+    """True ratio 2; 100 repeats of 30 rounds each: at least 88 cover (nominal 95, less 3 binomial sigma)."""
+    monkeypatch.setattr("bench.stats.NUM_RESAMPLES", 300)
+    generator = np.random.default_rng(0)
+    pairs = [(2 * generator.lognormal(0, 0.1, 30), generator.lognormal(0, 0.1, 30)) for _ in range(100)]
+    found = [ratio_of_independent_medians(slow, fast) for slow, fast in pairs]
+    assert sum(interval.low < 2 < interval.high for interval in found) >= 88
+
+
+def test_a_ratio_is_the_same_every_time_and_exact_for_equal_rounds():
+    assert ratio_of_independent_medians([2.0] * 10, [1.0] * 10) == Interval(2.0, 2.0, 2.0)
+    rounds = np.random.default_rng(1).lognormal(0, 0.2, 50)
+    assert ratio_of_independent_medians(rounds, rounds[:20]) == ratio_of_independent_medians(rounds, rounds[:20])
+
+
+def test_one_stalled_round_does_not_move_a_ratio():
+    steady = [1.0, 1.01, 0.99] * 10
+    assert ratio_of_independent_medians([*steady, 60.0], steady).value == pytest.approx(1.0, abs=0.02)
+
+
+def test_an_interval_that_leaves_out_its_value_is_widened_to_it():
+    assert as_interval(Measurement(1.0, "", 1.1, 1.3)) == Interval(1.0, 1.0, 1.3)
+    assert math.isnan(as_interval(Measurement(1.0, "", None, 1.3)).low)
+
+
+def test_lists_read_as_sentences():
+    assert [listed(list(names)) for names in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
+
+
+def test_a_comparison_without_needs_says_nothing_of_them():
+    bare = Comparison("direction", "fid", "transdiff-digits", ("dit-digits",), "digits-quality", "digits")
+    assert "Needs" not in in_small(replace(FID, in_small=bare)).reason
+
+
+# -- counts ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("count", "word"),
+    [
+        (682.52e6, "reproduced"),
+        (683.49e6, "reproduced"),
+        (682.48e6, "not reproduced"),
+        (683.51e6, "not reproduced"),  # two-sided
+    ],
+)
+def test_a_count_is_exact_and_judged_by_the_rounding_of_print_alone(count, word):
+    """683M stands for 682.5 to 683.5 million."""
+    verdict = as_printed(BY_ID["transdiff-l-num-params"], size("transdiff-l", num_params=count))
+    assert (verdict.word, verdict.value) == (word, count)
+    assert "interval" not in verdict.reason
+    assert f"Counted {count:,.0f} parameters" in verdict.reason
+
+
+def test_printed_gflops_are_multiply_adds_and_counted_flops_are_two_for_each():
+    claim = BY_ID["sit-xl-2-flops"]
+    assert as_printed(claim, size("sit-xl-2", flops=2 * 118.6e9)).word == "reproduced"
+    assert as_printed(claim, size("sit-xl-2", flops=118.6e9)).word == "not reproduced"
+    assert as_printed(claim, size("sit-xl-2", flops=2 * 118.6e9)).value == pytest.approx(118.6)
+
+
+def test_a_model_that_was_not_counted_is_not_run():
+    assert as_printed(BY_ID["mar-l-num-params"], size("mar-b", num_params=208e6)).word == "not run"
+
+
+def size(model: str, **counts: float):
+    """A record under paper-size."""
+    return record(model, "paper-size", measurements={name: Measurement(count, "") for name, count in counts.items()})
