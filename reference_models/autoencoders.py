@@ -222,6 +222,7 @@ class AutoencoderSpec:
     source: str  # where sizes and scale are printed
     official: Official | None = None  # None: nobody publishes weights for it
     recipe: Recipe | None = None  # how a digits tokenizer is trained; None elsewhere
+    version: int = 1  # as Spec.version
 
     def build(self) -> nn.Module:
         """With random weights, on the CPU."""

@@ -43,6 +43,7 @@ class Spec:
     gflops: float | None = None  # multiply-adds of one forward as the paper prints them, in 1e9
     official: Official | None = None  # None: nobody publishes weights for it
     recipe: Recipe | None = None  # how the digits model is trained; None for paper sizes
+    version: int = 1  # raised when the code changes what the model generates: older records are measured again
     ingredient: bool = False  # trained only for another model to be fine-tuned from; measured nowhere
     notes: tuple[str, ...] = field(default=())  # what a reader of its numbers must know
 
