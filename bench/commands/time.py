@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +11,7 @@ import torch
 import typer
 
 from bench.commands.app import Device, Dtype, JsonFile, example, resolve_device
-from bench.commands.time_tables import COMPOSED_WITHIN, print_timings
+from bench.commands.time_tables import ESTIMATED_WITHIN, print_timings
 from bench.errors import CheckFailed, UsageError
 from bench.metrics.latency import summarise
 from bench.models import check_dtype
@@ -19,9 +19,10 @@ from bench.records import environment
 from bench.records.store import check_json_path, write_json
 from bench.stats import MIN_PAIRS
 from bench.timing.generation import collect_timings, load
-from bench.timing.roofline import measure_limits
+from bench.timing.roofline import measure_roofline
+from bench.timing.settings import TimingSettings
 from bench.timing.speedup import Side, collect_ratios
-from bench.timing.stages import SAMPLED, check_composed, collect_composed, collect_stages
+from bench.timing.stages import SAMPLED, check_estimated, collect_estimated, collect_stages
 from bench.timing.sweep import best_batch
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ def time_(
     against: Annotated[str | None, typer.Option(help="a model to compare each with, timed pair by pair")] = None,
     sweep: Annotated[bool, typer.Option(help="also batches of 1, 2, 4, ... and throughput at the best")] = False,
     stages: Annotated[bool, typer.Option(help="also where the time goes, and how near the limits")] = False,
-    compose: Annotated[bool, typer.Option(help="time a few steps and compose the whole: for paper sizes")] = False,
-    check_composed: Annotated[bool, typer.Option(help="compare composed times with measured ones")] = False,
+    compose: Annotated[bool, typer.Option(help="time a few steps and estimate the whole: for paper sizes")] = False,
+    check_composed: Annotated[bool, typer.Option(help="compare estimated latencies with measured ones")] = False,
     num_steps: Annotated[int | None, typer.Option(min=2, help="diffusion steps, instead of the paper's")] = None,
     device: Device = "auto",
     dtype: Dtype = "float32",
@@ -59,17 +60,9 @@ def time_(
     time_models(models, timing, against=against, json_file=json_file)
 
 
-ROUNDS: dict[str, Any] = {
-    "min_rounds": 10,
-    "min_duration_s": 2.0,
-    "max_duration_s": 300.0,  # a series ends after that, however few its rounds
-}
-COMPOSED_PAIRS: dict[str, Any] = {"min_rounds": MIN_PAIRS, "min_duration_s": 0.0}
-
-
 @dataclass(frozen=True)
 class Timing:
-    """What the command line asks for."""
+    """What the command line asks for, and how long a series lasts."""
 
     batch_sizes: tuple[int, ...] = (1,)
     device: str = "cpu"
@@ -79,7 +72,11 @@ class Timing:
     sweep: bool = False  # batches of 1, 2, 4, ... and throughput at the best of them
     stages: bool = False
     compose: bool = False
-    check: bool = False  # composed against measured
+    check: bool = False  # estimated against measured
+    min_rounds: int = 10
+    min_duration_s: float = 2.0
+    max_duration_s: float = 300.0  # a series ends after that, however few its rounds
+    stopwatch: TimingSettings = field(default_factory=TimingSettings)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -90,7 +87,7 @@ def time_models(names: Sequence[str], timing: Timing, *, against: str | None, js
     """Time each model, with shipped weights or random ones (speed does not depend on them); print; write `json_file`.
 
     against: a model that each of them is compared with, pair by pair. UsageError for a wrong call; CheckFailed, once
-    all is printed and written, where composed times are wrong.
+    all is printed and written, where estimated latencies are wrong.
     """
     from reference_models import build, find
 
@@ -125,7 +122,7 @@ def time_models(names: Sequence[str], timing: Timing, *, against: str | None, js
         model = add(name)
         if baseline is not None:
             ratios += compare(model, baseline, found, timing)
-    print_timings(found, ratios, f"{environment.machine(timing.device)}, {circumstances(timing)}")
+    print_timings(found, ratios, f"{environment.machine(timing.device)}, {conditions_of(timing)}")
     if json_file is not None:
         write_json(json_content(found, ratios, timing), json_file)
     for run, entry in found.items():
@@ -134,15 +131,15 @@ def time_models(names: Sequence[str], timing: Timing, *, against: str | None, js
 
 
 def check_agreement(run: str, ratio: Mapping[str, Any]) -> None:
-    """CheckFailed where a composed time is surely further than COMPOSED_WITHIN from a measured one."""
+    """CheckFailed where an estimated latency is surely further than ESTIMATED_WITHIN from a measured one."""
     low, high = ratio["ci_low"], ratio["ci_high"]
-    if low > 1 + COMPOSED_WITHIN or high < 1 - COMPOSED_WITHIN:
+    if low > 1 + ESTIMATED_WITHIN or high < 1 - ESTIMATED_WITHIN:
         raise CheckFailed(
-            f"{run}: composed / measured is {low:.3f} to {high:.3f}, allowed: 1 within {COMPOSED_WITHIN:.0%}"
+            f"{run}: estimated / measured is {low:.3f} to {high:.3f}, allowed: 1 within {ESTIMATED_WITHIN:.0%}"
         )
 
 
-def circumstances(timing: Timing) -> str:
+def conditions_of(timing: Timing) -> str:
     """As "float32, 2 threads, compiled"."""
     threads = f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
     return ", ".join([timing.dtype, threads, *(["compiled"] if timing.compiled else [])])
@@ -150,20 +147,35 @@ def circumstances(timing: Timing) -> str:
 
 def time_model(model: ImageModel, batch_size: int, timing: Timing, load_s: float) -> dict[str, Any]:
     """{"metrics": by name, "raw": as in a record, "sampling": the settings in force}."""
-    common: dict[str, Any] = {"settings": timing.settings}
     if timing.compose:
-        raw = collect_composed(model, batch_size=batch_size, **common)
+        raw = collect_estimated(model, settings=timing.settings, batch_size=batch_size, timing=timing.stopwatch)
     else:
-        throughput = None if timing.sweep else 0
         raw = collect_timings(
-            model, latency_batch_size=batch_size, throughput_batch_size=throughput, **common, **ROUNDS
+            model,
+            latency_batch_size=batch_size,
+            throughput_batch_size=None if timing.sweep else 0,
+            settings=timing.settings,
+            min_rounds=timing.min_rounds,
+            min_duration_s=timing.min_duration_s,
+            max_duration_s=timing.max_duration_s,
+            timing=timing.stopwatch,
         )
         if timing.stages:
-            raw["stages"] = collect_stages(model, batch_size=batch_size, **common, **ROUNDS)
+            raw["stages"] = collect_stages(
+                model,
+                settings=timing.settings,
+                min_rounds=timing.min_rounds,
+                min_duration_s=timing.min_duration_s,
+                max_duration_s=timing.max_duration_s,
+                batch_size=batch_size,
+                timing=timing.stopwatch,
+            )
     if timing.check:
-        raw["check_composed"] = check_composed(model, batch_size=batch_size, **common, **COMPOSED_PAIRS)
+        raw["check_composed"] = check_estimated(
+            model, settings=timing.settings, min_rounds=MIN_PAIRS, batch_size=batch_size, timing=timing.stopwatch
+        )
     if "stages" in raw:
-        raw["machine_limits"] = measure_limits(str(model.device), model.dtype)
+        raw["machine_limits"] = measure_roofline(str(model.device), model.dtype, timing.stopwatch)
     sampling = {**model.spec.sampling, **timing.settings}
     return {"metrics": summarise(raw), "raw": {"load_s": load_s, **raw}, "sampling": sampling}
 
@@ -171,8 +183,8 @@ def time_model(model: ImageModel, batch_size: int, timing: Timing, load_s: float
 def compare(
     model: ImageModel, baseline: ImageModel, found: Mapping[str, Mapping[str, Any]], timing: Timing
 ) -> list[dict[str, Any]]:
-    """How many times as fast `model` is as `baseline`: at each batch size on forced equal footing and, after sweeps,
-    each at the batch that suits it best."""
+    """How many times as fast `model` is as `baseline`: at each batch size under forced equal conditions and,
+    after sweeps, each at the batch that suits it best."""
     ratios = [compare_at(model, baseline, (size, size), "forced equal", timing) for size in timing.batch_sizes]
     if timing.sweep:
         runs = [f"{side.spec.name}@{timing.batch_sizes[0]}" for side in (model, baseline)]
@@ -186,8 +198,17 @@ def compare_at(
 ) -> dict[str, Any]:
     """One ratio of images per second, `model` over `baseline`, and what it rests on. Keys: results/README.md."""
     subject, other = (Side(side, size) for side, size in zip((model, baseline), batch_sizes, strict=True))
-    sampled, rounds = (SAMPLED, COMPOSED_PAIRS) if timing.compose else (None, ROUNDS)
-    (ratio,) = collect_ratios(subject, [other], mode=mode, settings=timing.settings, sampled=sampled, **rounds)
+    (ratio,) = collect_ratios(
+        subject,
+        [other],
+        mode=mode,
+        settings=timing.settings,
+        sampled=SAMPLED if timing.compose else None,
+        min_rounds=MIN_PAIRS if timing.compose else timing.min_rounds,
+        min_duration_s=0.0 if timing.compose else timing.min_duration_s,
+        max_duration_s=None if timing.compose else timing.max_duration_s,
+        timing=timing.stopwatch,
+    )
     return ratio
 
 

@@ -12,15 +12,13 @@ from bench.console import console
 from bench.formatting import BYTES, SECONDS, THOUSANDS, Unit, pick
 from bench.metrics.stages import summarise_stages
 
-COMPOSED_WITHIN = 0.05  # relative difference of a composed time from a measured one
+ESTIMATED_WITHIN = 0.05  # relative difference of an estimated latency from a measured one
 
 
-def print_timings(
-    found: Mapping[str, Mapping[str, Any]], ratios: Sequence[Mapping[str, Any]], circumstances: str
-) -> None:
+def print_timings(found: Mapping[str, Mapping[str, Any]], ratios: Sequence[Mapping[str, Any]], conditions: str) -> None:
     """found: "<model>@<batch size>" -> what `timing.time_model` gives."""
     numbers = ("batch", "p50", "95 % interval", "p90", "p99", "images/s", "peak memory", "evaluations", "rounds")
-    table = _table(circumstances, "model", *numbers)
+    table = _table(conditions, "model", *numbers)
     table.add_column("remarks")
     for run, entry in found.items():
         name, _, batch_size = run.partition("@")
@@ -90,10 +88,10 @@ def _print_stages(run: str, raw: Mapping[str, Any]) -> None:
 
 def _print_check(run: str, check: Mapping[str, Any]) -> None:
     ratio = check["ratio"]
-    verdict = "within" if abs(ratio["value"] - 1) <= COMPOSED_WITHIN else "NOT within"
+    verdict = "within" if abs(ratio["value"] - 1) <= ESTIMATED_WITHIN else "NOT within"
     console().print(
-        f"{run}: composed / measured {ratio['value']:.3f}, 95 % interval {span_of(ratio)} "
-        f"({ratio['n']} pairs): {verdict} {COMPOSED_WITHIN:.0%}{_others(check)}"
+        f"{run}: estimated / measured {ratio['value']:.3f}, 95 % interval {span_of(ratio)} "
+        f"({ratio['n']} pairs): {verdict} {ESTIMATED_WITHIN:.0%}{_others(check)}"
     )
 
 
@@ -108,16 +106,16 @@ def _print_ratio(found: Mapping[str, Any]) -> None:
     )
     console().print(
         f"{title}: {ratio['value']:.3g} times the images per second, 95 % interval {span_of(ratio)} "
-        f"({ratio['n']} pairs{', composed' if found['composed'] else ''}; batch {batches}){_others(found)}\n"
+        f"({ratio['n']} pairs{', estimated' if found['composed'] else ''}; batch {batches}){_others(found)}\n"
         f"  evaluations: {evaluations}"
     )
 
 
 def remarks(series: Mapping[str, Any]) -> str:
-    """What a reader must know of a series: composed, disturbed, cut short."""
+    """What a reader must know of a series: estimated, disturbed, cut short."""
     found = []
     if series.get("composed"):
-        found.append(f"composed, error {series['error_s'] / sorted(series['rounds_s'])[0]:.1%}")
+        found.append(f"estimated, error {series['error_s'] / sorted(series['rounds_s'])[0]:.1%}")
     if series["disturbed"]:
         found.append(_others(series).removeprefix("; "))
     if series["rounds_ended_by"] == "time":

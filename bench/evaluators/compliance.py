@@ -1,7 +1,7 @@
 """Is a timing honest? Two checks of MLPerf's rules, scaled down.
 
-The images of the timed calls are those that are scored: same seeds, same pixels. And painting one image again and again
-is not faster than painting fresh ones: nothing is answered from a cache.
+The images of the timed calls are those that are scored: same seeds, same pixels. And generating one image again and
+again is not faster than generating fresh ones: nothing is answered from a cache.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import numpy as np
 from bench.sampling.images import generate_batch
 from bench.stats import ratio_of_medians
 from bench.timing.clock import once
-from bench.timing.generation import painter
+from bench.timing.generation import rounds_of
 from bench.timing.interleaved import time_pairs
+from bench.timing.settings import DEFAULT, TimingSettings
 
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel
@@ -66,39 +67,41 @@ def collect_validity(
     max_duration_s: float | None = None,
     is_warm: bool = False,
     seed: int = 0,
+    timing: TimingSettings = DEFAULT,
 ) -> dict[str, Any]:
     """Both checks of the calls that `collect_timings` times at `batch_size`. is_warm: of `time_pairs`.
 
     Images (of `compare_images`): those of the last timed rounds, `num_images` at least, as they came out of the clock,
-    against those that the model without compiled methods paints for the same indices, as `collect_images` does.
+    against those that the model without compiled methods generates for the same indices, as `collect_images` does.
     repeat_ratio (a Measurement's fields): repeated / fresh, timed pair by pair; repeat_rounds_s: the rounds. valid: no
     difference above one grey level, and a repeat is not surely faster.
     """
-    device, paint = str(model.device), painter(model, batch_size, settings, seed)
+    device, generate_round = str(model.device), rounds_of(model, batch_size, settings, seed)
     kept: dict[int, np.ndarray] = {}  # by round
 
     def fresh(round_idx: int) -> float:
-        painted: list[Any] = []
-        seconds = once(lambda idx: painted.append(paint(idx)), device, round_idx)
-        kept[round_idx] = painted[0].cpu().numpy()
+        generated: list[Any] = []
+        seconds = once(lambda idx: generated.append(generate_round(idx)), device, round_idx)
+        kept[round_idx] = generated[0].cpu().numpy()
         while (len(kept) - 1) * batch_size >= num_images:
             del kept[min(kept)]
         return seconds
 
     def scored(round_idx: int) -> np.ndarray:
         if model.conditioned_on != "labels":
-            return paint(round_idx).cpu().numpy()
+            return generate_round(round_idx).cpu().numpy()
         indices = range(round_idx * batch_size, (round_idx + 1) * batch_size)
         return generate_batch(model, indices, seed, settings)
 
     pairs = time_pairs(
-        {"fresh": fresh, "repeated": lambda _: once(paint, device, 0)},
+        {"fresh": fresh, "repeated": lambda _: once(generate_round, device, 0)},
         device=device,
         min_rounds=min_rounds,
         min_duration_s=min_duration_s,
         max_duration_s=max_duration_s,
         is_warm=is_warm,
         seed=seed,
+        timing=timing,
     )
     with eager(model):
         plain = np.concatenate([scored(round_idx) for round_idx in kept])

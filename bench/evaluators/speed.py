@@ -20,25 +20,27 @@ from bench.models import build_for
 from bench.records.environment import available_memory_bytes
 from bench.records.schema import Measurement, RunSpec
 from bench.stats import MIN_PAIRS
-from bench.timing.generation import collect_timings, painter
+from bench.timing.generation import collect_timings, rounds_of
 from bench.timing.model_cost import collect_size, weight_bytes
-from bench.timing.roofline import measure_limits
+from bench.timing.roofline import measure_roofline
+from bench.timing.settings import TimingSettings
 from bench.timing.speedup import Side, collect_ratios
-from bench.timing.stages import collect_composed, collect_stages
+from bench.timing.stages import collect_estimated, collect_stages
 from bench.timing.sweep import sweep_batches
 
 SWEPT_ROUNDS = 2  # of each batch of the sweep
-LONGEST_SWEPT_S = 0.5  # beyond the first batch whose round takes longer, the sweep has that of the throughput alone
+TIMING = TimingSettings(longest_swept_s=0.5)  # beyond the first batch that takes longer: that of the throughput alone
 STAGE_ROUNDS = 3  # by stages, each beside a whole call
 COMPARED_IMAGES = 4  # with those that are scored
 STEPS = ("latency", "throughput", "memory and arithmetic", "batch sweep", "stages", "validity")
 
 
-def measure_timings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+def measure_timings(
+    model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path, *, timing: TimingSettings = TIMING
+) -> dict[str, Any]:
     """CheckFailed where the timed calls are not those that are scored, or are answered from a cache."""
     protocol, device = spec.protocol, str(model.device)
     few = min(MIN_PAIRS, protocol.min_rounds)
-    brief: dict[str, Any] = {"settings": spec.settings, "min_duration_s": 0.0, "is_warm": True, "seed": protocol.seed}
     with progress(f"{spec.model}: timing", len(STEPS)) as bar:
 
         def advance(step: str) -> None:
@@ -53,14 +55,14 @@ def measure_timings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Pat
             min_throughput_rounds=few,
             settings=spec.settings,
             seed=protocol.seed,
+            timing=timing,
             advance=advance,
         )
         advance("batch sweep")
         peaks = {raw["throughput"]["batch_size"]: raw["peak_memory_bytes"] - weight_bytes(model)}
         raw["sweep"] = sweep_batches(
-            lambda batch_size: painter(model, batch_size, spec.settings, protocol.seed),
+            lambda batch_size: rounds_of(model, batch_size, spec.settings, protocol.seed),
             device=device,
-            max_round_s=LONGEST_SWEPT_S,
             min_rounds=SWEPT_ROUNDS,
             min_duration_s=0.0,
             is_warm=True,
@@ -71,12 +73,29 @@ def measure_timings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Pat
                 }
                 for series in (raw["latency"], raw["throughput"])
             },
+            timing=timing,
         )
         advance("stages")
-        raw["stages"] = collect_stages(model, min_rounds=min(STAGE_ROUNDS, protocol.min_rounds), **brief)
-        raw["machine_limits"] = measure_limits(device, model.dtype)
+        raw["stages"] = collect_stages(
+            model,
+            settings=spec.settings,
+            min_rounds=min(STAGE_ROUNDS, protocol.min_rounds),
+            min_duration_s=0.0,
+            is_warm=True,
+            seed=protocol.seed,
+            timing=timing,
+        )
+        raw["machine_limits"] = measure_roofline(device, model.dtype, timing)
         advance("validity")
-        raw["validity"] = collect_validity(model, num_images=COMPARED_IMAGES, min_rounds=few, **brief)
+        raw["validity"] = collect_validity(
+            model,
+            settings=spec.settings,
+            num_images=COMPARED_IMAGES,
+            min_rounds=few,
+            is_warm=True,
+            seed=protocol.seed,
+            timing=timing,
+        )
         bar.update(len(STEPS))
     check_validity(raw["validity"])
     measurements = latency.summarise(raw) | measure_decoder(model, raw["stages"])
@@ -105,19 +124,22 @@ def check_validity(found: Mapping[str, Any]) -> None:
     )
 
 
-def measure_composed(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+def measure_composed(
+    model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path, *, timing: TimingSettings = TIMING
+) -> dict[str, Any]:
     """Latency, stages, memory and arithmetic of one batch; `protocol.sampled_calls` calls of each part run."""
     protocol = spec.protocol
     with progress(f"{spec.model}: composed", 1) as bar:
-        raw = collect_composed(
+        raw = collect_estimated(
             model,
             settings=spec.settings,
             min_rounds=protocol.min_rounds,
             sampled=protocol.sampled_calls,
             batch_size=protocol.latency_batch_size,
             seed=protocol.seed,
+            timing=timing,
         )
-        raw["machine_limits"] = measure_limits(str(model.device), model.dtype)
+        raw["machine_limits"] = measure_roofline(str(model.device), model.dtype, timing)
         bar.update(1)
     measurements = latency.summarise(raw) | measure_decoder(model, raw["stages"])
     return {"measurements": measurements, "raw": {"rounds_s": raw["latency"].pop("rounds_s"), **raw}}
@@ -126,7 +148,9 @@ def measure_composed(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Pa
 BESIDE_WEIGHTS = 1.5  # memory of a model while it paints one image over that of its weights: autoencoder, activations
 
 
-def measure_ratios(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+def measure_ratios(
+    model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path, *, timing: TimingSettings = TIMING
+) -> dict[str, Any]:
     """One entry per baseline; as many of them as memory holds share their rounds with the model."""
     protocol, device = spec.protocol, str(model.device)
     ratios: list[dict[str, Any]] = []
@@ -140,6 +164,7 @@ def measure_ratios(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path
                 min_rounds=protocol.min_rounds,
                 min_duration_s=protocol.min_duration_s,
                 seed=protocol.seed,
+                timing=timing,
             )
             bar.update(len(ratios))
     return {"raw": {"ratios": ratios}}

@@ -1,4 +1,4 @@
-"""The outline of a sampler: which parts it calls, how often, and what each call costs: arithmetic, weights, kernels.
+"""The call costs of a sampler: which parts it calls, how often, and what each call costs: arithmetic, weights, kernels.
 
 Found by running `generate` once with the calls of its parts replaced: a twin of the model on torch's meta device, which
 has shapes and no numbers, tells what a call would return and counts its operations, and the sampler goes on with zeros
@@ -49,7 +49,7 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Outline:
+class CallCosts:
     """All that one call of `generate` does."""
 
     calls: tuple[Call, ...]  # in their order
@@ -117,8 +117,8 @@ def _resolve(model: Any, part: str) -> tuple[Any, str]:
     return model, name
 
 
-def outline_of(model: ImageModel, paint: Callable[[], Any], twin: Twin | None = None) -> Outline:
-    """The outline of `paint()`, which calls `model.generate`."""
+def collect_call_costs(model: ImageModel, generate: Callable[[], Any], twin: Twin | None = None) -> CallCosts:
+    """The call costs of `generate()`, which calls `model.generate`."""
     twin = twin or Twin(model)
     stages = parts_of(model)
     calls: list[Call] = []
@@ -138,8 +138,8 @@ def outline_of(model: ImageModel, paint: Callable[[], Any], twin: Twin | None = 
         return result
 
     with Work() as whole, intercepted(model, handle):
-        paint()
-    return Outline(tuple(calls), whole.cost.flops + unseen)
+        generate()
+    return CallCosts(tuple(calls), whole.cost.flops + unseen)
 
 
 class Twin:
@@ -150,7 +150,7 @@ class Twin:
             self.network = model.spec.network(**model.spec.config)
         self.network = self.network.to(device="meta", dtype=model.dtype).eval().requires_grad_(False)
         self.device = model.device
-        self.known: dict[Hashable, tuple[Cost, Any]] = {}  # by shapes: what a call costs does not hang on numbers
+        self.known: dict[Hashable, tuple[Cost, Any]] = {}  # by shapes: what a call costs does not depend on numbers
 
     def answer(self, part: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Cost, Any]:
         """(what the call costs, zeros of the shapes that it would return)."""

@@ -1,4 +1,4 @@
-"""Footing: the circumstances of one timed side, as records/comparable.py compares them."""
+"""The conditions of one timed side, as records/comparable.py compares them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ ATTENTION_KERNELS = {  # torch's fused attention, by the switches that allow it 
 }
 
 
-def footing(model: ImageModel, settings: Mapping[str, Any], *, batch_size: int) -> dict[str, Any]:
-    """The circumstances under which `model.generate(..., **settings)` is timed now. Keys: results/README.md.
+def conditions(model: ImageModel, settings: Mapping[str, Any], *, batch_size: int) -> dict[str, Any]:
+    """The conditions under which `model.generate(..., **settings)` is timed now. Keys: results/README.md.
 
-    settings: all that are in force, the spec's included. Side by hand (other code than ours): the same keys.
+    settings: all that are in force, the spec's included. A side that is written by hand (other code than
+    ours) has the same keys.
     """
     device = str(model.device)
     evaluations = model.network_evaluations(**settings)
@@ -44,7 +45,7 @@ def footing(model: ImageModel, settings: Mapping[str, Any], *, batch_size: int) 
         "guided": sum(evaluations.values()) > sum(unguided.values()),
         "cfg_scale": settings.get("cfg_scale"),
         "network_evaluations": evaluations,
-        "autoencoder": "in",  # `generate` paints pixels
+        "autoencoder": "in",  # `generate` ends in pixels
         "image_size": model.spec.image_size,
         "batch_size": batch_size,
     }

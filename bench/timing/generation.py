@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bench.timing.call_costs import outline_of
+from bench.timing.call_costs import collect_call_costs
 from bench.timing.clock import synchronise
-from bench.timing.conditions import footing
+from bench.timing.conditions import conditions
 from bench.timing.model_cost import peak_memory, weight_bytes
 from bench.timing.series import time_rounds
+from bench.timing.settings import DEFAULT, TimingSettings
 from bench.timing.sweep import best_batch, sweep_batches
 
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel
 
-PROMPT = ""  # what a text-to-image model paints: prompts are padded to one length, so that any text costs the same
+PROMPT = ""  # of a text-to-image model: prompts are padded to one length, so that any text costs the same
 
 
 def load(build: Callable[[], ImageModel]) -> tuple[ImageModel, float]:
@@ -33,11 +34,11 @@ def load(build: Callable[[], ImageModel]) -> tuple[ImageModel, float]:
     return model, time.perf_counter() - start
 
 
-def painter(model: ImageModel, batch_size: int, settings: Mapping[str, Any], seed: int = 0) -> Callable[[int], Any]:
-    """`paint(round_idx)`: a batch of images uint8 (B, 3, H, W) that no other round paints.
+def rounds_of(model: ImageModel, batch_size: int, settings: Mapping[str, Any], seed: int = 0) -> Callable[[int], Any]:
+    """`generate_round(round_idx)`: a batch of images uint8 (B, 3, H, W) that no other round generates.
 
     Image i has the label and the seed that it has where images are scored (sampling/images.py). A text-to-image model
-    paints PROMPT; without a text encoder, random states take the place of its states.
+    is given PROMPT; without a text encoder, random states take the place of its states.
     """
     from reference_models.noise import image_seeds
 
@@ -52,7 +53,7 @@ def painter(model: ImageModel, batch_size: int, settings: Mapping[str, Any], see
             generator=torch.Generator().manual_seed(seed),
         ).to(model.device)
 
-    def paint(round_idx: int) -> Any:
+    def generate_round(round_idx: int) -> Any:
         indices = range(round_idx * batch_size, (round_idx + 1) * batch_size)
         if model.conditioned_on == "prompts":
             given: Any = [PROMPT] * batch_size if states is None else states
@@ -60,7 +61,7 @@ def painter(model: ImageModel, batch_size: int, settings: Mapping[str, Any], see
             given = [i % model.num_classes for i in indices]
         return model.generate(given, image_seeds(seed, indices), **settings)
 
-    return paint
+    return generate_round
 
 
 # -- one model ---------------------------------------------------------------------------------------------------------
@@ -77,6 +78,7 @@ def collect_timings(
     settings: Mapping[str, Any],
     max_duration_s: float | None = None,
     seed: int = 0,
+    timing: TimingSettings = DEFAULT,
     advance: Callable[[str], None] = lambda stage: None,
 ) -> dict[str, Any]:
     """Raw timings of `generate`, keys latency, throughput (of `time_rounds`), peak_memory_bytes, flops, nfe, ...
@@ -88,14 +90,15 @@ def collect_timings(
 
     def series(batch_size: int, min_rounds: int, *, is_warm: bool = False) -> dict[str, Any]:
         rounds = time_rounds(
-            painter(model, batch_size, settings, seed),
+            rounds_of(model, batch_size, settings, seed),
             device=device,
             min_rounds=min_rounds,
             min_duration_s=min_duration_s,
             max_duration_s=max_duration_s,
             is_warm=is_warm,
+            timing=timing,
         )
-        return {"batch_size": batch_size, "footing": footing(model, full, batch_size=batch_size), **rounds}
+        return {"batch_size": batch_size, "footing": conditions(model, full, batch_size=batch_size), **rounds}
 
     found: dict[str, Any] = {}
     if latency_batch_size:
@@ -104,14 +107,16 @@ def collect_timings(
     if throughput_batch_size is None or throughput_batch_size:
         advance("throughput")
         if throughput_batch_size is None:
-            found["sweep"] = sweep_batches(lambda size: painter(model, size, settings, seed), device=device)
+            found["sweep"] = sweep_batches(
+                lambda size: rounds_of(model, size, settings, seed), device=device, timing=timing
+            )
             throughput_batch_size = best_batch(found["sweep"])
         at_least = min_rounds if min_throughput_rounds is None else min_throughput_rounds
         found["throughput"] = series(throughput_batch_size, at_least, is_warm=bool(found))  # warm by the series before
     advance("memory and arithmetic")
-    paint = painter(model, throughput_batch_size or latency_batch_size, settings, seed)
-    found["peak_memory_bytes"] = weight_bytes(model) + peak_memory(paint, device)
-    found["flops"] = outline_of(model, lambda: painter(model, 1, settings, seed)(0)).flops
+    generate_round = rounds_of(model, throughput_batch_size or latency_batch_size, settings, seed)
+    found["peak_memory_bytes"] = weight_bytes(model) + peak_memory(generate_round, device)
+    found["flops"] = collect_call_costs(model, lambda: rounds_of(model, 1, settings, seed)(0)).flops
     found["nfe"] = model.network_evaluations(**full)
     found["num_params"] = sum(p.numel() for p in model.parameters())
     return found

@@ -1,7 +1,7 @@
 """Time sides against each other, interleaved: every round times each side once, in random order.
 
 What changes the machine's pace (heat, other work, another clock) meets all sides alike; stats.py takes the
-ratio with its interval. The circumstances of each side are compared by records/comparable.py.
+ratio with its interval. The conditions of each side are compared by records/comparable.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 
 from bench.timing.other_load import watching_others
 from bench.timing.series import rounds_ended, warm_up_from_cold
+from bench.timing.settings import DEFAULT, TimingSettings
 
 
 def time_pairs(
@@ -25,16 +26,19 @@ def time_pairs(
     max_duration_s: float | None = None,
     is_warm: bool = False,
     seed: int = 0,
+    timing: TimingSettings = DEFAULT,
 ) -> dict[str, Any]:
     """Time `sides`, by name: each gives the seconds of its round `round_idx`, as `clock.once` does.
 
     Returns rounds_s (by side; entry i of every side is of round i), orders (the order of each round), first_call_s,
     warmup_s and warmup_ended_by (by side), rounds_ended_by, and what others did during the rounds
-    (environment.watching_others). Least and most counts and durations are those of `time_series`, durations for all
-    sides together; round_idx is the same for all sides of a round, so that they can paint the same images. is_warm: all
-    that the sides call was timed just before, so that a first call is warm-up enough.
+    (timing/other_load.py). Least and most counts and durations are those of `time_series`, durations for all
+    sides together; round_idx is the same for all sides of a round, so that they can generate the same images.
+    is_warm: all that the sides call was timed just before, so that a first call is warm-up enough.
     """
-    warmups = {name: warm_up_from_cold(timed, min_duration_s, is_warm=is_warm) for name, timed in sides.items()}
+    warmups = {
+        name: warm_up_from_cold(timed, min_duration_s, is_warm=is_warm, timing=timing) for name, timed in sides.items()
+    }
     first_idx = 1 + max(len(warmup["warmup_s"]) for warmup in warmups.values())
     names, generator = list(sides), np.random.default_rng(seed)
     rounds_s: dict[str, list[float]] = {name: [] for name in names}
@@ -42,7 +46,7 @@ def time_pairs(
     whole_s: list[float] = []
     gc.collect()
     with watching_others(device) as others:
-        while not (ended_by := rounds_ended(whole_s, min_rounds, min_duration_s, max_duration_s)):
+        while not (ended_by := rounds_ended(whole_s, min_rounds, min_duration_s, max_duration_s, timing)):
             orders.append([names[i] for i in generator.permutation(len(names))])
             for name in orders[-1]:
                 rounds_s[name].append(sides[name](first_idx + len(orders) - 1))

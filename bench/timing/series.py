@@ -9,50 +9,60 @@ from typing import Any
 
 from bench.timing.clock import once
 from bench.timing.other_load import watching_others
-
-MAX_ROUNDS = 1000
-MIN_WARMUP, MAX_WARMUP = 10, 50
-WINDOW, STABLE = 5, 0.05  # warm-up ends when the medians of its last two windows of rounds differ by less than this
-WARMUP_SHARE = 5.0  # a warm-up lasts at most so many times as long as the rounds must last
-SHORTEST_WARMUP_S = 1.0  # and may last so long in any case
+from bench.timing.settings import DEFAULT, TimingSettings
 
 
-def warm_up(timed: Callable[[int], float], first_idx: int, limit_s: float) -> tuple[list[float], str]:
+def warm_up(
+    timed: Callable[[int], float], first_idx: int, limit_s: float, timing: TimingSettings = DEFAULT
+) -> tuple[list[float], str]:
     """(seconds of the rounds thrown away, what ended them): first_idx is that of the first.
 
-    "stable": at least MIN_WARMUP rounds, and the rolling median stands still; "rounds": MAX_WARMUP, and it does not;
-    "time": they lasted `limit_s`, as one round of a large model does.
+    "stable": at least `min_warmup` rounds, and the rolling median stands still; "rounds": `max_warmup`, and it does
+    not; "time": they lasted `limit_s`, as one round of a large model does.
     """
     seconds: list[float] = []
     while True:
         seconds.append(timed(first_idx + len(seconds)))
-        if len(seconds) >= MIN_WARMUP:
-            before = statistics.median(seconds[-2 * WINDOW : -WINDOW])
-            if abs(statistics.median(seconds[-WINDOW:]) - before) <= STABLE * before:
+        if len(seconds) >= timing.min_warmup:
+            before = statistics.median(seconds[-2 * timing.window : -timing.window])
+            if abs(statistics.median(seconds[-timing.window :]) - before) <= timing.stability * before:
                 return seconds, "stable"
-        if len(seconds) >= MAX_WARMUP:
+        if len(seconds) >= timing.max_warmup:
             return seconds, "rounds"
         if sum(seconds) >= limit_s:
             return seconds, "time"
 
 
-def warm_up_from_cold(timed: Callable[[int], float], min_duration_s: float, *, is_warm: bool = False) -> dict[str, Any]:
+def warm_up_from_cold(
+    timed: Callable[[int], float], min_duration_s: float, *, is_warm: bool = False, timing: TimingSettings = DEFAULT
+) -> dict[str, Any]:
     """first_call_s (what a cold call costs, round 0), warmup_s (rounds thrown away, from 1) and warmup_ended_by.
 
     A first call as long as the whole warm-up may last has warmed everything up, and so has one of what was timed just
     before (`is_warm`): there is no other ("first call").
     """
-    limit_s = max(WARMUP_SHARE * min_duration_s, SHORTEST_WARMUP_S)
+    limit_s = timing.warmup_limit_s(min_duration_s)
     first_call_s = timed(0)
-    warmup_s, ended_by = ([], "first call") if is_warm or first_call_s >= limit_s else warm_up(timed, 1, limit_s)
+    if is_warm or first_call_s >= limit_s:
+        return {"first_call_s": first_call_s, "warmup_s": [], "warmup_ended_by": "first call"}
+    warmup_s, ended_by = warm_up(timed, 1, limit_s, timing)
     return {"first_call_s": first_call_s, "warmup_s": warmup_s, "warmup_ended_by": ended_by}
 
 
-def rounds_ended(seconds: Sequence[float], min_rounds: int, min_duration_s: float, max_duration_s: float | None) -> str:
-    """Why no further round is needed: "enough" of them, MAX_ROUNDS ("rounds"), `max_duration_s` ("time"); "": go on."""
+def rounds_ended(
+    seconds: Sequence[float],
+    min_rounds: int,
+    min_duration_s: float,
+    max_duration_s: float | None,
+    timing: TimingSettings = DEFAULT,
+) -> str:
+    """Why no further round is needed: "enough" of them, `max_rounds` ("rounds") or `max_duration_s` ("time").
+
+    "": go on.
+    """
     if len(seconds) >= max(1, min_rounds) and sum(seconds) >= min_duration_s:
         return "enough"
-    if len(seconds) >= MAX_ROUNDS:
+    if len(seconds) >= timing.max_rounds:
         return "rounds"
     return "time" if max_duration_s is not None and sum(seconds) >= max_duration_s else ""
 
@@ -65,22 +75,40 @@ def time_series(
     min_duration_s: float,
     max_duration_s: float | None = None,
     is_warm: bool = False,
+    timing: TimingSettings = DEFAULT,
 ) -> dict[str, Any]:
     """The rounds of one side, `timed(round_idx)` giving the seconds of each.
 
     Returns first_call_s, warmup_s and warmup_ended_by (of `warm_up_from_cold`), rounds_s (at least `min_rounds` rounds
     and `min_duration_s` seconds of them, unless they last `max_duration_s`) and rounds_ended_by, and what others did
-    during the rounds (environment.watching_others).
+    during the rounds (timing/other_load.py).
     """
-    warmup = warm_up_from_cold(timed, min_duration_s, is_warm=is_warm)
+    warmup = warm_up_from_cold(timed, min_duration_s, is_warm=is_warm, timing=timing)
     rounds_s: list[float] = []
     gc.collect()
     with watching_others(device) as others:
-        while not (ended_by := rounds_ended(rounds_s, min_rounds, min_duration_s, max_duration_s)):
+        while not (ended_by := rounds_ended(rounds_s, min_rounds, min_duration_s, max_duration_s, timing)):
             rounds_s.append(timed(1 + len(warmup["warmup_s"]) + len(rounds_s)))
     return {**warmup, "rounds_s": rounds_s, "rounds_ended_by": ended_by, **others}
 
 
-def time_rounds(call: Callable[[int], Any], *, device: str, **limits: Any) -> dict[str, Any]:
+def time_rounds(
+    call: Callable[[int], Any],
+    *,
+    device: str,
+    min_rounds: int,
+    min_duration_s: float,
+    max_duration_s: float | None = None,
+    is_warm: bool = False,
+    timing: TimingSettings = DEFAULT,
+) -> dict[str, Any]:
     """`time_series` of `call(round_idx)`, every round with fresh inputs."""
-    return time_series(lambda round_idx: once(call, device, round_idx), device=device, **limits)
+    return time_series(
+        lambda round_idx: once(call, device, round_idx),
+        device=device,
+        min_rounds=min_rounds,
+        min_duration_s=min_duration_s,
+        max_duration_s=max_duration_s,
+        is_warm=is_warm,
+        timing=timing,
+    )

@@ -1,11 +1,11 @@
-"""Stage breakdown and composed times: where the time of one call of `generate` goes.
+"""Stage breakdown and estimated latency: where the time of one call of `generate` goes.
 
 The calls of a model's parts (its `stages`, and the autoencoder) are timed from outside, the device idle at both ends of
 each. With `sampled`, only so many calls of each part run and the others are left out (call_costs.py); the whole is then
-composed of the calls that ran and the exact counts (metrics/stages.py), for paper sizes that take minutes an image.
+estimated from the calls that ran and the exact counts (metrics/stages.py), for paper sizes that take minutes an image.
 
 On a GPU, waiting for each call hides how launches overlap with work: a breakdown there sums to more than the whole call
-(both are kept), and nothing needs composing.
+(both are kept), and nothing needs an estimate.
 """
 
 from __future__ import annotations
@@ -18,19 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 from bench.metrics.stages import REST, composed_s, sampled_calls
 from bench.stats import ratio_of_medians
-from bench.timing.call_costs import ALWAYS_RUN, Cost, Twin, intercepted, outline_of, parts_of
+from bench.timing.call_costs import ALWAYS_RUN, Cost, Twin, collect_call_costs, intercepted, parts_of
 from bench.timing.clock import once, synchronise
-from bench.timing.conditions import footing
-from bench.timing.generation import painter
+from bench.timing.conditions import conditions
+from bench.timing.generation import rounds_of
 from bench.timing.interleaved import time_pairs
 from bench.timing.model_cost import peak_memory, weight_bytes
 from bench.timing.series import time_series
+from bench.timing.settings import DEFAULT, TimingSettings
 
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel
 
 
-SAMPLED = 8  # calls of each part that run where a time is composed
+SAMPLED = 8  # calls of each part that run where a latency is estimated
 SHORT_CALL_S = 1e-3  # leaving out a call that is shorter saves little, and cools the caches for the next
 
 
@@ -38,8 +39,8 @@ SHORT_CALL_S = 1e-3  # leaving out a call that is shorter saves little, and cool
 class Breakdown:
     """One round by stages."""
 
-    seconds: dict[str, float]  # by stage, REST last; composed where calls were left out
-    error_s: float  # standard error of the composition; 0 where every call ran
+    seconds: dict[str, float]  # by stage, REST last; estimated where calls were left out
+    error_s: float  # standard error of the estimate; 0 where every call ran
     call_s: dict[str, list[float]]  # by part: the calls that ran, in order
 
     @property
@@ -48,21 +49,21 @@ class Breakdown:
 
 
 class StageClock:
-    """Times rounds of `paint(round_idx)`, a call of `model.generate`, by stages; `rounds` holds them all."""
+    """Times rounds of `generate_round(round_idx)`, a call of `model.generate`, by stages; `rounds` holds them all."""
 
-    def __init__(self, model: ImageModel, paint: Callable[[int], Any], sampled: int | None = None):
+    def __init__(self, model: ImageModel, generate_round: Callable[[int], Any], sampled: int | None = None):
         """sampled: calls of each part that are timed; None: all."""
-        self.model, self.paint, self.device = model, paint, str(model.device)
+        self.model, self.generate_round, self.device = model, generate_round, str(model.device)
         self.twin, self.stages = Twin(model), parts_of(model)
-        self.outline = outline_of(model, lambda: paint(0), self.twin)
-        self.indices, self.timed_calls = self.outline.by_part(), set()
+        self.costs = collect_call_costs(model, lambda: generate_round(0), self.twin)
+        self.indices, self.timed_calls = self.costs.by_part(), set()
         for part, indices in self.indices.items():
             num = len(indices) if self.stages[part] in ALWAYS_RUN or sampled is None else sampled
             self.timed_calls |= {indices[i] for i in sampled_calls(self.flops(part), num)}
         self.rounds: list[Breakdown] = []
 
     def flops(self, part: str) -> list[int]:
-        return [self.outline.calls[index].cost.flops for index in self.indices[part]]
+        return [self.costs.calls[index].cost.flops for index in self.indices[part]]
 
     def timed(self, round_idx: int) -> float:
         """Seconds of a round: the sum of its stages. After the first, parts whose calls are short run in full."""
@@ -92,10 +93,10 @@ class StageClock:
             return result
 
         with intercepted(self.model, handle):
-            whole_s = once(self.paint, self.device, round_idx) - left_out_s
-        return self.composed(seconds, whole_s - sum(filter(None, seconds)))
+            whole_s = once(self.generate_round, self.device, round_idx) - left_out_s
+        return self.estimate(seconds, whole_s - sum(filter(None, seconds)))
 
-    def composed(self, seconds: list[float | None], rest_s: float) -> Breakdown:
+    def estimate(self, seconds: list[float | None], rest_s: float) -> Breakdown:
         """A round from the seconds of its calls and of what lies between them."""
         by_stage = dict.fromkeys((self.stages[part] for part in self.indices), 0.0)
         variance, call_s = 0.0, {}
@@ -112,7 +113,7 @@ class StageClock:
         arithmetic, weights read and kernels of all calls, median seconds of one."""
         rounds, parts = self.rounds[-num_rounds:], {}
         for part, indices in self.indices.items():
-            costs = [self.outline.calls[index].cost for index in indices]
+            costs = [self.costs.calls[index].cost for index in indices]
             parts[part] = {
                 "stage": self.stages[part],
                 "num_calls": len(costs),
@@ -134,28 +135,30 @@ def collect_stages(
     batch_size: int = 1,
     is_warm: bool = False,
     seed: int = 0,
+    timing: TimingSettings = DEFAULT,
 ) -> dict[str, Any]:
     """Rounds by stages, interleaved with rounds of the whole call that nothing interrupts. is_warm: of `time_pairs`.
 
     Keys: batch_size, composed (False), rounds_s (by stage), whole_s (uninterrupted), parts, and of `time_pairs` the
     warm-up and what others did.
     """
-    paint, device = painter(model, batch_size, settings, seed), str(model.device)
-    clock = StageClock(model, paint)
+    generate_round, device = rounds_of(model, batch_size, settings, seed), str(model.device)
+    clock = StageClock(model, generate_round)
     found = time_pairs(
-        {"whole": lambda round_idx: once(paint, device, round_idx), "stages": clock.timed},
+        {"whole": lambda round_idx: once(generate_round, device, round_idx), "stages": clock.timed},
         device=device,
         min_rounds=min_rounds,
         min_duration_s=min_duration_s,
         max_duration_s=max_duration_s,
         is_warm=is_warm,
         seed=seed,
+        timing=timing,
     )
     whole_s = found.pop("rounds_s")["whole"]
     return {"batch_size": batch_size, "composed": False, **found, "whole_s": whole_s, **clock.summary(len(whole_s))}
 
 
-def collect_composed(
+def collect_estimated(
     model: ImageModel,
     *,
     settings: Mapping[str, Any],
@@ -163,28 +166,29 @@ def collect_composed(
     sampled: int = SAMPLED,
     batch_size: int = 1,
     seed: int = 0,
+    timing: TimingSettings = DEFAULT,
 ) -> dict[str, Any]:
-    """What `collect_timings` gives for one batch, its times composed: keys latency (a series of composed rounds, with
-    composed True and error_s, the standard error of the composition), stages, peak_memory_bytes, flops (of one image of
-    the batch), nfe, num_params."""
+    """What `collect_timings` gives for one batch, its latency estimated: keys latency (a series of estimated rounds,
+    with composed True and error_s, the standard error of the estimate), stages, peak_memory_bytes, flops (of one
+    image of the batch), nfe, num_params."""
     full, device = {**model.spec.sampling, **settings}, str(model.device)
-    clock = StageClock(model, painter(model, batch_size, settings, seed), sampled)
-    series = time_series(clock.timed, device=device, min_rounds=min_rounds, min_duration_s=0.0)
+    clock = StageClock(model, rounds_of(model, batch_size, settings, seed), sampled)
+    series = time_series(clock.timed, device=device, min_rounds=min_rounds, min_duration_s=0.0, timing=timing)
     rounds = len(series["rounds_s"])
     error_s = statistics.median(found.error_s for found in clock.rounds[-rounds:])
-    circumstances = {"batch_size": batch_size, "composed": True, "error_s": error_s}
+    marks = {"batch_size": batch_size, "composed": True, "error_s": error_s}
     peak_bytes = peak_memory(clock.time_round, device)
     return {
-        "latency": {**circumstances, "footing": footing(model, full, batch_size=batch_size), **series},
-        "stages": {**circumstances, **clock.summary(rounds)},
+        "latency": {**marks, "footing": conditions(model, full, batch_size=batch_size), **series},
+        "stages": {**marks, **clock.summary(rounds)},
         "peak_memory_bytes": weight_bytes(model) + peak_bytes,
-        "flops": clock.outline.flops // batch_size,
+        "flops": clock.costs.flops // batch_size,
         "nfe": model.network_evaluations(**full),
         "num_params": sum(p.numel() for p in model.parameters()),
     }
 
 
-def check_composed(
+def check_estimated(
     model: ImageModel,
     *,
     settings: Mapping[str, Any],
@@ -193,13 +197,20 @@ def check_composed(
     sampled: int = SAMPLED,
     batch_size: int = 1,
     seed: int = 0,
+    timing: TimingSettings = DEFAULT,
 ) -> dict[str, Any]:
-    """Composed against measured, interleaved: ratio (composed / measured, a Measurement's fields), error_s, rounds_s
+    """Estimated against measured, interleaved: ratio (estimated / measured, a Measurement's fields), error_s, rounds_s
     ("composed", "whole") and the rest of `time_pairs`."""
-    paint, device = painter(model, batch_size, settings, seed), str(model.device)
-    clock = StageClock(model, paint, sampled)
-    sides = {"whole": lambda round_idx: once(paint, device, round_idx), "composed": clock.timed}
-    found = time_pairs(sides, device=device, min_rounds=min_rounds, min_duration_s=min_duration_s, seed=seed)
+    generate_round, device = rounds_of(model, batch_size, settings, seed), str(model.device)
+    clock = StageClock(model, generate_round, sampled)
+    found = time_pairs(
+        {"whole": lambda round_idx: once(generate_round, device, round_idx), "composed": clock.timed},
+        device=device,
+        min_rounds=min_rounds,
+        min_duration_s=min_duration_s,
+        seed=seed,
+        timing=timing,
+    )
     num_rounds = len(found["orders"])
     error_s = statistics.median(breakdown.error_s for breakdown in clock.rounds[-num_rounds:])
     ratio = ratio_of_medians(found["rounds_s"]["composed"], found["rounds_s"]["whole"])

@@ -10,58 +10,53 @@ from typing import Any
 from bench.records.environment import available_memory_bytes
 from bench.timing.model_cost import peak_memory
 from bench.timing.series import time_rounds
-
-# -- batch sizes -------------------------------------------------------------------------------------------------------
-
-LONGEST_SWEPT_S = 2.0  # a sweep ends at the first batch whose round takes longer
-MEMORY_SHARE = 0.8  # of the memory that is free, before a batch counts as too large for a CPU (there nothing raises)
+from bench.timing.settings import DEFAULT, TimingSettings
 
 
 def sweep_batches(
-    paint_batch: Callable[[int], Callable[[int], Any]],
+    rounds_of_batch: Callable[[int], Callable[[int], Any]],
     *,
     device: str,
-    max_round_s: float | None = None,
     min_rounds: int = 3,
     min_duration_s: float = 0.5,
     is_warm: bool = False,
     known: Mapping[int, Mapping[str, Any]] | None = None,
+    timing: TimingSettings = DEFAULT,
 ) -> dict[str, Any]:
-    """Time batches of 1, 2, 4, ... images until one does not fit into memory or takes longer than `max_round_s`
-    (None: LONGEST_SWEPT_S).
+    """Time batches of 1, 2, 4, ... images until one does not fit into memory or takes longer than
+    `timing.longest_swept_s`.
 
-    paint_batch(batch_size) gives the call to time; is_warm: of `warm_up_from_cold`. Where a batch does not fit, the
+    rounds_of_batch(batch_size) gives the call to time; is_warm: of `warm_up_from_cold`. Where a batch does not fit, the
     size half way back is tried once.
     known: by batch size what `time_rounds` gave, and peak_memory_bytes if it is known, too: those are not timed again,
     and are taken over even where rounds are longer.
     Returns batches (of `time_rounds`, with batch_size and peak_memory_bytes, weights left out) and ended_by: "memory"
     or "time".
     """
-    max_round_s = LONGEST_SWEPT_S if max_round_s is None else max_round_s
     batches: list[dict[str, Any]] = []
     known = known or {}
     batch_size, ended_by = 1, ""
     while not ended_by:
-        call = paint_batch(batch_size)
+        call = rounds_of_batch(batch_size)
         found = known.get(batch_size)
         if found is None:
-            found = _try_batch(call, device, min_rounds, min_duration_s, max_round_s, is_warm)
+            found = _try_batch(call, device, min_rounds, min_duration_s, is_warm, timing)
         elif found.get("peak_memory_bytes") is None:
             found = {**found, "peak_memory_bytes": peak_memory(call, device)}
         if found is None:
             ended_by = "memory"
         else:
             batches.append({"batch_size": batch_size, **found})
-            if statistics.median(found["rounds_s"]) > max_round_s:
+            if statistics.median(found["rounds_s"]) > timing.longest_swept_s:
                 later = [size for size in known if size > batch_size]
                 batch_size, ended_by = (min(later), "") if later else (batch_size, "time")
-            elif device == "cpu" and not _twice_fits(found["peak_memory_bytes"]):
+            elif device == "cpu" and not _twice_fits(found["peak_memory_bytes"], timing.memory_share):
                 ended_by = "memory"
             else:
                 batch_size *= 2
     if ended_by == "memory" and batches and batch_size >= 4 and batches[-1]["batch_size"] < batch_size:
         between = batch_size * 3 // 4
-        found = _try_batch(paint_batch(between), device, min_rounds, min_duration_s, max_round_s, is_warm)
+        found = _try_batch(rounds_of_batch(between), device, min_rounds, min_duration_s, is_warm, timing)
         batches += [] if found is None else [{"batch_size": between, **found}]
     return {"batches": batches, "ended_by": ended_by}
 
@@ -71,8 +66,8 @@ def _try_batch(
     device: str,
     min_rounds: int,
     min_duration_s: float,
-    max_round_s: float,
     is_warm: bool,
+    timing: TimingSettings,
 ) -> dict[str, Any] | None:
     """A series, with the peak memory; None where memory ran out."""
     import torch
@@ -84,8 +79,9 @@ def _try_batch(
             device=device,
             min_rounds=min_rounds,
             min_duration_s=min_duration_s,
-            max_duration_s=min_rounds * max_round_s,
+            max_duration_s=min_rounds * timing.longest_swept_s,
             is_warm=is_warm,
+            timing=timing,
         )
         found["peak_memory_bytes"] = peak_memory(call, device)
     except (torch.OutOfMemoryError, MemoryError):
@@ -101,13 +97,13 @@ def _try_batch(
     return found
 
 
-def _twice_fits(peak_memory_bytes: int) -> bool:
+def _twice_fits(peak_memory_bytes: int, memory_share: float) -> bool:
     available = available_memory_bytes()
-    return available is None or 2 * peak_memory_bytes <= MEMORY_SHARE * available
+    return available is None or 2 * peak_memory_bytes <= memory_share * available
 
 
 def best_batch(sweep: Mapping[str, Any]) -> int:
-    """The batch size of a sweep that paints most images per second, at the median round."""
+    """The batch size of a sweep that generates most images per second, at the median round."""
     rates = {
         found["batch_size"]: found["batch_size"] / statistics.median(found["rounds_s"]) for found in sweep["batches"]
     }

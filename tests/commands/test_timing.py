@@ -8,33 +8,32 @@ import pytest
 import torch
 
 from bench.commands import time
-from bench.commands.time import ROUNDS, Timing, time_models
+from bench.commands.time import Timing, time_models
 from bench.errors import CheckFailed, UsageError
-from bench.timing import roofline, series, sweep
+from bench.timing.settings import TimingSettings
 
 FEW = 2  # diffusion steps
 
 
-@pytest.fixture
-def brief(monkeypatch):
-    """Two rounds of each."""
-    monkeypatch.setattr(series, "MIN_WARMUP", 2)
-    monkeypatch.setattr(series, "WINDOW", 1)
-    monkeypatch.setattr(series, "SHORTEST_WARMUP_S", 0.0)
-    monkeypatch.setattr(sweep, "LONGEST_SWEPT_S", 0.03)
-    monkeypatch.setitem(ROUNDS, "min_rounds", 2)
-    monkeypatch.setitem(ROUNDS, "min_duration_s", 0.0)
-    monkeypatch.setattr(roofline, "MATMUL_SIZE", {"cpu": 64})
-    monkeypatch.setattr(roofline, "COPY_BYTES", {"cpu": 2**16})
-    monkeypatch.setattr(roofline, "MIN_DURATION_S", 0.0)
+BRIEF = TimingSettings(
+    min_warmup=2,
+    window=1,
+    shortest_warmup_s=0.0,
+    longest_swept_s=0.03,
+    matmul_size_by_kind={"cpu": 64},
+    copy_bytes_by_kind={"cpu": 2**16},
+    roofline_min_duration_s=0.0,
+)
 
 
 def run(names, json_file, *, against=None, **asked):
-    time_models(names, Timing(num_steps=FEW, **asked), against=against, json_file=json_file)
+    """What `bench time` writes, after two rounds of each."""
+    timing = Timing(num_steps=FEW, min_rounds=2, min_duration_s=0.0, stopwatch=BRIEF, **asked)
+    time_models(names, timing, against=against, json_file=json_file)
     return json.loads(json_file.read_text())
 
 
-def test_one_run_has_the_metrics_plain_names(brief, tmp_path, capsys):
+def test_one_run_has_the_metrics_plain_names(tmp_path, capsys):
     found = run(["dit-digits"], tmp_path / "out.json", stages=True)
     assert {"latency_s", "latency_p99_s", "peak_memory_bytes", "flops", "nfe"} <= found["metrics"].keys()
     assert found["metrics"]["nfe"]["value"] == 2 * FEW
@@ -51,8 +50,8 @@ def test_one_run_has_the_metrics_plain_names(brief, tmp_path, capsys):
         assert word in printed
 
 
-def test_against_another_model_the_ratio_comes_with_its_footing(brief, tmp_path, capsys):
-    """At batch 1 on equal footing and, after sweeps, each at its best batch."""
+def test_against_another_model_the_ratio_comes_with_its_conditions(tmp_path, capsys):
+    """At batch 1 under equal conditions and, after sweeps, each at its best batch."""
     found = run(["transdiff-digits"], tmp_path / "out.json", against="dit-digits", sweep=True)
     assert set(found["raw"]) == {"transdiff-digits@1", "dit-digits@1"}
     equal, best = found["ratios"]
@@ -68,7 +67,7 @@ def test_against_another_model_the_ratio_comes_with_its_footing(brief, tmp_path,
     assert "times the images per second" in capsys.readouterr().out
 
 
-def test_sides_that_differ_are_not_compared(brief, tmp_path, capsys):
+def test_sides_that_differ_are_not_compared(tmp_path, capsys):
     found = run(["d-dit-digits"], tmp_path / "out.json", against="dit-digits")
     (ratio,) = found["ratios"]
     assert "image_size: 16 against 8" in ratio["not_comparable"]
@@ -76,7 +75,7 @@ def test_sides_that_differ_are_not_compared(brief, tmp_path, capsys):
     assert "not comparable: image_size: 16 against 8" in " ".join(capsys.readouterr().out.split())
 
 
-def test_composed_times_are_marked_and_can_be_checked(brief, tmp_path, capsys, monkeypatch):
+def test_estimated_latencies_are_marked_and_can_be_checked(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(time, "check_agreement", lambda run, ratio: None)  # what is measured here is no claim
     asked = {"compose": True, "check": True, "batch_sizes": (2,)}
     found = run(["transdiff-digits"], tmp_path / "out.json", against="dit-digits", **asked)
@@ -87,12 +86,12 @@ def test_composed_times_are_marked_and_can_be_checked(brief, tmp_path, capsys, m
     assert "transdiff-digits@2/latency_p90_s" not in found["metrics"]
     assert found["ratios"][0]["composed"] is True
     printed = " ".join(capsys.readouterr().out.split())
-    assert "composed, error" in printed
-    assert "transdiff-digits@2: composed / measured" in printed
+    assert "estimated, error" in printed
+    assert "transdiff-digits@2: estimated / measured" in printed
 
 
 @pytest.mark.parametrize(("low", "high", "fails"), [(0.90, 0.96, False), (1.06, 1.2, True), (0.8, 0.94, True)])
-def test_a_composed_time_fails_where_its_whole_interval_is_off(low, high, fails):
+def test_an_estimated_latency_fails_where_its_whole_interval_is_off(low, high, fails):
     """By more than 5 %; one that straddles the line is not told apart."""
     ratio = {"value": (low + high) / 2, "ci_low": low, "ci_high": high}
     if fails:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 
 import numpy as np
-import pytest
 import torch
 
 from bench.evaluators.compliance import collect_validity, compare_images, eager
-from bench.timing import series
+from bench.timing.settings import TimingSettings
 from reference_models.autoencoders import PatchLatents
 from tests.toy import SPEC, Toy
 
@@ -40,16 +39,11 @@ class Moody(Slow):
         return -super().sample(labels, noise, spread=spread) * torch.rand(1)
 
 
-@pytest.fixture(autouse=True)
-def brief(monkeypatch):
-    monkeypatch.setattr(series, "MIN_WARMUP", 2)
-    monkeypatch.setattr(series, "WINDOW", 1)
-
-
 def validity(network):
     model = network().eval()
     model.attach(SPEC, PatchLatents)
-    return collect_validity(model, settings={}, batch_size=3, min_rounds=8)
+    timing = TimingSettings(min_warmup=2, window=1)
+    return collect_validity(model, settings={}, batch_size=3, min_rounds=8, timing=timing)
 
 
 def test_an_honest_model_passes():

@@ -7,12 +7,12 @@ import torch
 
 import reference_models
 from bench.records.comparable import ALWAYS, CHOSEN, METHOD, MODES, differing_fields, not_comparable
-from bench.timing.conditions import footing
+from bench.timing.conditions import conditions
 
 
 def side(name, **changes):
     model = reference_models.build(name, weights=None)
-    return {**footing(model, model.spec.sampling, batch_size=1), **changes}
+    return {**conditions(model, model.spec.sampling, batch_size=1), **changes}
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +65,12 @@ def test_every_field_that_must_agree_is_recorded(dit):
 
 def test_a_footing_tells_how_the_model_runs_now():
     model = reference_models.build("llamagen-digits", weights=None, dtype=torch.bfloat16)
-    found = footing(model, {**model.spec.sampling, "cfg_scale": 1.0}, batch_size=3)
+    found = conditions(model, {**model.spec.sampling, "cfg_scale": 1.0}, batch_size=3)
     assert (found["dtype"], found["guided"], found["batch_size"], found["kv_cache"]) == ("bfloat16", False, 3, True)
     assert found["compiled"] is False
     model.next_token = lambda *args: None  # what compile_steps does to it
-    assert footing(model, model.spec.sampling, batch_size=1)["compiled"] is True
-    assert footing(model, model.spec.sampling, batch_size=1)["guided"] is True
+    assert conditions(model, model.spec.sampling, batch_size=1)["compiled"] is True
+    assert conditions(model, model.spec.sampling, batch_size=1)["guided"] is True
 
 
 def test_a_switched_off_attention_kernel_shows(dit):
@@ -81,7 +81,7 @@ def test_a_switched_off_attention_kernel_shows(dit):
 
 def test_random_text_states_are_not_compared_with_a_text_encoder():
     model = reference_models.build("d-dit-digits", weights=None)
-    with_encoder = footing(model, model.spec.sampling, batch_size=1)
+    with_encoder = conditions(model, model.spec.sampling, batch_size=1)
     model.text_encoder = None
-    without = footing(model, model.spec.sampling, batch_size=1)
+    without = conditions(model, model.spec.sampling, batch_size=1)
     assert differing_fields(with_encoder, without, "each at its best") == ["text_encoder"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,9 +10,10 @@ import torch
 import reference_models
 from bench.sampling.images import generate_batch
 from bench.timing import series, sweep
-from bench.timing.generation import collect_timings, painter
+from bench.timing.generation import collect_timings, rounds_of
 from bench.timing.model_cost import count_flops, peak_memory
 from bench.timing.series import time_rounds, time_series, warm_up
+from bench.timing.settings import TimingSettings
 from bench.timing.sweep import best_batch, sweep_batches
 
 
@@ -82,14 +83,19 @@ def test_a_series_ends_on_least_count_and_least_duration(round_s, limits, count,
 # -- batch sizes -------------------------------------------------------------------------------------------------------
 
 
+BRIEF = TimingSettings(min_warmup=2, window=1, shortest_warmup_s=0.05, longest_swept_s=0.03)
+
+
 @pytest.fixture
-def brief(monkeypatch):
-    """Two rounds of warm-up, no look at the memory."""
-    monkeypatch.setattr(series, "MIN_WARMUP", 2)
-    monkeypatch.setattr(series, "WINDOW", 1)
-    monkeypatch.setattr(series, "SHORTEST_WARMUP_S", 0.05)
-    monkeypatch.setattr(sweep, "LONGEST_SWEPT_S", 0.03)
+def small(monkeypatch):
+    """Every batch needs a thousand bytes: no look at the memory."""
     monkeypatch.setattr(sweep, "peak_memory", lambda call, device: 1000)
+
+
+def swept(rounds_of_batch, *, longest_swept_s=1.0, **changes):
+    """A sweep on the CPU, one round of each batch unless said otherwise."""
+    asked = {"min_rounds": 1, "min_duration_s": 0.0, **changes}
+    return sweep_batches(rounds_of_batch, device="cpu", timing=replace(BRIEF, longest_swept_s=longest_swept_s), **asked)
 
 
 OUT_OF_MEMORY = (
@@ -100,111 +106,112 @@ OUT_OF_MEMORY = (
 
 
 @pytest.mark.parametrize("error", OUT_OF_MEMORY, ids=lambda error: type(error).__name__)
-def test_a_sweep_doubles_until_memory_runs_out_and_then_goes_half_way_back(brief, error):
-    def paint_batch(batch_size):
-        def paint(round_idx):
+def test_a_sweep_doubles_until_memory_runs_out_and_then_goes_half_way_back(small, error):
+    def rounds_of_batch(batch_size):
+        def generate_round(round_idx):
             if batch_size > 13:
                 raise error
 
-        return paint
+        return generate_round
 
-    found = sweep_batches(paint_batch, device="cpu", max_round_s=1.0, min_rounds=1, min_duration_s=0.0)
+    found = swept(rounds_of_batch)
     assert [batch["batch_size"] for batch in found["batches"]] == [1, 2, 4, 8, 12]
     assert found["ended_by"] == "memory"
 
 
-def test_another_error_is_no_lack_of_memory(brief):
-    def paint(round_idx):
+def test_another_error_is_no_lack_of_memory(small):
+    def generate_round(round_idx):
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        sweep_batches(lambda batch_size: paint, device="cpu", max_round_s=1.0)
+        swept(lambda batch_size: generate_round)
 
 
-def test_a_sweep_ends_at_rounds_that_are_too_long(brief):
+@pytest.fixture
+def paced(monkeypatch):
+    """Rounds of 20 ms an image on a clock of their own: (rounds_of_batch, sizes of the rounds so far)."""
+    timed = []
+
+    def rounds_of_batch(batch_size):
+        def generate_round(round_idx):
+            timed.append(batch_size)
+            return 0.02 * batch_size
+
+        return generate_round
+
+    monkeypatch.setattr(series, "once", lambda call, device, round_idx: call(round_idx))
+    return rounds_of_batch, timed
+
+
+def test_a_sweep_ends_at_rounds_that_are_too_long(small, paced):
     """Rounds of 20 ms an image: that of 4 images is the first beyond 50 ms."""
-    found = sweep_batches(
-        lambda batch_size: lambda round_idx: time.sleep(0.02 * batch_size),
-        device="cpu",
-        max_round_s=0.05,
-        min_rounds=1,
-        min_duration_s=0.0,
-    )
+    found = swept(paced[0], longest_swept_s=0.05)
     assert (found["batches"][-1]["batch_size"], found["ended_by"]) == (4, "time")
 
 
-@pytest.mark.parametrize(("max_round_s", "sizes", "timed_now"), [(0.01, [1, 8], set()), (0.1, [1, 2, 4, 8], {2, 4})])
-def test_a_sweep_takes_over_what_was_timed(brief, max_round_s, sizes, timed_now):
+@pytest.mark.parametrize(("longest_s", "sizes", "timed_now"), [(0.01, [1, 8], set()), (0.1, [1, 2, 4, 8], {2, 4})])
+def test_a_sweep_takes_over_what_was_timed(paced, longest_s, sizes, timed_now, monkeypatch):
     """Rounds of 20 ms an image; 1 and 8 images were timed before. Beyond the limit nothing more is timed."""
-    timed = []
-
-    def paint_batch(batch_size):
-        def paint(round_idx):
-            timed.append(batch_size)
-            time.sleep(0.02 * batch_size)
-
-        return paint
-
+    rounds_of_batch, timed = paced
+    looked_at = []
+    monkeypatch.setattr(sweep, "peak_memory", lambda call, device: looked_at.append(call) or 1000)
     known = {1: {"rounds_s": [0.021, 0.022, 0.023]}, 8: {"rounds_s": [0.17] * 3, "peak_memory_bytes": 77}}
-    limits = {"max_round_s": max_round_s, "min_rounds": 2, "min_duration_s": 0.0, "is_warm": True}
-    found = sweep_batches(paint_batch, device="cpu", known=known, **limits)
-    swept = {batch["batch_size"]: batch for batch in found["batches"]}
-    assert list(swept) == sizes
-    assert (swept[1]["rounds_s"], swept[8]["rounds_s"]) == (known[1]["rounds_s"], known[8]["rounds_s"])
-    assert swept[8]["peak_memory_bytes"] == 77
-    assert swept[1]["peak_memory_bytes"] is not None  # was not known: looked at
+    found = swept(rounds_of_batch, longest_swept_s=longest_s, min_rounds=2, is_warm=True, known=known)
+    by_size = {batch["batch_size"]: batch for batch in found["batches"]}
+    assert list(by_size) == sizes
+    assert (by_size[1]["rounds_s"], by_size[8]["rounds_s"]) == (known[1]["rounds_s"], known[8]["rounds_s"])
+    assert (by_size[1]["peak_memory_bytes"], by_size[8]["peak_memory_bytes"]) == (1000, 77)
+    assert len(looked_at) == len(sizes) - 1  # at all but the one that was known
     assert set(timed) == timed_now
     assert found["ended_by"] == "time"
 
 
-def test_on_a_cpu_a_sweep_stops_before_the_memory_is_full(brief, monkeypatch):
+def test_on_a_cpu_a_sweep_stops_before_the_memory_is_full(small, monkeypatch):
     """There the system kills instead of raising: a batch that needs 1,000 bytes is not doubled where 2,400 are free."""
     monkeypatch.setattr(sweep, "available_memory_bytes", lambda: 2400)
-    found = sweep_batches(
-        lambda batch_size: lambda round_idx: None, device="cpu", max_round_s=1.0, min_rounds=1, min_duration_s=0.0
-    )
+    found = swept(lambda batch_size: lambda round_idx: None)
     assert ([batch["batch_size"] for batch in found["batches"]], found["ended_by"]) == ([1], "memory")
 
 
-def test_the_best_batch_paints_most_images_per_second():
+def test_the_best_batch_generates_most_images_per_second():
     rounds = {1: 0.1, 2: 0.15, 4: 0.28, 8: 0.6}
     sweep = {"batches": [{"batch_size": size, "rounds_s": [seconds] * 3} for size, seconds in rounds.items()]}
     assert best_batch(sweep) == 4  # 10, 13.3, 14.3, 13.3 images/s
 
 
-# -- what is painted ---------------------------------------------------------------------------------------------------
+# -- what is generated -------------------------------------------------------------------------------------------------
 
 
 def test_timed_images_are_those_that_are_scored():
-    """Round 2 of batches of 3 paints the images 6, 7 and 8 of the run."""
+    """Round 2 of batches of 3 generates the images 6, 7 and 8 of the run."""
     model = reference_models.build("dit-digits")
     settings = {"num_steps": 2}
-    timed = painter(model, 3, settings, seed=5)(2)
+    timed = rounds_of(model, 3, settings, seed=5)(2)
     assert (timed.numpy() == generate_batch(model, range(6, 9), 5, settings)).all()
 
 
 def test_a_text_to_image_model_is_timed_with_and_without_its_text_encoder():
     """With one, a prompt; without, random states of the shape of its states."""
     model = reference_models.build("d-dit-digits", weights=None)
-    with_encoder = painter(model, 2, {"num_steps": 2})(0)
+    with_encoder = rounds_of(model, 2, {"num_steps": 2})(0)
     model.text_encoder = None
-    without = painter(model, 2, {"num_steps": 2})(0)
+    without = rounds_of(model, 2, {"num_steps": 2})(0)
     assert with_encoder.shape == without.shape == (2, 3, 16, 16)
 
 
-def test_latency_and_throughput_are_two_measurements(brief):
+def test_latency_and_throughput_are_two_measurements(small):
     model = reference_models.build("dit-digits")
-    asked = {"min_rounds": 3, "min_duration_s": 0.0, "settings": {"num_steps": 2}}
+    asked = {"min_rounds": 3, "min_duration_s": 0.0, "settings": {"num_steps": 2}, "timing": BRIEF}
     stages = []
     raw = collect_timings(model, latency_batch_size=1, throughput_batch_size=4, advance=stages.append, **asked)
     assert stages == ["latency", "throughput", "memory and arithmetic"]
     assert (raw["latency"]["batch_size"], raw["throughput"]["batch_size"]) == (1, 4)
     assert raw["throughput"]["footing"]["batch_size"] == 4
     assert raw["nfe"] == {"network": 4}
-    assert raw["flops"] == count_flops(lambda _: painter(model, 1, {"num_steps": 2})(0))
-    swept = collect_timings(model, latency_batch_size=0, throughput_batch_size=None, **asked)
-    assert "latency" not in swept
-    assert swept["throughput"]["batch_size"] == best_batch(swept["sweep"])
+    assert raw["flops"] == count_flops(lambda _: rounds_of(model, 1, {"num_steps": 2})(0))
+    best = collect_timings(model, latency_batch_size=0, throughput_batch_size=None, **asked)
+    assert "latency" not in best
+    assert best["throughput"]["batch_size"] == best_batch(best["sweep"])
 
 
 # -- memory and arithmetic ---------------------------------------------------------------------------------------------

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from bench.records.schema import Measurement
 from bench.stats import MIN_PAIRS, ratio_of_medians, widened
-from bench.timing import series
-from bench.timing.interleaved import time_pairs
+from bench.timing import interleaved
+from bench.timing.settings import TimingSettings
 
-
-@pytest.fixture(autouse=True)
-def brief(monkeypatch):
-    monkeypatch.setattr(series, "MIN_WARMUP", 2)
-    monkeypatch.setattr(series, "WINDOW", 1)
+time_pairs = partial(interleaved.time_pairs, timing=TimingSettings(min_warmup=2, window=1))
 
 
 def test_every_round_times_every_side_once_on_the_same_inputs_in_random_order():

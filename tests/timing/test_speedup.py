@@ -7,11 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from bench.timing import series, speedup
+from bench.timing import speedup
+from bench.timing.settings import TimingSettings
 from bench.timing.speedup import Side, collect_ratios
 from reference_models.autoencoders import PatchLatents
 from tests.toy import SPEC, Toy
 
+BRIEF = TimingSettings(min_warmup=2, window=1)
 SECONDS = {"subject": 0.1, "slow": 0.4, "fast": 0.05}  # of a call, by model
 
 
@@ -21,21 +23,16 @@ def side(name: str, batch_size: int = 1, dtype: torch.dtype = torch.float32) -> 
     return Side(model, batch_size)
 
 
-@pytest.fixture(autouse=True)
-def brief(monkeypatch):
-    monkeypatch.setattr(series, "MIN_WARMUP", 2)
-    monkeypatch.setattr(series, "WINDOW", 1)
-
-
 @pytest.fixture
 def scripted(monkeypatch):
-    """Calls take SECONDS, and nothing is painted."""
-    monkeypatch.setattr(speedup, "painter", lambda model, *rest: model.spec.name)
+    """Calls take SECONDS, and nothing is generated."""
+    monkeypatch.setattr(speedup, "rounds_of", lambda model, *rest: model.spec.name)
     monkeypatch.setattr(speedup, "once", lambda name, device, round_idx: SECONDS[name])
 
 
 def collected(subject: Side, *baselines: Side, **changes):
-    return collect_ratios(subject, baselines, **{"settings": {}, "min_rounds": 8, "min_duration_s": 0.0, **changes})
+    asked = {"settings": {}, "min_rounds": 8, "min_duration_s": 0.0, "timing": BRIEF, **changes}
+    return collect_ratios(subject, baselines, **asked)
 
 
 def test_all_baselines_share_the_rounds_of_the_subject(scripted):
@@ -55,7 +52,7 @@ def test_a_ratio_is_of_images_not_of_calls(scripted):
     assert entry["ratio"]["value"] == pytest.approx(8)
 
 
-def test_of_a_side_on_unlike_footing_nothing_is_timed(scripted):
+def test_a_side_under_other_conditions_is_not_timed(scripted):
     """The other baselines are timed all the same."""
     unlike, alike = collected(side("subject"), side("slow", dtype=torch.float64), side("fast"))
     assert unlike["not_comparable"] == "dtype: float32 against float64"
@@ -65,7 +62,7 @@ def test_of_a_side_on_unlike_footing_nothing_is_timed(scripted):
     assert alone["not_comparable"] == "batch_size: 1 against 4"
 
 
-def test_composed_rounds_are_marked():
+def test_estimated_rounds_are_marked():
     (entry,) = collected(side("subject"), side("slow"), sampled=3)
     assert entry["composed"] is True
     assert len(entry["rounds_s"]["model"]) == len(entry["rounds_s"]["baseline"]) == 8

@@ -1,4 +1,4 @@
-"""Outlines, stage breakdowns and composed times, on a clock that runs by rule: times are then known exactly."""
+"""Call costs, stage breakdowns and estimated latencies, on a clock that runs by rule: times are then known exactly."""
 
 from __future__ import annotations
 
@@ -20,17 +20,19 @@ from bench.metrics.stages import (
     sampled_calls,
     summarise_stages,
 )
-from bench.timing import clock, series, stages
-from bench.timing.call_costs import Work, intercepted, outline_of
-from bench.timing.generation import painter
+from bench.timing import clock, stages
+from bench.timing.call_costs import Work, collect_call_costs, intercepted
+from bench.timing.generation import rounds_of
 from bench.timing.model_cost import count_flops
-from bench.timing.stages import SAMPLED, StageClock, check_composed, collect_composed, collect_stages
+from bench.timing.settings import TimingSettings
+from bench.timing.stages import SAMPLED, StageClock, check_estimated, collect_estimated, collect_stages
 from reference_models.autoencoders import PatchLatents
 from reference_models.layers import TransformerBlock
 from reference_models.spec import ImageModel, Spec
 
-PAINTERS = [name for name, spec in reference_models.specs().items() if name.endswith("-digits") and spec.sampling]
+GENERATORS = [name for name, spec in reference_models.specs().items() if name.endswith("-digits") and spec.sampling]
 FEW = {"num_steps": 2}
+BRIEF = TimingSettings(min_warmup=2, window=1)
 WIDTH = 64
 
 
@@ -97,8 +99,6 @@ def loop(monkeypatch):
     1 us x (1 + 2 + ... + 40) = 0.82 ms of the encoder."""
     monkeypatch.setattr(clock, "time", Ticking)
     monkeypatch.setattr(stages, "time", Ticking)
-    monkeypatch.setattr(series, "MIN_WARMUP", 2)
-    monkeypatch.setattr(series, "WINDOW", 1)
     torch.manual_seed(0)
     model = Loop().eval().requires_grad_(False)
     spec = Spec("loop", "loop", Loop, {}, {"num_steps": 40}, "patch-2x2", "digits", 8, "this test")
@@ -109,13 +109,13 @@ def loop(monkeypatch):
 WHOLE_S = {"encoder": 820e-6, "head": 280e-3, "autoencoder": 0.0, REST: 40e-3}
 
 
-# -- the outline -------------------------------------------------------------------------------------------------------
+# -- call costs --------------------------------------------------------------------------------------------------------
 
 
-def test_an_outline_counts_calls_arithmetic_and_weights(loop):
+def test_call_costs_count_calls_arithmetic_and_weights(loop):
     """Two operations per multiply-add; each weight of the layer read once a call, in float32."""
-    outline = outline_of(loop, lambda: painter(loop, 1, {})(0))
-    calls = {part: [outline.calls[i] for i in indices] for part, indices in outline.by_part().items()}
+    costs = collect_call_costs(loop, lambda: rounds_of(loop, 1, {})(0))
+    calls = {part: [costs.calls[i] for i in indices] for part, indices in costs.by_part().items()}
     assert {part: len(found) for part, found in calls.items()} == {
         "encode": 40,
         "head.up": 40,
@@ -126,7 +126,7 @@ def test_an_outline_counts_calls_arithmetic_and_weights(loop):
     assert {call.cost.weight_bytes for call in calls["encode"]} == {4 * (WIDTH**2 + WIDTH)}
     assert {call.cost.weight_bytes for call in calls["head.up"]} == {4 * WIDTH**2}
     assert {call.stage for call in calls["head.up"]} == {"head"}
-    assert outline.flops == sum(call.cost.flops for call in outline.calls)
+    assert costs.flops == sum(call.cost.flops for call in costs.calls)
 
 
 @pytest.mark.parametrize("device", ["meta", "cpu"])
@@ -138,15 +138,15 @@ def test_kernels_are_what_computes_or_copies(device):
     assert work.cost.num_kernels == 5 + 5
 
 
-@pytest.mark.parametrize("name", PAINTERS)
-def test_an_outline_has_the_arithmetic_of_the_real_run(name):
+@pytest.mark.parametrize("name", GENERATORS)
+def test_call_costs_have_the_arithmetic_of_the_real_run(name):
     """To the operation, for every family, of two images; the parts called as often as the model says it evaluates."""
     model = reference_models.build(name, weights=None)
     settings = FEW if "num_steps" in model.spec.sampling else {}
-    paint = painter(model, 2, settings)
-    outline = outline_of(model, lambda: paint(0))
-    assert outline.flops == count_flops(paint)
-    assert {call.stage for call in outline.calls} >= {*model.stages, "autoencoder"}
+    generate_round = rounds_of(model, 2, settings)
+    costs = collect_call_costs(model, lambda: generate_round(0))
+    assert costs.flops == count_flops(generate_round)
+    assert {call.stage for call in costs.calls} >= {*model.stages, "autoencoder"}
     assert set(model.stages) <= set(model.network_evaluations(**{**model.spec.sampling, **settings}))
     assert not any(name in vars(model) for name in model.compiled_methods)  # nothing is left wrapped
 
@@ -162,20 +162,20 @@ def test_a_compiled_method_is_put_back(loop):
     assert "encode" not in vars(loop)
 
 
-# -- breakdowns and composed times -------------------------------------------------------------------------------------
+# -- breakdowns and estimated latencies --------------------------------------------------------------------------------
 
 
 def test_a_breakdown_adds_up_to_the_whole_call(loop):
-    found = collect_stages(loop, settings={}, min_rounds=3, min_duration_s=0.0)
+    found = collect_stages(loop, settings={}, min_rounds=3, min_duration_s=0.0, timing=BRIEF)
     assert {stage: rounds[0] for stage, rounds in found["rounds_s"].items()} == pytest.approx(WHOLE_S)
     assert found["whole_s"] == pytest.approx([sum(WHOLE_S.values())] * 3)
     assert found["parts"]["paint"]["call_s"] == pytest.approx(5e-3)
     assert (found["parts"]["paint"]["num_calls"], found["parts"]["paint"]["num_timed"]) == (40, 40)
 
 
-def test_a_composed_time_is_the_measured_one(loop):
+def test_an_estimated_latency_is_the_measured_one(loop):
     """8 of 40 calls of each part run, with those before them; calls cost the same or by their operations: exact."""
-    stage_clock = StageClock(loop, painter(loop, 1, {}), SAMPLED)
+    stage_clock = StageClock(loop, rounds_of(loop, 1, {}), SAMPLED)
     before = Ticking.now
     found = stage_clock.time_round(0)
     assert found.seconds == pytest.approx(WHOLE_S)
@@ -191,27 +191,27 @@ def test_a_composed_time_is_the_measured_one(loop):
 
 def test_calls_too_short_to_be_worth_leaving_out_all_run(loop):
     """From the second round on: the encoder's, of 1 to 40 us."""
-    stage_clock = StageClock(loop, painter(loop, 1, {}), SAMPLED)
+    stage_clock = StageClock(loop, rounds_of(loop, 1, {}), SAMPLED)
     assert [stage_clock.timed(i) for i in range(2)] == pytest.approx([sum(WHOLE_S.values())] * 2)
     num_timed = [{part: len(calls) for part, calls in found.call_s.items()} for found in stage_clock.rounds]
     assert [num["encode"] for num in num_timed] == [8, 40]
     assert [num["paint"] for num in num_timed] == [8, 8]
 
 
-def test_the_check_of_composed_times_compares_them_with_measured_ones(loop):
-    found = check_composed(loop, settings={}, min_rounds=6)
+def test_the_check_of_estimated_latencies_compares_them_with_measured_ones(loop):
+    found = check_estimated(loop, settings={}, min_rounds=6, timing=BRIEF)
     assert found["ratio"]["value"] == pytest.approx(1)
     assert found["rounds_s"]["whole"] == pytest.approx([sum(WHOLE_S.values())] * 6)
 
 
-def test_a_composed_timing_is_marked_and_has_its_error(loop):
-    found = collect_composed(loop, settings={})
+def test_an_estimated_timing_is_marked_and_has_its_error(loop):
+    found = collect_estimated(loop, settings={}, timing=BRIEF)
     assert found["latency"]["composed"] is True
     assert found["latency"]["rounds_s"] == pytest.approx([sum(WHOLE_S.values())] * 3)
     assert found["stages"]["rounds_s"]["encoder"] == pytest.approx([WHOLE_S["encoder"]] * 3)
     assert found["nfe"] == {"encoder": 40, "head": 40}
     assert found["num_params"] == 2 * WIDTH**2 + WIDTH
-    assert found["flops"] == count_flops(painter(loop, 1, {}))
+    assert found["flops"] == count_flops(rounds_of(loop, 1, {}))
 
 
 # -- pure functions ----------------------------------------------------------------------------------------------------
@@ -226,19 +226,19 @@ def test_sampled_calls_hold_the_cheapest_and_the_dearest():
     assert sampled_calls([4, 4], 8) == [0, 1]
 
 
-def test_composed_seconds_are_exact_where_time_is_piecewise_linear_in_operations():
+def test_estimated_seconds_are_exact_where_time_is_piecewise_linear_in_operations():
     """2 s + operations / 10: ten calls of 0..9 operations take 24.5 s, from the two ends alone or from four of them."""
     flops = list(range(10))
     for timed in ((0, 9), (0, 3, 6, 9)):
         assert composed_s(flops, {i: 2 + i / 10 for i in timed}) == (pytest.approx(24.5), pytest.approx(0))
 
 
-def test_composed_seconds_of_calls_alike_are_their_mean_times_the_count():
+def test_estimated_seconds_of_calls_alike_are_their_mean_times_the_count():
     """Slow calls are part of a sum: one of five at 2 s, the others at 1 s."""
     assert composed_s([7] * 100, {0: 1.0, 20: 1.0, 40: 2.0, 60: 1.0, 99: 1.0})[0] == pytest.approx(120)
 
 
-def test_composed_seconds_are_unbiased_where_slow_calls_are_rare():
+def test_estimated_seconds_are_unbiased_where_slow_calls_are_rare():
     """Exponential times of mean 1 s: 2,000 samples of 8 of 100 calls give 100 s on average, to 3 standard errors."""
     generator = np.random.default_rng(0)
     totals = [
@@ -299,7 +299,7 @@ def test_the_summary_of_a_breakdown():
 
 
 def test_the_decoders_share_is_that_of_the_median_round():
-    """Rounds of 80, 90 and 96 % with the rest; composed: the interval holds 1.96 standard errors, 1 % of the time."""
+    """Rounds of 80, 90 and 96 % with the rest; estimated: the interval holds 1.96 standard errors, 1 % of the time."""
     raw = {"rounds_s": {"decoder": [8.0, 9.0, 9.6], "rest": [2.0, 1.0, 0.4]}, "composed": False}
     assert decoder_time_share(raw).value == pytest.approx(0.9)
     raw |= {"composed": True, "error_s": 0.1}
