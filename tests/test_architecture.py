@@ -23,11 +23,19 @@ LADDER = (  # a unit imports units of lower rows only
     ("reference_models",),
 )
 ROW = {unit: row for row, units in enumerate(LADDER) for unit in units}
-MODULES = {
-    path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__"): path
-    for top in ("bench", "reference_models")
-    for path in (ROOT / top).rglob("*.py")
-}
+
+
+def modules_below(*tops: str) -> dict[str, Path]:
+    """Module -> its file."""
+    return {
+        path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".").removesuffix(".__init__"): path
+        for top in tops
+        for path in (ROOT / top).rglob("*.py")
+    }
+
+
+MODULES = modules_below("bench", "reference_models")
+TESTS = modules_below("tests")
 FAMILIES = {"transdiff", "mar", "llamagen", "var", "dit", "d_dit", "ar_vlm"}
 
 
@@ -37,10 +45,10 @@ def imported(path: Path) -> set[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             below = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= (below & MODULES.keys()) | {node.module}
+            found |= (below & (MODULES.keys() | TESTS.keys())) | {node.module}
         elif isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
-    return {name for name in found if name.split(".")[0] in ("bench", "reference_models")}
+    return {name for name in found if name.split(".")[0] in ("bench", "reference_models", "tests")}
 
 
 def unit_of(module: str) -> str:
@@ -69,6 +77,12 @@ def test_every_unit_has_its_row_and_the_house_is_small():
 def test_a_family_never_imports_another_family(family):
     names = {name.split(".")[1] for name in imported(ROOT / f"reference_models/{family}.py") if name.count(".")}
     assert not names & (FAMILIES - {family})
+
+
+@pytest.mark.parametrize("module", sorted(TESTS))
+def test_tests_import_helpers_and_no_tests(module):
+    """What two files of tests share is a module of helpers (tests/pages.py, tests/toy.py, ...)."""
+    assert not {name for name in imported(TESTS[module]) if name.rsplit(".", 1)[-1].startswith("test_")}
 
 
 RIGHT_HALF = ("bench", "bench.__main__", "bench.plan", "bench.report", "bench.verdict.judge", "bench.commands.compare")

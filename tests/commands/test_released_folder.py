@@ -17,7 +17,8 @@ from reference_models.autoencoders import AUTOENCODERS
 from reference_models.noise import SeededNoise
 from reference_models.parity import load_case
 from tests.command_line import bench, complains, write
-from tests.reference_models.test_load_official import DATA, small
+from tests.official import small
+from tests.paths import DATA
 
 NAME = "d-dit-512"
 IMAGE_SIZE = 64

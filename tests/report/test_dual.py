@@ -12,7 +12,7 @@ from bench.claims.text import TEXT_CLAIMS
 from bench.studies import STUDIES
 from tests.fake_records import full_set
 from tests.fake_scenes import answers, captions, paintings, scenes_set
-from tests.report.test_page import Tables, page_of, text_of
+from tests.pages import Tables, page_of, text_of
 
 
 def part_of(page: str) -> str:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import html.parser
 import re
 import subprocess
 import sys
 import time
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -17,79 +15,17 @@ from bench.claims import CLAIMS
 from bench.errors import UsageError
 from bench.formatting import Unit, display_unit, interval, number, quantity
 from bench.records.schema import Measurement
-from bench.records.store import save_record
 from bench.report import render
 from bench.verdict.judge import judge
 from tests.fake_records import ENVIRONMENT, full_set, latency, picture, protocol, quality, record
+from tests.pages import NOW, Tables, page_of, text_of, write
 from tests.paths import ROOT
-
-NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
-
-
-def write(folder, records):
-    for made in records:
-        save_record(made, folder / "results")
-    (folder / "results").mkdir(exist_ok=True)
-    return folder / "results"
-
-
-def page_of(folder, records) -> str:
-    results = write(folder, records)
-    return render([results], folder / "reports" / "index.html", now=NOW).read_text()
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """A first full run: three models and the real scans."""
     return page_of(tmp_path_factory.mktemp("report"), full_set())
-
-
-class Tables(html.parser.HTMLParser):
-    """Every table as (caption, rows of cell texts), and the ids and references of the page."""
-
-    def __init__(self, page: str):
-        super().__init__()
-        self.tables: list[tuple[list[str], list[list[str]]]] = []
-        self.ids: list[str] = []
-        self.targets: list[str] = []
-        self.open: list[str] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attributes):
-        found = dict(attributes)
-        self.ids += [found["id"]] if "id" in found else []
-        self.targets += [found[name] for name in ("href", "src") if name in found]
-        if tag == "table":
-            self.tables.append(([], []))
-        elif tag == "tr":
-            self.tables[-1][1].append([])
-        elif tag in ("td", "th"):
-            self.tables[-1][1][-1].append("")
-        if tag not in ("meta", "img", "br"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag in self.open:
-            while self.open.pop() != tag:
-                pass
-
-    def handle_data(self, data):
-        if "caption" in self.open:
-            self.tables[-1][0].append(data)
-        elif "table" in self.open and ("td" in self.open or "th" in self.open):
-            self.tables[-1][1][-1][-1] += f" {data.strip()}"
-
-    def table(self, caption: str) -> list[list[str]]:
-        return next(
-            [[" ".join(cell.split()) for cell in row] for row in rows]
-            for words, rows in self.tables
-            if caption in "".join(words)
-        )
-
-
-def text_of(page: str) -> str:
-    body = page[page.index("<body>") :]
-    return " ".join(html.unescape(re.sub(r"<svg.*?</svg>|<[^>]+>", " ", body, flags=re.DOTALL)).split())
 
 
 # -- one file ----------------------------------------------------------------------------------------------------------

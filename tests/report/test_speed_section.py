@@ -20,7 +20,7 @@ from bench.report.speed_words import speed_paragraph
 from bench.report.tables.speed import spread
 from bench.verdict.judge import judge
 from tests.fake_records import ENVIRONMENT, LIMITS, composed, full_set, latency, quality, ratios, timed
-from tests.report.test_page import Tables, text_of
+from tests.pages import Tables, text_of
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
 TRANSDIFF = timed("transdiff-digits", {"encoder": 0.01, "decoder": 0.05, "autoencoder": 0.02, "rest": 0.02})

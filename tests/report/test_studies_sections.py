@@ -18,8 +18,8 @@ from bench.report.sections.studies import SECTIONS, studies_view
 from bench.studies import STUDIES
 from bench.verdict.seeds import judge_later_images
 from tests.fake_records import DIGITS_STUDIES, OWN_SETTINGS, full_set, quality, studied, study_set
+from tests.pages import Tables, page_of, text_of, write
 from tests.paths import ROOT
-from tests.report.test_page import Tables, page_of, text_of, write
 
 MRAR = "transdiff-mrar-digits"
 
