@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from bench.protocols import PROTOCOLS, SCALES, SMALL, quick_settings
 from bench.protocols import quick as quick_protocol
 from bench.records.environment import memory_bytes
 from bench.records.schema import REAL_DATA, Claim, Comparison, Protocol, Record, RunSpec
-from bench.records.store import QUICK, WORK, load_records, plain
+from bench.records.store import QUICK, WORK, load_records
 from bench.studies import STUDIES, runs_of
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
     protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale and not p.study]
     protocols += [p for p in PROTOCOLS.values() if p.collects == "sizes"]
     results = results / QUICK if quick else results
-    previous, _ = load_records([results])
+    previous = load_records([results]).records
 
     runs = []
     for protocol in protocols:
@@ -102,7 +102,7 @@ def _sides(claim: Claim) -> list[Comparison]:
 
 def make_study_plan(names: tuple[str, ...] | list[str], *, device: str, results: Path) -> Plan:
     """The runs of these studies (all where none is named), each once. UsageError for an unknown study."""
-    previous, _ = load_records([results])
+    previous = load_records([results]).records
     runs = [_planned(run, device, results / WORK, previous) for run in runs_of(names or STUDIES)]
     scales = dict.fromkeys(run.spec.protocol.scale for run in runs)
     return Plan(" and ".join(scales), device, results, tuple(runs))
@@ -117,12 +117,11 @@ def _can(spec: Spec, protocol: Protocol) -> bool:
 
 def _planned(spec: RunSpec, device: str, work: Path, previous: list[Record]) -> PlannedRun:
     """What a run answers, what it lacks, what it cost last time."""
-    protocol = plain(asdict(spec.protocol))
     costs = [
         record.wall_s
         for record in previous
         if record.model == spec.model
-        and record.protocol == protocol
+        and record.protocol == spec.protocol
         and record.wall_s
         and all(record.settings.get(name) == value for name, value in spec.settings.items())
     ]

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -30,13 +29,13 @@ from bench.models import build_for, file_sha256, origin, weights_of
 from bench.plan import Plan, PlannedRun
 from bench.processes import num_workers, start_worker
 from bench.records import environment
-from bench.records.schema import REAL_DATA, Protocol, Record, RunSpec
+from bench.records.schema import REAL_DATA, Inputs, Protocol, Record, RunSpec
 from bench.records.store import WORK, is_current, load_records, save_record, write_json
 from bench.studies import settings_of
 
 LEDGER = "measured-here.json"
-Job = tuple[PlannedRun, dict[str, Any], str, Path]  # run_one's arguments
-MEASURE: dict[str, Callable[[Any, RunSpec, dict[str, Any], Path], dict[str, Any]]] = {  # by what a protocol collects
+Job = tuple[PlannedRun, Inputs, str, Path]  # run_one's arguments
+MEASURE: dict[str, Callable[[Any, RunSpec, Any, Path], dict[str, Any]]] = {  # by what a protocol collects
     "images": measure_images,
     "timings": measure_timings,
     "composed": measure_composed,
@@ -65,28 +64,20 @@ def code_sha256(network: type) -> str:
     return digest.hexdigest()
 
 
-def run_inputs(spec: RunSpec, device: str, work: Path) -> dict[str, Any]:
+def run_inputs(spec: RunSpec, device: str, work: Path) -> Inputs:
     """What the numbers of a run depend on. A record with equal inputs is not measured again."""
     from reference_models import find
 
-    baselines = {name: code_sha256(find(name).network) for name in spec.baselines}
-
     weights = None if spec.model == REAL_DATA else weights_of(spec, work)
-    return json.loads(
-        json.dumps(
-            {
-                "model": spec.model,
-                "protocol": asdict(spec.protocol),
-                "settings": dict(spec.settings),
-                "weights_sha256": file_sha256(weights) if weights else None,
-                "weights_origin": origin(weights),
-                "code_sha256": None if spec.model == REAL_DATA else code_sha256(find(spec.model).network),
-                "metric_versions": {name: METRICS[name].version for name in spec.protocol.metrics},
-                "torch": environment.versions().get("torch"),
-                "machine": environment.machine(device),
-                **({"baselines": baselines} if baselines else {}),
-            }
-        )
+    model = None if spec.model == REAL_DATA else find(spec.model)
+    return Inputs(
+        settings=dict(spec.settings),
+        weights_sha256=file_sha256(weights) if weights else None,
+        weights_origin=origin(weights),
+        versions={"model": model.version} if model else {},
+        metric_versions={name: METRICS[name].version for name in spec.protocol.metrics},
+        torch=environment.versions().get("torch"),
+        machine=environment.machine(device),
     )
 
 
@@ -98,14 +89,14 @@ def run_plan(plan: Plan) -> list[Record]:
     failed = []
     work = plan.results / WORK
     here = set(json.loads((work / LEDGER).read_text())) if (work / LEDGER).exists() else set()
-    records, _ = load_records([plan.results])
+    records = load_records([plan.results]).records
     todo: dict[bool, list[Job]] = {True: [], False: []}  # by whether it times nothing
     for planned in plan.runs:
         if planned.lacks:
             print(f"{title(planned)}: not run: needs {'; '.join(planned.lacks)}", flush=True)
             continue
         inputs = run_inputs(planned.spec, plan.device, work)
-        if any(r.file in here and is_current(r, inputs) for r in records):
+        if any(r.file in here and is_current(r, planned.spec.protocol, inputs) for r in records):
             print(f"{title(planned)}: measured before, inputs unchanged", flush=True)
             continue
         todo[times_nothing(planned.spec.protocol)].append((planned, inputs, plan.device, work))
@@ -150,7 +141,7 @@ def run_side_by_side(jobs: Sequence[Job]) -> Iterator[tuple[PlannedRun, Record]]
         pool.shutdown(cancel_futures=True)
 
 
-def run_one(planned: PlannedRun, inputs: dict[str, Any], device: str, work: Path) -> Record:
+def run_one(planned: PlannedRun, inputs: Inputs, device: str, work: Path) -> Record:
     """One run. A run that fails becomes a record with status "failed" and the reason in one line."""
     spec, start = planned.spec, time.monotonic()
     found: dict[str, Any] = {}
@@ -172,7 +163,7 @@ def run_one(planned: PlannedRun, inputs: dict[str, Any], device: str, work: Path
         status, reason = "failed", " ".join(f"{error}".split())
     record = Record(
         model=spec.model,
-        protocol=asdict(spec.protocol),
+        protocol=spec.protocol,
         inputs=inputs,
         environment=environment.describe(device),
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,48 +13,79 @@ import numpy as np
 
 from bench.protocols import PROTOCOLS
 from bench.protocols import quick as as_quick
-from bench.records.schema import Measurement, Record, RunSpec
+from bench.records.parts import (
+    Compliance,
+    Conditions,
+    ImageAudit,
+    Images,
+    Measurement,
+    Part,
+    Roofline,
+    Series,
+    Speedup,
+    Stages,
+    Sweep,
+    Timing,
+)
+from bench.records.schema import Environment, Inputs, Protocol, Record, RunSpec
 from bench.studies import STUDIES
 
-ENVIRONMENT: dict[str, Any] = {
-    "machine": "acme-cpu-2c",
-    "processor": "Acme CPU 9000",
-    "num_cores": 2,
-    "memory_bytes": 8 * 2**30,
-    "system": "Linux x86_64",
-    "device": "cpu",
-    "num_threads": 2,
-    "versions": {"python": "3.11.7", "torch": "2.11.0", "torch-fidelity": "0.4.0", "clean-fid": "0.1.35"},
-    "commit": "0123456789abcdef0123456789abcdef01234567",
-    "dirty": False,
-}
+ENVIRONMENT = Environment(
+    machine="acme-cpu-2c",
+    processor="Acme CPU 9000",
+    num_cores=2,
+    memory_bytes=8 * 2**30,
+    system="Linux x86_64",
+    device="cpu",
+    num_threads=2,
+    versions={"python": "3.11.7", "torch": "2.11.0", "torch-fidelity": "0.4.0", "clean-fid": "0.1.35"},
+    commit="0123456789abcdef0123456789abcdef01234567",
+    dirty=False,
+)
+INPUTS = Inputs(weights_sha256="ab" * 32, metric_versions={"fid": 1, "latency_s": 1})
 FLOOR = {
-    "fid": {"value": 0.62, "unit": "", "ci_low": 0.51, "ci_high": 0.75, "n": 500},
-    "fid_clean": {"value": 0.62, "unit": "", "ci_low": 0.51, "ci_high": 0.75, "n": 500},
-    "kid": {"value": 0.0003, "unit": "", "ci_low": -0.0004, "ci_high": 0.0011, "n": 500},
-    "inception_score": {"value": 9.71, "unit": "", "ci_low": 9.6, "ci_high": 9.8, "n": 500},
-    "precision": {"value": 0.94, "unit": "", "ci_low": 0.92, "ci_high": 0.96, "n": 500},
-    "recall": {"value": 0.95, "unit": "", "ci_low": 0.93, "ci_high": 0.97, "n": 500},
+    "fid": Measurement(0.62, "", 0.51, 0.75, 500),
+    "fid_clean": Measurement(0.62, "", 0.51, 0.75, 500),
+    "kid": Measurement(0.0003, "", -0.0004, 0.0011, 500),
+    "inception_score": Measurement(9.71, "", 9.6, 9.8, 500),
+    "precision": Measurement(0.94, "", 0.92, 0.96, 500),
+    "recall": Measurement(0.95, "", 0.93, 0.97, 500),
 }
-AUDIT = {
-    "num_images": 500,
-    "image_size": [8, 8],
-    "nonfinite": 0,
-    "constant": 0,
-    "duplicates": 0,
-    "duplicates_share": 0.0,
-    "labels_asked": [50] * 10,
-    "class_counts": [50] * 9 + [49],
-    "recognised_share": 0.986,
-    "copies_share": 0.0,
-    "failures": [],
-}
+AUDIT = ImageAudit(
+    num_images=500,
+    image_size=(8, 8),
+    nonfinite=0,
+    constant=0,
+    duplicates=0,
+    labels_asked=(50,) * 10,
+    class_counts=(50,) * 9 + (49,),
+    recognised_share=0.986,
+    copies_share=0.0,
+)
+CONDITIONS = Conditions(
+    machine="acme-cpu-2c",
+    device="cpu",
+    num_threads=1,
+    dtype="float32",
+    float32_matmul_precision="highest",
+    tf32_convolution=None,
+    attention_kernels=("math",),
+    compiled=False,
+    kv_cache=None,
+    conditioned_on="labels",
+    text_encoder=None,
+    guided=True,
+    cfg_scale=1.5,
+    network_evaluations={},
+    autoencoder="in",
+    image_size=8,
+    batch_size=1,
+)
 
 
-def protocol(name: str, *, quick: bool = False) -> dict[str, Any]:
-    """A protocol as a record file holds it."""
-    chosen = as_quick(PROTOCOLS[name]) if quick else PROTOCOLS[name]
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(chosen).items()}
+def protocol(name: str, *, quick: bool = False) -> Protocol:
+    """A protocol as a record holds it."""
+    return as_quick(PROTOCOLS[name]) if quick else PROTOCOLS[name]
 
 
 def picture(seed: int = 0) -> str:
@@ -78,7 +109,7 @@ def record(model: str, protocol_name: str, *, quick: bool = False, **changes: An
         protocol=protocol(protocol_name, quick=quick),
         settings={"num_steps": 100, "cfg_scale": 1.5},
         measurements={},
-        inputs={"weights_sha256": "ab" * 32, "metric_versions": {"fid": 1, "latency_s": 1}},
+        inputs=INPUTS,
         environment=ENVIRONMENT,
         created_utc="2026-01-31T14:25:30+00:00",
         family=model.removesuffix("-digits"),
@@ -86,7 +117,7 @@ def record(model: str, protocol_name: str, *, quick: bool = False, **changes: An
     )
     made = replace(made, **changes)
     stamp = made.created_utc.replace("-", "").replace(":", "")[:15]
-    return replace(made, file=f"{made.environment['machine']}/{model}--{protocol_name}--{stamp}Z.json")
+    return replace(made, file=f"{made.environment.machine}/{model}--{protocol_name}--{stamp}Z.json")
 
 
 def quality(model: str, fid: float, *, spread: float = 0.2, inception_score: float = 9.0, **changes: Any) -> Record:
@@ -99,8 +130,7 @@ def quality(model: str, fid: float, *, spread: float = 0.2, inception_score: flo
         "precision": measured(0.9, 0.02),
         "recall": measured(0.8, 0.02),
     }
-    raw = {"audit": AUDIT, "floor": FLOOR}
-    made = {"measurements": measurements, "raw": raw, "images_png": picture(), **changes}
+    made = {"measurements": measurements, "images": Images(audit=AUDIT, grid_png=picture()), **changes}
     return record(model, "digits-quality", **made)
 
 
@@ -117,55 +147,54 @@ def latency(model: str, seconds: float, *, num_rounds: int = 40, spread: float =
         "flops": Measurement(4.2e9 * seconds, "FLOP"),
         "nfe": Measurement(201, "evaluations"),
     }
-    raw = {"rounds_s": rounds, "nfe": {"encoder": 1, "decoder": 200}}
-    return record(model, "digits-latency", **{"measurements": measurements, "raw": raw, **changes})
+    timing = Timing(
+        latency=Series(batch_size=1, rounds_s=tuple(rounds)),
+        nfe={"encoder": 1, "decoder": 200},
+    )
+    return record(model, "digits-latency", **{"measurements": measurements, "timing": timing, **changes})
 
 
-LIMITS = {"matmul_flop_per_s": 1e11, "copy_bytes_per_s": 2e10, "dtype": "float32", "num_threads": 1}
+ROOFLINE = Roofline(matmul_flop_per_s=1e11, copy_bytes_per_s=2e10, dtype="float32", num_threads=1)
 
 
-def stages(seconds: dict[str, float], flops: float, *, num_calls: int = 100, num_rounds: int = 6) -> dict[str, Any]:
-    """raw["stages"]: each stage one part with its share of `flops`, in equal rounds; "rest" last."""
+def stages(seconds: dict[str, float], flops: float, *, num_calls: int = 100, num_rounds: int = 6) -> Stages:
+    """Each stage one part with its share of `flops`, in equal rounds; "rest" last."""
     parts = [name for name in seconds if name != "rest"]
     whole = sum(seconds[name] for name in parts)
-    return {
-        "batch_size": 1,
-        "composed": False,
-        "rounds_s": {name: [value] * num_rounds for name, value in seconds.items()},
-        "whole_s": [sum(seconds.values())] * num_rounds,
-        "parts": {
-            name: {
-                "stage": name,
-                "num_calls": num_calls,
-                "num_timed": num_calls,
-                "flops": round(flops * seconds[name] / whole),
-                "weight_bytes": 4_000_000 * num_calls,
-                "num_kernels": 30 * num_calls,
-                "call_s": seconds[name] / num_calls,
-            }
+    return Stages(
+        rounds_s={name: (value,) * num_rounds for name, value in seconds.items()},
+        whole_s=(sum(seconds.values()),) * num_rounds,
+        parts={
+            name: Part(
+                stage=name,
+                num_calls=num_calls,
+                num_timed=num_calls,
+                flops=round(flops * seconds[name] / whole),
+                weight_bytes=4_000_000 * num_calls,
+                num_kernels=30 * num_calls,
+                call_s=seconds[name] / num_calls,
+            )
             for name in parts
         },
-    }
+    )
 
 
 def composed(model: str, seconds: dict[str, float], flops: float, *, num_calls: int = 100, **changes: Any) -> Record:
     """A record under imagenet-256-composed: three equal rounds by stages, each known to 1 %."""
     whole = sum(seconds.values())
-    found = {**stages(seconds, flops, num_calls=num_calls, num_rounds=3), "composed": True, "error_s": whole / 196}
-    del found["whole_s"]
-    raw = {
-        "rounds_s": [whole] * 3,
-        "latency": {"batch_size": 1, "composed": True, "error_s": whole / 196, "disturbed": False},
-        "stages": found,
-        "machine_limits": LIMITS,
-        "flops": flops,
-        "nfe": {name: num_calls for name in seconds if name not in ("autoencoder", "rest")},
-    }
+    found = stages(seconds, flops, num_calls=num_calls, num_rounds=3)
+    timing = Timing(
+        latency=Series(batch_size=1, rounds_s=(whole,) * 3, estimated=True, error_s=whole / 196, disturbed=False),
+        stages=replace(found, whole_s=(), estimated=True, error_s=whole / 196),
+        roofline=ROOFLINE,
+        flops=flops,
+        nfe={name: num_calls for name in seconds if name not in ("autoencoder", "rest")},
+    )
     measurements = {"latency_s": measured(whole, 0.01 * whole, 3, "s"), "flops": Measurement(flops, "FLOP")}
     if "decoder" in seconds:
         measurements["decoder_time_share"] = measured(seconds["decoder"] / whole, 0.001, 3)
     settings = {"num_steps": 100, "cfg_scale": 1.5}
-    made = {"measurements": measurements, "raw": raw, "settings": settings, **changes}
+    made = {"measurements": measurements, "timing": timing, "settings": settings, **changes}
     return record(model, "imagenet-256-composed", **made)
 
 
@@ -173,64 +202,73 @@ def ratios(
     model: str, times_as_fast: dict[str, float], *, protocol_name: str = "digits-ratios", **changes: Any
 ) -> Record:
     """A record of `model` timed beside baselines: by baseline how many times as fast it is, known to 2 %."""
-    footing = {"dtype": "float32", "batch_size": 1, "image_size": 8, "kv_cache": None}
-    entries = [
-        {
-            "model": model,
-            "baseline": baseline,
-            "mode": "forced equal",
-            "composed": "composed" in protocol_name,
-            "footing": {"model": footing, "baseline": footing},
-            "not_comparable": "",
-            "ratio": {"value": times, "unit": "", "ci_low": 0.98 * times, "ci_high": 1.02 * times, "n": 10},
-            "rounds_s": {"model": [0.1] * 10, "baseline": [0.1 * times] * 10},
-            "orders": [["model", "baseline"]] * 10,
-            "foreign_load": 0.0,
-            "disturbed": False,
-        }
+    entries = tuple(
+        Speedup(
+            model=model,
+            baseline=baseline,
+            mode="forced equal",
+            estimated="composed" in protocol_name,
+            conditions={"model": CONDITIONS, "baseline": CONDITIONS},
+            ratio=Measurement(times, "", 0.98 * times, 1.02 * times, 10),
+            rounds_s={"model": (0.1,) * 10, "baseline": (0.1 * times,) * 10},
+            orders=(("model", "baseline"),) * 10,
+            foreign_load=0.0,
+            disturbed=False,
+        )
         for baseline, times in times_as_fast.items()
-    ]
-    return record(model, protocol_name, **{"raw": {"ratios": entries}, **changes})
+    )
+    return record(model, protocol_name, **{"speedups": entries, **changes})
 
 
 def timed(model: str, seconds: dict[str, float], *, flops: float = 4e9, num_rounds: int = 40, **changes: Any) -> Record:
     """A record under digits-latency with everything that a run keeps; seconds: by stage."""
-    made = latency(model, sum(seconds.values()), num_rounds=num_rounds)
     whole = sum(seconds.values())
+    made = latency(model, whole, num_rounds=num_rounds)
+    assert made.timing is not None
     batches = [
-        {"batch_size": size, "rounds_s": [whole * (0.4 + 0.6 * size)] * 2, "peak_memory_bytes": 2**20 * size}
+        Series(batch_size=size, rounds_s=(whole * (0.4 + 0.6 * size),) * 2, peak_memory_bytes=2**20 * size)
         for size in (1, 2, 4, 8)
     ]
-    footing = {
-        **dict.fromkeys(("text_encoder", "tf32_convolution", "kv_cache")),
-        **{"machine": "acme-cpu-2c", "device": "cpu", "image_size": 8, "autoencoder": "in", "conditioned_on": "labels"},
-    }
-    raw = {
-        **made.raw,
-        "latency": {
-            "batch_size": 1,
-            "footing": footing,
-            "first_call_s": 3 * whole,
-            "warmup_s": [whole] * 10,
-            "warmup_ended_by": "stable",
-            "rounds_ended_by": "enough",
-            "foreign_load": 0.01,
-            "disturbed": False,
-        },
-        "sweep": {"batches": batches, "ended_by": "time"},
-        "stages": stages(seconds, flops),
-        "machine_limits": LIMITS,
-        "validity": {
-            "images_equal": True,
-            "num_images": 4,
-            "num_different": 0,
-            "max_difference": 0,
-            "repeat_ratio": {"value": 1.0, "unit": "", "ci_low": 0.98, "ci_high": 1.03, "n": 6},
-            "valid": True,
-        },
-        "flops": flops,
-    }
-    return replace(made, **{"raw": raw, **changes})
+    compliance = Compliance(
+        images_equal=True,
+        num_images=4,
+        num_different=0,
+        max_difference=0,
+        repeat_ratio=Measurement(1.0, "", 0.98, 1.03, 6),
+        valid=True,
+    )
+    series = replace(
+        made.timing.latency,
+        conditions=CONDITIONS,
+        first_call_s=3 * whole,
+        warmup_s=(whole,) * 10,
+        warmup_ended_by="stable",
+        rounds_ended_by="enough",
+        foreign_load=0.01,
+        disturbed=False,
+    )
+    timing = replace(
+        made.timing,
+        latency=series,
+        sweep=Sweep(batches=tuple(batches), ended_by="time"),
+        stages=stages(seconds, flops),
+        roofline=ROOFLINE,
+        compliance=compliance,
+        flops=flops,
+    )
+    return replace(made, **{"timing": timing, **changes})
+
+
+def with_timing(made: Record, **changes: Any) -> Record:
+    """The record with other fields of its timing."""
+    assert made.timing is not None
+    return replace(made, timing=replace(made.timing, **changes))
+
+
+def with_audit(made: Record, **changes: Any) -> Record:
+    """The record with other fields of its audit of images."""
+    assert made.images is not None
+    return replace(made, images=replace(made.images, audit=replace(made.images.audit, **changes)))
 
 
 def full_set(**changes: Any) -> list[Record]:
@@ -241,8 +279,8 @@ def full_set(**changes: Any) -> list[Record]:
             "digits-quality",
             family="real",
             settings={},
-            measurements={name: Measurement(**fields) for name, fields in FLOOR.items()},
-            images_png=picture(1),
+            measurements=FLOOR,
+            images=Images(audit=AUDIT, grid_png=picture(1)),
             **changes,
         ),
         quality("transdiff-digits", 2.1, inception_score=9.4, **changes),
@@ -271,7 +309,6 @@ BEST_FID = dict(zip(OWN_SETTINGS, (0.15, 0.17, 0.5, 1.4, 1.1, 0.21, 0.19), stric
 def studied(run: RunSpec, *, fid: float | None = None, **changes: Any) -> Record:
     """The record of a study's run: FID as given, or such that steps help, guidance has a best and seeds differ."""
     settings = {**OWN_SETTINGS[run.model], **run.settings}
-    protocol_fields = asdict(run.protocol)
     seeds = (run.protocol.training_seed, run.protocol.seed)
     steps, rounds = settings.get("num_steps", 1), settings.get("num_iter", 1)
     references = settings.get("num_images", 1)
@@ -300,11 +337,11 @@ def studied(run: RunSpec, *, fid: float | None = None, **changes: Any) -> Record
     stamp = f"{created:%Y%m%dT%H%M%SZ}"
     return replace(
         made,
-        protocol={key: list(value) if isinstance(value, tuple) else value for key, value in protocol_fields.items()},
-        inputs={**made.inputs, "settings": dict(run.settings)},
-        environment={**ENVIRONMENT, "num_threads": 1},
+        protocol=run.protocol,
+        inputs=replace(made.inputs, settings=dict(run.settings)),
+        environment=replace(ENVIRONMENT, num_threads=1),
         measurements=measurements,
-        raw={"audit": AUDIT, "floor": FLOOR, "nfe": {"network": int(evaluations)}},
+        images=Images(audit=AUDIT, nfe={"network": int(evaluations)}),
         created_utc=created_utc,
         file=f"acme-cpu-2c/{run.model}--digits-study--{stamp}.json",
         **changes,

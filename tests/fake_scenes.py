@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench.metrics.text_audit import audit_texts
 from bench.protocols import PROTOCOLS
-from bench.records.schema import Measurement, Record, RunSpec
+from bench.records.parts import Example, Measurement, Paintings, Samples, TextAudit, Texts, TypeScore
+from bench.records.schema import Inputs, Record, RunSpec
 from bench.studies import STUDIES
 from tests.fake_records import measured, record
 
@@ -32,15 +34,18 @@ def scene_png(seed: int) -> str:
     return base64.b64encode(file.getvalue()).decode()
 
 
-def example(number: int, right: bool, text: str, *, prompt: str = "", references: Sequence[str] = ()) -> dict[str, Any]:
-    return {
-        "scene": number,
-        "image_png": scene_png(number),
-        "prompt": prompt,
-        "text": text,
-        "references": list(references),
-        "right": right,
-    }
+def example(
+    number: int, right: bool, text: str, *, prompt: str = "", references: Sequence[str] = (), **more: Any
+) -> Example:
+    return Example(
+        scene=number,
+        image_png=scene_png(number),
+        prompt=prompt,
+        text=text,
+        references=tuple(references),
+        right=right,
+        **more,
+    )
 
 
 def scored(model: str, protocol: str, scores: dict[str, float], per_s: float, nfe: float, **changes: Any) -> Record:
@@ -50,19 +55,13 @@ def scored(model: str, protocol: str, scores: dict[str, float], per_s: float, nf
     measurements["texts_per_s"] = measured(per_s, per_s / 50, 32, "texts/s")
     measurements["nfe"] = Measurement(nfe, "evaluations")
     versions = dict.fromkeys(PROTOCOLS[protocol].metrics, 1)
-    inputs = {"weights_sha256": "cd" * 32, "metric_versions": versions, "settings": {}}
+    inputs = Inputs(weights_sha256="cd" * 32, metric_versions=versions)
     return record(model, protocol, measurements=measurements, inputs=inputs, **{"settings": READING, **changes})
 
 
-def texts_raw(texts: Sequence[str], finishes: Sequence[str], examples: list[dict[str, Any]], **more: Any) -> dict:
-    audit = audit_texts(texts, finishes)
-    return {
-        "audit": audit.summary,
-        "without_degenerate": {},
-        "not_run": {},
-        "examples": examples,
-        "warnings": [],
-    } | more
+def texts_of(texts: Sequence[str], finishes: Sequence[str], **more: Any) -> Texts:
+    """What a record keeps of these texts."""
+    return Texts(audit=msgspec.convert(audit_texts(texts, finishes).summary, TextAudit), **more)
 
 
 CAPTION = "a red 3 top left , a blue 7 bottom right"
@@ -77,27 +76,35 @@ def captions(model: str = "d-dit-digits", cider: float = 6.5, *, empty: int = 0,
     examples += [example(20 + i, True, CAPTION, references=[CAPTION]) for i in range(6)]
     names = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l")
     scores = {"cider": cider, "caption_accuracy": 12 * cider, **{n: 0.9 - 0.1 * i for i, n in enumerate(names)}}
-    raw = texts_raw(texts, finishes, examples)
-    if empty:
-        raw["without_degenerate"] = {
-            "cider": {"value": cider + 0.3, "unit": "", "ci_low": cider, "ci_high": cider + 0.6, "n": 500 - empty}
-        }
-    return scored(model, "scenes-captions", scores, 40.0, 12.0, raw=raw, family=model[:-7], **changes)
+    without = {"cider": Measurement(cider + 0.3, "", cider, cider + 0.6, 500 - empty)} if empty else {}
+    kept = {
+        "texts": texts_of(texts, finishes, without_degenerate=without),
+        "samples": Samples(examples=tuple(examples)),
+        "family": model[:-7],
+    }
+    return scored(model, "scenes-captions", scores, 40.0, 12.0, **{**kept, **changes})
 
 
 def answers(model: str = "d-dit-digits", accuracy: float = 88.0, **changes: Any) -> Record:
     """A record under scenes-answers."""
     truth = ["red"] * 8 + ["crimson", "green"]
     asked = "what colour is the 3 ?"
-    examples = [example(i, False, "blue", prompt=asked, references=truth) | {"accuracy": 0.0} for i in range(5)]
-    examples += [example(9, False, "crimson", prompt=asked, references=truth) | {"accuracy": 0.3}]
-    examples += [example(20 + i, True, "red", prompt=asked, references=truth) | {"accuracy": 1.0} for i in range(6)]
+    examples = [example(i, False, "blue", prompt=asked, references=truth, accuracy=0.0) for i in range(5)]
+    examples += [example(9, False, "crimson", prompt=asked, references=truth, accuracy=0.3)]
+    examples += [example(20 + i, True, "red", prompt=asked, references=truth, accuracy=1.0) for i in range(6)]
     scores = {"vqa_accuracy": accuracy, "vqa_accuracy_yes_no": accuracy + 4, "vqa_accuracy_number": accuracy - 3}
     scores |= {"vqa_accuracy_other": accuracy - 1, "pope_accuracy": accuracy + 4, "pope_precision": accuracy + 3}
     scores |= {"pope_recall": accuracy + 5, "pope_f1": accuracy + 4, "pope_yes_ratio": 51.0}
-    types = {"is there": {"accuracy": accuracy + 4, "n": 1000}, "which digit is": {"accuracy": 70.0, "n": 870}}
-    raw = texts_raw(["red"] * 4800, ["end"] * 4800, examples, by_question_type=types)
-    return scored(model, "scenes-answers", scores, 300.0, 3.0, raw=raw, family=model[:-7], **changes)
+    types = {
+        "is there": TypeScore(accuracy=accuracy + 4, n=1000),
+        "which digit is": TypeScore(accuracy=70.0, n=870),
+    }
+    kept = {
+        "texts": texts_of(["red"] * 4800, ["end"] * 4800, by_question_type=types),
+        "samples": Samples(examples=tuple(examples)),
+        "family": model[:-7],
+    }
+    return scored(model, "scenes-answers", scores, 300.0, 3.0, **{**kept, **changes})
 
 
 def paintings(model: str = "d-dit-digits", accuracy: float = 78.0, **changes: Any) -> Record:
@@ -105,10 +112,8 @@ def paintings(model: str = "d-dit-digits", accuracy: float = 78.0, **changes: An
     tasks = {"single": True, "two": True, "counting": True, "colours": False, "position": True}
     tasks["attribute_binding"] = False
     read = "a red 3 top left , a green 7 bottom right"
-    examples = [example(i, False, read, prompt=CAPTION) | {"tasks": tasks} for i in range(5)]
-    examples += [
-        example(20 + i, True, CAPTION, prompt=CAPTION) | {"tasks": dict.fromkeys(tasks, True)} for i in range(7)
-    ]
+    examples = [example(i, False, read, prompt=CAPTION, tasks=tasks) for i in range(5)]
+    examples += [example(20 + i, True, CAPTION, prompt=CAPTION, tasks=dict.fromkeys(tasks, True)) for i in range(7)]
     names = ("single_object", "two_objects", "counting", "colours", "position", "attribution")
     scores = {
         "scene_accuracy": accuracy,
@@ -119,7 +124,8 @@ def paintings(model: str = "d-dit-digits", accuracy: float = 78.0, **changes: An
     if model != "real-data":
         measurements |= {"throughput_per_s": measured(90.0, 2.0, 10), "nfe": Measurement(56, "evaluations")}
         settings = PAINTING
-    made = {"measurements": measurements, "settings": settings, "raw": {"examples": examples}, **changes}
+    samples = Samples(examples=tuple(examples))
+    made = {"measurements": measurements, "settings": settings, "paintings": Paintings(), "samples": samples, **changes}
     return record(model, "scenes-paintings", family="real" if model == "real-data" else "d-dit", **made)
 
 

@@ -15,7 +15,7 @@ Seeds = tuple[int, int]  # of the training run, of the sampling
 
 
 def seeds_of(record: Record) -> Seeds:
-    return int(record.protocol.get("training_seed", 0)), int(record.protocol.get("seed", 0))
+    return record.protocol.training_seed, record.protocol.seed
 
 
 def at_seeds(model: str, settings: Mapping[str, object], records: Sequence[Record]) -> dict[Seeds, Record]:
@@ -23,10 +23,7 @@ def at_seeds(model: str, settings: Mapping[str, object], records: Sequence[Recor
     return {
         seeds_of(record): record
         for record in records
-        if record.model == model
-        and record.status == "ok"
-        and record.protocol.get("study")
-        and record.settings == settings
+        if record.model == model and record.status == "ok" and record.protocol.study and record.settings == settings
     }
 
 
@@ -35,7 +32,7 @@ def seed_records(
 ) -> dict[Seeds, tuple[Record, Record]] | None:
     """Pairs of records (subject, baseline) of equal seeds, at the settings of these two. None below two training seeds.
 
-    For scores only: a latency does not hang on the weights.
+    For scores only: a latency does not depend on the weights.
     """
     if side.metric == "latency_s":
         return None
@@ -93,13 +90,13 @@ def paired_over_scenes(metric: str, a: Record, b: Record) -> Interval | None:
     The scene is the unit: the texts of one scene are wrong together, and a scene that is hard is hard for both.
     None where the records do not keep the metric by scene, or not of the same scenes.
     """
-    ours, theirs = (record.raw.get("by_scene") or {} for record in (a, b))
-    if any(metric not in kept.get("totals", {}) for kept in (ours, theirs)):
+    ours, theirs = a.samples.scenes, b.samples.scenes
+    if not ours or [(row.scene, row.num) for row in ours] != [(row.scene, row.num) for row in theirs]:
         return None
-    if any(ours[key] != theirs[key] for key in ("scenes", "num")):
+    if any(metric not in row.totals for row in (*ours, *theirs)):
         return None
-    num = np.asarray(ours["num"], np.float64)
-    gaps = np.asarray(ours["totals"][metric]) - np.asarray(theirs["totals"][metric])
+    num = np.asarray([row.num for row in ours], np.float64)
+    gaps = np.asarray([one.totals[metric] - other.totals[metric] for one, other in zip(ours, theirs, strict=True)])
     drawn = np.random.default_rng(0).integers(0, len(num), (NUM_RESAMPLES, len(num)))
     low, high = np.percentile(gaps[drawn].sum(axis=1) / num[drawn].sum(axis=1), COVERAGE)
     return Interval(float(gaps.sum() / num.sum()), float(low), float(high))

@@ -21,10 +21,10 @@ def find_record(run: RunSpec, records: Sequence[Record], in_use: Mapping[str, Se
         record
         for record in records
         if record.model == run.model
-        and (record.protocol.get("training_seed", 0), record.protocol.get("seed", 0)) == seeds
+        and seeds_of(record) == seeds
         and (
             record.settings == wanted
-            or (record.settings.keys() - wanted.keys() and record.inputs.get("settings") == run.settings)
+            or (record.settings.keys() - wanted.keys() and dict(record.inputs.settings) == dict(run.settings))
         )
     )
     return next(fitting, None)
@@ -35,7 +35,7 @@ def settings_in_use(records: Sequence[Record]) -> dict[str, Settings]:
     found: dict[str, Settings] = {}
     for record in sorted(records, key=lambda record: record.created_utc):
         if record.status == "ok":
-            named = record.inputs.get("settings") or {}
+            named = record.inputs.settings
             own = {name: value for name, value in record.settings.items() if name not in named}
             found.setdefault(record.model, {}).update(own)
     return found

@@ -93,18 +93,18 @@ def load_side(path: Path) -> dict[str, list[Record]]:
     """The latest records of a results folder, of a machine's folder or in a record file, by machine."""
     if path.is_file():
         try:
-            records = [load_record(path)]
+            records = [load_record(path)[0]]
         except ValueError as error:
             raise UsageError(f"{path} is no record: {error}") from error
     elif path.is_dir():
-        records = latest(load_records([path])[0])
+        records = latest(load_records([path]).records)
     else:
         raise UsageError(f"{path} does not exist; expected a results folder or a record file")
     if not records:
         raise UsageError(f"{path} holds no records; `python -m bench reproduce` makes them")
     found: dict[str, list[Record]] = {}
     for record in records:
-        found.setdefault(str(record.environment.get("machine")), []).append(record)
+        found.setdefault(record.environment.machine, []).append(record)
     return found
 
 
@@ -141,7 +141,7 @@ def by_run(records: Iterable[Record]) -> dict[tuple[str, str, str], Record]:
             training_seed, seed = seeds_of(record)
             seeds = {name: value for name, value in (("training_seed", training_seed), ("seed", seed)) if value}
             run = json.dumps(plain({**seeds, **record.settings}), sort_keys=True)
-            found[record.model, str(record.protocol["name"]), run] = record
+            found[record.model, record.protocol.name, run] = record
     return found
 
 

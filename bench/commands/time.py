@@ -16,7 +16,8 @@ from bench.errors import CheckFailed, UsageError
 from bench.metrics.latency import summarise
 from bench.models import check_dtype
 from bench.records import environment
-from bench.records.store import check_json_path, write_json
+from bench.records.parts import Measurement, Speedup, Timing
+from bench.records.store import check_json_path, stored, write_json
 from bench.stats import MIN_PAIRS
 from bench.timing.generation import collect_timings, load
 from bench.timing.roofline import measure_roofline
@@ -46,7 +47,7 @@ def time_(
 ) -> None:
     """Latency and throughput of sampling, in rounds that are kept raw. Paper sizes run with random weights."""
 
-    timing = Timing(
+    timing = Request(
         batch_sizes=tuple(dict.fromkeys(batch_size or [1])),
         device=resolve_device(device),
         dtype=dtype,
@@ -61,7 +62,7 @@ def time_(
 
 
 @dataclass(frozen=True)
-class Timing:
+class Request:
     """What the command line asks for, and how long a series lasts."""
 
     batch_sizes: tuple[int, ...] = (1,)
@@ -83,7 +84,16 @@ class Timing:
         return {} if self.num_steps is None else {"num_steps": self.num_steps}
 
 
-def time_models(names: Sequence[str], timing: Timing, *, against: str | None, json_file: Path | None) -> None:
+@dataclass(frozen=True)
+class TimedRun:
+    """One model at one batch size."""
+
+    timing: Timing
+    check: Mapping[str, Any] | None  # of check_estimated; None: not asked for
+    sampling: Mapping[str, Any]  # the settings in force
+
+
+def time_models(names: Sequence[str], timing: Request, *, against: str | None, json_file: Path | None) -> None:
     """Time each model, with shipped weights or random ones (speed does not depend on them); print; write `json_file`.
 
     against: a model that each of them is compared with, pair by pair. UsageError for a wrong call; CheckFailed, once
@@ -101,8 +111,8 @@ def time_models(names: Sequence[str], timing: Timing, *, against: str | None, js
         if timing.num_steps is not None and "num_steps" not in spec.sampling:
             raise UsageError(f"--num-steps: {name} has no such setting; it has: {', '.join(spec.sampling)}")
     check_json_path(json_file)
-    found: dict[str, dict[str, Any]] = {}
-    ratios: list[dict[str, Any]] = []
+    found: dict[str, TimedRun] = {}
+    ratios: list[Speedup] = []
 
     def make(name: str) -> ImageModel:
         model = build(name, device=timing.device, dtype=getattr(torch, timing.dtype))
@@ -126,31 +136,34 @@ def time_models(names: Sequence[str], timing: Timing, *, against: str | None, js
     if json_file is not None:
         write_json(json_content(found, ratios, timing), json_file)
     for run, entry in found.items():
-        if "check_composed" in entry["raw"]:
-            check_agreement(run, entry["raw"]["check_composed"]["ratio"])
+        if entry.check is not None:
+            check_agreement(run, entry.check["ratio"])
 
 
-def check_agreement(run: str, ratio: Mapping[str, Any]) -> None:
+def check_agreement(run: str, ratio: Measurement) -> None:
     """CheckFailed where an estimated latency is surely further than ESTIMATED_WITHIN from a measured one."""
-    low, high = ratio["ci_low"], ratio["ci_high"]
+    low, high = ratio.ci_low, ratio.ci_high
+    if low is None or high is None:
+        return
     if low > 1 + ESTIMATED_WITHIN or high < 1 - ESTIMATED_WITHIN:
         raise CheckFailed(
             f"{run}: estimated / measured is {low:.3f} to {high:.3f}, allowed: 1 within {ESTIMATED_WITHIN:.0%}"
         )
 
 
-def conditions_of(timing: Timing) -> str:
+def conditions_of(timing: Request) -> str:
     """As "float32, 2 threads, compiled"."""
     threads = f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
     return ", ".join([timing.dtype, threads, *(["compiled"] if timing.compiled else [])])
 
 
-def time_model(model: ImageModel, batch_size: int, timing: Timing, load_s: float) -> dict[str, Any]:
-    """{"metrics": by name, "raw": as in a record, "sampling": the settings in force}."""
+def time_model(model: ImageModel, batch_size: int, timing: Request, load_s: float) -> TimedRun:
+    """All that was asked for of one model at one batch size."""
+    common: dict[str, Any] = {"settings": timing.settings, "batch_size": batch_size, "timing": timing.stopwatch}
     if timing.compose:
-        raw = collect_estimated(model, settings=timing.settings, batch_size=batch_size, timing=timing.stopwatch)
+        found = collect_estimated(model, **common)
     else:
-        raw = collect_timings(
+        found = collect_timings(
             model,
             latency_batch_size=batch_size,
             throughput_batch_size=None if timing.sweep else 0,
@@ -161,42 +174,35 @@ def time_model(model: ImageModel, batch_size: int, timing: Timing, load_s: float
             timing=timing.stopwatch,
         )
         if timing.stages:
-            raw["stages"] = collect_stages(
+            stages = collect_stages(
                 model,
-                settings=timing.settings,
                 min_rounds=timing.min_rounds,
                 min_duration_s=timing.min_duration_s,
                 max_duration_s=timing.max_duration_s,
-                batch_size=batch_size,
-                timing=timing.stopwatch,
+                **common,
             )
-    if timing.check:
-        raw["check_composed"] = check_estimated(
-            model, settings=timing.settings, min_rounds=MIN_PAIRS, batch_size=batch_size, timing=timing.stopwatch
-        )
-    if "stages" in raw:
-        raw["machine_limits"] = measure_roofline(str(model.device), model.dtype, timing.stopwatch)
-    sampling = {**model.spec.sampling, **timing.settings}
-    return {"metrics": summarise(raw), "raw": {"load_s": load_s, **raw}, "sampling": sampling}
+            found = replace(found, stages=stages)
+    check = check_estimated(model, min_rounds=MIN_PAIRS, **common) if timing.check else None
+    if found.stages:
+        found = replace(found, roofline=measure_roofline(str(model.device), model.dtype, timing.stopwatch))
+    return TimedRun(replace(found, load_s=load_s), check, {**model.spec.sampling, **timing.settings})
 
 
-def compare(
-    model: ImageModel, baseline: ImageModel, found: Mapping[str, Mapping[str, Any]], timing: Timing
-) -> list[dict[str, Any]]:
+def compare(model: ImageModel, baseline: ImageModel, found: Mapping[str, TimedRun], timing: Request) -> list[Speedup]:
     """How many times as fast `model` is as `baseline`: at each batch size under forced equal conditions and,
     after sweeps, each at the batch that suits it best."""
     ratios = [compare_at(model, baseline, (size, size), "forced equal", timing) for size in timing.batch_sizes]
     if timing.sweep:
         runs = [f"{side.spec.name}@{timing.batch_sizes[0]}" for side in (model, baseline)]
-        best = [best_batch(found[run]["raw"]["sweep"]) for run in runs]
+        best = [best_batch(sweep) for run in runs if (sweep := found[run].timing.sweep)]
         ratios.append(compare_at(model, baseline, (best[0], best[1]), "each at its best", timing))
     return ratios
 
 
 def compare_at(
-    model: ImageModel, baseline: ImageModel, batch_sizes: tuple[int, int], mode: str, timing: Timing
-) -> dict[str, Any]:
-    """One ratio of images per second, `model` over `baseline`, and what it rests on. Keys: results/README.md."""
+    model: ImageModel, baseline: ImageModel, batch_sizes: tuple[int, int], mode: str, timing: Request
+) -> Speedup:
+    """One ratio of images per second, `model` over `baseline`, and what it rests on."""
     subject, other = (Side(side, size) for side, size in zip((model, baseline), batch_sizes, strict=True))
     (ratio,) = collect_ratios(
         subject,
@@ -212,18 +218,21 @@ def compare_at(
     return ratio
 
 
-def json_content(
-    found: Mapping[str, Mapping[str, Any]], ratios: Sequence[Mapping[str, Any]], timing: Timing
-) -> dict[str, Any]:
+def raw_of(entry: TimedRun) -> dict[str, Any]:
+    """As in a record, and the check of estimated latencies where it was asked for."""
+    return stored(entry.timing) | ({} if entry.check is None else {"check_composed": entry.check})
+
+
+def json_content(found: Mapping[str, TimedRun], ratios: Sequence[Speedup], timing: Request) -> dict[str, Any]:
     """What --json writes; one run: the metrics' plain names, several: "<model>@<batch size>/<metric>"."""
     return {
         "metrics": {
             metric if len(found) == 1 else f"{run}/{metric}": asdict(value)
             for run, entry in found.items()
-            for metric, value in entry["metrics"].items()
+            for metric, value in summarise(entry.timing).items()
         },
-        "raw": {run: entry["raw"] for run, entry in found.items()},
+        "raw": {run: raw_of(entry) for run, entry in found.items()},
         "ratios": list(ratios),
-        "protocol": {**asdict(timing), "sampling": {run: entry["sampling"] for run, entry in found.items()}},
+        "protocol": {**asdict(timing), "sampling": {run: entry.sampling for run, entry in found.items()}},
         "environment": environment.describe(timing.device),
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench.console import progress
@@ -23,11 +24,13 @@ from bench.metrics.item_scores import ItemScore, mean_score, measure
 from bench.metrics.text_audit import audit_texts
 from bench.metrics.vqa import PERCENT, clean, normalize
 from bench.records import environment
-from bench.records.schema import Measurement, RunSpec
+from bench.records.parts import Measurement, Samples, Texts
+from bench.records.schema import RunSpec
+from bench.records.store import plain
 from bench.sampling.texts import Item, collect_texts
 
 
-def measure_answers(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+def measure_answers(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dict[str, Any]:
     """One answer per question."""
     protocol = spec.protocol
     shown = scenes_of(protocol)
@@ -45,26 +48,29 @@ def measure_answers(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Pat
     scores = score_answers(answers, question_set(shown))
     yes_no = pope_set(shown)
     pope = score_answers({question_id: answers[question_id] for question_id in yes_no.questions}, yes_no, "pope")
-    measurements, raw = text_costs(found, protocol.batch_size)
+    measurements, kept = text_costs(found, protocol.batch_size)
     for part in (scores, pope):
         measurements |= {name: Measurement(**fields) for name, fields in part["metrics"].items()}
-    raw |= {key: scores[key] for key in ("audit", "not_run", "warnings")}
-    raw["without_degenerate"] = scores["without_degenerate"] | pope["without_degenerate"]
-    raw["scoring"] = scores["protocol"]
-    raw["by_question_type"] = {
+    kept |= {key: scores[key] for key in ("audit", "not_run", "warnings")}
+    kept["without_degenerate"] = scores["without_degenerate"] | pope["without_degenerate"]
+    kept["scoring"] = scores["protocol"]
+    kept["by_question_type"] = {
         kind: {"accuracy": part["vqa_accuracy"]["value"], "n": part["vqa_accuracy"]["n"]}
         for kind, part in scores["breakdown"]["question_type"].items()
     }
     texts = [text.text for text in found.texts]
     right = [normalize(clean(text)) == question.answer for text, (_, _, question) in zip(texts, asked, strict=True)]
     accuracies = [row["vqa_accuracy"] for row in scores["per_question"]]
-    raw["by_scene"] = by_scene([scene.index for _, scene, _ in asked], {"vqa_accuracy": accuracies})
-    raw["examples"] = [
-        example(scene, scene.image, prompt=question.text, text=texts[i], references=question.answers, right=right[i])
-        | {"accuracy": accuracies[i] / PERCENT}
-        for i, (_, scene, question) in ((i, asked[i]) for i in chosen(right))
-    ]
-    return {"measurements": measurements, "raw": raw}
+    scored = by_scene([scene.index for _, scene, _ in asked], {"vqa_accuracy": accuracies})
+    examples = tuple(
+        replace(
+            example(scene, scene.image, prompt=said.text, text=texts[i], references=said.answers, right=right[i]),
+            accuracy=accuracies[i] / PERCENT,
+        )
+        for i, (_, scene, said) in ((i, asked[i]) for i in chosen(right))
+    )
+    samples = Samples(scenes=scored, examples=examples)
+    return {"measurements": measurements, "texts": msgspec.convert(plain(kept), Texts), "samples": samples}
 
 
 @dataclass(frozen=True)

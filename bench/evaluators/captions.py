@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench.console import progress
@@ -24,11 +25,13 @@ from bench.metrics.item_scores import measure
 from bench.metrics.scene_check import PERCENT, share
 from bench.metrics.text_audit import audit_texts
 from bench.records import environment
-from bench.records.schema import Measurement, RunSpec
+from bench.records.parts import Measurement, Samples, Texts
+from bench.records.schema import RunSpec
+from bench.records.store import plain
 from bench.sampling.texts import Item, collect_texts
 
 
-def measure_captions(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+def measure_captions(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dict[str, Any]:
     """One caption per scene."""
     protocol = spec.protocol
     shown = scenes_of(protocol)
@@ -47,17 +50,21 @@ def measure_captions(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Pa
     right = [names_all(text, scene) for text, scene in zip(texts, shown, strict=True)]
     accuracy = measure(share(np.array(right)))
     assert accuracy is not None
-    measurements, raw = text_costs(found, protocol.batch_size)
+    measurements, kept = text_costs(found, protocol.batch_size)
     measurements |= {name: Measurement(**fields) for name, fields in scores["metrics"].items()}
-    raw |= {key: scores[key] for key in ("audit", "without_degenerate", "not_run", "warnings")}
-    raw["scoring"] = scores["protocol"]
+    kept |= {key: scores[key] for key in ("audit", "without_degenerate", "not_run", "warnings")}
+    kept["scoring"] = scores["protocol"]
     values = {"cider": [row["cider"] for row in scores["per_image"]], "caption_accuracy": [PERCENT * r for r in right]}
-    raw["by_scene"] = by_scene([scene.index for scene in shown], values)
-    raw["examples"] = [
+    scored = by_scene([scene.index for scene in shown], values)
+    examples = tuple(
         example(shown[i], shown[i].image, prompt="", text=texts[i], references=shown[i].captions, right=right[i])
         for i in chosen(right)
-    ]
-    return {"measurements": {**measurements, "caption_accuracy": accuracy}, "raw": raw}
+    )
+    return {
+        "measurements": {**measurements, "caption_accuracy": accuracy},
+        "texts": msgspec.convert(plain(kept), Texts),
+        "samples": Samples(scenes=scored, examples=examples),
+    }
 
 
 def names_all(caption: str, scene: scenes.Scene) -> bool:

@@ -1,4 +1,4 @@
-"""Is a timing honest? Two checks of MLPerf's rules, scaled down.
+"""Compliance of a timing: MLPerf's TEST01 and TEST04, scaled down.
 
 The images of the timed calls are those that are scored: same seeds, same pixels. And generating one image again and
 again is not faster than generating fresh ones: nothing is answered from a cache.
@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.records.parts import Compliance
 from bench.sampling.images import generate_batch
 from bench.stats import ratio_of_medians
 from bench.timing.clock import once
@@ -56,7 +56,7 @@ def compare_images(timed: np.ndarray, plain: np.ndarray) -> dict[str, Any]:
     }
 
 
-def collect_validity(
+def collect_compliance(
     model: ImageModel,
     *,
     settings: Mapping[str, Any],
@@ -68,12 +68,12 @@ def collect_validity(
     is_warm: bool = False,
     seed: int = 0,
     timing: TimingSettings = DEFAULT,
-) -> dict[str, Any]:
-    """Both checks of the calls that `collect_timings` times at `batch_size`. is_warm: of `time_pairs`.
+) -> Compliance:
+    """Both tests of the calls that `collect_timings` times at `batch_size`. is_warm: of `time_pairs`.
 
     Images (of `compare_images`): those of the last timed rounds, `num_images` at least, as they came out of the clock,
     against those that the model without compiled methods generates for the same indices, as `collect_images` does.
-    repeat_ratio (a Measurement's fields): repeated / fresh, timed pair by pair; repeat_rounds_s: the rounds. valid: no
+    repeat_ratio: repeated / fresh, timed pair by pair; repeat_rounds_s: the rounds. valid: no
     difference above one grey level, and a repeat is not surely faster.
     """
     device, generate_round = str(model.device), rounds_of(model, batch_size, settings, seed)
@@ -108,9 +108,9 @@ def collect_validity(
     images = compare_images(np.concatenate(list(kept.values())), plain)
     ratio = ratio_of_medians(pairs["rounds_s"]["repeated"], pairs["rounds_s"]["fresh"])
     is_cached = ratio.ci_high is not None and ratio.ci_high < REPEAT_SUSPECT
-    return {
+    return Compliance(
         **images,
-        "repeat_ratio": asdict(ratio),
-        "repeat_rounds_s": pairs["rounds_s"],
-        "valid": images["num_different"] == 0 and not is_cached,
-    }
+        repeat_ratio=ratio,
+        repeat_rounds_s=pairs["rounds_s"],
+        valid=images["num_different"] == 0 and not is_cached,
+    )

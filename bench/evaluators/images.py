@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from bench.console import progress
@@ -15,7 +17,9 @@ from bench.evaluators.image_scores import score_images
 from bench.evaluators.scene_examples import grid_png
 from bench.metrics import latency, size
 from bench.metrics.feature_similarity import compute_feature_similarity
-from bench.records.schema import REAL_DATA, Measurement, RunSpec
+from bench.records.parts import Images, Measurement
+from bench.records.schema import RunSpec
+from bench.records.store import plain
 from bench.sampling.images import collect_images
 from bench.sampling.semantic_features import collect_features
 
@@ -23,10 +27,10 @@ GRID_ROWS = 6  # rows of the sample grid kept for the report
 FEATURE_IMAGES = 100  # images whose semantic features are compared
 
 
-def measure_images(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+def measure_images(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dict[str, Any]:
     """Generate once, score on all metrics."""
     protocol = spec.protocol
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
+    key = hashlib.sha256(json.dumps(plain([protocol, inputs]), sort_keys=True).encode()).hexdigest()[:16]
     folder = work / "images" / f"{spec.model}-{key}"
     with progress(f"{spec.model}: images", protocol.num_images) as bar:
         images, rounds_s = collect_images(
@@ -40,10 +44,11 @@ def measure_images(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path
         )
     found = _scored(images, spec, model.num_classes)
     settings = {**model.spec.sampling, **spec.settings}
-    found["raw"]["nfe"] = model.network_evaluations(**settings)
-    found["measurements"] |= size.summarise({"nfe": found["raw"]["nfe"]})
-    if rounds_s and "throughput_per_s" in protocol.metrics:
-        found["raw"]["painting_rounds_s"] = rounds_s
+    nfe = model.network_evaluations(**settings)
+    timed = tuple(rounds_s) if "throughput_per_s" in protocol.metrics else ()
+    found["images"] = replace(found["images"], nfe=nfe, rounds_s=timed)
+    found["measurements"] |= size.summarise({"nfe": nfe})
+    if timed:
         found["measurements"]["throughput_per_s"] = latency.compute_throughput(rounds_s, protocol.batch_size)
     if "feature_similarity" in protocol.metrics and hasattr(model, "semantic_features"):
         count = min(FEATURE_IMAGES, protocol.num_images)
@@ -60,9 +65,10 @@ def measure_real_data(spec: RunSpec) -> dict[str, Any]:
 
 def _scored(images: np.ndarray, spec: RunSpec, num_classes: int) -> dict[str, Any]:
     protocol = spec.protocol
-    scores = score_images(images, protocol.reference, features=protocol.features, floor=spec.model != REAL_DATA)
+    scores = score_images(images, protocol.reference, features=protocol.features, floor=False)
+    kept = {key: scores[key] for key in ("audit", "refused", "not_run")} | {"scoring": scores["protocol"]}
+    grid = grid_png(images[: GRID_ROWS * num_classes], num_classes)
     return {
         "measurements": {name: Measurement(**fields) for name, fields in scores["metrics"].items()},
-        "raw": {key: scores[key] for key in ("audit", "floor", "refused", "not_run")} | {"scoring": scores["protocol"]},
-        "images_png": grid_png(images[: GRID_ROWS * num_classes], num_classes),
+        "images": msgspec.convert(plain({**kept, "grid_png": grid}), Images),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bench.features.extractors import Extractor
 from bench.metrics import latency, size
 from bench.metrics.item_scores import measure
 from bench.metrics.scene_check import TASKS, Thing, check_scene, compute_scene_scores
+from bench.records.parts import Paintings, Samples
 from bench.records.schema import RunSpec
 from bench.sampling.images import collect_paintings
 
@@ -48,7 +50,7 @@ def recognise(images: np.ndarray) -> list[list[scenes.Thing]]:
     ]
 
 
-def measure_paintings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+def measure_paintings(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dict[str, Any]:
     """One painting per scene, of one of its captions; the wordings take turns."""
     protocol = spec.protocol
     shown = scenes_of(spec.protocol)
@@ -63,7 +65,7 @@ def measure_paintings(model: Any, spec: RunSpec, inputs: dict[str, Any], work: P
         )
     found = _checked(shown, images)
     nfe = model.network_evaluations(**{**model.spec.sampling, **spec.settings})
-    found["raw"] |= {"nfe": nfe, "painting_rounds_s": rounds_s}
+    found["paintings"] = Paintings(nfe=nfe, rounds_s=tuple(rounds_s))
     found["measurements"] |= size.summarise({"nfe": nfe})
     if rounds_s:
         found["measurements"]["throughput_per_s"] = latency.compute_throughput(rounds_s, protocol.batch_size)
@@ -85,20 +87,22 @@ def _checked(shown: Sequence[scenes.Scene], images: np.ndarray) -> dict[str, Any
     seen = recognise(images)
     checks = [check_scene(_said(prompt_of(scene)), found) for scene, found in zip(shown, seen, strict=True)]
     satisfied = [check["satisfied"] for check in checks]
-    examples = [
-        example(
-            shown[i],
-            images[i],
-            prompt=prompt_of(shown[i]),
-            text=_in_words(seen[i]),
-            references=[shown[i].caption(0)],
-            right=satisfied[i],
+    examples = tuple(
+        replace(
+            example(
+                shown[i],
+                images[i],
+                prompt=prompt_of(shown[i]),
+                text=_in_words(seen[i]),
+                references=[shown[i].caption(0)],
+                right=satisfied[i],
+            ),
+            tasks={task: checks[i][task] for task in TASKS},
         )
-        | {"tasks": {task: checks[i][task] for task in TASKS}}
         for i in chosen(satisfied)
-    ]
+    )
     scores = {name: measure(score) for name, score in compute_scene_scores(checks).items()}
-    return {"measurements": scores, "raw": {"examples": examples}}
+    return {"measurements": scores, "paintings": Paintings(), "samples": Samples(examples=examples)}
 
 
 def _said(prompt: str) -> list[Thing]:

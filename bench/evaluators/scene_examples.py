@@ -11,7 +11,8 @@ import numpy as np
 
 from bench.datasets.scenes import Scene, scenes
 from bench.metrics import latency, size
-from bench.records.schema import Measurement, Protocol
+from bench.records.parts import Example, Measurement, SceneScores
+from bench.records.schema import Protocol
 from bench.sampling.texts import Texts
 
 NUM_EXAMPLES, NUM_WRONG = 24, 12
@@ -23,26 +24,28 @@ def scenes_of(protocol: Protocol) -> list[Scene]:
 
 
 def text_costs(found: Texts, batch_size: int) -> tuple[dict[str, Measurement], dict[str, Any]]:
-    """(measurements, raw) of what saying these texts cost."""
+    """(measurements, fields of the record's texts) of what these texts cost."""
     measurements = size.summarise({"nfe": found.evaluations})
     if found.rounds_s:
         measurements["texts_per_s"] = latency.compute_throughput(found.rounds_s, batch_size, "texts/s")
     return measurements, {"rounds_s": found.rounds_s, "nfe": found.evaluations}
 
 
-def by_scene(scene_of: Sequence[int], values: Mapping[str, Sequence[float]]) -> dict[str, Any]:
-    """What two models that saw the same scenes are compared by (analysis/seeds.py): scenes, in order, `num` texts of
-    each, and `totals`, the sum of their values, by metric; the metric is sum / num over all scenes.
+def by_scene(scene_of: Sequence[int], values: Mapping[str, Sequence[float]]) -> tuple[SceneScores, ...]:
+    """What two models that saw the same scenes are compared by (analysis/seeds.py), scene by scene, in order.
 
     scene_of: of each text its scene  values: of each text its value, by metric
     """
     scenes, places, num = np.unique(np.asarray(scene_of), return_inverse=True, return_counts=True)
     totals = {name: np.bincount(places, weights=np.asarray(each, np.float64)) for name, each in values.items()}
-    return {
-        "scenes": scenes.tolist(),
-        "num": num.tolist(),
-        "totals": {name: [round(float(total), 6) for total in sums] for name, sums in totals.items()},
-    }
+    return tuple(
+        SceneScores(
+            scene=int(scene),
+            num=int(num[i]),
+            totals={name: round(float(sums[i]), 6) for name, sums in totals.items()},
+        )
+        for i, scene in enumerate(scenes)
+    )
 
 
 def chosen(right: Sequence[bool]) -> list[int]:
@@ -57,16 +60,16 @@ def spaced(indices: Sequence[int], num: int) -> list[int]:
 
 def example(
     scene: Scene, image: np.ndarray, *, prompt: str, text: str, references: Sequence[str], right: bool
-) -> dict[str, Any]:
-    """One item, as results/README.md says; `image`: uint8 (3, 16, 16)."""
-    return {
-        "scene": scene.index,
-        "image_png": grid_png(image[None], 1),
-        "prompt": prompt,
-        "text": text,
-        "references": list(references),
-        "right": bool(right),
-    }
+) -> Example:
+    """One item; `image`: uint8 (3, 16, 16)."""
+    return Example(
+        scene=scene.index,
+        image_png=grid_png(image[None], 1),
+        prompt=prompt,
+        text=text,
+        references=tuple(references),
+        right=bool(right),
+    )
 
 
 def grid_png(images: np.ndarray, columns: int) -> str:

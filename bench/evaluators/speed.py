@@ -8,17 +8,19 @@ process, with the model warm, in as few rounds as each needs.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.console import progress
 from bench.errors import CheckFailed
-from bench.evaluators.compliance import collect_validity
+from bench.evaluators.compliance import collect_compliance
 from bench.metrics import latency, size
 from bench.metrics.stages import decoder_time_share
 from bench.models import build_for
 from bench.records.environment import available_memory_bytes
-from bench.records.schema import Measurement, RunSpec
+from bench.records.parts import Compliance, Counts, Measurement, Series, Speedup, Stages
+from bench.records.schema import RunSpec
 from bench.stats import MIN_PAIRS
 from bench.timing.generation import collect_timings, rounds_of
 from bench.timing.model_cost import collect_size, weight_bytes
@@ -32,11 +34,11 @@ SWEPT_ROUNDS = 2  # of each batch of the sweep
 TIMING = TimingSettings(longest_swept_s=0.5)  # beyond the first batch that takes longer: that of the throughput alone
 STAGE_ROUNDS = 3  # by stages, each beside a whole call
 COMPARED_IMAGES = 4  # with those that are scored
-STEPS = ("latency", "throughput", "memory and arithmetic", "batch sweep", "stages", "validity")
+STEPS = ("latency", "throughput", "memory and arithmetic", "batch sweep", "stages", "compliance")
 
 
 def measure_timings(
-    model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path, *, timing: TimingSettings = TIMING
+    model: Any, spec: RunSpec, inputs: Any, work: Path, *, timing: TimingSettings = TIMING
 ) -> dict[str, Any]:
     """CheckFailed where the timed calls are not those that are scored, or are answered from a cache."""
     protocol, device = spec.protocol, str(model.device)
@@ -46,7 +48,7 @@ def measure_timings(
         def advance(step: str) -> None:
             bar.update(STEPS.index(step), step)
 
-        raw = collect_timings(
+        found = collect_timings(
             model,
             latency_batch_size=protocol.latency_batch_size,
             throughput_batch_size=protocol.throughput_batch_size,
@@ -59,24 +61,21 @@ def measure_timings(
             advance=advance,
         )
         advance("batch sweep")
-        peaks = {raw["throughput"]["batch_size"]: raw["peak_memory_bytes"] - weight_bytes(model)}
-        raw["sweep"] = sweep_batches(
+        known = [found.latency]
+        if found.throughput:
+            peak_bytes = (found.peak_memory_bytes or 0) - weight_bytes(model)
+            known.append(replace(found.throughput, peak_memory_bytes=peak_bytes))
+        sweep = sweep_batches(
             lambda batch_size: rounds_of(model, batch_size, spec.settings, protocol.seed),
             device=device,
             min_rounds=SWEPT_ROUNDS,
             min_duration_s=0.0,
             is_warm=True,
-            known={
-                series["batch_size"]: {
-                    "rounds_s": series["rounds_s"],
-                    "peak_memory_bytes": peaks.get(series["batch_size"]),
-                }
-                for series in (raw["latency"], raw["throughput"])
-            },
+            known={series.batch_size: in_sweep(series) for series in known},
             timing=timing,
         )
         advance("stages")
-        raw["stages"] = collect_stages(
+        stages = collect_stages(
             model,
             settings=spec.settings,
             min_rounds=min(STAGE_ROUNDS, protocol.min_rounds),
@@ -85,9 +84,9 @@ def measure_timings(
             seed=protocol.seed,
             timing=timing,
         )
-        raw["machine_limits"] = measure_roofline(device, model.dtype, timing)
-        advance("validity")
-        raw["validity"] = collect_validity(
+        roofline = measure_roofline(device, model.dtype, timing)
+        advance("compliance")
+        compliance = collect_compliance(
             model,
             settings=spec.settings,
             num_images=COMPARED_IMAGES,
@@ -97,40 +96,45 @@ def measure_timings(
             timing=timing,
         )
         bar.update(len(STEPS))
-    check_validity(raw["validity"])
-    measurements = latency.summarise(raw) | measure_decoder(model, raw["stages"])
-    return {"measurements": measurements, "raw": {"rounds_s": raw["latency"].pop("rounds_s"), **raw}}
+    check_compliance(compliance)
+    found = replace(found, sweep=sweep, stages=stages, roofline=roofline, compliance=compliance)
+    return {"measurements": latency.summarise(found) | measure_decoder(model, stages), "timing": found}
 
 
-def measure_decoder(model: Any, stages: Mapping[str, Any]) -> dict[str, Measurement]:
+def in_sweep(series: Series) -> Series:
+    """A series as a sweep takes it over: its rounds and memory; how they were timed stands with the series itself."""
+    return Series(batch_size=series.batch_size, rounds_s=series.rounds_s, peak_memory_bytes=series.peak_memory_bytes)
+
+
+def measure_decoder(model: Any, stages: Stages) -> dict[str, Measurement]:
     """The diffusion decoder's share of the time, of TransDiff; MAR's decoder is a part of its AR transformer."""
     share = decoder_time_share(stages) if model.spec.family.startswith("transdiff") else None
     return {} if share is None else {"decoder_time_share": share}
 
 
-def check_validity(found: Mapping[str, Any]) -> None:
-    """CheckFailed with what is wrong, by bench.evaluators.compliance."""
-    if found["valid"]:
+def check_compliance(found: Compliance) -> None:
+    """CheckFailed with what is wrong."""
+    if found.valid:
         return
-    if found["num_different"]:
+    if found.num_different:
         raise CheckFailed(
-            f"validity: {found['num_different']} of {found['num_images']} timed images differ from those that are "
-            f"scored for the same seeds, by up to {found['max_difference']} grey levels"
+            f"compliance: {found.num_different} of {found.num_images} timed images differ from those that are "
+            f"scored for the same seeds, by up to {found.max_difference} grey levels"
         )
-    ratio = found["repeat_ratio"]
+    ratio = found.repeat_ratio
     raise CheckFailed(
-        f"validity: painting one image again takes {ratio['value']:.2f} times as long as painting a fresh one "
-        f"(95 % interval {ratio['ci_low']:.2f} to {ratio['ci_high']:.2f}): something is answered from a cache"
+        f"compliance: generating one image again takes {ratio.value:.2f} times as long as generating a fresh one "
+        f"(95 % interval {ratio.ci_low:.2f} to {ratio.ci_high:.2f}): something is answered from a cache"
     )
 
 
 def measure_composed(
-    model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path, *, timing: TimingSettings = TIMING
+    model: Any, spec: RunSpec, inputs: Any, work: Path, *, timing: TimingSettings = TIMING
 ) -> dict[str, Any]:
     """Latency, stages, memory and arithmetic of one batch; `protocol.sampled_calls` calls of each part run."""
     protocol = spec.protocol
     with progress(f"{spec.model}: composed", 1) as bar:
-        raw = collect_estimated(
+        found = collect_estimated(
             model,
             settings=spec.settings,
             min_rounds=protocol.min_rounds,
@@ -139,21 +143,21 @@ def measure_composed(
             seed=protocol.seed,
             timing=timing,
         )
-        raw["machine_limits"] = measure_roofline(str(model.device), model.dtype, timing)
+        found = replace(found, roofline=measure_roofline(str(model.device), model.dtype, timing))
         bar.update(1)
-    measurements = latency.summarise(raw) | measure_decoder(model, raw["stages"])
-    return {"measurements": measurements, "raw": {"rounds_s": raw["latency"].pop("rounds_s"), **raw}}
+    decoder = measure_decoder(model, found.stages) if found.stages else {}
+    return {"measurements": latency.summarise(found) | decoder, "timing": found}
 
 
 BESIDE_WEIGHTS = 1.5  # memory of a model while it paints one image over that of its weights: autoencoder, activations
 
 
 def measure_ratios(
-    model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path, *, timing: TimingSettings = TIMING
+    model: Any, spec: RunSpec, inputs: Any, work: Path, *, timing: TimingSettings = TIMING
 ) -> dict[str, Any]:
     """One entry per baseline; as many of them as memory holds share their rounds with the model."""
     protocol, device = spec.protocol, str(model.device)
-    ratios: list[dict[str, Any]] = []
+    ratios: list[Speedup] = []
     with progress(f"{spec.model}: ratios", len(spec.baselines)) as bar:
         for names in groups_that_fit({name: memory_bytes(name) for name in spec.baselines}, free_bytes(device)):
             ratios += collect_ratios(
@@ -167,7 +171,7 @@ def measure_ratios(
                 timing=timing,
             )
             bar.update(len(ratios))
-    return {"raw": {"ratios": ratios}}
+    return {"speedups": tuple(ratios)}
 
 
 def groups_that_fit(needed_bytes: Mapping[str, float], free: float | None) -> list[list[str]]:
@@ -206,4 +210,4 @@ def measure_sizes(spec: RunSpec) -> dict[str, Any]:
 
     model = reference_models.build(spec.model, device="meta", weights=None)
     raw = collect_size(model)
-    return {"family": model.spec.family, "measurements": size.summarise(raw), "raw": raw}
+    return {"family": model.spec.family, "measurements": size.summarise(raw), "counts": Counts(**raw)}

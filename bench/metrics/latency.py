@@ -7,13 +7,13 @@ of ten rounds has no upper end).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 from bench.metrics import size
-from bench.records.schema import Measurement, Metric
+from bench.records.parts import Measurement, Timing
+from bench.records.schema import Metric
 
 PERCENTILES = (50, 90, 95, 99)
 
@@ -53,22 +53,18 @@ def compute_throughput(rounds_s: Sequence[float], batch_size: int, unit: str = "
     return Measurement(batch_size / median.value, unit, rate(median.ci_high), rate(median.ci_low), median.n)
 
 
-def summarise(raw: Mapping[str, Any]) -> dict[str, Measurement]:
-    """Every speed and size metric of one model's raw timings (bench.timing.generation): metric name -> Measurement.
-
-    What was not collected is left out.
-    """
-    found = {}
-    if "latency" in raw:
-        rounds_s = raw["latency"]["rounds_s"]
-        if raw["latency"].get("composed"):  # no round of the whole was timed: it has no percentiles
-            found["latency_s"] = composed_time(rounds_s, raw["latency"]["error_s"])
-        else:
-            found["latency_s"] = percentile(rounds_s, 50)
-            found |= {f"latency_p{percent}_s": percentile(rounds_s, percent) for percent in PERCENTILES[1:]}
-    if "throughput" in raw:
-        found["throughput_per_s"] = compute_throughput(raw["throughput"]["rounds_s"], raw["throughput"]["batch_size"])
-    return {**found, **size.summarise(raw)}
+def summarise(timing: Timing) -> dict[str, Measurement]:
+    """Every speed and size metric of one timed model: metric name -> Measurement. What was not timed is left out."""
+    latency = timing.latency
+    if latency.estimated:  # no round ran whole: it has no percentiles
+        found = {"latency_s": composed_time(latency.rounds_s, latency.error_s or 0.0)}
+    else:
+        found = {"latency_s": percentile(latency.rounds_s, 50)}
+        found |= {f"latency_p{percent}_s": percentile(latency.rounds_s, percent) for percent in PERCENTILES[1:]}
+    if timing.throughput is not None:
+        found["throughput_per_s"] = compute_throughput(timing.throughput.rounds_s, timing.throughput.batch_size)
+    counts = {name: getattr(timing, name) for name in ("peak_memory_bytes", "num_params", "flops")}
+    return {**found, **size.summarise({**counts, "nfe": timing.nfe or None})}
 
 
 METRICS = (

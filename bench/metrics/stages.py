@@ -14,15 +14,13 @@ not in it: the share that is reached is how far a part is from those two limits 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from bench.metrics.latency import composed_time, percentile
-from bench.records.schema import Measurement, Metric
-
-REST = "rest"  # what lies between the calls: the sampler's own arithmetic, random draws
+from bench.records.parts import REST, Measurement, Roofline, Stages
+from bench.records.schema import Metric
 
 METRIC = Metric(
     name="decoder_time_share",
@@ -67,17 +65,17 @@ def composed_s(flops: Sequence[float], seconds: Mapping[int, float]) -> tuple[fl
     return total(ran), abs(total([*ends.union(ran[::2])]) - total([*ends.union(ran[1::2])])) / 2
 
 
-def decoder_time_share(raw: Mapping[str, Any]) -> Measurement | None:
+def decoder_time_share(stages: Stages) -> Measurement | None:
     """The decoder's share of a round, the median round; None where a model has no such stage.
 
-    raw: of bench.timing.stages. Of composed rounds the interval holds the standard error of the composition, too.
+    Of estimated rounds the interval holds the standard error of the estimate, too.
     """
-    if "decoder" not in raw["rounds_s"]:
+    if "decoder" not in stages.rounds_s:
         return None
-    wholes_s = [sum(stages) for stages in zip(*raw["rounds_s"].values(), strict=True)]
-    shares = [part / whole for part, whole in zip(raw["rounds_s"]["decoder"], wholes_s, strict=True)]
-    if raw["composed"]:
-        found = composed_time(shares, raw["error_s"] / float(np.median(wholes_s)))
+    wholes_s = [sum(round_) for round_ in zip(*stages.rounds_s.values(), strict=True)]
+    shares = [part / whole for part, whole in zip(stages.rounds_s["decoder"], wholes_s, strict=True)]
+    if stages.estimated:
+        found = composed_time(shares, (stages.error_s or 0.0) / float(np.median(wholes_s)))
     else:
         found = percentile(shares, 50)
     return replace(found, unit=METRIC.unit)
@@ -93,37 +91,51 @@ def amdahl_speedup(share: float, times: float) -> float:
     return 1 / (1 - share + share / times)
 
 
-def least_s(flops: float, weight_bytes: float, limits: Mapping[str, float]) -> float:
-    """Seconds below which a call cannot end on this machine, by `matmul_flop_per_s` and `copy_bytes_per_s`."""
-    return max(flops / limits["matmul_flop_per_s"], weight_bytes / limits["copy_bytes_per_s"])
+def least_s(flops: float, weight_bytes: float, roofline: Roofline) -> float:
+    """Seconds below which a call cannot end on this machine."""
+    return max(flops / roofline.matmul_flop_per_s, weight_bytes / roofline.copy_bytes_per_s)
 
 
-def summarise_stages(raw: Mapping[str, Any], limits: Mapping[str, float] | None = None) -> dict[str, dict[str, Any]]:
-    """Stage -> what a waterfall and its table show, in the order in which the stages first run, REST last.
+@dataclass(frozen=True)
+class StageSummary:
+    """What a waterfall and its table show of one stage."""
 
-    raw: of bench.timing.stages.  seconds (Measurement of the median round), share (of the sum of all), amdahl_bound
-    (None: there is nothing else), num_calls, flops, weight_bytes and, with limits, least_s and reached_share (of the
-    limits); of REST only the first three.
-    """
-    medians = {stage: percentile(rounds, 50) for stage, rounds in raw["rounds_s"].items()}
+    seconds: Measurement  # of the median round
+    share: float  # of the sum of all stages
+    amdahl_bound: float | None  # the gain if it were free; None: there is nothing else
+    num_calls: int = 0  # 0: of REST, whose calls are not counted
+    flops: float = 0.0  # of all calls
+    weight_bytes: float = 0.0  # read by all calls
+    roofline_share: float | None = None  # the least time over the measured one; None: no roofline, or REST
+
+
+def summarise_stages(stages: Stages, roofline: Roofline | None = None) -> dict[str, StageSummary]:
+    """Stage -> its summary, in the order in which the stages first run, REST last."""
+    medians = {stage: percentile(rounds, 50) for stage, rounds in stages.rounds_s.items()}
     whole = sum(measured.value for measured in medians.values())
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, StageSummary] = {}
     for stage, measured in medians.items():
         share = measured.value / whole if whole else 0.0
-        found[stage] = {
-            "seconds": measured,
-            "share": share,
-            "amdahl_bound": amdahl_bound(share) if share < 1 else None,
-        }
+        bound = amdahl_bound(share) if share < 1 else None
         if stage == REST:
+            found[stage] = StageSummary(measured, share, bound)
             continue
-        parts = [part for part in raw["parts"].values() if part["stage"] == stage]
-        found[stage] |= {key: sum(part[key] for part in parts) for key in ("num_calls", "flops", "weight_bytes")}
-        if limits is not None:
+        parts = [part for part in stages.parts.values() if part.stage == stage]
+        reached = None
+        if roofline is not None and measured.value > 0:
             least = sum(
-                least_s(part["flops"] / part["num_calls"], part["weight_bytes"] / part["num_calls"], limits)
-                * part["num_calls"]
+                part.num_calls
+                * least_s(part.flops / part.num_calls, (part.weight_bytes or 0) / part.num_calls, roofline)
                 for part in parts
             )
-            found[stage] |= {"least_s": least, "reached_share": least / measured.value if measured.value else None}
+            reached = least / measured.value
+        found[stage] = StageSummary(
+            measured,
+            share,
+            bound,
+            num_calls=sum(part.num_calls for part in parts),
+            flops=sum(part.flops for part in parts),
+            weight_bytes=sum(part.weight_bytes or 0 for part in parts),
+            roofline_share=reached,
+        )
     return found

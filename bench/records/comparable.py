@@ -6,9 +6,7 @@ agree between methods. What the experimenter chooses must.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from bench.records.parts import Conditions
 from bench.records.schema import Record
 
 # Whatever is compared: the same machine paints the same kind of picture, all the way to pixels.
@@ -37,22 +35,28 @@ MODES: dict[str, tuple[str, ...]] = {
 }
 
 
-def differing_fields(one: Mapping[str, Any], other: Mapping[str, Any], mode: str = "forced equal") -> list[str]:
+def differing_fields(one: Conditions, other: Conditions, mode: str = "forced equal") -> list[str]:
     """The fields in which two sides differ and must not; empty: their ratio is a fair one in that mode.
 
     Between methods a missing KV cache counts against a side that could keep one (`kv_cache` False); None, nothing to
-    keep, goes with anything. KeyError for an unknown mode, or a side that does not say.
+    keep, goes with anything. KeyError for an unknown mode.
     """
-    found = [field for field in MODES[mode] if one[field] != other[field]]
-    if mode != "same model" and (one["kv_cache"] is False) != (other["kv_cache"] is False):
+    found = [field for field in MODES[mode] if getattr(one, field) != getattr(other, field)]
+    if mode != "same model" and (one.kv_cache is False) != (other.kv_cache is False):
         found.append("kv_cache")
     return found
 
 
-def not_comparable(one: Mapping[str, Any], other: Mapping[str, Any], mode: str = "forced equal") -> str:
+def not_comparable(one: Conditions, other: Conditions, mode: str = "forced equal") -> str:
     """Why a ratio of two sides means nothing in a mode, naming each field and both values; "" where it does."""
     fields = differing_fields(one, other, mode)
-    return "; ".join(f"{field}: {one[field]} against {other[field]}" for field in fields)
+    return "; ".join(
+        f"{field}: {shown(getattr(one, field))} against {shown(getattr(other, field))}" for field in fields
+    )
+
+
+def shown(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
 
 
 # Fields in which two records of one protocol may not differ. Batch sizes and seeds of images change no conclusion.
@@ -63,13 +67,13 @@ SAME_MACHINE = ("machine", "device", "num_threads", "tf32")  # of the environmen
 
 def differences(a: Record, b: Record, metric: str) -> list[str]:
     """The fields, in words, in which two records may not differ and do."""
-    timings = a.protocol.get("collects") in ("timings", "composed")
+    timings = a.timing is not None and b.timing is not None
     fields = SAME_TIMINGS if timings else SAME_IMAGES
-    pairs = [(name, a.protocol.get(name), b.protocol.get(name)) for name in fields]
-    versions = [record.inputs.get("metric_versions", {}).get(metric) for record in (a, b)]
-    pairs.append((f"version of {metric}", *versions))
+    pairs = [(name, getattr(a.protocol, name), getattr(b.protocol, name)) for name in fields]
+    versions = [record.inputs.metric_versions.get(metric) for record in (a, b)]
+    pairs.append((f"version of {metric}", versions[0], versions[1]))
     if timings:
-        pairs += [(name, a.environment.get(name), b.environment.get(name)) for name in SAME_MACHINE]
-        torch = [record.environment.get("versions", {}).get("torch") for record in (a, b)]
-        pairs.append(("torch", *torch))
+        pairs += [(name, getattr(a.environment, name), getattr(b.environment, name)) for name in SAME_MACHINE]
+        torch = [record.environment.versions.get("torch") for record in (a, b)]
+        pairs.append(("torch", torch[0], torch[1]))
     return [f"{name} ({x} and {y})" for name, x, y in pairs if x != y]

@@ -14,6 +14,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from bench.records.schema import Environment
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "torch",
@@ -100,30 +102,30 @@ def commit() -> dict[str, Any]:
         return {"commit": None, "dirty": None}
 
 
-def describe(device: str = "cpu") -> dict[str, Any]:
-    """The environment block of a record. Keys: results/README.md."""
+def describe(device: str = "cpu") -> Environment:
+    """The environment of a record that is made now."""
     import torch
 
-    found: dict[str, Any] = {
-        "machine": machine(device),
-        "processor": processor(),
-        "num_cores": num_cores(),
-        "memory_bytes": memory_bytes(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "device": device.split(":")[0],
-        "num_threads": torch.get_num_threads(),
-        "versions": versions(),
-        **commit(),
-    }
+    gpu: dict[str, Any] = {}
     if device.startswith("cuda"):
-        properties = torch.cuda.get_device_properties(device)
-        found |= {
+        gpu = {
             "gpu": torch.cuda.get_device_name(device),
-            "gpu_memory_bytes": properties.total_memory,
+            "gpu_memory_bytes": torch.cuda.get_device_properties(device).total_memory,
             "cuda": torch.version.cuda,
             "tf32": torch.backends.cuda.matmul.allow_tf32,
         }
-    return found
+    return Environment(
+        machine=machine(device),
+        processor=processor(),
+        num_cores=num_cores(),
+        memory_bytes=memory_bytes(),
+        system=f"{platform.system()} {platform.machine()}",
+        device=device.split(":")[0],
+        num_threads=torch.get_num_threads(),
+        versions=versions(),
+        **commit(),
+        **gpu,
+    )
 
 
 def available_memory_bytes() -> int | None:

@@ -1,4 +1,4 @@
-"""What flows through the bench: plain frozen dataclasses."""
+"""What flows through the bench: plain frozen dataclasses. What a record keeps beside its measurements: parts.py."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from bench.records.parts import Counts, Images, Measurement, Paintings, Samples, Speedup, Texts, Timing
+
 REAL_DATA = "real-data"  # the run that measures held-out scans against training scans: no model
 
-SCHEMA = 1  # of the record files; see results/README.md
+SCHEMA = 2  # of the record files; see results/README.md
 
 
 # -- what papers print -------------------------------------------------------------------------------------------------
@@ -123,37 +125,65 @@ class Metric:
     version: int = 1  # raised when the code changes the number: older records are measured again
 
 
-@dataclass(frozen=True)
-class Measurement:
-    """One number with its unit and its spread."""
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """The machine, the versions and the commit. On disk, facts of the machine stand once, in its machine.json."""
 
-    value: float
-    unit: str
-    ci_low: float | None = None  # 95 % interval; None: unknown
-    ci_high: float | None = None
-    n: int | None = None  # samples (images, rounds) behind it
+    machine: str  # slug of the hardware, the name of the folder
+    device: str = "cpu"  # "cpu" or "cuda"
+    num_threads: int | None = None  # threads torch uses
+    versions: Mapping[str, str] = field(default_factory=dict)  # installed versions by package, Python among them
+    commit: str | None = None  # hash of the code; None outside a git checkout
+    dirty: bool | None = None  # whether the code differed from the commit
+    cuda: str | None = None  # version; None on a CPU
+    tf32: bool | None = None  # whether float32 products may use TF32; None on a CPU
+    processor: str | None = None  # name as the system gives it
+    num_cores: int | None = None  # cores the process may run on
+    memory_bytes: int | None = None  # physical memory
+    system: str | None = None  # as "Linux x86_64"
+    gpu: str | None = None  # name; None on a CPU
+    gpu_memory_bytes: int | None = None  # of the GPU; None on a CPU
+
+
+MACHINE_FACTS = ("processor", "num_cores", "memory_bytes", "system", "gpu", "gpu_memory_bytes")  # in machine.json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """What the numbers of a run depend on, beside its protocol. A run with equal inputs is not measured again."""
+
+    settings: Mapping[str, Any] = field(default_factory=dict)  # sampling settings that the run names
+    weights_sha256: str | None = None  # of the weights; None: none
+    weights_origin: str | None = None  # "shipped" with this package, or "trained here"; None: no weights
+    files: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by name of every other file that is loaded
+    versions: Mapping[str, int] = field(default_factory=dict)  # of code: "model", "autoencoder", "evaluator", baselines
+    metric_versions: Mapping[str, int] = field(default_factory=dict)  # by metric name
+    torch: str | None = None  # version
+    machine: str | None = None  # slug of the hardware; None: the numbers do not depend on it
 
 
 @dataclass(frozen=True)
 class Record:
-    """One file of results/<machine>/: everything measured in one run. Keys are documented in results/README.md."""
+    """One file of results/<machine>/: everything measured in one run."""
 
-    model: str
-    protocol: Mapping[str, Any]  # the Protocol as a dict
+    model: str  # as `python -m bench list` gives it; "real-data": held-out images scored as if generated
+    protocol: Protocol
     settings: Mapping[str, Any]  # the sampling settings in force
-    measurements: Mapping[str, Measurement]
-    inputs: Mapping[
-        str, Any
-    ]  # what the numbers depend on: weights sha256, metric versions, code version; equal inputs are not measured again
-    environment: Mapping[str, Any]  # machine, versions, commit
-    created_utc: str  # ISO 8601
-    status: Literal["ok", "failed"] = "ok"
-    reason: str = ""  # why it failed, one line
-    family: str = ""
-    raw: Mapping[str, Any] = field(default_factory=dict)  # raw rounds, per-class counts, the audit
-    images_png: str = ""  # base64 PNG: the first images in a grid of num_classes columns, for the report
+    measurements: Mapping[str, Measurement]  # by metric name
+    inputs: Inputs
+    environment: Environment
+    created_utc: str  # when the run ended, ISO 8601 in UTC
+    status: Literal["ok", "failed"] = "ok"  # "failed": then `measurements` is empty and `reason` says why
+    reason: str = ""  # one line
+    family: str = ""  # of the model, "real" for real data
     wall_s: float | None = None  # how long the run took
-    schema: int = SCHEMA
+    images: Images | None = None  # of runs that score images; None, as below: another kind, or it could not be read
+    texts: Texts | None = None  # of runs that score captions or answers
+    paintings: Paintings | None = None  # of runs that generate images of scenes
+    timing: Timing | None = None  # of runs that time a model
+    speedups: tuple[Speedup, ...] = ()  # of runs that time a model beside others
+    counts: Counts | None = None  # of runs that count a model
+    samples: Samples = field(default_factory=Samples)  # stored beside the record, in samples/
     file: str = ""  # "<machine>/<file name>" under results/, known once it is saved or loaded; not stored
 
 

@@ -1,30 +1,67 @@
 """Records on disk: results/<machine>/<model>--<protocol>--<UTC date-time>.json. Every key: results/README.md.
 
 A file is written under a temporary name and renamed, so that a reader sees all of it or none. Nothing is ever changed
-or removed: a later record of the same run supersedes the earlier one.
+or removed: a later record of the same run supersedes the earlier one. Each record carries a checksum of its content
+(and of its samples file), so that a record that was edited, or lost a key, is known and rests under no verdict.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import gzip
+import hashlib
 import json
 import math
 import os
+import typing
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
+
+import msgspec
 
 from bench.errors import CheckFailed, UsageError
-from bench.records.schema import SCHEMA, Measurement, Record
+from bench.records.parts import (
+    Counts,
+    Example,
+    Images,
+    Measurement,
+    Paintings,
+    Samples,
+    SceneScores,
+    Speedup,
+    Texts,
+    Timing,
+)
+from bench.records.schema import MACHINE_FACTS, SCHEMA, Environment, Inputs, Protocol, Record
 
-WORK = ".work"  # inside the results folder, ignored by git: unfinished samples, and the list of records measured here
+WORK = ".work"  # inside the results folder, ignored by git: unfinished samples
 RETRAINED = "retrained"  # folder inside the results folder for what retrained weights give
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
-
-FIELDS = {field.name: field for field in dataclasses.fields(Record) if field.name != "file"}
-REQUIRED = [name for name, f in FIELDS.items() if f.default is f.default_factory is dataclasses.MISSING]
-OBJECTS = ("protocol", "settings", "measurements", "inputs", "environment", "raw")
+MACHINE_FILE, SAMPLES_FOLDER = "machine.json", "samples"
+LINE = 120  # columns: what fits stands on one line
+NOT_STORED = ("file", "samples")
+REQUIRED = ("model", "protocol", "settings", "measurements", "inputs", "environment", "created_utc")
+PARTS: dict[str, type] = {  # each is left out by itself where it cannot be read
+    "images": Images,
+    "texts": Texts,
+    "paintings": Paintings,
+    "timing": Timing,
+    "counts": Counts,
+}
+PLAIN_FIELDS: dict[str, Any] = {  # without these a record is none
+    "model": str,
+    "protocol": Protocol,
+    "settings": dict[str, Any],
+    "inputs": Inputs,
+    "created_utc": str,
+    "status": Literal["ok", "failed"],
+    "reason": str,
+    "family": str,
+    "wall_s": float | None,
+}
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -35,20 +72,75 @@ def save_record(record: Record, folder: Path) -> Path:
 
     Raises CheckFailed where a number is NaN or infinite: what could not be measured is None or left out.
     """
-    data = plain({name: getattr(record, name) for name in FIELDS})
-    data["measurements"] = {name: dataclasses.asdict(m) for name, m in record.measurements.items()}
-    text = json.dumps(plain(data), indent=2, sort_keys=True, allow_nan=False) + "\n"
-    directory = folder / str(record.environment["machine"])
+    directory = folder / record.environment.machine
     directory.mkdir(parents=True, exist_ok=True)
     path = free_path(directory, file_stem(record))
-    write_text(text, path)
+    data = {f.name: stored(getattr(record, f.name)) for f in dataclasses.fields(record) if f.name not in NOT_STORED}
+    data = plain({name: value for name, value in data.items() if name in REQUIRED or not is_empty(value)})
+    data["environment"] = without_machine_facts(data["environment"], directory)
+    if lines := sample_lines(record.samples):
+        content = gzip.compress(lines.encode(), mtime=0)
+        write_bytes(content, directory / SAMPLES_FOLDER / f"{path.stem}.jsonl.gz")
+        data["samples_sha256"] = hashlib.sha256(content).hexdigest()
+    data["schema"] = SCHEMA
+    data["sha256"] = content_sha256(data)
+    write_text(folded(data) + "\n", path)
     return path
+
+
+def is_empty(value: Any) -> bool:
+    return value is None or value == "" or (isinstance(value, list | tuple | Mapping) and not value)
+
+
+def stored(value: Any) -> Any:
+    """A value as it is stored: parts without the fields that have their defaults; a protocol whole."""
+    if isinstance(value, Mapping):
+        return {key: stored(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [stored(item) for item in value]
+    if not dataclasses.is_dataclass(value) or isinstance(value, Protocol):
+        return value
+    found = {f.name: (f, getattr(value, f.name)) for f in dataclasses.fields(value)}
+    return {name: stored(item) for name, (f, item) in found.items() if not (has_default(f) and item == default_of(f))}
+
+
+def has_default(field: dataclasses.Field[Any]) -> bool:
+    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+
+
+def default_of(field: dataclasses.Field[Any]) -> Any:
+    return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
+
+
+def without_machine_facts(environment: dict[str, Any], directory: Path) -> dict[str, Any]:
+    """The environment without what machine.json says; that file is written where there is none."""
+    path = directory / MACHINE_FILE
+    known, _ = load_machine(directory)
+    if not known and not path.exists():
+        known = {name: environment[name] for name in MACHINE_FACTS if name in environment}
+        write_text(folded(known) + "\n", path)
+    return {name: value for name, value in environment.items() if name not in known or known[name] != value}
+
+
+def sample_lines(samples: Samples) -> str:
+    """One JSON object per line; "" where there are none."""
+    rows = [
+        *({"scene_scores": plain(stored(row))} for row in samples.scenes),
+        *({"example": plain(stored(one))} for one in samples.examples),
+    ]
+    return "".join(json.dumps(row, sort_keys=True, allow_nan=False) + "\n" for row in rows)
+
+
+def content_sha256(data: Mapping[str, Any]) -> str:
+    """Checksum of a record's content, however it is laid out."""
+    content = {key: value for key, value in data.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def file_stem(record: Record) -> str:
     """<model>--<protocol>--<UTC date-time>, as "dit-digits--digits-quality--20260131T142530Z"."""
     created = datetime.fromisoformat(record.created_utc).astimezone(UTC)
-    return f"{record.model}--{record.protocol['name']}--{created:%Y%m%dT%H%M%SZ}"
+    return f"{record.model}--{record.protocol.name}--{created:%Y%m%dT%H%M%SZ}"
 
 
 def free_path(directory: Path, stem: str) -> Path:
@@ -62,6 +154,8 @@ def free_path(directory: Path, stem: str) -> Path:
 
 def plain(value: Any, where: str = "record") -> Any:
     """`value` as JSON types; CheckFailed where a number is not finite, naming the key."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
         return {str(key): plain(item, f"{where}.{key}") for key, item in value.items()}
     if hasattr(value, "tolist"):  # numpy
@@ -71,6 +165,33 @@ def plain(value: Any, where: str = "record") -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise CheckFailed(f"{where} is {value}: a record holds finite numbers; what could not be measured is left out")
     return value
+
+
+def folded(value: Any, indent: int = 0, before: int = 0) -> str:
+    """JSON in which whatever fits on a line stands on one, and numbers and words fill their lines.
+
+    indent: columns of the line that `value` begins on    before: columns that stand on it already
+    """
+    flat = json.dumps(value, sort_keys=True, allow_nan=False)
+    if not isinstance(value, list | dict) or not value or before + len(flat) < LINE:
+        return flat
+    pad = " " * (indent + 1)
+    if isinstance(value, dict):
+        opening, closing = "{", "}"
+        keys = {key: f"{json.dumps(key)}: " for key in sorted(value)}
+        items = [start + folded(value[key], indent + 1, indent + 1 + len(start)) for key, start in keys.items()]
+    else:
+        opening, closing = "[", "]"
+        items = [folded(item, indent + 1, indent + 1) for item in value]
+    lines = [items[0]]
+    for item in items[1:]:
+        both = len(pad) + len(lines[-1]) + len(item) + 3
+        if both > LINE or "\n" in lines[-1] + item or item[-1] in "}]" or lines[-1][-1] in "}]":
+            lines.append(item)
+        else:
+            lines[-1] += f", {item}"
+    body = f",\n{pad}".join(lines)
+    return f"{opening}\n{pad}{body}\n{' ' * indent}{closing}"
 
 
 def check_json_path(path: Path | None) -> None:
@@ -86,9 +207,15 @@ def write_json(content: Any, path: Path) -> None:
 
 def write_text(text: str, path: Path) -> None:
     """Write under a temporary name, then rename: a reader never sees half a file."""
+    write_bytes(text.encode(), path)
+
+
+def write_bytes(content: bytes, path: Path) -> None:
+    """Write under a temporary name, then rename: a reader never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -97,53 +224,153 @@ def write_text(text: str, path: Path) -> None:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-def load_record(path: Path) -> Record:
-    """The record in `path`; ValueError, in one line, where it is not one."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ValueError(f"not JSON: {' '.join(str(error).split())}") from error
+@dataclass(frozen=True)
+class Loaded:
+    """What results folders hold."""
+
+    records: list[Record]  # those that can be read and were not changed since they were written, oldest first
+    faults: list[str]  # one line per file that is no record, was edited, or lacks a part: "<file>: <why>"
+
+
+def load_record(path: Path) -> tuple[Record, list[str]]:
+    """(the record in `path`, what of it could not be read); ValueError, in one line, where it is none or was edited."""
+    data = read_json(path)
     if not isinstance(data, dict):
         raise ValueError(f"a JSON {type(data).__name__}, expected an object")
-    if data.get("schema", SCHEMA) != SCHEMA:
-        raise ValueError(f"schema {data['schema']!r}, expected {SCHEMA}")
+    if data.get("schema") != SCHEMA:
+        raise ValueError(f"schema {data.get('schema')!r}, expected {SCHEMA}")
     if missing := [name for name in REQUIRED if name not in data]:
         raise ValueError(f"lacks {', '.join(missing)}")
-    if unknown := sorted(set(data) - set(FIELDS)):
-        raise ValueError(f"unknown keys {', '.join(unknown)}")
-    if wrong := [name for name in OBJECTS if not isinstance(data.get(name, {}), dict)]:
-        raise ValueError(f"{wrong[0]} is a {type(data[wrong[0]]).__name__}, expected an object")
-    if not isinstance(data["protocol"].get("name"), str):
-        raise ValueError("lacks protocol.name")
+    if data.get("sha256") != content_sha256(data):
+        raise ValueError("was edited: its content does not have the checksum it was written with")
+    machine, faults = load_machine(path.parent)
+    samples, sample_faults = load_samples(path, data)
+    faults += sample_faults
+    found: dict[str, Any] = {
+        "file": f"{path.resolve().parent.name}/{path.name}",
+        "samples": samples,
+        "measurements": each(Measurement, data["measurements"], "measurements", faults),
+        "environment": lenient(
+            Environment, {**machine, **mapping(data["environment"], "environment")}, "environment", faults
+        ),
+        "speedups": tuple(each(Speedup, dict(enumerate(data.get("speedups", ()))), "speedups", faults).values()),
+    }
+    for name, kind in PARTS.items():
+        if name in data:
+            try:
+                found[name] = lenient(kind, mapping(data[name], name), name, faults)
+            except ValueError as error:
+                faults.append(str(error))
+    for name, kind in PLAIN_FIELDS.items():
+        if name in data:
+            found[name] = convert(data[name], kind, name)
+    datetime.fromisoformat(found["created_utc"])
+    return Record(**found), faults
+
+
+def each(kind: type, data: Any, where: str, faults: list[str]) -> dict[Any, Any]:
+    """The items that can be read, by key; `faults` names the others."""
+    kept = {}
+    for name, item in mapping(data, where).items():
+        try:
+            kept[name] = convert(item, kind, f"{where}.{name}")
+        except ValueError as error:
+            faults.append(str(error))
+    return kept
+
+
+def lenient(kind: type, data: Mapping[str, Any], where: str, faults: list[str]) -> Any:
+    """A part, without the optional fields that cannot be read; `faults` names them. ValueError where it needs one."""
+    types = typing.get_type_hints(kind, include_extras=True)
+    kept = {}
+    for field in dataclasses.fields(kind):
+        if field.name in data:
+            try:
+                kept[field.name] = convert(data[field.name], types[field.name], f"{where}.{field.name}")
+            except ValueError as error:
+                if not has_default(field):
+                    raise
+                faults.append(str(error))
+        elif not has_default(field):
+            raise ValueError(f"{where}: lacks {field.name}")
+    return kind(**kept)
+
+
+def mapping(data: Any, where: str) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise ValueError(f"{where} is a {type(data).__name__}, expected an object")
+    return data
+
+
+def convert(data: Any, kind: Any, where: str) -> Any:
+    """`data` as `kind`; ValueError in one line that begins with the key."""
     try:
-        datetime.fromisoformat(data["created_utc"])
-        measurements = {name: Measurement(**fields) for name, fields in data["measurements"].items()}
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"created_utc or measurements: {error}") from error
-    if wrong := [name for name, measured in measurements.items() if not isinstance(measured.value, int | float)]:
-        raise ValueError(f"measurements.{wrong[0]}.value is no number")
-    return Record(**{**data, "measurements": measurements, "file": f"{path.resolve().parent.name}/{path.name}"})
+        return msgspec.convert(data, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ValueError(f"{where}: {' '.join(str(error).split())}") from error
 
 
-def refuse_constant(name: str) -> None:
-    raise ValueError(f"holds {name}, which is no JSON number")
+def read_json(path: Path) -> Any:
+    """The content of a JSON file; ValueError, in one line, where it is none or not whole."""
+    try:
+        return msgspec.json.decode(path.read_bytes())
+    except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
+        raise ValueError(f"not JSON: {' '.join(str(error).split())}") from error
 
 
-def load_records(folders: Iterable[Path]) -> tuple[list[Record], list[str]]:
-    """(the records of results folders or single machine folders, oldest first; one line per file that is unreadable).
+def load_machine(directory: Path) -> tuple[dict[str, Any], list[str]]:
+    """(facts of the machine whose records lie in a folder, what of them could not be read)."""
+    path = directory / MACHINE_FILE
+    if not path.exists():
+        return {}, []
+    try:
+        facts = convert(read_json(path), dict[str, Any], MACHINE_FILE)
+        convert({"machine": directory.name, **facts}, Environment, MACHINE_FILE)
+    except ValueError as error:
+        return {}, [f"{MACHINE_FILE}: {error}"]
+    return {name: value for name, value in facts.items() if name in MACHINE_FACTS}, []
+
+
+def load_samples(path: Path, data: Mapping[str, Any]) -> tuple[Samples, list[str]]:
+    """(per-item results of the record in `path`, what of them could not be read)."""
+    if "samples_sha256" not in data:
+        return Samples(), []
+    file = path.parent / SAMPLES_FOLDER / f"{path.stem}.jsonl.gz"
+    name = f"{SAMPLES_FOLDER}/{file.name}"
+    try:
+        content = file.read_bytes()
+        if hashlib.sha256(content).hexdigest() != data["samples_sha256"]:
+            raise ValueError("was edited: it does not have the checksum in its record")
+        rows = [msgspec.json.decode(line) for line in gzip.decompress(content).splitlines()]
+        scenes = convert([r["scene_scores"] for r in rows if "scene_scores" in r], tuple[SceneScores, ...], "scenes")
+        examples = convert([r["example"] for r in rows if "example" in r], tuple[Example, ...], "examples")
+    except FileNotFoundError:
+        return Samples(), [f"{name}: no such file"]
+    except (OSError, ValueError, EOFError, TypeError, KeyError, RecursionError, msgspec.MsgspecError) as error:
+        return Samples(), [f"{name}: {' '.join(str(error).split())}"]
+    return Samples(scenes=scenes, examples=examples), []
+
+
+def load_records(folders: Iterable[Path]) -> Loaded:
+    """The records of results folders or single machine folders.
 
     A folder that does not exist holds none. Of two files of one name (copies of one run) the first is taken.
     """
     records: dict[str, Record] = {}
-    unreadable: dict[str, str] = {}
+    faults: dict[str, list[str]] = {}
     for folder in folders:
         for path in sorted([*folder.glob("[!.]*.json"), *folder.glob("[!.]*/[!.]*.json")]):
             name = f"{path.resolve().parent.name}/{path.name}"
+            if path.name == MACHINE_FILE or name in records:
+                continue
             try:
-                records.setdefault(name, load_record(path))
+                records[name], odd = load_record(path)
             except ValueError as error:
-                unreadable.setdefault(name, f"{name}: {error}")
-    return sorted(records.values(), key=lambda record: (record.created_utc, record.file)), list(unreadable.values())
+                odd = [str(error)]
+            if odd:
+                faults.setdefault(name, odd)
+    ordered = sorted(records.values(), key=lambda record: (record.created_utc, record.file))
+    return Loaded(ordered, [f"{name}: {'; '.join(odd)}" for name, odd in faults.items()])
 
 
 def latest(records: Iterable[Record]) -> list[Record]:
@@ -152,24 +379,26 @@ def latest(records: Iterable[Record]) -> list[Record]:
     A smoke run gives way to a full one. A run that failed last stands for its model, whatever was measured before; in a
     study, where each setting may fail by itself, for the model at that setting.
     """
-    by_run: dict[tuple[str, ...], list[Record]] = {}
+    by_run: dict[tuple[Any, ...], list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
-        seeds = (str(record.protocol.get(name, 0)) for name in ("seed", "training_seed"))
-        study = json.dumps(plain(record.settings), sort_keys=True) if record.protocol.get("study") else ""
-        run = (str(record.environment.get("machine")), record.model, record.protocol["name"], *seeds, study)
-        by_run.setdefault(run, []).append(record)
+        protocol = record.protocol
+        study = settings_key(record) if protocol.study else ""
+        seeds = (protocol.seed, protocol.training_seed)
+        by_run.setdefault((record.environment.machine, record.model, protocol.name, *seeds, study), []).append(record)
     kept: list[Record] = []
     for history in by_run.values():
-        full = [record for record in history if not record.protocol.get("quick")] or history
+        full = [record for record in history if not record.protocol.quick] or history
         if full[-1].status != "ok":
             kept.append(full[-1])
         else:
-            kept += {
-                json.dumps(plain(record.settings), sort_keys=True): record for record in full if record.status == "ok"
-            }.values()
+            kept += {settings_key(record): record for record in full if record.status == "ok"}.values()
     return kept
 
 
-def is_current(record: Record, inputs: Mapping[str, Any]) -> bool:
-    """Whether `record` answers for these inputs (weights, metric versions, protocol, ...): it is not measured again."""
-    return record.status == "ok" and plain(record.inputs) == plain(inputs)
+def settings_key(record: Record) -> str:
+    return json.dumps(plain(record.settings), sort_keys=True)
+
+
+def is_current(record: Record, protocol: Any, inputs: Any) -> bool:
+    """Whether `record` answers for this protocol and these inputs: the run is not measured again."""
+    return record.status == "ok" and plain(record.protocol) == plain(protocol) and plain(record.inputs) == plain(inputs)

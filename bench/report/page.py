@@ -19,7 +19,7 @@ import jinja2
 from markupsafe import Markup
 
 from bench.analysis.seeds import seeds_of
-from bench.analysis.speed import at_the_machines_best
+from bench.analysis.speed import at_the_machines_roofline
 from bench.claims import CLAIMS, PUBLISHED_PAINTING, PUBLISHED_QUALITY, PUBLISHED_SPEED, PUBLISHED_UNDERSTANDING
 from bench.errors import UsageError
 from bench.formatting import as_words, listed
@@ -66,9 +66,13 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
     for folder in results_dirs:
         if not folder.is_dir():
             raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
-    records, unreadable = load_records(results_dirs)
+    loaded = load_records(results_dirs)
+    records = loaded.records
     told = context(
-        at_the_machines_best(latest(records)), unreadable, now or datetime.now(UTC), links(records, results_dirs, out)
+        at_the_machines_roofline(latest(records)),
+        loaded.faults,
+        now or datetime.now(UTC),
+        links(records, results_dirs, out),
     )
     page = environment().get_template("page.html.jinja").render(told)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -107,15 +111,15 @@ def context(
     records: Sequence[Record], unreadable: Sequence[str], now: datetime, link_by_file: Mapping[str, str]
 ) -> dict[str, Any]:
     """Everything the template prints."""
-    given, sizes = records, [record for record in records if record.protocol.get("collects") == "sizes"]
-    records = [record for record in records if record.protocol.get("collects") != "sizes"]  # sizes have a table apart
+    given, sizes = records, [record for record in records if record.protocol.collects == "sizes"]
+    records = [record for record in records if record.protocol.collects != "sizes"]  # sizes have a table apart
     order = model_order(records)
     by_machine: dict[str, list[Record]] = {}
     by_scale: dict[tuple[str, str], list[Record]] = {}  # scales never share a table
     for record in sorted(records, key=lambda record: (machine_of(record), order[record.model], record.file)):
         by_machine.setdefault(machine_of(record), []).append(record)
-        if not record.protocol.get("study") and record.protocol.get("scale") != SCENES:  # scenes: a part of their own
-            by_scale.setdefault((machine_of(record), str(record.protocol.get("scale", ""))), []).append(record)
+        if not record.protocol.study and record.protocol.scale != SCENES:  # scenes: a part of their own
+            by_scale.setdefault((machine_of(record), record.protocol.scale), []).append(record)
     groups = [group_view(machine, scale, group) for (machine, scale), group in sorted(by_scale.items())]
     judged = {name: [judge(claim, group) for claim in CLAIMS] for name, group in by_machine.items()}
     if not judged:
@@ -124,10 +128,10 @@ def context(
         claim_view(claim, {name: verdicts[i] for name, verdicts in judged.items()}, by_machine)
         for i, claim in enumerate(CLAIMS)
     ]
-    studied = {name: [r for r in group if r.protocol.get("study")] for name, group in by_machine.items()}
+    studied = {name: [r for r in group if r.protocol.study] for name, group in by_machine.items()}
     dual = dual_view(by_machine, claims)
     weights = weights_stamp(records)
-    smoke = sorted({record.model for record in records if record.protocol.get("quick")})
+    smoke = sorted({record.model for record in records if record.protocol.quick})
     return {
         "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
         "title": "".join(f"{stamp}: " for stamp in ("SMOKE RUN" if smoke else "", weights.stamp) if stamp)
@@ -144,19 +148,19 @@ def context(
         "studies": [
             studies_view(name, by_machine[name], order)
             for name, found in studied.items()
-            if any(record.protocol.get("scale") != SCENES for record in found)
+            if any(record.protocol.scale != SCENES for record in found)
         ],
         "all_studies": [study for study in STUDIES.values() if study.name in SECTIONS],
         "sizes": size_view(sizes, link_by_file),
         "not_run": not_run(claims),
         "num_records": len(given),
-        "failed": [record for record in given if record.status != "ok" and not record.protocol.get("study")],
+        "failed": [record for record in given if record.status != "ok" and not record.protocol.study],
         "unreadable": unreadable,
         "records": [
             record_view(record, link_by_file)
             for group in by_machine.values()
             for record in group
-            if not record.protocol.get("study")
+            if not record.protocol.study
         ],
         "study_records": [record_view(record, link_by_file) for group in studied.values() for record in group],
         "published_quality": PUBLISHED_QUALITY,
@@ -166,7 +170,7 @@ def context(
 
 
 def machine_of(record: Record) -> str:
-    return str(record.environment.get("machine", "unknown machine"))
+    return record.environment.machine
 
 
 def model_order(records: Iterable[Record]) -> dict[str, int]:
@@ -182,7 +186,7 @@ def model_order(records: Iterable[Record]) -> dict[str, int]:
 
 def seeds_named(record: Record) -> list[tuple[str, int]]:
     """The seeds of a study's record, which tell it from others at its settings."""
-    if not record.protocol.get("study"):
+    if not record.protocol.study:
         return []
     training_seed, seed = seeds_of(record)
     return [("training seed", training_seed), ("sampling seed", seed)]
@@ -190,12 +194,12 @@ def seeds_named(record: Record) -> list[tuple[str, int]]:
 
 def record_view(record: Record, link_by_file: Mapping[str, str]) -> dict[str, Any]:
     """One line of the list of records."""
-    commit = record.environment.get("commit")
-    state = {True: ", with changes", False: "", None: ", changes unknown"}[record.environment.get("dirty")]
+    commit = record.environment.commit
+    state = {True: ", with changes", False: "", None: ", changes unknown"}[record.environment.dirty]
     return {
         "file": record.file,
         "link": link_by_file.get(record.file, ""),
-        "status": "smoke run" if record.protocol.get("quick") and record.status == "ok" else record.status,
+        "status": "smoke run" if record.protocol.quick and record.status == "ok" else record.status,
         "measured": datetime.fromisoformat(record.created_utc).astimezone(UTC).strftime("%Y-%m-%d %H:%M"),
         "commit": f"{str(commit)[:10]}{state}" if commit else "unknown",
         "wall": "–" if record.wall_s is None else f"{record.wall_s:.1f} s",
@@ -203,7 +207,7 @@ def record_view(record: Record, link_by_file: Mapping[str, str]) -> dict[str, An
             f"{name} {as_words(name, value)}"
             for name, value in (*sorted(record.settings.items()), *seeds_named(record))
         ),
-        "weights": str(record.inputs.get("weights_sha256") or "–")[:12],
+        "weights": (record.inputs.weights_sha256 or "–")[:12],
     }
 
 
@@ -222,8 +226,8 @@ def weights_stamp(records: Iterable[Record]) -> Weights:
     """Of every model with weights; further training seeds, which never ship, left out."""
     models: dict[str, dict[str, None]] = {}  # by origin
     for record in records:
-        if record.inputs.get("weights_sha256") and not record.protocol.get("training_seed"):
-            models.setdefault(record.inputs.get("weights_origin") or "", {})[record.model] = None
+        if record.inputs.weights_sha256 and not record.protocol.training_seed:
+            models.setdefault(record.inputs.weights_origin or "", {})[record.model] = None
     if not models.keys() - {""}:
         return Weights("", "")
     if models.keys() == {SHIPPED}:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from bench.analysis.speed import Paired, Timed, best_rate, is_composed, pairs_of, timed_of, times_as_fast
+from bench.analysis.speed import Paired, Timed, best_rate, is_estimated, pairs_of, timed_of, times_as_fast
 from bench.formatting import listed, number, quantity
-from bench.metrics.stages import REST, amdahl_bound
+from bench.metrics.stages import amdahl_bound
+from bench.records.parts import REST
 from bench.records.schema import Claim, Comparison, Record, Verdict
 
 METRICS = ("latency_s", "throughput_per_s", "decoder_time_share")
@@ -56,21 +57,21 @@ def circumstances(side: Comparison, known: Mapping[str, Timed], pairs: Mapping[s
     if record is None:
         return ""
     protocol, environment = record.protocol, record.environment
-    threads = protocol.get("num_threads") or environment.get("num_threads")
-    where = environment.get("gpu") or f"{environment.get('processor')}, {threads} thread{'s' if threads != 1 else ''}"
-    made = "composed of a few calls of each part and their exact counts" if is_composed(record) else "timed whole"
-    rounds = {len(pair.entry["orders"]) for pair in pairs.values() if "orders" in pair.entry}
+    threads = protocol.num_threads or environment.num_threads
+    where = environment.gpu or f"{environment.processor}, {threads} thread{'s' if threads != 1 else ''}"
+    made = "composed of a few calls of each part and their exact counts" if is_estimated(record) else "timed whole"
+    rounds = {len(pair.entry.orders) for pair in pairs.values() if pair.entry.orders}
     shared = f", all sides in the same {max(rounds)} rounds" if rounds else ""
-    batch = protocol.get("throughput_batch_size" if side.metric == "throughput_per_s" else "latency_batch_size")
+    batch = protocol.throughput_batch_size if side.metric == "throughput_per_s" else protocol.latency_batch_size
     return (
-        f"What is compared: calls that end in pixels, {made}{shared}; batch {batch}, {protocol.get('dtype')}, each "
+        f"What is compared: calls that end in pixels, {made}{shared}; batch {batch}, {protocol.dtype}, each "
         f"model with its published steps and guidance, on {where}."
     )
 
 
 def work_words(found: Timed) -> str:
     """As "dit-digits makes 500 network evaluations for an image, 6.41 GFLOP, in 501 calls of its parts."""
-    evaluations = [f"{count:,} {part}" for part, count in (found.record.raw.get("nfe") or {}).items()]
+    evaluations = [f"{count:,} {part}" for part, count in found.timing.nfe.items()]
     flops = f", {quantity('flops', found.flops)}" if found.flops else ""
     calls = f", in {found.num_calls:,} calls of its parts" if found.num_calls else ""
     return f"{found.model} makes {listed(evaluations) or 'uncounted'} evaluations for an image{flops}{calls}."
@@ -99,14 +100,14 @@ def taken_apart(subject: Timed, baseline: Timed, ratio: float) -> str:
 
 def stage_words(found: Timed) -> str:
     """Shares of the time, and what making a stage free could win."""
-    rows = sorted(found.stages.items(), key=lambda item: -item[1]["share"])
-    shares = listed([f"{stage_name(name)} {percent(row['share'])}" for name, row in rows])
+    rows = sorted(found.stages.items(), key=lambda item: -item[1].share)
+    shares = listed([f"{stage_name(name)} {percent(row.share)}" for name, row in rows])
     main = found.stages[found.main_stage]
     sentence = (
         f"Of the time of {found.model} {shares}. By Amdahl's law it would gain at most "
-        f"x{number(amdahl_bound(1 - main['share']))} if all but its {found.main_stage} were free"
+        f"x{number(amdahl_bound(1 - main.share))} if all but its {found.main_stage} were free"
     )
-    sentence += f", and x{number(main['amdahl_bound'])} if that were." if main["amdahl_bound"] else "."
+    sentence += f", and x{number(main.amdahl_bound)} if that were." if main.amdahl_bound else "."
     if {"decoder", "autoencoder"} <= found.stages.keys():
         share = found.stage_s("decoder") / (found.whole_s - found.stage_s("autoencoder"))
         sentence += f" Without the autoencoder the decoder's share is {percent(share)}."
@@ -136,18 +137,18 @@ def limit_words(found: Sequence[Timed]) -> str:
     """The share of the machine's limits that the main stage of each side reaches, and which limit binds it."""
     reached = []
     for side in found:
-        row, limits = side.stages[side.main_stage], side.record.raw.get("machine_limits")
-        if limits and row.get("reached_share") is not None:
-            by_weights = row["weight_bytes"] / limits["copy_bytes_per_s"] > row["flops"] / limits["matmul_flop_per_s"]
+        row, limits = side.stages[side.main_stage], side.timing.roofline
+        if limits and row.roofline_share is not None:
+            by_weights = row.weight_bytes / limits.copy_bytes_per_s > row.flops / limits.matmul_flop_per_s
             what = "reading weights" if by_weights else "arithmetic"
-            share = percent(row["reached_share"])
+            share = percent(row.roofline_share)
             reached.append(f"{side.model}'s {side.main_stage} reaches {share} (bound by {what})")
     if not reached:
         return ""
-    limits = next(side.record.raw["machine_limits"] for side in found if side.record.raw.get("machine_limits"))
+    limits = next(side.timing.roofline for side in found if side.timing.roofline)
     return (
-        f"Of what this machine's matrix product ({quantity('flops', limits['matmul_flop_per_s'])}/s) and copy "
-        f"({limits['copy_bytes_per_s'] / 1e9:,.0f} GB/s) allow, {listed(reached)}."
+        f"Of what this machine's matrix product ({quantity('flops', limits.matmul_flop_per_s)}/s) and copy "
+        f"({limits.copy_bytes_per_s / 1e9:,.0f} GB/s) allow, {listed(reached)}."
     )
 
 
@@ -183,9 +184,7 @@ def missing_words(timed: Mapping[str, Timed | None]) -> str:
     """What could not be said, and what disturbed what was."""
     unknown = [model for model, found in timed.items() if found is None]
     without = [model for model, found in timed.items() if found and not found.stages]
-    disturbed = [
-        model for model, found in timed.items() if found and (found.record.raw.get("latency") or {}).get("disturbed")
-    ]
+    disturbed = [model for model, found in timed.items() if found and found.timing.latency.disturbed]
     sentences = [
         f"No run of {listed(unknown)} was kept: arithmetic and stages are unknown." if unknown else "",
         f"No stages of {listed(without)} were kept." if without else "",

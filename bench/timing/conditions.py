@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from bench.records import environment
+from bench.records.parts import Conditions
 
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel
@@ -21,34 +22,33 @@ ATTENTION_KERNELS = {  # torch's fused attention, by the switches that allow it 
 }
 
 
-def conditions(model: ImageModel, settings: Mapping[str, Any], *, batch_size: int) -> dict[str, Any]:
-    """The conditions under which `model.generate(..., **settings)` is timed now. Keys: results/README.md.
+def conditions(model: ImageModel, settings: Mapping[str, Any], *, batch_size: int) -> Conditions:
+    """The conditions under which `model.generate(..., **settings)` is timed now.
 
-    settings: all that are in force, the spec's included. A side that is written by hand (other code than
-    ours) has the same keys.
+    settings: all that are in force, the spec's included
     """
     device = str(model.device)
     evaluations = model.network_evaluations(**settings)
     unguided = model.network_evaluations(**{**settings, "cfg_scale": 1.0}) if "cfg_scale" in settings else evaluations
-    return {
-        "machine": environment.machine(device),
-        "device": model.device.type,
-        "num_threads": torch.get_num_threads(),
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "float32_matmul_precision": torch.get_float32_matmul_precision(),
-        "tf32_convolution": torch.backends.cudnn.allow_tf32 if model.device.type == "cuda" else None,
-        "attention_kernels": [name for name, enabled in ATTENTION_KERNELS.items() if enabled()],
-        "compiled": any(name in vars(model) for name in model.compiled_methods),
-        "kv_cache": model.kv_cache,
-        "conditioned_on": model.conditioned_on,
-        "text_encoder": text_encoder(model),
-        "guided": sum(evaluations.values()) > sum(unguided.values()),
-        "cfg_scale": settings.get("cfg_scale"),
-        "network_evaluations": evaluations,
-        "autoencoder": "in",  # `generate` ends in pixels
-        "image_size": model.spec.image_size,
-        "batch_size": batch_size,
-    }
+    return Conditions(
+        machine=environment.machine(device),
+        device=model.device.type,
+        num_threads=torch.get_num_threads(),
+        dtype=str(model.dtype).removeprefix("torch."),
+        float32_matmul_precision=torch.get_float32_matmul_precision(),
+        tf32_convolution=torch.backends.cudnn.allow_tf32 if model.device.type == "cuda" else None,
+        attention_kernels=tuple(name for name, enabled in ATTENTION_KERNELS.items() if enabled()),
+        compiled=any(name in vars(model) for name in model.compiled_methods),
+        kv_cache=model.kv_cache,
+        conditioned_on=model.conditioned_on,
+        text_encoder=text_encoder(model),
+        guided=sum(evaluations.values()) > sum(unguided.values()),
+        cfg_scale=settings.get("cfg_scale"),
+        network_evaluations=evaluations,
+        autoencoder="in",  # `generate` ends in pixels
+        image_size=model.spec.image_size,
+        batch_size=batch_size,
+    )
 
 
 def text_encoder(model: ImageModel) -> str | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bench.records.parts import Series, Timing
 from bench.timing.call_costs import collect_call_costs
 from bench.timing.clock import synchronise
 from bench.timing.conditions import conditions
@@ -80,43 +81,45 @@ def collect_timings(
     seed: int = 0,
     timing: TimingSettings = DEFAULT,
     advance: Callable[[str], None] = lambda stage: None,
-) -> dict[str, Any]:
-    """Raw timings of `generate`, keys latency, throughput (of `time_rounds`), peak_memory_bytes, flops, nfe, ...
+) -> Timing:
+    """Raw timings of `generate`, with peak memory and counts.
 
-    throughput_batch_size: 0 is not measured; None is found by a sweep, kept under "sweep", and then measured anew, or
-    the luckiest of many series would stand for the model. min_throughput_rounds: None means `min_rounds`.
+    throughput_batch_size: 0 is not measured; None is found by a sweep, which is kept, and then measured anew, or the
+    luckiest of many series would stand for the model. min_throughput_rounds: None means `min_rounds`.
     """
     device, full = str(model.device), {**model.spec.sampling, **settings}
 
-    def series(batch_size: int, min_rounds: int, *, is_warm: bool = False) -> dict[str, Any]:
-        rounds = time_rounds(
+    def series(batch_size: int, min_rounds: int, *, is_warm: bool = False) -> Series:
+        return time_rounds(
             rounds_of(model, batch_size, settings, seed),
             device=device,
             min_rounds=min_rounds,
             min_duration_s=min_duration_s,
             max_duration_s=max_duration_s,
             is_warm=is_warm,
+            batch_size=batch_size,
+            conditions=conditions(model, full, batch_size=batch_size),
             timing=timing,
         )
-        return {"batch_size": batch_size, "footing": conditions(model, full, batch_size=batch_size), **rounds}
 
-    found: dict[str, Any] = {}
-    if latency_batch_size:
-        advance("latency")
-        found["latency"] = series(latency_batch_size, min_rounds)
+    throughput = sweep = None
+    advance("latency")
+    latency = series(latency_batch_size, min_rounds)
     if throughput_batch_size is None or throughput_batch_size:
         advance("throughput")
         if throughput_batch_size is None:
-            found["sweep"] = sweep_batches(
-                lambda size: rounds_of(model, size, settings, seed), device=device, timing=timing
-            )
-            throughput_batch_size = best_batch(found["sweep"])
+            sweep = sweep_batches(lambda size: rounds_of(model, size, settings, seed), device=device, timing=timing)
+            throughput_batch_size = best_batch(sweep)
         at_least = min_rounds if min_throughput_rounds is None else min_throughput_rounds
-        found["throughput"] = series(throughput_batch_size, at_least, is_warm=bool(found))  # warm by the series before
+        throughput = series(throughput_batch_size, at_least, is_warm=True)  # by the series before
     advance("memory and arithmetic")
     generate_round = rounds_of(model, throughput_batch_size or latency_batch_size, settings, seed)
-    found["peak_memory_bytes"] = weight_bytes(model) + peak_memory(generate_round, device)
-    found["flops"] = collect_call_costs(model, lambda: rounds_of(model, 1, settings, seed)(0)).flops
-    found["nfe"] = model.network_evaluations(**full)
-    found["num_params"] = sum(p.numel() for p in model.parameters())
-    return found
+    return Timing(
+        latency=latency,
+        throughput=throughput,
+        sweep=sweep,
+        peak_memory_bytes=weight_bytes(model) + peak_memory(generate_round, device),
+        flops=collect_call_costs(model, lambda: rounds_of(model, 1, settings, seed)(0)).flops,
+        nfe=model.network_evaluations(**full),
+        num_params=sum(p.numel() for p in model.parameters()),
+    )

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 
+from bench.records.parts import Roofline
 from bench.timing.clock import once
 from bench.timing.settings import DEFAULT, TimingSettings
 
 
-def measure_roofline(device: str, dtype: torch.dtype, timing: TimingSettings = DEFAULT) -> dict[str, Any]:
+def measure_roofline(device: str, dtype: torch.dtype, timing: TimingSettings = DEFAULT) -> Roofline:
     """matmul_flop_per_s (in `dtype`, a multiply-add is two) and copy_bytes_per_s, with torch's threads as they are."""
     kind = "cpu" if device == "cpu" else "gpu"
     size, num_bytes = timing.matmul_size_by_kind[kind], timing.copy_bytes_by_kind[kind]
@@ -23,14 +24,14 @@ def measure_roofline(device: str, dtype: torch.dtype, timing: TimingSettings = D
     product = torch.empty_like(a)
     source = torch.ones(num_bytes // 4, device=device)
     target = torch.empty_like(source)
-    return {
-        "matmul_flop_per_s": 2 * size**3 / fastest_s(lambda: torch.mm(a, b, out=product), device, timing),
-        "copy_bytes_per_s": 2 * num_bytes / fastest_s(lambda: target.copy_(source), device, timing),
-        "matmul_size": size,
-        "copy_bytes": num_bytes,
-        "dtype": str(dtype).removeprefix("torch."),
-        "num_threads": torch.get_num_threads(),
-    }
+    return Roofline(
+        matmul_flop_per_s=2 * size**3 / fastest_s(lambda: torch.mm(a, b, out=product), device, timing),
+        copy_bytes_per_s=2 * num_bytes / fastest_s(lambda: target.copy_(source), device, timing),
+        matmul_size=size,
+        copy_bytes=num_bytes,
+        dtype=str(dtype).removeprefix("torch."),
+        num_threads=torch.get_num_threads(),
+    )
 
 
 def fastest_s(work: Callable[[], Any], device: str, timing: TimingSettings = DEFAULT) -> float:

@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from bench.records.parts import Conditions, Series
 from bench.timing.clock import once
 from bench.timing.other_load import watching_others
 from bench.timing.settings import DEFAULT, TimingSettings
@@ -75,13 +76,12 @@ def time_series(
     min_duration_s: float,
     max_duration_s: float | None = None,
     is_warm: bool = False,
+    batch_size: int = 1,
+    conditions: Conditions | None = None,
     timing: TimingSettings = DEFAULT,
-) -> dict[str, Any]:
-    """The rounds of one side, `timed(round_idx)` giving the seconds of each.
-
-    Returns first_call_s, warmup_s and warmup_ended_by (of `warm_up_from_cold`), rounds_s (at least `min_rounds` rounds
-    and `min_duration_s` seconds of them, unless they last `max_duration_s`) and rounds_ended_by, and what others did
-    during the rounds (timing/other_load.py).
+) -> Series:
+    """The rounds of one side, `timed(round_idx)` giving the seconds of each: at least `min_rounds` of them and
+    `min_duration_s` seconds, unless they last `max_duration_s`. batch_size, conditions: of what is timed.
     """
     warmup = warm_up_from_cold(timed, min_duration_s, is_warm=is_warm, timing=timing)
     rounds_s: list[float] = []
@@ -89,7 +89,14 @@ def time_series(
     with watching_others(device) as others:
         while not (ended_by := rounds_ended(rounds_s, min_rounds, min_duration_s, max_duration_s, timing)):
             rounds_s.append(timed(1 + len(warmup["warmup_s"]) + len(rounds_s)))
-    return {**warmup, "rounds_s": rounds_s, "rounds_ended_by": ended_by, **others}
+    return Series(
+        batch_size=batch_size,
+        conditions=conditions,
+        rounds_s=tuple(rounds_s),
+        rounds_ended_by=ended_by,
+        **{**warmup, "warmup_s": tuple(warmup["warmup_s"])},
+        **others,
+    )
 
 
 def time_rounds(
@@ -100,8 +107,10 @@ def time_rounds(
     min_duration_s: float,
     max_duration_s: float | None = None,
     is_warm: bool = False,
+    batch_size: int = 1,
+    conditions: Conditions | None = None,
     timing: TimingSettings = DEFAULT,
-) -> dict[str, Any]:
+) -> Series:
     """`time_series` of `call(round_idx)`, every round with fresh inputs."""
     return time_series(
         lambda round_idx: once(call, device, round_idx),
@@ -110,5 +119,7 @@ def time_rounds(
         min_duration_s=min_duration_s,
         max_duration_s=max_duration_s,
         is_warm=is_warm,
+        batch_size=batch_size,
+        conditions=conditions,
         timing=timing,
     )

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bench.records.comparable import not_comparable
+from bench.records.parts import BASELINE, SUBJECT, Speedup
 from bench.stats import ratio_of_medians, widened
 from bench.timing.clock import once
 from bench.timing.conditions import conditions
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from reference_models.spec import ImageModel
 
 
-SUBJECT = "model"  # the name of the subject's side in a round; the others have their models' names
 BY_SIDE = ("rounds_s", "first_call_s", "warmup_s", "warmup_ended_by")  # keys of `time_pairs` that hold all sides
 
 
@@ -45,11 +45,11 @@ def collect_ratios(
     max_duration_s: float | None = None,
     seed: int = 0,
     timing: TimingSettings = DEFAULT,
-) -> list[dict[str, Any]]:
+) -> list[Speedup]:
     """How many times the images per second `subject` generates, over each of `baselines` (of different names).
 
     Every round times every side once, in random order; a pair is two sides of one round. Baselines that
-    are not comparable are not timed. Keys: results/README.md.
+    are not comparable are not timed.
 
     mode: of records/comparable.py    settings: in force for every side, over its own
     sampled: calls of each part that run where latency is estimated; None: whole calls
@@ -59,20 +59,9 @@ def collect_ratios(
         name: conditions(side.model, {**side.model.spec.sampling, **settings}, batch_size=side.batch_size)
         for name, side in sides.items()
     }
-    entries: list[dict[str, Any]] = [
-        {
-            "model": subject.model.spec.name,
-            "baseline": name,
-            "mode": mode,
-            "footing": {"model": conditions_by_side[SUBJECT], "baseline": conditions_by_side[name]},
-            "not_comparable": not_comparable(conditions_by_side[SUBJECT], conditions_by_side[name], mode),
-        }
-        for name in sides
-        if name != SUBJECT
-    ]
-    timed = [SUBJECT, *(entry["baseline"] for entry in entries if not entry["not_comparable"])]
-    if timed == [SUBJECT]:
-        return entries
+    ours = conditions_by_side.pop(SUBJECT)
+    reasons = {name: not_comparable(ours, theirs, mode) for name, theirs in conditions_by_side.items()}
+    timed = [SUBJECT, *(name for name, reason in reasons.items() if not reason)]
     device = str(subject.model.device)
     rounds_by_side = {name: rounds_of(sides[name].model, sides[name].batch_size, settings, seed) for name in timed}
     clocks = (
@@ -86,38 +75,52 @@ def collect_ratios(
             return clocks[name].timed
         return lambda round_idx: once(rounds_by_side[name], device, round_idx)
 
-    rounds = time_pairs(
-        {name: clock_of(name) for name in timed},
-        device=device,
-        min_rounds=min_rounds,
-        min_duration_s=min_duration_s,
-        max_duration_s=max_duration_s,
-        seed=seed,
-        timing=timing,
+    rounds = (
+        {}
+        if timed == [SUBJECT]
+        else time_pairs(
+            {name: clock_of(name) for name in timed},
+            device=device,
+            min_rounds=min_rounds,
+            min_duration_s=min_duration_s,
+            max_duration_s=max_duration_s,
+            seed=seed,
+            timing=timing,
+        )
     )
-    for entry in entries:
-        if not entry["not_comparable"]:
-            names = {"model": SUBJECT, "baseline": entry["baseline"]}
-            errors = [estimate_error(clocks[name]) for name in names.values()] if clocks else []
-            entry |= {"composed": bool(clocks), **pair_of(rounds, names, sides, errors)}
-    return entries
+
+    def timed_pair(name: str) -> dict[str, Any]:
+        errors = [estimate_error(clocks[each]) for each in (SUBJECT, name) if clocks]
+        return {"estimated": bool(clocks), **pair_of(rounds, {SUBJECT: SUBJECT, BASELINE: name}, sides, errors)}
+
+    return [
+        Speedup(
+            model=subject.model.spec.name,
+            baseline=name,
+            mode=mode,
+            conditions={"model": ours, "baseline": conditions_by_side[name]},
+            not_comparable=reason,
+            **({} if reason else timed_pair(name)),
+        )
+        for name, reason in reasons.items()
+    ]
 
 
 def pair_of(
     rounds: Mapping[str, Any], names: Mapping[str, str], sides: Mapping[str, Side], errors: Sequence[float]
 ) -> dict[str, Any]:
-    """The ratio of two sides of `rounds`, and the part of the series that is theirs. names: "model", "baseline" ->
+    """The ratio of two sides of `rounds`, and the part of the series that is theirs. names: SUBJECT, BASELINE ->
     their names in `rounds`; errors: relative standard errors of estimated latencies."""
     per_image_s = {
         role: [seconds / sides[name].batch_size for seconds in rounds["rounds_s"][name]] for role, name in names.items()
     }
-    ratio = ratio_of_medians(per_image_s["baseline"], per_image_s["model"])
+    ratio = ratio_of_medians(per_image_s[BASELINE], per_image_s[SUBJECT])
     roles = {name: role for role, name in names.items()}
     return {
-        "ratio": asdict(widened(ratio, sum(error**2 for error in errors) ** 0.5) if errors else ratio),
         **rounds,
+        "ratio": widened(ratio, sum(error**2 for error in errors) ** 0.5) if errors else ratio,
         **{key: {role: rounds[key][name] for role, name in names.items()} for key in BY_SIDE},
-        "orders": [[roles[name] for name in order if name in roles] for order in rounds["orders"]],
+        "orders": tuple(tuple(roles[name] for name in order if name in roles) for order in rounds["orders"]),
     }
 
 

@@ -13,10 +13,11 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
-from bench.metrics.stages import REST, composed_s, sampled_calls
+from bench.metrics.stages import composed_s, sampled_calls
+from bench.records.parts import REST, Part, Stages, Timing
 from bench.stats import ratio_of_medians
 from bench.timing.call_costs import ALWAYS_RUN, Cost, Twin, collect_call_costs, intercepted, parts_of
 from bench.timing.clock import once, synchronise
@@ -108,21 +109,20 @@ class StageClock:
             call_s[part] = list(ran.values())
         return Breakdown({**by_stage, REST: rest_s}, variance**0.5, call_s)  # type: ignore[arg-type]
 
-    def summary(self, num_rounds: int) -> dict[str, Any]:
-        """The latest rounds: rounds_s by stage; parts: of each its stage, number of calls (and of those timed),
-        arithmetic, weights read and kernels of all calls, median seconds of one."""
+    def summary(self, num_rounds: int, **about: Any) -> Stages:
+        """The latest rounds. about: further fields of Stages."""
         rounds, parts = self.rounds[-num_rounds:], {}
         for part, indices in self.indices.items():
             costs = [self.costs.calls[index].cost for index in indices]
-            parts[part] = {
-                "stage": self.stages[part],
-                "num_calls": len(costs),
-                "num_timed": len(rounds[-1].call_s[part]),
+            parts[part] = Part(
+                stage=self.stages[part],
+                num_calls=len(costs),
+                num_timed=len(rounds[-1].call_s[part]),
                 **{count.name: sum(getattr(cost, count.name) for cost in costs) for count in fields(Cost)},
-                "call_s": statistics.median(second for found in rounds for second in found.call_s[part]),
-            }
-        rounds_s = {stage: [found.seconds[stage] for found in rounds] for stage in rounds[0].seconds}
-        return {"rounds_s": rounds_s, "parts": parts}
+                call_s=statistics.median(second for found in rounds for second in found.call_s[part]),
+            )
+        rounds_s = {stage: tuple(found.seconds[stage] for found in rounds) for stage in rounds[0].seconds}
+        return Stages(rounds_s=rounds_s, parts=parts, **about)
 
 
 def collect_stages(
@@ -136,12 +136,8 @@ def collect_stages(
     is_warm: bool = False,
     seed: int = 0,
     timing: TimingSettings = DEFAULT,
-) -> dict[str, Any]:
-    """Rounds by stages, interleaved with rounds of the whole call that nothing interrupts. is_warm: of `time_pairs`.
-
-    Keys: batch_size, composed (False), rounds_s (by stage), whole_s (uninterrupted), parts, and of `time_pairs` the
-    warm-up and what others did.
-    """
+) -> Stages:
+    """Rounds by stages, interleaved with rounds of the whole call that nothing interrupts. is_warm: of `time_pairs`."""
     generate_round, device = rounds_of(model, batch_size, settings, seed), str(model.device)
     clock = StageClock(model, generate_round)
     found = time_pairs(
@@ -154,8 +150,9 @@ def collect_stages(
         seed=seed,
         timing=timing,
     )
-    whole_s = found.pop("rounds_s")["whole"]
-    return {"batch_size": batch_size, "composed": False, **found, "whole_s": whole_s, **clock.summary(len(whole_s))}
+    whole_s = tuple(found["rounds_s"]["whole"])
+    others = {name: found[name] for name in ("foreign_load", "disturbed")}
+    return clock.summary(len(whole_s), batch_size=batch_size, whole_s=whole_s, **others)
 
 
 def collect_estimated(
@@ -167,25 +164,29 @@ def collect_estimated(
     batch_size: int = 1,
     seed: int = 0,
     timing: TimingSettings = DEFAULT,
-) -> dict[str, Any]:
-    """What `collect_timings` gives for one batch, its latency estimated: keys latency (a series of estimated rounds,
-    with composed True and error_s, the standard error of the estimate), stages, peak_memory_bytes, flops (of one
-    image of the batch), nfe, num_params."""
+) -> Timing:
+    """What `collect_timings` gives for one batch, its latency estimated, and its stages."""
     full, device = {**model.spec.sampling, **settings}, str(model.device)
     clock = StageClock(model, rounds_of(model, batch_size, settings, seed), sampled)
-    series = time_series(clock.timed, device=device, min_rounds=min_rounds, min_duration_s=0.0, timing=timing)
-    rounds = len(series["rounds_s"])
+    series = time_series(
+        clock.timed,
+        device=device,
+        min_rounds=min_rounds,
+        min_duration_s=0.0,
+        batch_size=batch_size,
+        conditions=conditions(model, full, batch_size=batch_size),
+        timing=timing,
+    )
+    rounds = len(series.rounds_s)
     error_s = statistics.median(found.error_s for found in clock.rounds[-rounds:])
-    marks = {"batch_size": batch_size, "composed": True, "error_s": error_s}
-    peak_bytes = peak_memory(clock.time_round, device)
-    return {
-        "latency": {**marks, "footing": conditions(model, full, batch_size=batch_size), **series},
-        "stages": {**marks, **clock.summary(rounds)},
-        "peak_memory_bytes": weight_bytes(model) + peak_bytes,
-        "flops": clock.costs.flops // batch_size,
-        "nfe": model.network_evaluations(**full),
-        "num_params": sum(p.numel() for p in model.parameters()),
-    }
+    return Timing(
+        latency=replace(series, estimated=True, error_s=error_s),
+        stages=clock.summary(rounds, batch_size=batch_size, estimated=True, error_s=error_s),
+        peak_memory_bytes=weight_bytes(model) + peak_memory(clock.time_round, device),
+        flops=clock.costs.flops // batch_size,
+        nfe=model.network_evaluations(**full),
+        num_params=sum(p.numel() for p in model.parameters()),
+    )
 
 
 def check_estimated(
@@ -199,12 +200,12 @@ def check_estimated(
     seed: int = 0,
     timing: TimingSettings = DEFAULT,
 ) -> dict[str, Any]:
-    """Estimated against measured, interleaved: ratio (estimated / measured, a Measurement's fields), error_s, rounds_s
-    ("composed", "whole") and the rest of `time_pairs`."""
+    """Estimated against measured, interleaved: ratio (estimated / measured), error_s, rounds_s
+    ("estimated", "whole") and the rest of `time_pairs`."""
     generate_round, device = rounds_of(model, batch_size, settings, seed), str(model.device)
     clock = StageClock(model, generate_round, sampled)
     found = time_pairs(
-        {"whole": lambda round_idx: once(generate_round, device, round_idx), "composed": clock.timed},
+        {"whole": lambda round_idx: once(generate_round, device, round_idx), "estimated": clock.timed},
         device=device,
         min_rounds=min_rounds,
         min_duration_s=min_duration_s,
@@ -213,5 +214,5 @@ def check_estimated(
     )
     num_rounds = len(found["orders"])
     error_s = statistics.median(breakdown.error_s for breakdown in clock.rounds[-num_rounds:])
-    ratio = ratio_of_medians(found["rounds_s"]["composed"], found["rounds_s"]["whole"])
-    return {"ratio": asdict(ratio), "error_s": error_s, "batch_size": batch_size, **found}
+    ratio = ratio_of_medians(found["rounds_s"]["estimated"], found["rounds_s"]["whole"])
+    return {"ratio": ratio, "error_s": error_s, "batch_size": batch_size, **found}

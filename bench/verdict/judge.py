@@ -88,7 +88,7 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
         return verdict("not run", not_run_reason(side, lacking))
 
     used = list({r.file: r for r in (*(pair.record for pair in pairs.values()), *found.values())}.values())
-    smoke = [record.model for record in used if record.protocol.get("quick")]
+    smoke = [record.model for record in used if record.protocol.quick]
     if smoke:
         return verdict("inconclusive", f"Smoke run: too little was measured of {listed(smoke)} to judge by.", used)
 
@@ -117,7 +117,7 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     words = [finding.word for finding in findings]
     word = next((word for word in DECISIVE if word in words), words[0])
     reason = " ".join(finding.text for finding in findings)
-    reason += below_floor(side, subject) if subject else ""
+    reason += below_floor(side, subject, records) if subject else ""
     if lacking:
         reason += f" Not judged against every baseline: {lacking_words(lacking)}."
     estimates = [finding.estimate for finding in findings if finding.estimate]
@@ -130,7 +130,7 @@ def find(model: str, protocol: str, records: Sequence[Record], settings: Mapping
         record
         for record in records
         if record.model == model
-        and record.protocol.get("name") == protocol
+        and record.protocol.name == protocol
         and all(record.settings.get(key) == value for key, value in settings.items())
     ]
     return max(candidates, key=lambda record: (record.created_utc, record.file), default=None)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from bench.analysis.records import floor_of
 from bench.analysis.seeds import paired_over_scenes
 from bench.formatting import fixed, interval, listed, named, num_decimals, number
 from bench.records.comparable import differences
@@ -18,9 +21,9 @@ def against_print(claim: Claim, side: Comparison, subject: Record) -> Finding:
     measured = subject.measurements.get(side.metric)
     if measured is None:
         return Finding("inconclusive", f"{subject.model} has no {side.metric}.")
-    gpu = subject.environment.get("gpu")
+    gpu = subject.environment.gpu
     if side.hardware not in (gpu or ""):
-        where = gpu or subject.environment.get("processor")
+        where = gpu or subject.environment.processor
         return Finding("not comparable", f"{subject.model} ran on {where}; the printed number is of {side.hardware}.")
     if side.metric in COUNTED:
         return counted(claim, measured.value / side.units_per_printed)
@@ -70,15 +73,15 @@ def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: 
     return Finding(word, f"{metric}{of_subject} {relation} ({numbers}).", estimate)
 
 
-def below_floor(side: Comparison, subject: Record) -> str:
+def below_floor(side: Comparison, subject: Record, records: Sequence[Record]) -> str:
     """A warning where the subject's FID lies wholly below that of real held-out images; else ""."""
-    floor = (subject.raw.get("floor") or {}).get(side.metric)
+    floor = floor_of([record for record in records if record.protocol.name == subject.protocol.name]).get(side.metric)
     ours = subject.measurements.get(side.metric)
     if side.metric != "fid" or not floor or not ours or ours.ci_high is None:
         return ""
-    if ours.ci_high >= (floor.get("ci_low") or floor["value"]):
+    if ours.ci_high >= (floor.value if floor.ci_low is None else floor.ci_low):
         return ""
     return (
-        f" Suspiciously good: {subject.model} lies below the real-data floor of {number(floor['value'])}, nearer to "
+        f" Suspiciously good: {subject.model} lies below the real-data floor of {number(floor.value)}, nearer to "
         "the training images than real held-out images are, as copies of them would be."
     )

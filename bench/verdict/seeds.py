@@ -47,7 +47,7 @@ def judge_later_images(records: Sequence[Record]) -> Verdict:
         used = tuple(record.file for pair in pairs.values() for record in pair)
         return Verdict("mrar-later-images", "digits", word, reason, used, *bounds)
 
-    rows = [r for r in records if r.status == "ok" and r.protocol.get("study") and "num_images" in r.settings]
+    rows = [r for r in records if r.status == "ok" and r.protocol.study and "num_images" in r.settings]
     last = max((record.settings["num_images"] for record in rows), default=1)
     pairs = image_pairs(rows, last, 1, "fid") if last > 1 else {}
     if not pairs:

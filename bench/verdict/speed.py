@@ -11,31 +11,39 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.analysis.speed import Paired, is_composed
+from bench.analysis.speed import Paired, is_estimated
 from bench.formatting import interval, number, quantity
-from bench.records.schema import Claim, Comparison, Measurement, Record, Verdict
+from bench.records.parts import BASELINE, SUBJECT
+from bench.records.schema import Claim, Comparison, Record, Verdict
 from bench.stats import Interval, as_interval, quotient, ratio_of_independent_medians
 from bench.verdict.finding import Finding, direction, within_tolerance
 
 
 def faster_in_pairs(claim: Claim, side: Comparison, paired: Paired) -> Finding:
     """How many times faster the subject is, by rounds that hold both sides."""
-    model, baseline = paired.entry["model"], paired.entry["baseline"]
-    if paired.entry["not_comparable"]:
-        return Finding("not comparable", f"{model} and {baseline} differ in {paired.entry['not_comparable']}.")
-    ratio, rounds_s = Measurement(**paired.entry["ratio"]), paired.entry["rounds_s"]
-    if ratio.ci_low is None:
-        return Finding("inconclusive", f"{model} against {baseline}: {ratio.n} pairs of rounds bound no ratio.")
-    return times_as_fast(claim, side, as_interval(ratio), rounds_s["model"], rounds_s["baseline"], model, baseline)
+    entry = paired.entry
+    if entry.not_comparable or entry.ratio is None:
+        return Finding("not comparable", f"{entry.model} and {entry.baseline} differ in {entry.not_comparable}.")
+    if entry.ratio.ci_low is None:
+        pairs = entry.ratio.n
+        return Finding(
+            "inconclusive", f"{entry.model} against {entry.baseline}: {pairs} pairs of rounds bound no ratio."
+        )
+    ours, theirs = (entry.rounds_s[which] for which in (SUBJECT, BASELINE))
+    return times_as_fast(claim, side, as_interval(entry.ratio), ours, theirs, entry.model, entry.baseline)
 
 
 def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) -> Finding:
     """How many times faster the subject is than the baseline, from the raw rounds of a run of each."""
-    ours, theirs = subject.raw.get("rounds_s") or [], baseline.raw.get("rounds_s") or []
-    if not ours or not theirs:
-        return Finding("inconclusive", f"{subject.model if not ours else baseline.model} kept no raw rounds.")
-    if is_composed(subject) or is_composed(baseline):
-        estimate = quotient(*(as_interval(record.measurements["latency_s"]) for record in (baseline, subject)))
+    if subject.timing is None or baseline.timing is None:
+        lacking = subject if subject.timing is None else baseline
+        return Finding("inconclusive", f"{lacking.model} kept no raw rounds.")
+    ours, theirs = subject.timing.latency.rounds_s, baseline.timing.latency.rounds_s
+    latencies = [record.measurements.get("latency_s") for record in (baseline, subject)]
+    if is_estimated(subject) or is_estimated(baseline):
+        if None in latencies:
+            return Finding("inconclusive", f"{subject.model} against {baseline.model}: a latency is missing.")
+        estimate = quotient(*(as_interval(latency) for latency in latencies if latency))
     else:
         estimate = ratio_of_independent_medians(theirs, ours)
     return times_as_fast(claim, side, estimate, ours, theirs, subject.model, baseline.model)
@@ -86,7 +94,7 @@ def weighed_for_a_gpu(
     measured one and those that each of the three alone would give; it is reproduced, or not, where all of that lies
     within the tolerance, or outside.
     """
-    if finding.estimate is None or subject is None or not is_composed(subject):
+    if finding.estimate is None or subject is None or not is_estimated(subject):
         return finding
     alone = {words: counted_alone(side, subject, baseline, key) for key, words in COUNTS.items()}
     ends = {words: value / side.units_per_printed for words, value in alone.items() if value is not None}
@@ -104,8 +112,9 @@ def counted_alone(side: Comparison, subject: Record, baseline: Record | None, ke
     """The number if nothing but one count of the stages cost time; None where a record lacks it."""
 
     def total(record: Record | None, stage: str | None = None) -> float:
-        parts = ((record and record.raw.get("stages")) or {}).get("parts", {}).values()
-        return sum(part.get(key, math.nan) for part in parts if stage in (None, part["stage"]))
+        stages = record.timing.stages if record and record.timing else None
+        counts = [getattr(part, key) for part in stages.parts.values() if stage in (None, part.stage)] if stages else []
+        return sum(math.nan if count is None else count for count in counts)
 
     above, below = total(subject, "decoder") if side.metric == "decoder_time_share" else total(baseline), total(subject)
     return above / below if above > 0 and below > 0 else None
@@ -114,12 +123,12 @@ def counted_alone(side: Comparison, subject: Record, baseline: Record | None, ke
 def said_of_composed(verdict: Verdict, records: Sequence[Record]) -> Verdict:
     """A verdict that rests on composed times, with the circumstances before its reason."""
     record = next(record for record in records if record.file == verdict.records[0])
-    environment, threads = record.environment, record.environment.get("num_threads")
-    where = "a CPU" if environment.get("device") == "cpu" else str(environment.get("device"))
+    environment, threads = record.environment, record.environment.num_threads
+    where = "a CPU" if environment.device == "cpu" else environment.device
     circumstances = (
-        f"Judged on {where}, not on a GPU ({environment.get('processor')}, {threads} thread"
-        f"{'s' if threads != 1 else ''}, {record.protocol.get('dtype')}, batch "
-        f"{record.protocol.get('latency_batch_size')}; times composed of a few calls of each part and their exact "
+        f"Judged on {where}, not on a GPU ({environment.processor}, {threads} thread"
+        f"{'s' if threads != 1 else ''}, {record.protocol.dtype}, batch "
+        f"{record.protocol.latency_batch_size}; times composed of a few calls of each part and their exact "
         "counts), where a ratio may differ."
     )
     return replace(verdict, reason=f"{circumstances} {verdict.reason}")

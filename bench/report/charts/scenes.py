@@ -61,9 +61,7 @@ def measured_steps(records: Sequence[Record], prefix: str) -> list[Chart]:
     svg = steps_chart(
         panels, f"{prefix}-steps", f"Measured on held-out scenes, over the number of steps: {listed(ends)}."
     )
-    counts = {
-        PROTOCOLS[r.protocol["name"]]: r.protocol.get("num_images") for r in records if r.protocol["name"] in PROTOCOLS
-    }
+    counts = {PROTOCOLS[r.protocol.name]: r.protocol.num_images for r in records if r.protocol.name in PROTOCOLS}
     scenes = listed([f"{what} of {num} scenes" for what, num in counts.items()])
     return [(svg, f"Measured: d-dit-digits over the number of text steps; {scenes}, whiskers are 95 % intervals.")]
 
@@ -114,7 +112,7 @@ def by_steps(records: Sequence[Record], protocol: str, metric: str, *, cached: b
     found = {
         int(record.settings["num_steps"]): whiskers(record.measurements[metric])
         for record in records
-        if record.protocol["name"] == protocol
+        if record.protocol.name == protocol
         and metric in record.measurements
         and "num_steps" in record.settings
         and bool(record.settings.get("cached", True)) is cached

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from bench.formatting import number, percent, quantity
-from bench.metrics.stages import REST
+from bench.records.parts import REST
 from bench.report.charts.drawing import (
     COLOURS,
     MARKERS,

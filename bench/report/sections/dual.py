@@ -15,7 +15,8 @@ from bench.claims.text import BENCHMARK_TABLE, BENCHMARKS, OUTSIDE_USERS, TEXT_C
 from bench.formatting import Unit, as_words, listed, number
 from bench.metrics import METRICS
 from bench.metrics.scene_check import METRIC_BY_TASK
-from bench.records.schema import REAL_DATA, Measurement, Record
+from bench.records.parts import Example, Measurement
+from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.drawing import png_size
 from bench.report.charts.scenes import measured_steps, printed_steps, speed_of_steps
 from bench.report.tables import Cell, Table, cell
@@ -80,18 +81,18 @@ def dual_view(
 
 
 def of_scenes(records: Sequence[Record]) -> list[Record]:
-    return [record for record in records if record.protocol.get("scale") == SCALE]
+    return [record for record in records if record.protocol.scale == SCALE]
 
 
 def machine_view(machine: str, records: Sequence[Record]) -> dict[str, Any]:
     """What one machine measured."""
     prefix = anchor(f"{machine} scenes")
     found = {
-        (str(record.protocol["name"]), record.model): record
+        (record.protocol.name, record.model): record
         for record in records
-        if record.status == "ok" and not record.protocol.get("study")
+        if record.status == "ok" and not record.protocol.study
     }
-    steps = [record for record in records if record.status == "ok" and record.protocol.get("study")]
+    steps = [record for record in records if record.status == "ok" and record.protocol.study]
     texts = [
         (f"{model}, {heading.lower()}", found[protocol, model])
         for heading, protocol, *_ in TASKS[:2]
@@ -145,7 +146,7 @@ def value_of(found: Found, protocol: str, model: str, metric: str) -> str:
 
 def lacking(records: Sequence[Record]) -> list[str]:
     """What failed or was not run, with the command that would run it."""
-    known = {(record.protocol["name"], record.model): record for record in records}
+    known = {(record.protocol.name, record.model): record for record in records}
     sentences, absent = [], []
     for _, protocol, _, models, _ in TASKS:
         for model in models:
@@ -166,17 +167,19 @@ def lacking(records: Sequence[Record]) -> list[str]:
 
 def is_run_of(record: Record, run: Any) -> bool:
     named = record.settings.items() >= dict(run.settings).items()
-    return named and (record.model, record.protocol["name"]) == (run.model, run.protocol.name)
+    return named and (record.model, record.protocol.name) == (run.model, run.protocol.name)
 
 
 def not_scored(found: Found) -> list[str]:
     """Scores that could not be computed and what a scorer warned of, each with the reason."""
     sentences: dict[str, None] = {}
     for (protocol, model), record in found.items():
-        for metric, reason in (record.raw.get("not_run") or {}).items():
+        if record.texts is None:
+            continue
+        for metric, reason in record.texts.not_run.items():
             title = METRICS[metric].title if metric in METRICS else metric
             sentences[f"{title} of {model} was not run: {str(reason).rstrip('.')}."] = None
-        for warning in record.raw.get("warnings") or ():
+        for warning in record.texts.warnings:
             sentences[f"{model}, {protocol}: {str(warning).rstrip('.')}."] = None
     return list(sentences)
 
@@ -199,7 +202,7 @@ def task_tables(found: Found) -> list[Table]:
             rows += row_of(f"{title}, {MILLISECONDS.symbol}", times, MILLISECONDS)
             rows += row_of(titled(rate), {model: r.measurements.get(rate) for model, r in here.items()})
         rows += row_of(METRICS["nfe"].title, {model: r.measurements.get("nfe") for model, r in here.items()})
-        nums = sorted({int(record.protocol.get("num_images", 0)) for record in here.values()})
+        nums = sorted({record.protocol.num_images for record in here.values()})
         caption = f"{heading}: {listed([str(num) for num in nums])} held-out {counted}, 95 % intervals below."
         columns = tuple((NAMES.get(model, model), "") for model in here)
         tables.append(Table(caption, columns, tuple(rows), first="Measured"))
@@ -221,9 +224,9 @@ def titled(metric: str) -> str:
 def type_table(found: Found) -> Table | None:
     """VQA accuracy by the first words of the question."""
     by_model = {
-        model: found[ANSWERS, model].raw.get("by_question_type") or {}
+        model: texts.by_question_type
         for model in (DUAL, AUTOREGRESSIVE)
-        if (ANSWERS, model) in found
+        if (ANSWERS, model) in found and (texts := found[ANSWERS, model].texts)
     }
     types = list(dict.fromkeys(kind for types in by_model.values() for kind in types))
     if not types:
@@ -232,7 +235,7 @@ def type_table(found: Found) -> Table | None:
         (
             f"{kind} …",
             tuple(
-                Cell(number(types[kind]["accuracy"]), f"{types[kind]['n']:,} questions") if kind in types else Cell("–")
+                Cell(number(types[kind].accuracy), f"{types[kind].n:,} questions") if kind in types else Cell("–")
                 for types in by_model.values()
             ),
         )
@@ -271,7 +274,7 @@ def examples_of(found: Mapping[tuple[str, str], Record], prefix: str) -> list[di
     for protocol, title in KINDS.items():
         records = [record for (name, model), record in found.items() if name == protocol and model != REAL_DATA]
         for place, record in enumerate(records):
-            found_items = [item_of(protocol, example) for example in record.raw.get("examples") or ()]
+            found_items = [item_of(protocol, example) for example in record.samples.examples]
             items = [item for item in found_items if item]
             if items:
                 galleries.append(gallery(title, record, items, folded=place > 0))
@@ -289,38 +292,38 @@ def gallery(title: str, record: Record, items: Sequence[Mapping[str, Any]], *, f
     }
 
 
-def item_of(protocol: str, example: Mapping[str, Any]) -> dict[str, Any] | None:
+def item_of(protocol: str, example: Example) -> dict[str, Any] | None:
     """One picture with its words; None where the picture cannot be read."""
-    size = png_size(example.get("image_png", ""))
+    size = png_size(example.image_png)
     if size is None:
         return None
     factor = max(1, HEIGHT_PX // size[1])
-    right, text = bool(example["right"]), example["text"].strip() or "(nothing)"
+    right, text = example.right, example.text.strip() or "(nothing)"
     if protocol == "scenes-paintings":
-        lines = [("asked for", example["prompt"]), ("checker reads", text)]
-        tasks = example.get("tasks") or {}
+        lines = [("asked for", example.prompt), ("checker reads", text)]
+        tasks = example.tasks or {}
         names = ", ".join(METRICS[m].title.lower() for task, m in METRIC_BY_TASK.items() if tasks.get(task) is False)
         remark = f"fails: {names}" if names and not right else ""
     elif protocol == "scenes-captions":
         lines, remark = [("says", text)], ""
-        if not right and example["references"]:
-            lines.append(("shows", example["references"][0]))
+        if not right and example.references:
+            lines.append(("shows", example.references[0]))
     else:
-        lines = [("asked", example["prompt"]), ("answers", text)]
-        counts = Counter(example["references"])
+        lines = [("asked", example.prompt), ("answers", text)]
+        counts = Counter(example.references)
         if not right and counts:
             lines.append(("annotators", ", ".join(f"{answer} ({n})" for answer, n in counts.most_common(3))))
-        accuracy = example.get("accuracy")
+        accuracy = example.accuracy
         remark = f"accuracy {as_words('_share', accuracy)}" if accuracy not in (None, 0.0, 1.0) else ""
     return {
         "right": right,
         "sign": "✓" if right else "✗",
         "style": "yes" if right else "no",
         "word": "right" if right else "wrong",
-        "png": example["image_png"],
+        "png": example.image_png,
         "width": size[0] * factor,
         "height": size[1] * factor,
-        "scene": example["scene"],
+        "scene": example.scene,
         "lines": lines,
         "remark": remark,
     }

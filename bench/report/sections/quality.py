@@ -21,16 +21,16 @@ GRID_WIDTH_PX = 272  # a sample grid is enlarged by the largest whole factor tha
 def group_view(machine: str, scale: str, records: Sequence[Record]) -> dict[str, Any]:
     """The measurements of one machine at one scale."""
     prefix, labels = anchor(f"{machine} {scale}"), label_by_file(records)
-    images = [record for record in records if record.protocol.get("collects") == "images"]
-    timings = [record for record in records if record.protocol.get("collects") == "timings"]
+    images = [record for record in records if record.protocol.collects == "images"]
+    timings = [record for record in records if record.protocol.collects == "timings"]
     floor = floor_of(images)
     shown = {name for record in records for name in record.measurements}
     return {
         "machine": machine,
         "scale": scale,
         "id": prefix,
-        "only_composed": all(record.protocol.get("sampled_calls") for record in records),
-        "smoke": any(record.protocol.get("quick") for record in records),
+        "only_composed": all(record.protocol.sampled_calls for record in records),
+        "smoke": any(record.protocol.quick for record in records),
         "rankings": rankings(f"{machine}, {scale}", images, timings, labels, floor),
         "scores": score_table(images, labels, floor),
         "engines": engines(images),
@@ -82,8 +82,10 @@ def refusals(images: Sequence[Record], labels: Mapping[str, str]) -> list[str]:
     """Scores that were refused or could not be computed, with the reason."""
     found = []
     for record in images:
-        for key, verb in (("refused", "refused"), ("not_run", "not run")):
-            for name, why in (record.raw.get(key) or {}).items():
+        if record.images is None:
+            continue
+        for reasons, verb in ((record.images.refused, "refused"), (record.images.not_run, "not run")):
+            for name, why in reasons.items():
                 title = METRICS[name].title if name in METRICS else name
                 found.append(f"{title} of {labels[record.file]} was {verb}: {why}")
     return found
@@ -110,7 +112,8 @@ def sample_grids(images: Sequence[Record], labels: Mapping[str, str]) -> list[di
     """The first images of each record, real scans first, enlarged by a whole factor."""
     grids = []
     for record in images:
-        size = png_size(record.images_png)
+        png = record.images.grid_png if record.images else ""
+        size = png_size(png)
         if size:
             factor = max(1, GRID_WIDTH_PX // size[0])
             real = record.model == REAL_DATA
@@ -118,7 +121,7 @@ def sample_grids(images: Sequence[Record], labels: Mapping[str, str]) -> list[di
             grids.append(
                 {
                     "label": label,
-                    "png": record.images_png,
+                    "png": png,
                     "width": size[0] * factor,
                     "height": size[1] * factor,
                     "style": "crisp" if factor > 1 else "",

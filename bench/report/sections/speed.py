@@ -61,12 +61,12 @@ def speed_view(by_machine: Mapping[str, Sequence[Record]], order: Mapping[str, i
     """What the part shows: per machine the ratios, then a view per protocol of times."""
     machines = []
     for machine, records in by_machine.items():
-        kept = [record for record in records if not record.protocol.get("study")]
+        kept = [record for record in records if not record.protocol.study]
         groups: dict[str, list[Record]] = {}
         for record in kept:
-            if record.protocol.get("collects") in TIMED:
-                groups.setdefault(str(record.protocol["name"]), []).append(record)
-        if groups or any(record.raw.get("ratios") for record in kept):
+            if record.protocol.collects in TIMED:
+                groups.setdefault(record.protocol.name, []).append(record)
+        if groups or any(record.speedups for record in kept):
             views = [group_view(machine, name, group, kept, order) for name, group in groups.items()]
             machines.append({"machine": machine, "ratios": ratio_block(kept, machine), "views": views})
     return {"machines": machines, "gpu": gpu_words([r for records in by_machine.values() for r in records])}
@@ -74,8 +74,8 @@ def speed_view(by_machine: Mapping[str, Sequence[Record]], order: Mapping[str, i
 
 def gpu_words(records: Sequence[Record]) -> str:
     """ "" where some time was measured on a GPU, else the command that would."""
-    timed = [record for record in records if record.protocol.get("collects") in (*TIMED, "ratios")]
-    if any(str(record.environment.get("device", "")).startswith("cuda") for record in timed):
+    timed = [record for record in records if record.protocol.collects in (*TIMED, "ratios")]
+    if any(record.environment.device.startswith("cuda") for record in timed):
         return ""
     return (
         f"Not run on a GPU: `{ON_A_GPU}` would time every model at the paper's size, whole, and with "
@@ -87,9 +87,9 @@ def ratio_block(records: Sequence[Record], machine: str) -> Block:
     table = ratio_table(records)
     title = "One model against another"
     failed = [
-        f"{record.model}, {record.protocol['name']}: {record.reason}"
+        f"{record.model}, {record.protocol.name}: {record.reason}"
         for record in records
-        if record.protocol.get("collects") == "ratios" and record.status != "ok"
+        if record.protocol.collects == "ratios" and record.status != "ok"
     ]
     if table is None:
         missing = f"Not measured: ratios. No two models were timed in the same rounds on {machine}, as `{HERE}` does."
@@ -103,7 +103,7 @@ def group_view(
     """The runs of one machine under one protocol."""
     labels, prefix = label_by_file(records), anchor(f"speed {machine} {name}")
     series = {labels[record.file]: order[record.model] for record in records}
-    composed = records[0].protocol.get("collects") == "composed"
+    composed = records[0].protocol.collects == "composed"
     blocks = [
         times(records, labels, series, prefix),
         stages(records, labels, series, prefix),
@@ -116,13 +116,13 @@ def group_view(
 
 def times(records: Sequence[Record], labels: Mapping[str, str], series: Mapping[str, int], prefix: str) -> Block:
     """Percentiles and distributions; of composed times what they are made of."""
-    if records[0].protocol.get("collects") == "composed":
+    if records[0].protocol.collects == "composed":
         note = (
             "A composed time has no distribution: of each part a few calls are timed, and the whole is their time "
             "times the exact counts."
         )
         return Block("Composed times", tables=(composed_table(records, labels),), notes=(note,))
-    rounds = {labels[r.file]: r.raw["rounds_s"] for r in records if r.status == "ok" and r.raw.get("rounds_s")}
+    rounds = {labels[r.file]: r.timing.latency.rounds_s for r in records if r.status == "ok" and r.timing}
     lacking = [labels[r.file] for r in records if r.status == "ok" and labels[r.file] not in rounds]
     chart = ((Markup(distribution_chart(rounds, series, f"{prefix}-rounds")), DISTRIBUTION),) if rounds else ()
     return Block(
@@ -148,18 +148,18 @@ def stages(records: Sequence[Record], labels: Mapping[str, str], series: Mapping
     missing = not_measured("stages", [labels[r.file] for r in records if r.status == "ok" and r not in found])
     if not found:
         return Block(title, missing=missing)
-    seconds = {labels[r.file]: {name: row["seconds"].value for name, row in stages_of(r).items()} for r in found}
+    seconds = {labels[r.file]: {name: row.seconds.value for name, row in stages_of(r).items()} for r in found}
     svg = waterfall_chart(seconds, series, f"{prefix}-stages")
     note = LIMIT.format(limits=limit_words(found))
     return Block(title, ((Markup(svg), WATERFALL),), (stage_table(found, labels),), (note,), missing)
 
 
 def limit_words(records: Sequence[Record]) -> str:
-    """The machine's limits (timed.at_the_machines_best), as "matrix product 55 GFLOP/s, copy 10 GB/s"."""
-    limits = next((record.raw["machine_limits"] for record in records if record.raw.get("machine_limits")), None)
-    if limits is None:
+    """The machine's limits (timed.at_the_machines_roofline), as "matrix product 55 GFLOP/s, copy 10 GB/s"."""
+    found = next((record.timing.roofline for record in records if record.timing and record.timing.roofline), None)
+    if found is None:
         return "not measured: the machine's limits"
-    product, copy = quantity("flops", limits["matmul_flop_per_s"]), limits["copy_bytes_per_s"] / 1e9
+    product, copy = quantity("flops", found.matmul_flop_per_s), found.copy_bytes_per_s / 1e9
     return f"matrix product {product}/s, copy {copy:.3g} GB/s, the most that any run here found"
 
 
@@ -171,8 +171,8 @@ def quality(
     prefix: str,
 ) -> Block | None:
     """FID against latency of models whose two were measured with the same settings; None at a scale without images."""
-    scale = records[0].protocol.get("scale")
-    images = [r for r in all_records if (r.protocol.get("collects"), r.protocol.get("scale")) == ("images", scale)]
+    scale = records[0].protocol.scale
+    images = [r for r in all_records if (r.protocol.collects, r.protocol.scale) == ("images", scale)]
     if not images:
         return None
     points = points_of(images, records, labels, order)
@@ -212,11 +212,11 @@ def validity(records: Sequence[Record], labels: Mapping[str, str]) -> Block:
     alarms += [
         f"{labels[r.file]}: the timed run is not valid"
         for r in records
-        if r.status == "ok" and not (r.raw.get("validity") or {"valid": True})["valid"]
+        if r.status == "ok" and r.timing and r.timing.compliance and not r.timing.compliance.valid
     ]
-    disturbed = [labels[r.file] for r in records if (r.raw.get("latency") or {}).get("disturbed")]
+    disturbed = [labels[r.file] for r in records if r.timing and r.timing.latency.disturbed]
     notes = (f"Other work ran on the machine while {listed(disturbed)} was timed.",) if disturbed else ()
-    lacking = [labels[r.file] for r in records if r.status == "ok" and not r.raw.get("validity")]
+    lacking = [labels[r.file] for r in records if r.status == "ok" and not (r.timing and r.timing.compliance)]
     return Block(
         "Is the time honest?",
         tables=(validity_table(records, labels),),

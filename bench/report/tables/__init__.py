@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bench.analysis.records import nfe_of
 from bench.formatting import Unit, as_words, display_unit, fixed, interval, listed, number, quantity
 from bench.metrics import METRICS
 from bench.records.schema import REAL_DATA, Measurement, Record
@@ -68,7 +69,7 @@ def batch_remarks(timings: Sequence[Record]) -> dict[str, str]:
     """The batch size behind each metric, in words."""
 
     def sizes(kind: str) -> str:
-        found = sorted({int(record.protocol.get(f"{kind}_batch_size", 0)) for record in timings})
+        found = sorted({getattr(record.protocol, f"{kind}_batch_size") for record in timings})
         return f"batch {listed([str(size) for size in found])}"
 
     remarks = {name: sizes("latency") for name in SPEEDS}
@@ -77,15 +78,16 @@ def batch_remarks(timings: Sequence[Record]) -> dict[str, str]:
 
 def parts(timings: Sequence[Record], labels: Mapping[str, str]) -> dict[tuple[str, str], str]:
     """What stands below a number without interval: the network evaluations by part of the network."""
-    nfe = {labels[record.file]: record.raw.get("nfe") for record in timings}
-    return {(label, "nfe"): as_words("nfe", found) for label, found in nfe.items() if isinstance(found, Mapping)}
+    nfe = {labels[record.file]: nfe_of(record) for record in timings}
+    return {(label, "nfe"): as_words("nfe", found) for label, found in nfe.items() if found}
 
 
 def rounds_column(records: Sequence[Record], labels: Mapping[str, str]) -> tuple[tuple[str, str], dict[str, Cell]]:
     """How many rounds were timed, and from which to which time they took."""
     cells = {}
     for record in records:
-        if rounds := record.raw.get("rounds_s"):
+        if record.timing:
+            rounds = record.timing.latency.rounds_s
             cells[labels[record.file]] = Cell(
                 str(len(rounds)), f"{quantity('latency_s', min(rounds))} to {quantity('latency_s', max(rounds))}"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from bench.formatting import as_words
@@ -41,7 +42,7 @@ SCENES_WORDS = {  # of protocols of the scenes scale, instead
     "num_images": "held-out scenes",
     "batch_size": "texts or paintings per call (changes none)",
 }
-SCORING_WORDS = {  # of raw.scoring
+SCORING_WORDS = {  # of a part's scoring
     "features_what": "features",
     "features_sha256": "weights of the extractor, SHA-256",
     "interval": "intervals",
@@ -73,30 +74,38 @@ def protocol_tables(records: Sequence[Record], labels: Mapping[str, str]) -> lis
     """Each distinct protocol with its fields in words and the models it was applied to."""
     distinct: dict[str, dict[str, Any]] = {}
     for record in records:
-        key = json.dumps(record.protocol, sort_keys=True)
-        entry = distinct.setdefault(key, {"name": record.protocol["name"], "models": [], "rows": []})
+        protocol = asdict(record.protocol)
+        key = json.dumps(protocol, sort_keys=True)
+        entry = distinct.setdefault(key, {"name": record.protocol.name, "models": [], "rows": []})
         entry["models"].append(labels[record.file])
-        hidden = IGNORED.get(str(record.protocol.get("collects")), IMAGES_IGNORE)
-        field_words = FIELD_WORDS | (SCENES_WORDS if record.protocol.get("scale") == "scenes" else {})
+        hidden = IGNORED.get(record.protocol.collects, IMAGES_IGNORE)
+        field_words = FIELD_WORDS | (SCENES_WORDS if record.protocol.scale == "scenes" else {})
         entry["rows"] = [
-            (words, as_words(field, record.protocol[field]))
+            (words, as_words(field, protocol[field]))
             for field, words in field_words.items()
-            if field not in hidden and record.protocol.get(field, "") != "" and record.protocol[field] is not False
+            if field not in hidden and protocol[field] != "" and protocol[field] is not False
         ]
-        scoring = record.raw.get("scoring") or {}
+        scoring = scoring_of(record)
         entry["rows"] += [
             (words, as_words(key, scoring[key])) for key, words in SCORING_WORDS.items() if scoring.get(key) is not None
         ]
     return list(distinct.values())
 
 
+def scoring_of(record: Record) -> Mapping[str, Any]:
+    """How the scores of a record were computed; {} where it holds none."""
+    part = record.images or record.texts
+    return part.scoring if part else {}
+
+
 def environment_tables(records: Sequence[Record]) -> list[dict[str, Any]]:
     """Each distinct environment: the machine and the versions. The commit stands with each record."""
     distinct: dict[str, dict[str, Any]] = {}
     for record in records:
-        known = {k: v for k, v in record.environment.items() if k not in ("commit", "dirty", "versions")}
-        versions = record.environment.get("versions", {})
-        entry = distinct.setdefault(json.dumps([known, versions], sort_keys=True), {"models": {}, "rows": []})
+        hidden = ("commit", "dirty", "versions")
+        known = {k: v for k, v in asdict(record.environment).items() if k not in hidden and v is not None}
+        versions = record.environment.versions
+        entry = distinct.setdefault(json.dumps([known, dict(versions)], sort_keys=True), {"models": {}, "rows": []})
         entry["models"][record.model] = None
         entry["rows"] = [
             (ENVIRONMENT_WORDS.get(k, k), as_words(k, known[k])) for k in sorted(known, key=environment_place)
@@ -112,7 +121,11 @@ def environment_place(key: str) -> tuple[int, str]:
 
 def audit_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | None:
     """What the audit found before anything was scored."""
-    audits = {labels[r.file]: r.raw["audit"] for r in images if isinstance(r.raw.get("audit"), dict)}
+    audits = {
+        labels[r.file]: {key: value for key, value in asdict(r.images.audit).items() if value is not None}
+        for r in images
+        if r.images
+    }
     present = [key for audit in audits.values() for key in audit if key not in AUDIT_REPEATS]
     keys = [key for key in dict.fromkeys([*AUDIT_WORDS, *present]) if key in present]
     if not keys:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
 
 from bench.analysis.speed import rates_of, stages_of
 from bench.formatting import Unit, display_unit, fixed, interval, num_decimals, number, percent, quantity
-from bench.metrics.stages import REST
-from bench.records.schema import Measurement, Record
+from bench.metrics.stages import StageSummary
+from bench.records.parts import REST, Compliance, Measurement, Series
+from bench.records.schema import Record
 from bench.report.tables import SPEEDS, Cell, Table, batch_remarks, cell, failures, rounds_column, table_of, with_column
 
 NONE = Cell("–")
@@ -57,9 +57,9 @@ def latency_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table
         for label, cells in table.rows
     )
     first = {
-        labels[record.file]: Cell(quantity("latency_s", found["first_call_s"]))
+        labels[record.file]: Cell(quantity("latency_s", record.timing.latency.first_call_s))
         for record in records
-        if "first_call_s" in (found := record.raw.get("latency") or {})
+        if record.timing and record.timing.latency.first_call_s
     }
     table = with_column(replace(table, rows=bounded), ("First call", "cold"), first)
     return with_column(table, *rounds_column(records, labels))
@@ -90,10 +90,12 @@ def composition(records: Sequence[Record], labels: Mapping[str, str]) -> dict[st
     """The standard error of each composed time relative to it, and how many of its calls ran."""
     found = {}
     for record in records:
-        stages, rounds = record.raw.get("stages") or {}, record.raw.get("rounds_s")
-        if rounds and "error_s" in stages:
-            ran, calls = (sum(part[key] for part in stages["parts"].values()) for key in ("num_timed", "num_calls"))
-            share = percent(stages["error_s"] / median(rounds))
+        stages = record.timing.stages if record.timing else None
+        if record.timing and stages and stages.error_s is not None:
+            ran, calls = (
+                sum(getattr(part, key) for part in stages.parts.values()) for key in ("num_timed", "num_calls")
+            )
+            share = percent(stages.error_s / median(record.timing.latency.rounds_s))
             found[labels[record.file]] = Cell(f"± {share}", f"{ran:,} of {calls:,}")
     return found
 
@@ -103,21 +105,22 @@ def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     sizes = sorted({size for record in records for size, _ in rates_of(record)})
     rows = []
     for record in records:
+        sweep = record.timing.sweep if record.timing else None
+        if sweep is None:
+            continue
         rates = dict(rates_of(record))
         best = max(rates, key=lambda size: rates[size])
-        memory = {found["batch_size"]: found.get("peak_memory_bytes") for found in record.raw["sweep"]["batches"]}
+        memory = {found.batch_size: found.peak_memory_bytes for found in sweep.batches}
         cells = [
             Cell(
                 number(rates[size]),
-                (quantity("peak_memory_bytes", memory[size]) if memory[size] is not None else "memory unknown")
-                + (", best" if size == best else ""),
+                memory_words(memory[size]) + (", best" if size == best else ""),
             )
             if size in rates
             else NONE
             for size in sizes
         ]
-        ended = record.raw["sweep"].get("ended_by", "")
-        rows.append((labels[record.file], (*cells, Cell(ENDED.get(ended, ended)))))
+        rows.append((labels[record.file], (*cells, Cell(ENDED.get(sweep.ended_by, sweep.ended_by)))))
     columns = (*((f"Batch {size:,}", "images/s") for size in sizes), ("Ended because", ""))
     return Table("Batch sweep; peak memory of a call below, the weights left out.", columns, tuple(rows))
 
@@ -144,21 +147,21 @@ def stage_table(records: Sequence[Record], labels: Mapping[str, str]) -> Grouped
     return Grouped("Stages of one call of each model.", columns, groups, first="Stage")
 
 
-def stage_row(stage: str, row: Mapping[str, Any]) -> tuple[str, tuple[Cell, ...]]:
-    measured, bound = row["seconds"], row["amdahl_bound"]
+def stage_row(stage: str, row: StageSummary) -> tuple[str, tuple[Cell, ...]]:
+    measured, bound = row.seconds, row.amdahl_bound
     unit = display_unit("latency_s", [measured.value])
     time = cell(measured, unit)
-    cells = [replace(time, text=f"{time.text} {unit.symbol}"), Cell(percent(row["share"]))]
+    cells = [replace(time, text=f"{time.text} {unit.symbol}"), Cell(percent(row.share))]
     free = Cell(f"x{number(bound)}" if bound is not None else "nothing is left")
     if stage == REST:
         return stage, (*cells, NONE, NONE, NONE, NONE, NONE, free)
-    reached = row.get("reached_share")
+    reached = row.roofline_share
     return stage, (
         *cells,
-        Cell(f"{row['num_calls']:,}"),
-        Cell(quantity("latency_s", measured.value / row["num_calls"])),
-        Cell(quantity("flops", row["flops"])),
-        Cell(quantity("peak_memory_bytes", row["weight_bytes"])),
+        Cell(f"{row.num_calls:,}"),
+        Cell(quantity("latency_s", measured.value / row.num_calls)),
+        Cell(quantity("flops", row.flops)),
+        Cell(quantity("peak_memory_bytes", row.weight_bytes)),
         NOT_MEASURED if reached is None else Cell(percent(reached)) if reached else NONE,  # nothing to do: no limit
         free,
     )
@@ -166,14 +169,13 @@ def stage_row(stage: str, row: Mapping[str, Any]) -> tuple[str, tuple[Cell, ...]
 
 def remark_on(record: Record) -> str:
     """How the stages of a record add up."""
-    stages = record.raw["stages"]
-    if stages.get("composed"):
-        error = stages["error_s"] / sum(row["seconds"].value for row in stages_of(record).values())
-        return f": COMPOSED, ± {percent(error)}"
-    if not stages.get("whole_s"):
+    stages = record.timing.stages if record.timing else None
+    total = sum(row.seconds.value for row in stages_of(record).values())
+    if stages and stages.estimated and stages.error_s is not None:
+        return f": COMPOSED, ± {percent(stages.error_s / total)}"
+    if not stages or not stages.whole_s:
         return ""
-    total = sum(row["seconds"].value for row in stages_of(record).values())
-    return f": stages add up to {percent(total / median(stages['whole_s']))} of a call that nothing interrupts"
+    return f": stages add up to {percent(total / median(stages.whole_s))} of a call that nothing interrupts"
 
 
 # -- validity ----------------------------------------------------------------------------------------------------------
@@ -198,36 +200,42 @@ def validity_table(records: Sequence[Record], labels: Mapping[str, str]) -> Tabl
 
 
 def validity_row(record: Record) -> tuple[Cell, ...]:
-    found, series = record.raw.get("validity"), record.raw.get("latency") or {}
+    if record.timing is None:
+        return (NOT_MEASURED,) * 6
+    found, series = record.timing.compliance, record.timing.latency
     checks = (NOT_MEASURED, NOT_MEASURED, NOT_MEASURED)
     if found:
-        ratio = Measurement(**found["repeat_ratio"])
+        ratio = found.repeat_ratio
         bounds = (ratio.value, ratio.ci_low, ratio.ci_high)
         checks = (
-            Cell("✓" if found["valid"] else "✗ not valid", mark="" if found["valid"] else "do not trust"),
+            Cell("✓" if found.valid else "✗ not valid", mark="" if found.valid else "do not trust"),
             images_cell(found),
             Cell(number(*bounds), interval(*bounds) or f"{ratio.n} pairs: no interval"),
         )
-    ended, warm = series.get("rounds_ended_by"), series.get("warmup_ended_by")
+    ended, warm = series.rounds_ended_by, series.warmup_ended_by
     return (
         *checks,
         load_cell(series),
-        Cell(f"{len(series['warmup_s'])}", f"ended: {warm}") if "warmup_s" in series else NOT_MEASURED,
+        Cell(f"{len(series.warmup_s)}", f"ended: {warm}") if warm else NOT_MEASURED,
         Cell("cut short" if ended == "time" else ended) if ended else NOT_MEASURED,
     )
 
 
-def images_cell(found: Mapping[str, Any]) -> Cell:
-    num = found["num_images"]
-    if found["num_different"]:
-        return Cell(f"{found['num_different']} of {num} differ", f"by up to {found['max_difference']} grey levels")
-    return Cell("equal" if found["images_equal"] else "equal but for rounding", f"{num} images")
+def images_cell(found: Compliance) -> Cell:
+    num = found.num_images
+    if found.num_different:
+        return Cell(f"{found.num_different} of {num} differ", f"by up to {found.max_difference} grey levels")
+    return Cell("equal" if found.images_equal else "equal but for rounding", f"{num} images")
 
 
-def load_cell(series: Mapping[str, Any]) -> Cell:
+def memory_words(num_bytes: int | None) -> str:
+    return "memory unknown" if num_bytes is None else quantity("peak_memory_bytes", num_bytes)
+
+
+def load_cell(series: Series) -> Cell:
     """What others did on the machine during the rounds, marked where it was much."""
-    if "disturbed" not in series:
+    if not series.rounds_ended_by:
         return NOT_MEASURED
-    cores, gpu = series.get("foreign_load"), series.get("foreign_gpu_share")
+    cores, gpu = series.foreign_load, series.foreign_gpu_share
     parts = [*([f"{cores:.2f}"] if cores is not None else []), *([f"{percent(gpu)} of the GPU"] if gpu else [])]
-    return Cell(", ".join(parts) or "unknown", mark="disturbed" if series["disturbed"] else "")
+    return Cell(", ".join(parts) or "unknown", mark="disturbed" if series.disturbed else "")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from bench.analysis.speed import rates_of
 from bench.claims.speed import SPEED_CLAIMS
 from bench.formatting import interval, number
 from bench.records.comparable import not_comparable
-from bench.records.schema import Claim, Comparison, Measurement, Record
+from bench.records.parts import Speedup
+from bench.records.schema import Claim, Comparison, Record
 from bench.report.tables import Cell
 from bench.report.tables.speed import NONE, Grouped
 
@@ -41,36 +41,34 @@ def ratio_table(records: Sequence[Record]) -> Grouped | None:
     return Grouped(CAPTION, COLUMNS, tuple(groups), "Against", ((PRINTED, 1), (MEASURED, 3)))
 
 
-def pairs_of(record: Record) -> dict[str, dict[str, Mapping[str, Any]]]:
+def pairs_of(record: Record) -> dict[str, dict[str, Speedup]]:
     """The entries of a record by baseline and mode."""
-    found: dict[str, dict[str, Mapping[str, Any]]] = {}
-    for entry in record.raw.get("ratios") or ():
-        found.setdefault(entry["baseline"], {})[entry["mode"]] = entry
+    found: dict[str, dict[str, Speedup]] = {}
+    for entry in record.speedups:
+        found.setdefault(entry.baseline, {})[entry.mode] = entry
     return found
 
 
 def heading(record: Record) -> str:
-    composed = any(entry.get("composed") for entry in record.raw["ratios"])
-    disturbed = any(entry.get("disturbed") for entry in record.raw["ratios"])
+    composed = any(entry.estimated for entry in record.speedups)
+    disturbed = any(entry.disturbed for entry in record.speedups)
     words = [
-        f"{record.protocol.get('scale')} scale",
-        f"batch {record.protocol.get('latency_batch_size')}",
-        str(record.protocol.get("dtype")),
+        f"{record.protocol.scale} scale",
+        f"batch {record.protocol.latency_batch_size}",
+        record.protocol.dtype,
         *(["COMPOSED times"] if composed else []),
         *(["other work ran meanwhile"] if disturbed else []),
     ]
     return f"{record.model} ({', '.join(words)})"
 
 
-def row_of(
-    record: Record, pair: Mapping[str, Mapping[str, Any]], records: Sequence[Record]
-) -> tuple[str, tuple[Cell, ...]]:
+def row_of(record: Record, pair: Mapping[str, Speedup], records: Sequence[Record]) -> tuple[str, tuple[Cell, ...]]:
     entry = pair.get(EQUAL) or next(iter(pair.values()))
-    printed = list(claims_on(record.model, entry["baseline"]))
+    printed = list(claims_on(record.model, entry.baseline))
     numbers = Cell("; ".join(f"x{claim.value:g}" for claim in printed), "; ".join(map(short, printed)))
     equal = measured_cell(pair[EQUAL]) if EQUAL in pair else Cell("not measured")
-    best = measured_cell(pair[BEST]) if BEST in pair else at_best(record, entry["baseline"], records)
-    return entry["baseline"], (numbers if printed else NONE, equal, best, evaluations(entry["footing"]))
+    best = measured_cell(pair[BEST]) if BEST in pair else at_best(record, entry.baseline, records)
+    return entry.baseline, (numbers if printed else NONE, equal, best, evaluations(entry))
 
 
 def claims_on(model: str, baseline: str) -> Iterator[Claim]:
@@ -88,13 +86,13 @@ def short(claim: Claim) -> str:
     return f"{claim.source.paper.split(' (')[0]} {claim.source.where.split(':')[0].split(',')[0]}"
 
 
-def measured_cell(entry: Mapping[str, Any]) -> Cell:
-    if entry["not_comparable"]:
-        return Cell("not comparable", entry["not_comparable"])
-    ratio = Measurement(**entry["ratio"])
+def measured_cell(entry: Speedup) -> Cell:
+    ratio = entry.ratio
+    if entry.not_comparable or ratio is None:
+        return Cell("not comparable", entry.not_comparable)
     bounds = (ratio.value, ratio.ci_low, ratio.ci_high)
     below = interval(*bounds) or f"{ratio.n} pairs: no interval"
-    return Cell(f"x{number(*bounds)}", below + (", composed" if entry.get("composed") else ""))
+    return Cell(f"x{number(*bounds)}", below + (", composed" if entry.estimated else ""))
 
 
 def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
@@ -102,7 +100,7 @@ def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
     ours, theirs = (swept(model, record, records) for model in (record.model, baseline))
     if ours is None or theirs is None:
         return Cell("not measured", "no sweep of both")
-    one, other = ((side.raw.get("latency") or {}).get("footing") for side in (ours, theirs))
+    one, other = (side.timing.latency.conditions if side.timing else None for side in (ours, theirs))
     if one is None or other is None:
         return Cell("not comparable", "footing unknown")
     if why := not_comparable(one, other, BEST):
@@ -116,14 +114,14 @@ def swept(model: str, record: Record, records: Sequence[Record]) -> Record | Non
     fitting = [
         found
         for found in records
-        if found.model == model and found.protocol.get("scale") == record.protocol.get("scale") and rates_of(found)
+        if found.model == model and found.protocol.scale == record.protocol.scale and rates_of(found)
     ]
     return max(fitting, key=lambda found: found.created_utc, default=None)
 
 
-def evaluations(footing: Mapping[str, Mapping[str, Any]]) -> Cell:
+def evaluations(entry: Speedup) -> Cell:
     """How many evaluations either side needs, which is what a speed-up is made of."""
-    counts = [footing[side].get("network_evaluations") or {} for side in ("model", "baseline")]
+    counts = [side.network_evaluations for side in (entry.conditions["model"], entry.conditions["baseline"])]
     if not all(counts):
         return NONE
     return Cell(" against ".join(f"{sum(count.values()):,}" for count in counts))

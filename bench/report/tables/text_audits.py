@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from bench.formatting import as_words, interval, number
 from bench.metrics import METRICS
@@ -20,7 +19,7 @@ Named = Sequence[tuple[str, Record]]  # a label, as "d-dit-digits, captions", an
 
 def audit_table(texts: Named) -> Table | None:
     """Rates of each class of degenerate texts, and the score of all texts and of the others."""
-    audited = [(label, record) for label, record in texts if record.raw.get("audit")]
+    audited = [(label, record) for label, record in texts if record.texts]
     if not audited:
         return None
     columns = ("Texts", *WORDS.values(), "Degenerate", "Different texts", "Most common", "Score", "Score without them")
@@ -30,19 +29,18 @@ def audit_table(texts: Named) -> Table | None:
 
 
 def audit_cells(record: Record) -> list[Cell]:
-    audit: Mapping[str, Any] = record.raw["audit"]
-    total = audit["num_texts"]
-    name = SCORE[record.protocol["collects"]]
-    without = (record.raw.get("without_degenerate") or {}).get(name)
-    rest = Measurement(**without) if without else None
+    assert record.texts is not None
+    audit = record.texts.audit
+    total = audit.num_texts
+    name = SCORE[record.protocol.collects]
     return [
         Cell(f"{total:,}"),
-        *(Cell(f"{audit[f'num_{kind}']:,}", rate(audit[f"num_{kind}"], total)) for kind in CLASSES),
-        Cell(f"{audit['num_degenerate']:,}", rate(audit["num_degenerate"], total)),
-        Cell(f"{audit['num_distinct']:,}"),
-        Cell(as_words("_share", audit["most_common_share"]), shortened(audit["most_common_text"], 24)),
+        *(Cell(f"{getattr(audit, f'num_{kind}'):,}", rate(getattr(audit, f"num_{kind}"), total)) for kind in CLASSES),
+        Cell(f"{audit.num_degenerate:,}", rate(audit.num_degenerate, total)),
+        Cell(f"{audit.num_distinct:,}"),
+        Cell(as_words("_share", audit.most_common_share), shortened(audit.most_common_text, 24)),
         score_cell(name, record.measurements.get(name)),
-        score_cell(name, rest) if audit["num_degenerate"] else Cell("the same"),
+        score_cell(name, record.texts.without_degenerate.get(name)) if audit.num_degenerate else Cell("the same"),
     ]
 
 
@@ -67,12 +65,12 @@ def shortened(text: str, most: int) -> str:
 
 def degenerate_words(texts: Named) -> list[str]:
     """A sentence per class of degenerate texts that was found, with examples; one where there is none."""
-    audits = [(label, record.raw["audit"]) for label, record in texts if record.raw.get("audit")]
+    audits = [(label, record.texts.audit) for label, record in texts if record.texts]
     sentences = []
     for label, audit in audits:
         for kind in CLASSES:
-            if examples := (audit.get("examples") or {}).get(kind):
-                texts_shown = dict.fromkeys(quoted(example["text"]) for example in examples)
+            if examples := audit.examples.get(kind):
+                texts_shown = dict.fromkeys(quoted(example.text) for example in examples)
                 sentences.append(f"{label}, {WORDS[kind].lower()}: {', '.join(texts_shown)}.")
     if audits and not sentences:
         sentences.append("No text of either model is degenerate.")

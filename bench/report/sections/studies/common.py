@@ -58,10 +58,10 @@ def answers_of(
     study: Study, records: Sequence[Record], order: Mapping[str, int], in_use: Mapping[str, Settings], prefix: str
 ) -> Answers:
     """The records among those of one machine that answer a study."""
-    studied = [record for record in records if record.protocol.get("study")]
+    studied = [record for record in records if record.protocol.study]
     found = [(run, find_record(run, studied, in_use)) for run in study.runs]
     kept = tuple({record.file: record for _, record in found if record and record.status == "ok"}.values())
-    floor = floor_of([record for record in records if record.protocol.get("collects") == "images"])
+    floor = floor_of([record for record in records if record.protocol.collects == "images"])
     return Answers(
         study=study,
         records=kept,
@@ -98,7 +98,7 @@ def lacking_words(answers: Answers) -> list[str]:
 
 
 def recognised(record: Record) -> Cell:
-    share = (record.raw.get("audit") or {}).get("recognised_share")
+    share = record.images.audit.recognised_share if record.images else None
     return Cell("–") if share is None else Cell(as_words("recognised_share", share))
 
 

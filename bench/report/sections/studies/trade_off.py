@@ -102,8 +102,8 @@ def lines_of(records: Sequence[Record], points: Mapping[str, Point]) -> list[lis
 
 def how(records: Sequence[Record]) -> str:
     """How the time was taken, as "painting in batches of 125 on one processor thread"."""
-    sizes = sorted({int(record.protocol.get("batch_size", 0)) for record in records})
-    threads = {record.environment.get("num_threads") for record in records}
+    sizes = sorted({int(record.protocol.batch_size) for record in records})
+    threads = {record.environment.num_threads for record in records}
     thread_words = " on one processor thread" if threads == {1} else ""
     return f"painting in batches of {listed([str(size) for size in sizes])}{thread_words}"
 
