@@ -64,7 +64,7 @@ class Timed:
         return max(self.stages, key=lambda stage: self.stages[stage].share)
 
     def stage_s(self, stage: str) -> float:
-        return self.stages[stage].seconds.value
+        return self.stages[stage].seconds
 
     @property
     def whole_s(self) -> float:

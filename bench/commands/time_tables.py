@@ -72,13 +72,13 @@ def _print_stages(run: str, stages: Stages, roofline: Roofline) -> None:
         f"{roofline.matmul_flop_per_s / 1e9:,.0f} GFLOP/s, copy {roofline.copy_bytes_per_s / 1e9:,.0f} GB/s"
     )
     if stages.whole_s:
-        total = sum(row.seconds.value for row in found.values())
+        total = sum(row.seconds for row in found.values())
         title += f"; stages add up to {total / median(stages.whole_s):.1%} of the uninterrupted call"
     table = _table(title, "stage", "time", "share", "calls", "FLOP", "weights read", "of the limit", "free: at most")
     for stage, row in found.items():
         table.add_row(
             stage,
-            seconds(row.seconds.value),
+            seconds(row.seconds),
             f"{row.share:.1%}",
             *((f"{row.num_calls:,}", amount(row.flops, THOUSANDS)) if row.num_calls else ("", "")),
             amount(row.weight_bytes, BYTES) if row.num_calls else "",

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 import numpy as np
 
@@ -100,7 +101,7 @@ def least_s(flops: float, weight_bytes: float, roofline: Roofline) -> float:
 class StageSummary:
     """What a waterfall and its table show of one stage."""
 
-    seconds: Measurement  # of the median round
+    seconds: float  # of the median round
     share: float  # of the sum of all stages
     amdahl_bound: float | None  # the gain if it were free; None: there is nothing else
     num_calls: int = 0  # 0: of REST, whose calls are not counted
@@ -111,26 +112,26 @@ class StageSummary:
 
 def summarise_stages(stages: Stages, roofline: Roofline | None = None) -> dict[str, StageSummary]:
     """Stage -> its summary, in the order in which the stages first run, REST last."""
-    medians = {stage: percentile(rounds, 50) for stage, rounds in stages.rounds_s.items()}
-    whole = sum(measured.value for measured in medians.values())
+    medians = {stage: median(rounds) for stage, rounds in stages.rounds_s.items()}
+    whole = sum(medians.values())
     found: dict[str, StageSummary] = {}
-    for stage, measured in medians.items():
-        share = measured.value / whole if whole else 0.0
+    for stage, seconds in medians.items():
+        share = seconds / whole if whole else 0.0
         bound = amdahl_bound(share) if share < 1 else None
         if stage == REST:
-            found[stage] = StageSummary(measured, share, bound)
+            found[stage] = StageSummary(seconds, share, bound)
             continue
         parts = [part for part in stages.parts.values() if part.stage == stage]
         reached = None
-        if roofline is not None and measured.value > 0:
+        if roofline is not None and seconds > 0:
             least = sum(
                 part.num_calls
                 * least_s(part.flops / part.num_calls, (part.weight_bytes or 0) / part.num_calls, roofline)
                 for part in parts
             )
-            reached = least / measured.value
+            reached = least / seconds
         found[stage] = StageSummary(
-            measured,
+            seconds,
             share,
             bound,
             num_calls=sum(part.num_calls for part in parts),

@@ -77,24 +77,24 @@ class TextExample:
     """A text that an audit found degenerate."""
 
     id: Any  # of the item
-    text: str
+    text: str  # what the model said
 
 
 @dataclass(frozen=True, kw_only=True)
 class TextAudit:
     """Degenerate texts, counted and shown (metrics/text_audit.py)."""
 
-    num_texts: Count
+    num_texts: Count  # looked at
     num_empty: Count  # without a letter or digit
     num_end_first: Count  # the end token came first
     num_truncated: Count  # cut at the length limit
     num_repeated: Count  # a run of words that repeats at once
     num_degenerate: Count  # any of these
-    degenerate_share: float
+    degenerate_share: float  # of the texts
     num_with_finish: Count  # texts that say how they ended
     num_distinct: Count  # case aside
-    most_common_text: str
-    most_common_share: float
+    most_common_text: str  # case and spaces aside
+    most_common_share: float  # of the texts
     examples: Mapping[str, tuple[TextExample, ...]] = field(default_factory=dict)  # by class of degenerate texts
     warnings: tuple[str, ...] = ()  # one sentence each
 
@@ -111,7 +111,7 @@ class TypeScore:
 class Texts:
     """Of runs that score captions or answers."""
 
-    audit: TextAudit
+    audit: TextAudit  # before scoring
     without_degenerate: Mapping[str, Measurement] = field(default_factory=dict)  # the measurements of the other texts
     by_question_type: Mapping[str, TypeScore] = field(default_factory=dict)  # of answers, by the question's first words
     rounds_s: tuple[Seconds, ...] = ()  # seconds of each whole batch of texts, in order
@@ -223,7 +223,7 @@ class Part:
     """All calls of one part (a method) of a model in one call of `generate`."""
 
     stage: str  # as "decoder"
-    num_calls: Positive
+    num_calls: Positive  # in one call of `generate`
     num_timed: Positive  # calls of a round that were timed
     flops: Count  # of all calls; a multiply-add is two
     weight_bytes: Count | None = None  # of the weights that all calls read; None: not counted
@@ -235,7 +235,7 @@ class Part:
 class Stages:
     """Where the time of one call goes: parts timed from outside, the device idle at both ends of each."""
 
-    batch_size: Positive = 1
+    batch_size: Positive = 1  # images per call
     rounds_s: Mapping[str, tuple[float, ...]]  # by stage, its seconds in every round; "rest": between the calls
     parts: Mapping[str, Part]  # by method
     whole_s: tuple[Seconds, ...] = ()  # uninterrupted calls, interleaved with those rounds; (): estimated
@@ -260,8 +260,8 @@ class Roofline:
 
     matmul_flop_per_s: Rate  # a large matrix product in `dtype`, a multiply-add is two
     copy_bytes_per_s: Rate  # a large copy, bytes read and written
-    dtype: str
-    num_threads: Positive
+    dtype: str  # of the matrix product
+    num_threads: Positive  # threads torch uses
     matmul_size: int | None = None  # side of the square matrices
     copy_bytes: int | None = None  # size of the copy
 
@@ -287,10 +287,10 @@ class Timing:
 
     latency: Series  # at the protocol's latency batch
     throughput: Series | None = None  # at its throughput batch, or at the best batch of the sweep
-    sweep: Sweep | None = None
-    stages: Stages | None = None
-    roofline: Roofline | None = None
-    compliance: Compliance | None = None
+    sweep: Sweep | None = None  # batches of 1, 2, 4, ...; None, as below: not measured
+    stages: Stages | None = None  # where the time of one call goes
+    roofline: Roofline | None = None  # what the machine can do at most
+    compliance: Compliance | None = None  # whether the times are honest
     flops: float | None = None  # of one image
     nfe: Mapping[str, Number] = field(default_factory=dict)  # network evaluations of one image, by part
     num_params: Count | None = None  # of the generator
@@ -302,8 +302,8 @@ class Timing:
 class Speedup:
     """One model against one baseline, both timed in the same interleaved rounds."""
 
-    model: str
-    baseline: str
+    model: str  # the subject
+    baseline: str  # the model beside it
     mode: str  # of records/comparable.py: "forced equal" or "each at its best"
     conditions: Mapping[Literal["model", "baseline"], Conditions]  # by side
     not_comparable: str = ""  # the fields that differ and must not: nothing below was timed; "": comparable

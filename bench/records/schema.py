@@ -79,7 +79,9 @@ class Protocol:
 
     name: str  # as "digits-quality"
     scale: str  # "digits", "imagenet-256", ...; "paper-size": every model that a paper prints
-    collects: Literal["images", "timings", "sizes", "composed", "ratios", "captions", "answers", "paintings"]
+    collects: Literal[
+        "images", "timings", "sizes", "composed", "ratios", "captions", "answers", "paintings"
+    ]  # the kind of run
     metrics: tuple[str, ...]  # metric keys
     num_images: int = 0  # generated images; class-balanced: image i has label i mod num_classes. Of scenes: how many
     seed: int = 0  # image i's seed is a hash of (seed, i)
@@ -87,11 +89,11 @@ class Protocol:
     features: str = ""  # feature extractor
     reference: str = ""  # data set the images are compared with
     batch_size: int = 0  # images per call while generating; changes no image
-    latency_batch_size: int = 1
-    throughput_batch_size: int = 0
+    latency_batch_size: int = 1  # images per call where latency is timed
+    throughput_batch_size: int = 0  # images per call where throughput is timed; 0: it is not
     min_rounds: int = 10  # timed rounds at least
     min_duration_s: float = 1.0  # timed seconds at least
-    dtype: str = "float32"
+    dtype: str = "float32"  # of the networks
     num_threads: int | None = None  # processor threads of the networks; None: torch's own choice
     sampled_calls: int = 0  # calls of each part of a network that run where times are composed; 0: all run
     claimed_only: bool = False  # of its scale only the models that a claim names under it, and those asked for by name
@@ -167,11 +169,11 @@ class Record:
     """One file of results/<machine>/: everything measured in one run."""
 
     model: str  # as `python -m bench list` gives it; "real-data": held-out images scored as if generated
-    protocol: Protocol
+    protocol: Protocol  # how it was measured
     settings: Mapping[str, Any]  # the sampling settings in force
     measurements: Mapping[str, Measurement]  # by metric name
-    inputs: Inputs
-    environment: Environment
+    inputs: Inputs  # what the numbers depend on, beside the protocol
+    environment: Environment  # the machine, the versions, the commit
     created_utc: str  # when the run ended, ISO 8601 in UTC
     status: Literal["ok", "failed"] = "ok"  # "failed": then `measurements` is empty and `reason` says why
     reason: str = ""  # one line

@@ -148,7 +148,7 @@ def stages(records: Sequence[Record], labels: Mapping[str, str], series: Mapping
     missing = not_measured("stages", [labels[r.file] for r in records if r.status == "ok" and r not in found])
     if not found:
         return Block(title, missing=missing)
-    seconds = {labels[r.file]: {name: row.seconds.value for name, row in stages_of(r).items()} for r in found}
+    seconds = {labels[r.file]: {name: row.seconds for name, row in stages_of(r).items()} for r in found}
     svg = waterfall_chart(seconds, series, f"{prefix}-stages")
     note = LIMIT.format(limits=limit_words(found))
     return Block(title, ((Markup(svg), WATERFALL),), (stage_table(found, labels),), (note,), missing)

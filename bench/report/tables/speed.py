@@ -11,7 +11,7 @@ from bench.formatting import Unit, display_unit, fixed, interval, num_decimals, 
 from bench.metrics.stages import StageSummary
 from bench.records.parts import REST, Compliance, Measurement, Series
 from bench.records.schema import Record
-from bench.report.tables import SPEEDS, Cell, Table, batch_remarks, cell, failures, rounds_column, table_of, with_column
+from bench.report.tables import SPEEDS, Cell, Table, batch_remarks, failures, rounds_column, table_of, with_column
 
 NONE = Cell("–")
 NOT_MEASURED = Cell("not measured")
@@ -148,10 +148,8 @@ def stage_table(records: Sequence[Record], labels: Mapping[str, str]) -> Grouped
 
 
 def stage_row(stage: str, row: StageSummary) -> tuple[str, tuple[Cell, ...]]:
-    measured, bound = row.seconds, row.amdahl_bound
-    unit = display_unit("latency_s", [measured.value])
-    time = cell(measured, unit)
-    cells = [replace(time, text=f"{time.text} {unit.symbol}"), Cell(percent(row.share))]
+    bound = row.amdahl_bound
+    cells = [Cell(quantity("latency_s", row.seconds)), Cell(percent(row.share))]
     free = Cell(f"x{number(bound)}" if bound is not None else "nothing is left")
     if stage == REST:
         return stage, (*cells, NONE, NONE, NONE, NONE, NONE, free)
@@ -159,7 +157,7 @@ def stage_row(stage: str, row: StageSummary) -> tuple[str, tuple[Cell, ...]]:
     return stage, (
         *cells,
         Cell(f"{row.num_calls:,}"),
-        Cell(quantity("latency_s", measured.value / row.num_calls)),
+        Cell(quantity("latency_s", row.seconds / row.num_calls)),
         Cell(quantity("flops", row.flops)),
         Cell(quantity("peak_memory_bytes", row.weight_bytes)),
         NOT_MEASURED if reached is None else Cell(percent(reached)) if reached else NONE,  # nothing to do: no limit
@@ -170,7 +168,7 @@ def stage_row(stage: str, row: StageSummary) -> tuple[str, tuple[Cell, ...]]:
 def remark_on(record: Record) -> str:
     """How the stages of a record add up."""
     stages = record.timing.stages if record.timing else None
-    total = sum(row.seconds.value for row in stages_of(record).values())
+    total = sum(row.seconds for row in stages_of(record).values())
     if stages and stages.estimated and stages.error_s is not None:
         return f": COMPOSED, ± {percent(stages.error_s / total)}"
     if not stages or not stages.whole_s:
