@@ -1,8 +1,4 @@
-"""Intervals: bootstrap over samples, over pairs and over independent rounds; MOVER for differences.
-
-Recentred percentile bootstrap of a score over generated images, the reference fixed; paired bootstrap of a ratio of
-medians; quotients and differences of two intervals.
-"""
+"""95 % intervals: bootstrap over samples, over pairs of rounds and over independent rounds; MOVER for differences."""
 
 from __future__ import annotations
 
@@ -12,24 +8,74 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bench.records.schema import Measurement
+from bench.records.parts import Measurement
 
-MIN_PAIRS = 6
-PAIR_RESAMPLES = 2000
+COVERAGE = (2.5, 97.5)  # percentiles of a 95 % interval
+NUM_RESAMPLES = 2000  # of rounds, of scenes
+MIN_PAIRS = 6  # fewer pairs of rounds bound no ratio: of five not even the whole range bounds a median with 95 %
 
 
-def ratio_of_medians(numerator_s: Sequence[float], denominator_s: Sequence[float], *, seed: int = 0) -> Measurement:
-    """median(numerator) / median(denominator) with its 95 % interval; entry i of both sides is of round i."""
-    if len(numerator_s) != len(denominator_s):
+# -- intervals and what becomes of them --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A number with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def as_interval(measured: Measurement) -> Interval:
+    """The measurement with its interval, NaN where unknown; widened to the value where a bootstrap left that out."""
+    if measured.ci_low is None or measured.ci_high is None:
+        return Interval(measured.value, math.nan, math.nan)
+    return Interval(measured.value, min(measured.ci_low, measured.value), max(measured.ci_high, measured.value))
+
+
+def difference(a: Interval, b: Interval) -> Interval:
+    """a - b. Its interval by MOVER: low = d - sqrt((a - a_low)^2 + (b_high - b)^2), high alike (Zou & Donner 2008)."""
+    value = a.value - b.value
+    return Interval(
+        value,
+        value - math.hypot(a.value - a.low, b.high - b.value),
+        value + math.hypot(a.high - a.value, b.value - b.low),
+    )
+
+
+def quotient(a: Interval, b: Interval) -> Interval:
+    """a / b of positive numbers, with all that both intervals allow."""
+    return Interval(a.value / b.value, a.low / b.high, a.high / b.low)
+
+
+# -- ratios of times ---------------------------------------------------------------------------------------------------
+
+
+def ratio_of_medians(
+    numerator_s: Sequence[float], denominator_s: Sequence[float], *, paired: bool = True, seed: int = 0
+) -> Measurement:
+    """median(numerator) / median(denominator) with a percentile bootstrap over the rounds.
+
+    paired: entry i of both sides is of one round, and both are drawn together, so that what slows the machine slows
+    both; fewer than MIN_PAIRS pairs have no interval. Otherwise the rounds of either side are drawn by themselves.
+    """
+    if paired and len(numerator_s) != len(denominator_s):
         raise ValueError(f"expected pairs, got {len(numerator_s)} and {len(denominator_s)} rounds")
-    sides = np.asarray([numerator_s, denominator_s], np.float64)
-    num = sides.shape[1]
-    value = float(np.divide(*np.median(sides, axis=1)))
-    if num < MIN_PAIRS:
+    sides = [np.asarray(side, np.float64) for side in (numerator_s, denominator_s)]
+    value = float(np.median(sides[0]) / np.median(sides[1]))
+    num = min(map(len, sides))
+    if paired and num < MIN_PAIRS:
         return Measurement(value, "", n=num)
-    rows = np.random.default_rng(seed).integers(num, size=(PAIR_RESAMPLES, num))
-    ratios = np.divide(*np.median(sides[:, rows], axis=2))
-    low, high = np.quantile(ratios, [0.025, 0.975])
+    generator = np.random.default_rng(seed)
+    shared = generator.integers(num, size=(NUM_RESAMPLES, num)) if paired else None
+    medians = [
+        np.median(
+            side[generator.integers(0, len(side), (NUM_RESAMPLES, len(side))) if shared is None else shared], axis=1
+        )
+        for side in sides
+    ]
+    low, high = np.percentile(medians[0] / medians[1], COVERAGE)
     return Measurement(value, "", float(low), float(high), num)
 
 
@@ -41,6 +87,16 @@ def widened(ratio: Measurement, error_share: float) -> Measurement:
     error = 1.96 * error_share * ratio.value
     return replace(ratio, ci_low=ratio.value - np.hypot(below, error), ci_high=ratio.value + np.hypot(above, error))
 
+
+# -- scores of images: the reference stays fixed -----------------------------------------------------------------------
+#
+# Recentred percentile. Resampled with replacement, a Frechet distance is biased up once more (a resample has fewer
+# distinct images than the sample), so the plain percentile interval need not even hold the value. The spread of the
+# replicates is sound, their centre is not: the interval is value + (quantile - mean of the replicates).
+#
+# It covers sampling other images from the same model. It does not cover the metric's own bias at this count (compare
+# only equal counts), another reference, or another training run, which moves FID about three times more (arXiv
+# 2606.20536).
 
 IMAGE_RESAMPLES = 200
 LEVEL = 0.95
@@ -82,50 +138,3 @@ def resampled_interval(
     replicates = np.array([statistic(next(draws)) for _ in range(resamples)])
     low, high = value + np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - replicates.mean()
     return float(np.clip(low, lowest, highest)), float(np.clip(high, lowest, highest))
-
-
-NUM_RESAMPLES = 2000
-COVERAGE = (2.5, 97.5)  # percentiles of a 95 % interval
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A number with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-def as_interval(measured: Measurement) -> Interval:
-    """The measurement with its interval, NaN where unknown; widened to the value where a bootstrap left that out."""
-    if measured.ci_low is None or measured.ci_high is None:
-        return Interval(measured.value, math.nan, math.nan)
-    return Interval(measured.value, min(measured.ci_low, measured.value), max(measured.ci_high, measured.value))
-
-
-def difference(a: Interval, b: Interval) -> Interval:
-    """a - b. Its interval by MOVER: low = d - sqrt((a - a_low)^2 + (b_high - b)^2), high alike (Zou & Donner 2008)."""
-    value = a.value - b.value
-    return Interval(
-        value,
-        value - math.hypot(a.value - a.low, b.high - b.value),
-        value + math.hypot(a.high - a.value, b.value - b.low),
-    )
-
-
-def quotient(a: Interval, b: Interval) -> Interval:
-    """a / b of positive numbers, with all that both intervals allow."""
-    return Interval(a.value / b.value, a.low / b.high, a.high / b.low)
-
-
-def ratio_of_independent_medians(above: Sequence[float], below: Sequence[float]) -> Interval:
-    """median(above) / median(below) with a percentile bootstrap over the rounds of both, from a fixed seed."""
-    generator = np.random.default_rng(0)
-
-    def medians(rounds: Sequence[float]) -> np.ndarray:
-        values = np.asarray(rounds, dtype=np.float64)
-        return np.median(values[generator.integers(0, len(values), (NUM_RESAMPLES, len(values)))], axis=1)
-
-    low, high = np.percentile(medians(above) / medians(below), COVERAGE)
-    return Interval(float(np.median(above) / np.median(below)), float(low), float(high))

@@ -28,6 +28,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "score captions": ("score", "score_captions", "BLEU, METEOR, ROUGE-L and CIDEr of captions that exist."),
     "score vqa": ("score", "score_vqa", "Accuracy of answers that exist, by the rule of their data set."),
     "export scenes": ("export", "export_scenes", "Images, captions, questions and answers of scenes."),
+    "export table": ("export", "export_table", "Every measurement of the records as CSV, JSON lines or Parquet."),
     "time": ("time", "time_", "Latency and throughput of sampling, in rounds that are kept raw."),
     "parity": ("parity", "parity", "Compare our models with numbers of the authors' own code."),
     "compare": ("compare", "compare", "Two sets of records side by side."),
@@ -35,7 +36,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
 }
 GROUPS = {
     "score": "Score images, captions or answers that already exist.",
-    "export": "Write a data set that is made here as files in the field's layouts.",
+    "export": "Write data as files in the field's layouts.",
 }
 TYPER = {"add_completion": False, "rich_markup_mode": None, "pretty_exceptions_enable": False}
 

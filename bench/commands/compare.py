@@ -89,33 +89,38 @@ class ValuePair:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-def load_side(path: Path) -> dict[str, list[Record]]:
-    """The latest records of a results folder, of a machine's folder or in a record file, by machine."""
+def load_side(path: Path) -> tuple[dict[str, list[Record]], list[str]]:
+    """(the latest records of a results folder, of a machine's folder or in a record file, by machine; what of them
+    could not be read)."""
+    faults: list[str] = []
     if path.is_file():
         try:
-            records = [load_record(path)[0]]
+            record, odd = load_record(path)
+            records, faults = [record], [f"{path.name}: {why}" for why in odd]
         except ValueError as error:
             raise UsageError(f"{path} is no record: {error}") from error
     elif path.is_dir():
-        records = latest(load_records([path]).records)
+        loaded = load_records([path])
+        records, faults = latest(loaded.records), loaded.faults
     else:
         raise UsageError(f"{path} does not exist; expected a results folder or a record file")
     if not records:
-        raise UsageError(f"{path} holds no records; `python -m bench reproduce` makes them")
+        raise UsageError(f"{path} holds no records that can be read; `python -m bench reproduce` makes them")
     found: dict[str, list[Record]] = {}
     for record in records:
         found.setdefault(record.environment.machine, []).append(record)
-    return found
+    return found, faults
 
 
-def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record]]:
+def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record], list[str]]:
     """The records of either side on the machine that both know, or on the one machine of each."""
-    sides = load_side(a), load_side(b)
+    (ours, our_faults), (theirs, their_faults) = load_side(a), load_side(b)
+    sides, faults = (ours, theirs), [*our_faults, *their_faults]
     common = sorted(sides[0].keys() & sides[1].keys())
     if len(common) == 1:
-        return sides[0][common[0]], sides[1][common[0]]
+        return sides[0][common[0]], sides[1][common[0]], faults
     if not common and len(sides[0]) == len(sides[1]) == 1:
-        return next(iter(sides[0].values())), next(iter(sides[1].values()))
+        return next(iter(sides[0].values())), next(iter(sides[1].values())), faults
     machines = " and ".join(f"{path}: {', '.join(sorted(side))}" for path, side in zip((a, b), sides, strict=True))
     raise UsageError(f"more than one machine ({machines}); name the folder of one machine on either side")
 
@@ -165,12 +170,14 @@ def value_pairs(a: Iterable[Record], b: Iterable[Record]) -> list[ValuePair]:
 def compare_runs(a: Path, b: Path, *, json_file: Path | None = None) -> None:
     """Print the comparison of two results folders or record files, and write it to `json_file`."""
     check_json_path(json_file)
-    ours, theirs = same_machine(a, b)
+    ours, theirs, faults = same_machine(a, b)
     verdicts, values = verdict_pairs(ours, theirs), value_pairs(ours, theirs)
     if json_file:
-        write_json(as_json(a, b, verdicts, values), json_file)
+        write_json(as_json(a, b, verdicts, values) | {"not_read": faults}, json_file)
     print_verdicts(verdicts)
     print_values(values, len(by_run(ours)), len(by_run(theirs)))
+    for fault in faults:
+        print(f"not read: {fault}")
 
 
 def as_json(a: Path, b: Path, verdicts: Sequence[VerdictPair], values: Sequence[ValuePair]) -> dict[str, Any]:

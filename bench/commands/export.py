@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.app import example
+from bench.commands.app import RESULTS, ResultsDir, example
 
 
 @example("python -m bench export scenes scenes --num 500 --split heldout")
@@ -21,3 +21,20 @@ def export_scenes(
     from bench.datasets.scenes_files import export_and_print
 
     export_and_print(out, num=num, seed=seed, split=split)
+
+
+@example("python -m bench export table measurements.csv")
+def export_table(
+    out: Annotated[Path, typer.Argument(help="a new .csv, .json or .parquet file")],
+    results: ResultsDir = RESULTS,
+    all_: Annotated[bool, typer.Option("--all", help="also records that later ones supersede")] = False,
+) -> None:
+    """Every measurement of the records, one row each: machine, model, protocol, settings, seeds, value, interval."""
+    from bench.analysis.table import save_table
+    from bench.records.store import latest, load_records
+
+    loaded = load_records([results])
+    rows = save_table(loaded.records if all_ else latest(loaded.records), out)
+    for fault in loaded.faults:
+        print(f"not read: {fault}")
+    print(f"table: {out} ({rows} measurements)")

@@ -15,7 +15,7 @@ from bench.analysis.speed import Paired, is_estimated
 from bench.formatting import interval, number, quantity
 from bench.records.parts import BASELINE, SUBJECT
 from bench.records.schema import Claim, Comparison, Record, Verdict
-from bench.stats import Interval, as_interval, quotient, ratio_of_independent_medians
+from bench.stats import Interval, as_interval, quotient, ratio_of_medians
 from bench.verdict.finding import Finding, direction, within_tolerance
 
 
@@ -45,7 +45,7 @@ def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) ->
             return Finding("inconclusive", f"{subject.model} against {baseline.model}: a latency is missing.")
         estimate = quotient(*(as_interval(latency) for latency in latencies if latency))
     else:
-        estimate = ratio_of_independent_medians(theirs, ours)
+        estimate = as_interval(ratio_of_medians(theirs, ours, paired=False))
     return times_as_fast(claim, side, estimate, ours, theirs, subject.model, baseline.model)
 
 

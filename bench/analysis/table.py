@@ -1,0 +1,69 @@
+"""All measurements of records as one long pandas table: `python -m bench export table OUT.csv`.
+
+One row per measurement. settings: JSON; low, high: the 95 % interval, NaN where it is unknown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import UsageError
+from bench.records.schema import Record
+from bench.records.store import plain
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    *("machine", "model", "family", "protocol", "scale", "settings", "training_seed", "seed"),
+    *("metric", "value", "low", "high", "n", "unit", "file"),
+)
+WRITERS = {".csv": "to_csv", ".json": "to_json", ".parquet": "to_parquet"}
+
+
+def long_table(records: Iterable[Record]) -> pd.DataFrame:
+    """The measurements of records that succeeded."""
+    import pandas as pd
+
+    rows = [
+        (
+            record.environment.machine,
+            record.model,
+            record.family,
+            record.protocol.name,
+            record.protocol.scale,
+            json.dumps(plain(record.settings), sort_keys=True),
+            record.protocol.training_seed,
+            record.protocol.seed,
+            metric,
+            measured.value,
+            measured.ci_low,
+            measured.ci_high,
+            measured.n,
+            measured.unit,
+            record.file,
+        )
+        for record in records
+        if record.status == "ok"
+        for metric, measured in record.measurements.items()
+    ]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table.astype({"value": float, "low": float, "high": float, "n": "Int64"})
+
+
+def save_table(records: Iterable[Record], out: Path) -> int:
+    """Write the table to `out`, by its suffix; returns the number of rows. UsageError where it cannot be written."""
+    if out.suffix not in WRITERS:
+        raise UsageError(f"{out}: unknown kind of file {out.suffix!r}; known: {', '.join(WRITERS)}")
+    if not out.absolute().parent.is_dir():
+        raise UsageError(f"{out}: its folder does not exist")
+    table = long_table(records)
+    options = {"orient": "records", "lines": True} if out.suffix == ".json" else {"index": False}
+    try:
+        getattr(table, WRITERS[out.suffix])(out, **options)
+    except (OSError, ImportError) as error:
+        raise UsageError(f"{out}: {' '.join(str(error).split())}") from error
+    return len(table)
