@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 
 from bench.formatting import as_words
-from bench.records.parts import Number
-from bench.records.schema import REAL_DATA, Measurement, Record
+from bench.records.parts import Measurement, Number
+from bench.records.schema import REAL_DATA, Record
 from bench.stats import Interval, as_interval
 
 

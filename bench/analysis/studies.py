@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.analysis.seeds import Seeds, seeds_of
-from bench.records.schema import Measurement, Record, RunSpec
+from bench.records.parts import Measurement
+from bench.records.schema import Record, RunSpec
 from bench.stats import Interval, as_interval, difference
 from bench.studies import Settings
 

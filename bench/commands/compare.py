@@ -24,7 +24,8 @@ from bench.errors import UsageError
 from bench.formatting import display_unit, interval, listed, number
 from bench.metrics import METRICS
 from bench.records.comparable import differences
-from bench.records.schema import Measurement, Record, Verdict
+from bench.records.parts import Measurement
+from bench.records.schema import Record, Verdict
 from bench.records.store import check_json_path, latest, load_record, load_records, plain, write_json
 from bench.verdict.judge import judge
 from bench.verdict.pair import COUNTED

@@ -31,7 +31,7 @@ from bench.metrics.fid import (
 from bench.metrics.inception_score import SPLITS, compute_inception_score, inception_score_interval
 from bench.metrics.kid import SUBSET_SIZE, compute_kid, kid_interval
 from bench.metrics.precision_recall import NEIGHBOURS, compute_precision_recall, precision_recall_intervals
-from bench.records.schema import Measurement
+from bench.records.parts import Measurement
 from bench.stats import IMAGE_RESAMPLES, Bounds
 
 if TYPE_CHECKING:

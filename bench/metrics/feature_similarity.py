@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.records.schema import Measurement, Metric
+from bench.records.parts import Measurement
+from bench.records.schema import Metric
 
 
 def compute_feature_similarity(features: np.ndarray) -> Measurement:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.records.schema import Measurement
+from bench.records.parts import Measurement
 from bench.stats import resampled_interval
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bench.records.schema import Measurement, Metric
+from bench.records.parts import Measurement
+from bench.records.schema import Metric
 
 METRICS = (
     Metric(

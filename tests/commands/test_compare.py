@@ -12,7 +12,7 @@ import pytest
 from bench.claims import CLAIMS
 from bench.commands.compare import compare_runs, same_machine, value_pairs, verdict_pairs
 from bench.errors import UsageError
-from bench.records.schema import Measurement
+from bench.records.parts import Measurement
 from bench.records.store import save_record
 from tests.fake_records import ENVIRONMENT, full_set, latency, quality, study_set
 from tests.paths import ROOT

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bench.errors import CheckFailed
-from bench.records.schema import Measurement
+from bench.records.parts import Measurement
 from bench.records.store import is_current, latest, load_record, load_records, save_record
 from tests.fake_records import ENVIRONMENT, latency, quality, record
 from tests.paths import ROOT

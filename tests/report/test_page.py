@@ -14,7 +14,7 @@ import pytest
 from bench.claims import CLAIMS
 from bench.errors import UsageError
 from bench.formatting import Unit, display_unit, interval, number, quantity
-from bench.records.schema import Measurement
+from bench.records.parts import Measurement
 from bench.report import render
 from bench.verdict.judge import judge
 from tests.fake_records import ENVIRONMENT, full_set, latency, picture, protocol, quality, record

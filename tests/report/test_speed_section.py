@@ -12,7 +12,7 @@ from bench.analysis.speed import at_the_machines_best
 from bench.claims import CLAIMS
 from bench.formatting import Unit
 from bench.protocols import SCALES
-from bench.records.schema import Measurement
+from bench.records.parts import Measurement
 from bench.records.store import save_record
 from bench.report import render
 from bench.report.sections.speed import ON_A_GPU

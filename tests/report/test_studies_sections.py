@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.records.schema import Measurement
+from bench.records.parts import Measurement
 from bench.report.page import weights_stamp
 from bench.report.sections.studies import SECTIONS, studies_view
 from bench.studies import STUDIES

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 
-from bench.records.schema import Measurement
+from bench.records.parts import Measurement
 from bench.stats import MIN_PAIRS, ratio_of_medians, widened
 from bench.timing import interleaved
 from bench.timing.settings import TimingSettings

@@ -10,7 +10,8 @@ import pytest
 
 from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.formatting import listed
-from bench.records.schema import Claim, Comparison, Measurement, Verdict
+from bench.records.parts import Measurement
+from bench.records.schema import Claim, Comparison, Verdict
 from bench.stats import Interval, as_interval, difference, ratio_of_medians
 from bench.verdict.judge import judge
 from tests.fake_records import ENVIRONMENT, FLOOR, full_set, latency, measured, protocol, quality, record

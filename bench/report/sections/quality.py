@@ -8,7 +8,8 @@ from typing import Any
 from bench.analysis.records import floor_of, label_by_file
 from bench.formatting import listed, number, quantity
 from bench.metrics import METRICS
-from bench.records.schema import REAL_DATA, Measurement, Record
+from bench.records.parts import Measurement
+from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.drawing import png_size
 from bench.report.tables import COSTS, SCORES, SPEEDS, metric_table, score_table
 from bench.report.tables.method import audit_table, environment_tables, protocol_tables

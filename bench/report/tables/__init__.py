@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from bench.analysis.records import nfe_of
 from bench.formatting import Unit, as_words, display_unit, fixed, interval, listed, number, quantity
 from bench.metrics import METRICS
-from bench.records.schema import REAL_DATA, Measurement, Record
+from bench.records.parts import Measurement
+from bench.records.schema import REAL_DATA, Record
 
 # Columns of the tables, by metric; titles and meanings are the metrics' own (bench.metrics, which brings no torch).
 SCORES = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from bench.formatting import as_words, interval, number
 from bench.metrics import METRICS
 from bench.metrics.text_audit import CLASSES
-from bench.records.schema import Measurement, Record
+from bench.records.parts import Measurement
+from bench.records.schema import Record
 from bench.report.tables import Cell, Table
 
 WORDS = dict(zip(CLASSES, ("Empty", "End token first", "Truncated", "Repeated"), strict=True))

@@ -10,7 +10,8 @@ from markupsafe import Markup
 from bench.analysis.records import whiskers
 from bench.analysis.studies import fid_gap, seconds_per_item
 from bench.formatting import as_words, display_unit, listed, number
-from bench.records.schema import Measurement, Record
+from bench.records.parts import Measurement
+from bench.records.schema import Record
 from bench.report.charts.drawing import Point
 from bench.report.charts.studies import cost_chart
 from bench.report.sections.studies.common import Answers, Section, fid_of, recognised
