@@ -11,6 +11,7 @@ from bench.records.comparable import differences
 from bench.records.schema import Comparison, Record
 from bench.stats import COVERAGE, NUM_RESAMPLES, Interval
 
+SPEEDS = ("latency_s", "throughput_per_s", "texts_per_s")  # depend on no weights; studies time them in other batches
 Seeds = tuple[int, int]  # of the training run, of the sampling
 
 
@@ -32,9 +33,9 @@ def seed_records(
 ) -> dict[Seeds, tuple[Record, Record]] | None:
     """Pairs of records (subject, baseline) of equal seeds, at the settings of these two. None below two training seeds.
 
-    For scores only: a latency does not depend on the weights.
+    For scores only: a speed does not depend on the weights.
     """
-    if side.metric == "latency_s":
+    if side.metric in SPEEDS:
         return None
     ours, theirs = (at_seeds(record.model, record.settings, records) for record in (subject, baseline))
     pairs = {

@@ -192,6 +192,7 @@ class Record:
 Word = Literal[
     "reproduced",
     "not reproduced",
+    "agrees to 0.1 %",
     "inconclusive",
     "not comparable",
     "not run",
@@ -213,3 +214,4 @@ class Verdict:
     ci_low: float | None = None
     ci_high: float | None = None
     unit: str = ""
+    marker: str = ""  # on what kind of evidence the word rests where that is not a measurement, as BY_COUNTING

@@ -14,6 +14,7 @@ BADGES: dict[
 ] = {  # word of a verdict -> style of its badge, and a sign that does not rest on colour
     "reproduced": ("yes", "✓"),
     "holds in small": ("yes", "✓"),
+    "agrees to 0.1 %": ("open", "≈"),
     "not reproduced": ("no", "✗"),
     "does not hold in small": ("no", "✗"),
     "inconclusive": ("open", "≈"),

@@ -9,8 +9,8 @@ one in small (a direction: the subject against each baseline). Every word rests 
                where both read the same scenes, the paired bootstrap over scenes
                where a claim says "rivals", the subject may fall short by a stated share of the baseline's score
     latency    ratio of the medians of rounds that both sides shared, paired bootstrap, or of the raw rounds of a run of
-               each; above 1 the subject is the faster; composed times stand in where no whole image was timed, and
-               decide only where counting operations or calls leads to the same word, for a GPU may cost either
+               each; above 1 the subject is the faster; estimated latencies stand in where no whole image was timed,
+               and may only contradict: where print lies twice beyond all that counting explains
 
 A count is exact: it has no interval, and the tolerance alone judges it.
 
@@ -31,10 +31,16 @@ from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS
 from bench.verdict.pair import against_baseline, against_print, below_floor
 from bench.verdict.seeds import over_training_seeds
-from bench.verdict.speed import faster_in_pairs, said_of_composed, weighed_for_a_gpu
+from bench.verdict.speed import faster_in_pairs, said_of_estimate, weigh_estimate
 
 # Of the words against several baselines the first of these decides; else all of them agree.
-DECISIVE: tuple[Word, ...] = ("does not hold in small", "not reproduced", "not comparable", "inconclusive")
+DECISIVE: tuple[Word, ...] = (
+    "does not hold in small",
+    "not reproduced",
+    "agrees to 0.1 %",
+    "not comparable",
+    "inconclusive",
+)
 
 
 def judge(claim: Claim, records: Sequence[Record]) -> list[Verdict]:
@@ -82,9 +88,9 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     subject = found.get(named(side.subject, side.settings))
     if not pairs and (subject is None or (side.baselines and not baselines)):
         if side.stand_in:
-            composed = judge_side(claim, replace(side, protocol=side.stand_in, stand_in=""), records)
-            if composed.word != "not run":
-                return said_of_composed(composed, records)
+            estimated = judge_side(claim, replace(side, protocol=side.stand_in, stand_in=""), records)
+            if estimated.word != "not run":
+                return said_of_estimate(estimated, side.subject, records)
         return verdict("not run", not_run_reason(side, lacking))
 
     used = list({r.file: r for r in (*(pair.record for pair in pairs.values()), *found.values())}.values())
@@ -93,7 +99,7 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
         return verdict("inconclusive", f"Smoke run: too little was measured of {listed(smoke)} to judge by.", used)
 
     findings = [
-        weighed_for_a_gpu(
+        weigh_estimate(
             claim,
             side,
             faster_in_pairs(claim, side, pair),
@@ -102,7 +108,7 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
         for name, pair in pairs.items()
     ]
     if subject and side.kind == "value":
-        findings = [weighed_for_a_gpu(claim, side, against_print(claim, side, subject), subject, None)]
+        findings = [weigh_estimate(claim, side, against_print(claim, side, subject), subject, None)]
     elif subject:
         for name, baseline in baselines.items():
             seeds = seed_records(side, subject, baseline, records) if side.kind == "direction" else None
@@ -110,7 +116,7 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
             findings.append(
                 over_training_seeds(side.metric, side.better, name, seeds, side.margin)
                 if seeds
-                else weighed_for_a_gpu(
+                else weigh_estimate(
                     claim, side, against_baseline(claim, side, subject, baseline, name), subject, baseline
                 )
             )
@@ -141,13 +147,13 @@ def not_run_reason(side: Comparison, lacking: Mapping[str, str]) -> str:
     needs = f"Needs {listed(side.needs)}. " if side.needs else ""
     if not side.protocol:
         return f"{needs}{', then '.join(f'`{command}`' for command in side.commands)} would measure it."
-    composed = ", on a CPU in times composed of a few calls" if side.stand_in else ""
+    estimated = ", on a CPU as estimated latency" if side.stand_in else ""
     command = "python -m bench reproduce" + ("" if side.scale == "digits" else f" --scale {side.scale}")
     models = dict.fromkeys((side.subject, *side.baselines))
     command += "".join(f" --only {model}" for model in models if model in lacking)
     if side.commands:
         command = ", ".join(side.commands)
-    return f"{needs}Under {side.protocol}: {lacking_words(lacking)}. `{command}` would run it{composed}."
+    return f"{needs}Under {side.protocol}: {lacking_words(lacking)}. `{command}` would run it{estimated}."
 
 
 def lacking_words(lacking: Mapping[str, str]) -> str:

@@ -8,11 +8,12 @@ from bench.analysis.records import floor_of
 from bench.analysis.seeds import paired_over_scenes
 from bench.formatting import fixed, interval, listed, named, num_decimals, number
 from bench.records.comparable import differences
-from bench.records.schema import Claim, Comparison, Record
+from bench.records.schema import Claim, Comparison, Record, Word
 from bench.stats import Interval, as_interval, difference
 from bench.verdict.finding import METRIC_WORDS, Finding, weigh, within_tolerance
-from bench.verdict.speed import faster
+from bench.verdict.speed import faster, more_per_second
 
+NEARLY = 1e-3  # relative difference of a count from print that is no disagreement, though beyond its rounding
 COUNTED = ("num_params", "flops", "decoder_share")  # metrics without spread
 
 
@@ -35,12 +36,10 @@ def against_print(claim: Claim, side: Comparison, subject: Record) -> Finding:
 
 def counted(claim: Claim, value: float) -> Finding:
     """An exact count, in the unit of print, against the printed one."""
-    inside = abs(value / claim.value - 1) <= claim.tolerance
-    return Finding(
-        "reproduced" if inside else "not reproduced",
-        f"Counted {value:,.10g} {claim.unit}: {'within' if inside else 'outside'} the rounding of {claim.quote}.",
-        Interval(value, value, value),
-    )
+    off = abs(value / claim.value - 1)
+    word: Word = "reproduced" if off <= claim.tolerance else "agrees to 0.1 %" if off <= NEARLY else "not reproduced"
+    words = "within the rounding of" if word == "reproduced" else f"{100 * off:.2g} % from"
+    return Finding(word, f"Counted {value:,.10g} {claim.unit}: {words} {claim.quote}.", Interval(value, value, value))
 
 
 def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: Record, name: str) -> Finding:
@@ -51,6 +50,8 @@ def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: 
         return Finding("not comparable", f"{subject.model} and {baseline.model} differ in {listed(differing)}.")
     if side.metric == "latency_s":
         return faster(claim, side, subject, baseline)
+    if side.metric == "throughput_per_s":
+        return more_per_second(subject, baseline)
     ours, theirs = subject.measurements.get(side.metric), baseline.measurements.get(side.metric)
     if ours is None or theirs is None:
         lacking = subject.model if ours is None else baseline.model

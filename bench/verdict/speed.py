@@ -1,6 +1,6 @@
 """Speed of one model against another: from rounds that both shared where there are any, else from a run of each.
 
-Where no whole image was timed, composed times stand in, and the verdict says so.
+Where no whole image was timed, estimated latencies stand in, and the verdict says so.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 from bench.analysis.speed import Paired, is_estimated
 from bench.formatting import interval, number, quantity
 from bench.records.parts import BASELINE, SUBJECT
-from bench.records.schema import Claim, Comparison, Record, Verdict
+from bench.records.schema import Claim, Comparison, Record, Verdict, Word
 from bench.stats import Interval, as_interval, quotient, ratio_of_medians
 from bench.verdict.finding import Finding, direction, within_tolerance
 
@@ -38,6 +38,8 @@ def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) ->
     if subject.timing is None or baseline.timing is None:
         lacking = subject if subject.timing is None else baseline
         return Finding("inconclusive", f"{lacking.model} kept no raw rounds.")
+    if why := machine_speeds_differ(subject, baseline):
+        return Finding("not comparable", why)
     ours, theirs = subject.timing.latency.rounds_s, baseline.timing.latency.rounds_s
     latencies = [record.measurements.get("latency_s") for record in (baseline, subject)]
     if is_estimated(subject) or is_estimated(baseline):
@@ -47,6 +49,44 @@ def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) ->
     else:
         estimate = as_interval(ratio_of_medians(theirs, ours, paired=False))
     return times_as_fast(claim, side, estimate, ours, theirs, subject.model, baseline.model)
+
+
+SPEED_APART = 0.15  # relative difference of two machines' matrix products above which their times are not compared
+
+
+def machine_speeds_differ(subject: Record, baseline: Record) -> str:
+    """Why the times of two runs do not compare: the machine ran at another pace; "" where it did not, or is unknown."""
+    rooflines = [record.timing.roofline if record.timing else None for record in (subject, baseline)]
+    if rooflines[0] is None or rooflines[1] is None:
+        return ""
+    ours, theirs = (roofline.matmul_flop_per_s for roofline in rooflines if roofline)
+    if max(ours, theirs) / min(ours, theirs) - 1 <= SPEED_APART:
+        return ""
+    rates = f"{quantity('flops', ours)}/s and {quantity('flops', theirs)}/s"
+    return (
+        f"{subject.model} and {baseline.model} were timed in runs whose machine speeds differ by more than "
+        f"{SPEED_APART:.0%} (matrix product {rates}): time them in shared rounds."
+    ).replace("%", " %")
+
+
+def more_per_second(subject: Record, baseline: Record) -> Finding:
+    """How many times the images per second of the baseline the subject generates: a ratio, from the raw rounds."""
+    series = [record.timing.throughput if record.timing else None for record in (subject, baseline)]
+    if series[0] is None or series[1] is None:
+        lacking = subject if series[0] is None else baseline
+        return Finding("inconclusive", f"{lacking.model} has no throughput_per_s.")
+    if why := machine_speeds_differ(subject, baseline):
+        return Finding("not comparable", why)
+    ours, theirs = ([seconds / found.batch_size for seconds in found.rounds_s] for found in series if found)
+    estimate = as_interval(ratio_of_medians(theirs, ours, paired=False))
+    word = direction(estimate.low, estimate.high, neutral=1.0)
+    bounds = (estimate.value, estimate.low, estimate.high)
+    rates = f"{number(1 / float(np.median(ours)))} against {number(1 / float(np.median(theirs)))} images per second"
+    relation = {"holds in small": "More", "does not hold in small": "Fewer"}.get(word, "Not told apart")
+    against = f"from {baseline.model}" if word == "inconclusive" else f"than {baseline.model}"
+    return Finding(
+        word, f"{relation} {against} ({rates}; {number(*bounds)} times, 95 % interval {interval(*bounds)}).", estimate
+    )
 
 
 def times_as_fast(
@@ -77,35 +117,39 @@ def times_as_fast(
     return Finding(word, f"{comparative} than {baseline} ({numbers}; {shown}).", estimate)
 
 
-# -- composed times ----------------------------------------------------------------------------------------------------
+# -- estimated latencies -----------------------------------------------------------------------------------------------
+
+BY_COUNTING = "by counting, on a CPU"
+COUNTS = {"flops": "FLOPs", "weight_bytes": "bytes of weights", "num_kernels": "kernels"}  # of the calls of each stage
+BEYOND = 2.0  # an estimate contradicts print only where print lies this many times beyond all explanations
 
 
-# What a record counts of the calls of each stage.
-COUNTS = {"flops": "arithmetic", "weight_bytes": "weights read", "num_kernels": "kernels launched"}
-
-
-def weighed_for_a_gpu(
+def weigh_estimate(
     claim: Claim, side: Comparison, finding: Finding, subject: Record | None, baseline: Record | None
 ) -> Finding:
-    """A finding from composed times, which are a CPU's, with what it says of the GPU that the printed number is of.
+    """A finding from estimated latencies, which are a CPU's, and what it says of the printed number, which is a GPU's.
 
     There a network may cost by its arithmetic, by the weights that it reads (few rows at a time) or by the kernels that
     it launches (at batch 1 each takes about as long however little it does). So the number may lie anywhere between the
-    measured one and those that each of the three alone would give; it is reproduced, or not, where all of that lies
-    within the tolerance, or outside.
+    estimated one and those that each of the three alone would give. An estimate reproduces nothing; it contradicts the
+    printed number where that lies BEYOND times outside all of this.
     """
     if finding.estimate is None or subject is None or not is_estimated(subject):
         return finding
+    here = finding.estimate
     alone = {words: counted_alone(side, subject, baseline, key) for key, words in COUNTS.items()}
     ends = {words: value / side.units_per_printed for words, value in alone.items() if value is not None}
-    if not ends:
-        return finding
-    here = finding.estimate
-    possible = Interval(here.value, min(here.low, *ends.values()), max(here.high, *ends.values()))
-    word = within_tolerance(claim, side, possible, "", "").word
-    counted = ", ".join(f"{number(end)} by {words} alone" for words, end in ends.items())
-    consequence = "so that this machine does not settle it" if word == "inconclusive" else "but not by that much"
-    return Finding(word, f"{finding.text} It would be {counted}: a GPU may differ, {consequence}.", here)
+    low, high = min(here.low, here.value, *ends.values()), max(here.high, here.value, *ends.values())
+    bottom, top = claim.value * (1 - claim.tolerance), claim.value * (1 + claim.tolerance)
+    beyond = max(bottom / high, low / top) if low > 0 else 0.0
+    word: Word = "not reproduced" if beyond >= BEYOND and len(ends) == len(COUNTS) else "inconclusive"
+    counted = ", ".join(f"{number(end)} ({words})" for words, end in ends.items())
+    against = f"Counts alone give {counted}." if ends else "Its calls were not counted."
+    if word == "not reproduced":
+        against += f" The printed {claim.value:g} lies {number(beyond)} times beyond all of them."
+    else:
+        against += " That does not settle what a GPU would measure."
+    return Finding(word, f"{finding.text} {against}", here)
 
 
 def counted_alone(side: Comparison, subject: Record, baseline: Record | None, key: str) -> float | None:
@@ -120,15 +164,19 @@ def counted_alone(side: Comparison, subject: Record, baseline: Record | None, ke
     return above / below if above > 0 and below > 0 else None
 
 
-def said_of_composed(verdict: Verdict, records: Sequence[Record]) -> Verdict:
-    """A verdict that rests on composed times, with the circumstances before its reason."""
+def said_of_estimate(verdict: Verdict, subject: str, records: Sequence[Record]) -> Verdict:
+    """A verdict that rests on estimated latencies, with the conditions before its reason."""
     record = next(record for record in records if record.file == verdict.records[0])
     environment, threads = record.environment, record.environment.num_threads
-    where = "a CPU" if environment.device == "cpu" else environment.device
-    circumstances = (
-        f"Judged on {where}, not on a GPU ({environment.processor}, {threads} thread"
-        f"{'s' if threads != 1 else ''}, {record.protocol.dtype}, batch "
-        f"{record.protocol.latency_batch_size}; times composed of a few calls of each part and their exact "
-        "counts), where a ratio may differ."
+    conditions = (
+        f"{environment.processor}, {threads} thread{'s' if threads != 1 else ''}, {record.protocol.dtype}, batch "
+        f"{record.protocol.latency_batch_size}, random weights"
     )
-    return replace(verdict, reason=f"{circumstances} {verdict.reason}")
+    counted = [r for r in records if r.model == subject and is_estimated(r) and r.timing and r.timing.stages]
+    calls = ""
+    if counted and counted[-1].timing and counted[-1].timing.stages:
+        parts = counted[-1].timing.stages.parts.values()
+        timed, total = sum(part.num_timed for part in parts), sum(part.num_calls for part in parts)
+        calls = f"; {timed:,} of {total:,} calls of {subject} were timed, the rest counted"
+    marker = BY_COUNTING if environment.device == "cpu" else "by counting"
+    return replace(verdict, reason=f"Estimated latency ({conditions}{calls}). {verdict.reason}", marker=marker)
