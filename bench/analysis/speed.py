@@ -8,6 +8,7 @@ from statistics import median
 from typing import Any
 
 from bench.metrics.stages import REST, summarise_stages
+from bench.protocols import RATIOS
 from bench.records.schema import Comparison, Record
 
 RUNS = ("text_encoder", "encoder", "transformer", "network", "decoder", "denoiser", "autoencoder", REST)  # in order
@@ -139,7 +140,7 @@ def paired_ratios(side: Comparison, records: Sequence[Record]) -> dict[str, Pair
     """The ratios of the side's subject, by baseline, on equal footing: under "digits-ratios" for "digits-latency"."""
     if side.metric != "latency_s":
         return {}
-    protocol = side.protocol.removesuffix("-latency") + "-ratios"
+    protocol = RATIOS.get(side.protocol)
     found: dict[str, Paired] = {}
     for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
         if (record.model, record.protocol.get("name"), record.status) != (side.subject, protocol, "ok"):

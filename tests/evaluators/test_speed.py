@@ -9,9 +9,10 @@ import pytest
 import reference_models
 from bench import models
 from bench.errors import CheckFailed
-from bench.evaluators import speed
-from bench.evaluators import speed as measure_timings
-from bench.evaluators.speed import check_validity, groups_that_fit, measure_composed, measure_ratios
+from bench.evaluators import Context, ratios, timings
+from bench.evaluators.estimated import measure_estimated
+from bench.evaluators.ratios import groups_that_fit, measure_ratios
+from bench.evaluators.timings import check_validity, measure_timings
 from bench.protocols import PROTOCOLS
 from bench.records.schema import RunSpec
 from bench.timing import roofline, series
@@ -24,7 +25,7 @@ def brief(monkeypatch):
     monkeypatch.setattr(series, "MIN_WARMUP", 2)
     monkeypatch.setattr(series, "WINDOW", 1)
     monkeypatch.setattr(series, "SHORTEST_WARMUP_S", 0.0)
-    monkeypatch.setattr(measure_timings, "LONGEST_SWEPT_S", 0.002)
+    monkeypatch.setattr(timings, "LONGEST_SWEPT_S", 0.002)
     monkeypatch.setattr(roofline, "MATMUL_SIZE", {"cpu": 64})
     monkeypatch.setattr(roofline, "COPY_BYTES", {"cpu": 2**16})
     monkeypatch.setattr(roofline, "MIN_DURATION_S", 0.0)
@@ -41,7 +42,7 @@ def spec_of(protocol: str, **changes) -> RunSpec:
 
 
 def test_a_timing_run_keeps_what_explains_and_what_guards_its_numbers(tmp_path):
-    found = measure_timings.measure_timings(toy(), spec_of("digits-latency"), {}, tmp_path)
+    found = measure_timings(toy(), spec_of("digits-latency"), Context("cpu", tmp_path, "key"))
     raw = found["raw"]
     assert len(raw["rounds_s"]) >= 6
     assert raw["validity"]["valid"] is True
@@ -72,7 +73,7 @@ def test_a_run_that_answers_from_a_cache_fails():
 
 
 def test_a_composed_run_keeps_its_error_its_stages_and_the_limits(tmp_path):
-    found = measure_composed(toy(), spec_of("imagenet-256-composed"), {}, tmp_path)
+    found = measure_estimated(toy(), spec_of("imagenet-256-composed"), Context("cpu", tmp_path, "key"))
     raw = found["raw"]
     assert raw["latency"]["composed"] is True
     assert raw["latency"]["error_s"] >= 0
@@ -85,10 +86,11 @@ def test_a_composed_run_keeps_its_error_its_stages_and_the_limits(tmp_path):
 def test_a_ratio_run_times_every_baseline(tmp_path, monkeypatch):
     """In groups of two where memory holds no more; each entry has the protocol's batch."""
     built = []
-    monkeypatch.setattr(speed, "build_for", lambda name, *rest: built.append(name) or toy(name))
-    monkeypatch.setattr(speed, "memory_bytes", lambda name: 4.0)
-    monkeypatch.setattr(speed, "free_bytes", lambda device: 10.0)
-    found = measure_ratios(toy(), spec_of("digits-ratios", baselines=("a", "b", "c")), {}, tmp_path)
+    monkeypatch.setattr(ratios, "build_for", lambda name, *rest: built.append(name) or toy(name))
+    monkeypatch.setattr(ratios, "memory_bytes", lambda name: 4.0)
+    monkeypatch.setattr(ratios, "free_bytes", lambda device: 10.0)
+    spec = spec_of("digits-ratios", baselines=("a", "b", "c"))
+    found = measure_ratios(toy(), spec, Context("cpu", tmp_path, "key"))
     entries = found["raw"]["ratios"]
     assert [entry["baseline"] for entry in entries] == built == ["a", "b", "c"]
     assert {entry["footing"]["baseline"]["batch_size"] for entry in entries} == {1}
