@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +51,7 @@ def load_model(
     import torch
 
     from reference_models import build, find, load_official
+    from reference_models.autoencoders import AUTOENCODERS
     from reference_models.checkpoints import shipped_weights
 
     spec = find(name)
@@ -59,6 +63,8 @@ def load_model(
             raise UsageError(
                 f"{name} has no shipped weights: train it (python -m bench train {name}) and pass --weights FILE"
             )
+        if AUTOENCODERS[spec.autoencoder].recipe and shipped_weights(spec.autoencoder) is None:
+            raise UsageError(f"{name} needs the weights of {spec.autoencoder}: {train_command(spec.autoencoder)}")
         return build(name, weights=path, device=device, dtype=torch_dtype), file_sha256(path) if path.exists() else ""
     _check_released(spec, weights, autoencoder)
     assert weights is not None
@@ -110,12 +116,71 @@ def seed_folder(work: Path, training_seed: int) -> Path:
 
 def weights_of(spec: RunSpec, work: Path) -> Path | None:
     """The weights that a run measures, None where they are not there."""
+    return _small_file(spec.model, spec.protocol, work)
+
+
+def autoencoder_of(spec: RunSpec, work: Path) -> Path | None:
+    """The weights of a run's autoencoder, where that is trained here: they lie beside the model's. Else None."""
+    from reference_models import find
+    from reference_models.autoencoders import AUTOENCODERS
+
+    name = find(spec.model).autoencoder
+    return _small_file(name, spec.protocol, work) if AUTOENCODERS[name].recipe else None
+
+
+def _small_file(name: str, protocol: Protocol, work: Path) -> Path | None:
     from reference_models.checkpoints import shipped_weights
 
-    if not spec.protocol.training_seed:
-        return shipped_weights(spec.model)
-    path = seed_folder(work, spec.protocol.training_seed) / f"{spec.model}.safetensors"
+    if not protocol.training_seed:
+        return shipped_weights(name)
+    path = seed_folder(work, protocol.training_seed) / f"{name}.safetensors"
     return path if path.is_file() else None
+
+
+def missing_files(spec: RunSpec, work: Path) -> list[str]:
+    """The small model and its autoencoder, or the one of them whose weights are not there."""
+    from reference_models import find
+    from reference_models.autoencoders import AUTOENCODERS
+
+    name = find(spec.model).autoencoder
+    needed = [spec.model] + ([name] if AUTOENCODERS[name].recipe else [])
+    return [name for name in needed if _small_file(name, spec.protocol, work) is None]
+
+
+def train_command(name: str) -> str:
+    """What makes the weights of a small model or autoencoder where they are looked for."""
+    from reference_models.checkpoints import FOLDER_VARIABLE
+
+    folder = os.environ.get(FOLDER_VARIABLE) or "reference_models/weights"
+    return f"python -m bench train {name} --out {folder}/{name}.safetensors"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a model's numbers depend on."""
+
+    versions: dict[str, int]  # of the code: "model", "autoencoder"
+    files: dict[str, str]  # SHA-256 of the files that it loads: "weights", "autoencoder"
+
+
+def identity(spec: RunSpec, work: Path) -> Identity:
+    """The versions of the code of a run's model, the checksums of the files that it loads."""
+    from reference_models import find
+    from reference_models.autoencoders import AUTOENCODERS
+
+    model = find(spec.model)
+    paths = {"weights": weights_of(spec, work), "autoencoder": autoencoder_of(spec, work)}
+    return Identity(
+        {"model": model.version, "autoencoder": AUTOENCODERS[model.autoencoder].version},
+        {name: file_sha256(path) for name, path in paths.items() if path},
+    )
+
+
+def reads_images(spec: Spec) -> bool:
+    """Whether a model says texts of images."""
+    from reference_models.texts import ReadsImages
+
+    return issubclass(spec.network, ReadsImages)
 
 
 def origin(weights: Path | None) -> str | None:
@@ -129,14 +194,20 @@ def origin(weights: Path | None) -> str | None:
 
 def build_for(name: str, protocol: Protocol, device: str, work: Path) -> Any:
     """The model `name`; at a paper's size, where speed alone is measured, with random weights: speed does not depend on
-    them. UsageError where released weights are needed."""
+    them. UsageError where weights are needed and not there, be they those of the autoencoder."""
     import torch
 
     from reference_models import build, find
+    from reference_models.autoencoders import build_autoencoder
 
-    dtype = getattr(torch, protocol.dtype)
-    if find(name).scale in SMALL:
-        return build(name, weights=weights_of(RunSpec(name, protocol), work), device=device, dtype=dtype)
+    dtype, spec, run = getattr(torch, protocol.dtype), find(name), RunSpec(name, protocol)
+    if spec.scale in SMALL:
+        if missing := missing_files(run, work):
+            raise UsageError(f"{name} needs the weights of {missing[0]}: {train_command(missing[0])}")
+        model = build(name, weights=weights_of(run, work), device=device, dtype=dtype)
+        if path := autoencoder_of(run, work):
+            model.attach(spec, partial(build_autoencoder, spec.autoencoder, weights=path, device=device, dtype=dtype))
+        return model
     if "weights" not in protocol.needs:
         return build(name, weights=None, device=device, dtype=dtype)
     model, _ = load_model(name, weights=None, device=device, dtype=protocol.dtype)

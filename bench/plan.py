@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.errors import UsageError
-from bench.models import weights_of
-from bench.protocols import PROTOCOLS, SCALES, SMALL, quick_settings
+from bench.models import missing_files, reads_images, train_command
+from bench.protocols import PROTOCOLS, RATIOS, SCALES, SMALL, Kind, kind_of, quick_settings
 from bench.protocols import quick as quick_protocol
 from bench.records.environment import memory_bytes
 from bench.records.schema import REAL_DATA, Claim, Comparison, Protocol, Record, RunSpec
@@ -54,16 +53,15 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
     names = [name for name, spec in chosen.items() if spec.scale == scale and not spec.ingredient]
     paper_sizes = [name for name, spec in chosen.items() if spec.scale not in SMALL]
     protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale and not p.study]
-    protocols += [p for p in PROTOCOLS.values() if p.collects == "sizes"]
+    protocols += [p for p in PROTOCOLS.values() if not kind_of(p).needs_model]
     results = results / QUICK if quick else results
     previous = load_records([results]).records
 
     runs = []
     for protocol in protocols:
-        models = paper_sizes if protocol.collects == "sizes" else [n for n in names if _can(chosen[n], protocol)]
-        if protocol.collects == "paintings" or (
-            protocol.collects == "images" and protocol.reference.startswith("digits")
-        ):
+        kind = kind_of(protocol)
+        models = [name for name in names if _can(chosen[name], kind)] if kind.needs_model else paper_sizes
+        if kind.real and scale in SMALL:  # their held-out data are part of the package
             models = [REAL_DATA, *models]
         for spec in _specs_of(protocol, models, only):
             if not (protocol.sampled_calls and device.startswith("cuda")):  # a GPU paints whole images
@@ -78,22 +76,23 @@ def _specs_of(protocol: Protocol, models: Sequence[str], only: Sequence[str]) ->
     for name in models:
         settings = {} if name == REAL_DATA else quick_settings(protocol, find(name).sampling)
         spec = RunSpec(name, protocol, settings, _baselines_of(name, protocol))
-        if protocol.collects == "ratios" and not spec.baselines:
+        if kind_of(protocol).paired and not spec.baselines:
             continue
         if not protocol.claimed_only or only or _answers(spec):
             yield spec
 
 
 def _baselines_of(model: str, protocol: Protocol) -> tuple[str, ...]:
-    """The models than which a claim calls `model` faster, where the protocol times ratios."""
-    if protocol.collects != "ratios":
+    """The models than which a claim calls `model` faster, where the protocol times them side by side."""
+    if not kind_of(protocol).paired:
         return ()
     sides = [side for claim in CLAIMS for side in _sides(claim) if _is_ratio(side, model, protocol)]
     return tuple(dict.fromkeys(name for side in sides for name in side.baselines))
 
 
 def _is_ratio(side: Comparison, model: str, protocol: Protocol) -> bool:
-    return (side.metric, side.scale, side.subject) == ("latency_s", protocol.scale, model)
+    in_pairs = [RATIOS.get(name) for name in (side.protocol, side.stand_in)]
+    return (side.metric, side.subject) == ("latency_s", model) and protocol.name in in_pairs
 
 
 def _sides(claim: Claim) -> list[Comparison]:
@@ -108,11 +107,9 @@ def make_study_plan(names: tuple[str, ...] | list[str], *, device: str, results:
     return Plan(" and ".join(scales), device, results, tuple(runs))
 
 
-def _can(spec: Spec, protocol: Protocol) -> bool:
-    """Whether a model reads images, or paints prompts, where that is what a protocol collects."""
-    if protocol.collects in ("captions", "answers"):
-        return hasattr(spec.network, "say")
-    return protocol.collects != "paintings" or bool(spec.sampling)  # a reader has no settings of painting
+def _can(spec: Spec, kind: Kind) -> bool:
+    """Whether a model does what is measured: reads images or generates some."""
+    return reads_images(spec) if kind.reads else bool(spec.sampling)  # one that only reads has no settings of sampling
 
 
 def _planned(spec: RunSpec, device: str, work: Path, previous: list[Record]) -> PlannedRun:
@@ -134,7 +131,7 @@ def _answers(spec: RunSpec) -> tuple[str, ...]:
 
 
 def _rests_on(side: Comparison, spec: RunSpec) -> bool:
-    if spec.protocol.collects == "ratios":
+    if kind_of(spec.protocol).paired:
         return _is_ratio(side, spec.model, spec.protocol)
     return spec.protocol.name in (side.protocol, side.stand_in) and spec.model in (side.subject, *side.baselines)
 
@@ -143,12 +140,9 @@ def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
     from reference_models import find
 
     lacks, name, protocol = [], spec.model, spec.protocol
-    if name != REAL_DATA and protocol.scale in SMALL and weights_of(spec, work) is None:
-        lacks.append(
-            f"weights of training seed {protocol.training_seed}: python -m bench study training-seeds"
-            if protocol.training_seed
-            else f"weights: python -m bench train {name} --out reference_models/weights/{name}.safetensors"
-        )
+    if name != REAL_DATA and protocol.scale in SMALL:
+        for one in (spec, *(replace(spec, model=other, baselines=()) for other in spec.baselines)):
+            lacks += [_how_to_train(missing, spec) for missing in missing_files(one, work)]
     if "weights" in protocol.needs:
         official = find(name).official
         lacks.append(
@@ -159,12 +153,16 @@ def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
     if "gpu" in protocol.needs and not device.startswith("cuda"):
         command = f": python -m bench reproduce --scale {protocol.scale} --only {name} --device cuda"
         lacks.append("a CUDA GPU" + (command if protocol.needs == ("gpu",) else ""))
-    if protocol.scale in SMALL:
-        untrained = [other for other in spec.baselines if weights_of(replace(spec, model=other), work) is None]
-        lacks += [f"weights of {other}: python -m bench train {other}" for other in untrained]
-    if protocol.sampled_calls and _memory_bytes(spec) > (memory_bytes() or math.inf):
+    if protocol.sampled_calls and _memory_bytes(spec) > memory_bytes():
         lacks.append(f"{_memory_bytes(spec) / 1e9:.0f} GB of memory")
-    return tuple(lacks)
+    return tuple(dict.fromkeys(lacks))
+
+
+def _how_to_train(name: str, run: RunSpec) -> str:
+    """What makes the weights of `name` that a run lacks: its model's, its autoencoder's, or those of a baseline."""
+    if run.protocol.training_seed:
+        return f"weights of training seed {run.protocol.training_seed}: python -m bench study training-seeds"
+    return f"{'weights' if name == run.model else f'weights of {name}'}: {train_command(name)}"
 
 
 def _memory_bytes(spec: RunSpec) -> float:

@@ -1,9 +1,13 @@
-"""PROTOCOLS: how to measure, per scale. A measurement is compared only with one of the same protocol."""
+"""PROTOCOLS: how to measure, per scale; KINDS: what is measured, and by which evaluator.
+
+A measurement is compared only with one of the same protocol. A new kind of measurement is one file in evaluators/ and
+one row of KINDS.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.records.schema import Protocol
@@ -28,6 +32,48 @@ PAINTINGS = (
     *("scene_position", "scene_attribution"),
 )
 READING = ("texts_per_s", "nfe")  # the cost of a text
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of measurement: what a protocol `collects`, and what the plan and the run must know of it.
+
+    evaluator and real are "module:function", imported when they are called. Either takes (model, spec, context), see
+    bench.evaluators, and returns fields of a Record.
+    """
+
+    name: str
+    evaluator: str
+    real: str = ""  # the same measured on real data, without a model: a ceiling or a floor; "": there is none
+    version: int = 1  # raised when evaluators/, sampling/ or timing/ change the numbers: older records are outdated
+    needs_model: bool = True  # False: nothing runs; sizes counted on the meta device, at every scale
+    reads: bool = False  # the model says texts of images, with its settings of reading; False: it generates images
+    paired: bool = False  # times a model beside its baselines, in the same rounds
+    fewer_steps: bool = False  # a smoke run takes fewer sampling steps: nothing is compared step by step
+
+
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "images",
+            "bench.evaluators.images:measure_images",
+            real="bench.evaluators.images:measure_real_images",
+            fewer_steps=True,
+        ),
+        Kind("timings", "bench.evaluators.timings:measure_timings", fewer_steps=True),
+        Kind("composed", "bench.evaluators.estimated:measure_estimated"),
+        Kind("ratios", "bench.evaluators.ratios:measure_ratios", paired=True),
+        Kind("sizes", "bench.evaluators.sizes:measure_sizes", needs_model=False),
+        Kind("captions", "bench.evaluators.captions:measure_captions", reads=True),
+        Kind("answers", "bench.evaluators.answers:measure_answers", reads=True),
+        Kind(
+            "paintings",
+            "bench.evaluators.paintings:measure_paintings",
+            real="bench.evaluators.paintings:measure_real_scenes",
+        ),
+    )
+}
 
 QUICK_STEPS = 25  # of a smoke run, where a model takes more
 QUICK_IMAGES = 80  # of a smoke run: class-balanced, and enough for the covariance of 64 features
@@ -238,8 +284,25 @@ PROTOCOLS: dict[str, Protocol] = {
     )
 }
 
+# A protocol that times each model by itself -> the one that times two in shared rounds, which says more of their ratio.
+RATIOS = {
+    "digits-latency": "digits-ratios",
+    "imagenet-256-latency": "imagenet-256-ratios",
+    "imagenet-256-composed": "imagenet-256-composed-ratios",
+}
+
 SMALL = ("digits", "scenes")  # scales whose weights are trained and shipped here
-SCALES = tuple(dict.fromkeys(protocol.scale for protocol in PROTOCOLS.values() if protocol.collects != "sizes"))
+SCALES = tuple(dict.fromkeys(p.scale for p in PROTOCOLS.values() if KINDS[p.collects].needs_model))
+TIMES = {"latency_s", "throughput_per_s", "texts_per_s", "decoder_time_share"}  # metrics that are read off a clock
+
+
+def kind_of(protocol: Protocol) -> Kind:
+    return KINDS[protocol.collects]
+
+
+def is_timed(protocol: Protocol) -> bool:
+    """Whether a clock has a say in its numbers: such runs have the machine to themselves, and depend on it."""
+    return not TIMES.isdisjoint(protocol.metrics)
 
 
 def quick(protocol: Protocol) -> Protocol:
@@ -256,5 +319,5 @@ def quick(protocol: Protocol) -> Protocol:
 
 def quick_settings(protocol: Protocol, usual: Mapping[str, Any]) -> dict[str, Any]:
     """What a smoke run under `protocol` changes in a model's sampling settings: fewer steps, where it runs alone."""
-    alone = protocol.quick and protocol.collects in ("images", "timings")
+    alone = protocol.quick and kind_of(protocol).fewer_steps
     return {"num_steps": QUICK_STEPS} if alone and usual.get("num_steps", 0) > QUICK_STEPS else {}

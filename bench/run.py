@@ -1,107 +1,116 @@
-"""The meeting point: build the model, measure (evaluators/), store the record."""
+"""The meeting point: build the model, measure (evaluators/), store the record.
+
+A run that fails becomes a record that says why, and the others go on.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import inspect
+import importlib
 import json
 import math
-import multiprocessing
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from bench.errors import CheckFailed
-from bench.evaluators.answers import measure_answers
-from bench.evaluators.captions import measure_captions
-from bench.evaluators.images import measure_images, measure_real_data
-from bench.evaluators.paintings import measure_paintings, measure_real_scenes
-from bench.evaluators.speed import measure_composed, measure_ratios, measure_sizes, measure_timings
+from bench.errors import CheckFailed, CheckpointError, UsageError
+from bench.evaluators import Context
 from bench.metrics import METRICS
-from bench.models import build_for, file_sha256, origin, weights_of
+from bench.models import build_for, file_sha256, identity, origin, weights_of
 from bench.plan import Plan, PlannedRun
-from bench.processes import num_workers, start_worker
+from bench.processes import Job, last_words, run_jobs
+from bench.protocols import is_timed, kind_of
 from bench.records import environment
+from bench.records.environment import num_workers
+from bench.records.parts import Samples
 from bench.records.schema import REAL_DATA, Inputs, Protocol, Record, RunSpec
-from bench.records.store import WORK, is_current, load_records, save_record, write_json
+from bench.records.store import WORK, is_current, load_records, plain, save_record, write_json
 from bench.studies import settings_of
 
+NOTHING: dict[str, Any] = {  # of a run that failed: the parts of its record
+    **dict.fromkeys(("images", "texts", "paintings", "timing", "counts")),
+    "speedups": (),
+    "samples": Samples(),
+}
 LEDGER = "measured-here.json"
-Job = tuple[PlannedRun, Inputs, str, Path]  # run_one's arguments
-MEASURE: dict[str, Callable[[Any, RunSpec, Any, Path], dict[str, Any]]] = {  # by what a protocol collects
-    "images": measure_images,
-    "timings": measure_timings,
-    "composed": measure_composed,
-    "ratios": measure_ratios,
-    "captions": measure_captions,
-    "answers": measure_answers,
-    "paintings": measure_paintings,
-}
-MEASURE_REAL: dict[str, Callable[[RunSpec], dict[str, Any]]] = {  # the same of real images, without a model
-    "images": measure_real_data,
-    "paintings": measure_real_scenes,
-}
-
-
-def code_sha256(network: type) -> str:
-    """Hash of the code that paints and collects: the family's own file, what families share, sampling/ and timing/."""
-    import reference_models
-
-    own = Path(inspect.getfile(network))
-    others = {module.rsplit(".", 1)[1] for module in reference_models.MODELS.values()} | {"training", "__init__"}
-    shared = [path for path in Path(reference_models.__file__).parent.glob("*.py") if path.stem not in others]
-    digest = hashlib.sha256()
-    collectors = [path for name in ("sampling", "timing") for path in (Path(__file__).parent / name).glob("*.py")]
-    for path in [own, *sorted({*shared} - {own}), *sorted(collectors)]:
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+Task = tuple[PlannedRun, Inputs, str, Path]  # run_one's arguments
+FOR_USERS = (UsageError, CheckFailed, CheckpointError)  # errors whose message stands by itself
 
 
 def run_inputs(spec: RunSpec, device: str, work: Path) -> Inputs:
-    """What the numbers of a run depend on. A record with equal inputs is not measured again."""
-    from reference_models import find
+    """What the numbers of a run depend on. A record with equal inputs is not measured again.
 
-    weights = None if spec.model == REAL_DATA else weights_of(spec, work)
-    model = None if spec.model == REAL_DATA else find(spec.model)
+    Of code the versions, which are raised by hand when numbers change; of files the checksums; the machine only where a
+    clock is read.
+    """
+    protocol = spec.protocol
+    versions, files, weights = {"evaluator": kind_of(protocol).version}, {}, None
+    if protocol.features:
+        files["features"] = features_sha256(protocol)
+    if spec.model != REAL_DATA:
+        own = identity(spec, work)
+        weights = own.files.pop("weights", None)
+        versions |= own.versions
+        files |= own.files
+    for name in spec.baselines:
+        theirs = identity(replace(spec, model=name), work)
+        versions |= {f"{name} {part}": version for part, version in theirs.versions.items()}
+        files |= {f"{name} {part}": sha256 for part, sha256 in theirs.files.items()}
     return Inputs(
         settings=dict(spec.settings),
-        weights_sha256=file_sha256(weights) if weights else None,
-        weights_origin=origin(weights),
-        versions={"model": model.version} if model else {},
-        metric_versions={name: METRICS[name].version for name in spec.protocol.metrics},
+        weights_sha256=weights,
+        weights_origin=None if spec.model == REAL_DATA else origin(weights_of(spec, work)),
+        files={name: sha256 for name, sha256 in files.items() if sha256},
+        versions=versions,
+        metric_versions={name: METRICS[name].version for name in protocol.metrics},
         torch=environment.versions().get("torch"),
-        machine=environment.machine(device),
+        machine=environment.machine(device) if is_timed(protocol) else None,
     )
+
+
+def features_sha256(protocol: Protocol) -> str | None:
+    """Of the weights of a protocol's feature extractor; None where they are not there."""
+    from bench.features.extractors import EXTRACTORS
+
+    path = EXTRACTORS[protocol.features].weights()
+    return file_sha256(path) if path.is_file() else None
 
 
 def run_plan(plan: Plan) -> list[Record]:
     """Run what can run and is not measured yet; returns the records of the runs that failed.
 
-    Runs that time nothing go side by side, one per processor; then each of the others has the machine to itself.
+    Runs that time nothing go side by side, one per core; then each of the others has the machine to itself.
     """
     failed = []
     work = plan.results / WORK
     here = set(json.loads((work / LEDGER).read_text())) if (work / LEDGER).exists() else set()
     records = load_records([plan.results]).records
-    todo: dict[bool, list[Job]] = {True: [], False: []}  # by whether it times nothing
+    todo: dict[bool, list[Task]] = {True: [], False: []}  # by whether a clock is read
+    lost: list[tuple[PlannedRun, Record]] = []  # failed before they could start
     for planned in plan.runs:
         if planned.lacks:
             print(f"{title(planned)}: not run: needs {'; '.join(planned.lacks)}", flush=True)
             continue
-        inputs = run_inputs(planned.spec, plan.device, work)
+        try:
+            inputs = run_inputs(planned.spec, plan.device, work)
+        except Exception as error:
+            lost.append((planned, failed_record(planned.spec, Inputs(), plan.device, reason_of(error))))
+            continue
         if any(r.file in here and is_current(r, planned.spec.protocol, inputs) for r in records):
             print(f"{title(planned)}: measured before, inputs unchanged", flush=True)
             continue
-        todo[times_nothing(planned.spec.protocol)].append((planned, inputs, plan.device, work))
-    for planned, record in chain(run_side_by_side(todo[True]), ((job[0], run_one(*job)) for job in todo[False])):
-        path = save_record(record, plan.results)
+        todo[is_timed(planned.spec.protocol)].append((planned, inputs, plan.device, work))
+    alone = ((task[0], run_one(*task)) for task in todo[True])
+    for planned, measured in chain(lost, run_side_by_side(todo[False]), alone):
+        path, record = keep(measured, plan.results)
         here.add(path.relative_to(plan.results).as_posix())
         work.mkdir(parents=True, exist_ok=True)
         write_json(sorted(here), work / LEDGER)
@@ -117,60 +126,86 @@ def title(planned: PlannedRun) -> str:
     return f"{planned.spec.model} {planned.spec.protocol.name}"
 
 
-def times_nothing(protocol: Protocol) -> bool:
-    return protocol.collects in ("images", "sizes") and "throughput_per_s" not in protocol.metrics
-
-
-def run_side_by_side(jobs: Sequence[Job]) -> Iterator[tuple[PlannedRun, Record]]:
-    """The jobs' records as they come, each from a process of its own where there is more than one at a time."""
-    workers = min(len(jobs), num_workers(jobs[0][2])) if jobs else 0
-    if workers < 2:
-        yield from ((job[0], run_one(*job)) for job in jobs)
-        return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), start_worker)
+def keep(record: Record, folder: Path) -> tuple[Path, Record]:
+    """Save a record, or, where it holds what no file can (NaN, an object of a library), the fact that it failed."""
     try:
-        longest_first = sorted(jobs, key=lambda job: -(job[0].cost_s or math.inf))
-        planned_by_future = {pool.submit(run_one, *job): job[0] for job in longest_first}
-        for future in as_completed(planned_by_future):
-            yield planned_by_future[future], future.result()
-    except BrokenProcessPool as error:
-        raise CheckFailed(
-            "a process that measured was killed: not enough memory? Run the same command again"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
+        return save_record(record, folder), record
+    except (CheckFailed, TypeError, ValueError) as error:
+        bare = replace(record, status="failed", reason=reason_of(error), measurements={}, **NOTHING)
+        return save_record(bare, folder), bare
+
+
+def run_side_by_side(tasks: Sequence[Task]) -> Iterator[tuple[PlannedRun, Record]]:
+    """The tasks' records as they come, each from a process of its own where there is more than one at a time."""
+    workers = min(len(tasks), num_workers(tasks[0][2])) if tasks else 0
+    if workers < 2:
+        yield from ((task[0], run_one(*task)) for task in tasks)
+        return
+    by_name = {str(place): task for place, task in enumerate(sorted(tasks, key=longest_first))}
+    jobs = [Job(name, partial(run_one, *task)) for name, task in by_name.items()]
+    with closing(run_jobs(jobs, num_workers=workers)) as outcomes:
+        for outcome in outcomes:
+            planned, inputs, device, _ = by_name[outcome.job.name]
+            yield planned, outcome.value or failed_record(planned.spec, inputs, device, outcome.error)
+
+
+def longest_first(task: Task) -> float:
+    return -(task[0].cost_s or math.inf)
+
+
+def evaluator_of(spec: RunSpec) -> Callable[[Any, RunSpec, Context], dict[str, Any]]:
+    """The function that measures a run. CheckFailed where nothing of the kind is measured on real data."""
+    kind = kind_of(spec.protocol)
+    place = kind.real if spec.model == REAL_DATA else kind.evaluator
+    if not place:
+        raise CheckFailed(f"{kind.name} are not measured on real data")
+    module, _, name = place.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def run_one(planned: PlannedRun, inputs: Inputs, device: str, work: Path) -> Record:
-    """One run. A run that fails becomes a record with status "failed" and the reason in one line."""
+    """One run. A run that fails, in whatever way, becomes a record with status "failed" and the reason in one line."""
     spec, start = planned.spec, time.monotonic()
-    found: dict[str, Any] = {}
-    status, reason = "ok", ""
+    key = hashlib.sha256(json.dumps(plain([spec.model, spec.protocol, inputs]), sort_keys=True).encode()).hexdigest()[
+        :16
+    ]
     num_threads = torch.get_num_threads()
     try:
         if spec.protocol.num_threads is not None:
             torch.set_num_threads(spec.protocol.num_threads)
-        if spec.model == REAL_DATA:
-            found = MEASURE_REAL[spec.protocol.collects](spec)
-        elif spec.protocol.collects == "sizes":
-            found = measure_sizes(spec)
-        else:
-            model = build_for(spec.model, spec.protocol, device, work)
-            found["family"] = model.spec.family
-            found["settings"] = settings_of(spec)
-            found |= MEASURE[spec.protocol.collects](model, spec, inputs, work)
-    except (CheckFailed, RuntimeError, FloatingPointError) as error:
-        status, reason = "failed", " ".join(f"{error}".split())
-    record = Record(
+        model = build_for(spec.model, spec.protocol, device, work) if runs_a_model(spec) else None
+        found = evaluator_of(spec)(model, spec, Context(device, work, key))
+        return replace(empty_record(spec, inputs, device), **found, wall_s=time.monotonic() - start)
+    except Exception as error:
+        return replace(failed_record(spec, inputs, device, reason_of(error)), wall_s=time.monotonic() - start)
+    finally:
+        torch.set_num_threads(num_threads)
+
+
+def runs_a_model(spec: RunSpec) -> bool:
+    return spec.model != REAL_DATA and kind_of(spec.protocol).needs_model
+
+
+def reason_of(error: Exception) -> str:
+    """An error in one line: the message of one that was written for users, else its type and last line."""
+    return " ".join(str(error).split()) if isinstance(error, FOR_USERS) else last_words(error)
+
+
+def failed_record(spec: RunSpec, inputs: Inputs, device: str, reason: str) -> Record:
+    return replace(empty_record(spec, inputs, device), status="failed", reason=reason)
+
+
+def empty_record(spec: RunSpec, inputs: Inputs, device: str) -> Record:
+    """What was run, where and when; nothing measured yet."""
+    from reference_models import find
+
+    return Record(
         model=spec.model,
+        family="real" if spec.model == REAL_DATA else find(spec.model).family,
         protocol=spec.protocol,
+        settings=settings_of(spec) if runs_a_model(spec) else dict(spec.settings),
+        measurements={},
         inputs=inputs,
         environment=environment.describe(device),
         created_utc=datetime.now(UTC).isoformat(timespec="seconds"),
-        status=status,  # type: ignore[arg-type]
-        reason=reason,
-        wall_s=time.monotonic() - start,
-        **{"settings": dict(spec.settings), "measurements": {}, **found},
     )
-    torch.set_num_threads(num_threads)
-    return record

@@ -14,7 +14,7 @@ from itertools import product
 from typing import Any
 
 from bench.errors import UsageError
-from bench.protocols import PROTOCOLS
+from bench.protocols import PROTOCOLS, kind_of
 from bench.records.schema import Protocol, RunSpec
 
 DIGITS = PROTOCOLS["digits-study"]
@@ -151,9 +151,9 @@ def run_key(run: RunSpec) -> tuple[Any, ...]:
 
 
 def settings_of(run: RunSpec) -> Settings:
-    """All settings in force: of reading images in runs that collect texts, of painting in others."""
+    """All settings in force: of reading images where the model says texts of them, else of generating."""
     from reference_models import find
 
     spec = find(run.model)
-    usual = spec.network.reading() if run.protocol.collects in ("captions", "answers") else spec.sampling  # type: ignore[attr-defined]
+    usual = spec.network.reading() if kind_of(run.protocol).reads else spec.sampling  # type: ignore[attr-defined]
     return {**usual, **run.settings}

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from reference_models.checkpoints import load_into, read_state, shipped_weights
 from reference_models.conv_autoencoder import ConvAutoencoder, Decoder, Encoder, Shape
+from reference_models.errors import CheckpointError
 from reference_models.spec import Official
 from reference_models.training import Recipe
 from reference_models.vq import MultiScaleQuantizer, VectorQuantizer
@@ -312,9 +313,9 @@ def build_autoencoder(
 ) -> nn.Module:
     """An autoencoder in eval mode; its quantiser stays in float32.
 
-    weights: "shipped" (the digits weights of this package; random where there are none), a released file or one of
+    weights: "shipped" (the digits weights of this package; random where there never are any), a released file or one of
     ours, or None for random weights from `seed`.
-    Raises ValueError for an unknown name, CheckpointError for a file that does not fit.
+    Raises ValueError for an unknown name, CheckpointError for a file that does not fit or that should be there.
     """
     if name not in AUTOENCODERS:
         raise ValueError(f"unknown autoencoder {name!r}; known: {', '.join(AUTOENCODERS)}")
@@ -323,6 +324,8 @@ def build_autoencoder(
         torch.manual_seed(seed)
         model = spec.network(**spec.config)
     path = shipped_weights(name) if weights == "shipped" else weights
+    if path is None and weights is not None and spec.recipe is not None:
+        raise CheckpointError(f"autoencoder {name!r} has no weights here: {name}.safetensors is missing")
     if path is not None and isinstance(model, ConvAutoencoder):
         load_into(model, model.from_official_state(read_state(path)), str(path))
     for part_name, part in model.named_children():

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from bench import models, plan
+from bench import plan
+from bench.errors import CheckpointError, UsageError
+from bench.models import build_for, load_model
 from bench.plan import make_plan
+from bench.protocols import PROTOCOLS
+from reference_models import build
+from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED
 
 
 def runs(tmp_path, protocol: str, *, scale: str = "imagenet-256", device: str = "cpu", only=()):
@@ -26,11 +33,37 @@ def test_who_is_claimed_to_be_faster_is_timed_against_all_that_the_claims_name(t
     assert "mar-digits" not in found  # no claim calls it faster than anything
 
 
-def test_a_baseline_without_weights_is_named(tmp_path, monkeypatch):
-    weights = models.weights_of
-    monkeypatch.setattr(plan, "weights_of", lambda run, work: weights(run, work) if run.model != "dit-digits" else None)
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """A copy of the shipped weights, in use, to take files from."""
+    folder = tmp_path / "weights"
+    shutil.copytree(SHIPPED, folder)
+    monkeypatch.setenv(FOLDER_VARIABLE, str(folder))
+    return folder
+
+
+def test_a_baseline_without_weights_is_named_and_what_it_is_made_from_too(tmp_path, weights):
+    (weights / "dit-digits.safetensors").unlink()
+    (weights / "var-vq-digits.safetensors").unlink()
     lacks = runs(tmp_path, "digits-ratios", scale="digits")["transdiff-digits"].lacks
-    assert lacks == ("weights of dit-digits: python -m bench train dit-digits",)
+    names = ("var-vq-digits", "dit-digits")
+    assert lacks == tuple(f"weights of {n}: python -m bench train {n} --out {weights}/{n}.safetensors" for n in names)
+
+
+def test_a_model_without_its_tokenizer_is_not_run_and_names_it(tmp_path, weights):
+    """With its own weights there: a random tokenizer would paint noise."""
+    (weights / "vq-digits.safetensors").unlink()
+    train = f"python -m bench train vq-digits --out {weights}/vq-digits.safetensors"
+    for protocol in ("digits-quality", "digits-latency"):
+        found = runs(tmp_path, protocol, scale="digits")
+        assert found["llamagen-digits"].lacks == (f"weights of vq-digits: {train}",)
+        assert not found["var-digits"].lacks  # has another
+    with pytest.raises(UsageError, match=f"^llamagen-digits needs the weights of vq-digits: {train}$"):
+        build_for("llamagen-digits", PROTOCOLS["digits-quality"], "cpu", tmp_path)
+    with pytest.raises(UsageError, match=f"^llamagen-digits needs the weights of vq-digits: {train}$"):
+        load_model("llamagen-digits", weights=None, device="cpu")
+    with pytest.raises(CheckpointError, match="autoencoder 'vq-digits' has no weights here"):
+        build("llamagen-digits").generate([1], [0])
 
 
 def test_composed_runs_are_of_the_models_that_claims_name_or_that_are_asked_for(tmp_path):
@@ -58,7 +91,7 @@ def test_d_dit_is_composed_on_a_cpu_and_timed_whole_on_a_gpu(tmp_path):
     assert not runs(tmp_path, whole, scale="coco-captions", device="cuda")["d-dit-512"].lacks
 
 
-@pytest.mark.parametrize(("memory_bytes", "lacks"), [(8e9, True), (64e9, False), (None, False)])
+@pytest.mark.parametrize(("memory_bytes", "lacks"), [(8e9, True), (64e9, False)])
 def test_a_machine_too_small_for_two_models_says_so(tmp_path, monkeypatch, memory_bytes, lacks):
     """TransDiff-L and DiT-XL/2: 1.36 billion parameters of four bytes, and as much again to work in."""
     monkeypatch.setattr(plan, "memory_bytes", lambda: memory_bytes)

@@ -9,7 +9,7 @@ import pytest
 import bench.run
 from bench.plan import make_plan
 from bench.records.store import load_records
-from bench.run import run_plan, times_nothing
+from bench.run import run_plan
 
 
 def quick_quality(results):
@@ -35,7 +35,7 @@ def test_two_processes_measure_what_one_measures(tmp_path, monkeypatch):
 
 def test_what_is_timed_runs_alone():
     """The times of a study's paintings are read off, those of `digits-quality` are not."""
-    from bench.protocols import PROTOCOLS
+    from bench.protocols import PROTOCOLS, is_timed
 
-    together = {protocol.name for protocol in PROTOCOLS.values() if times_nothing(protocol)}
+    together = {protocol.name for protocol in PROTOCOLS.values() if not is_timed(protocol)}
     assert together == {"digits-quality", "imagenet-256-quality", "paper-size"}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from bench.metrics.stages import StageSummary, summarise_stages
+from bench.protocols import RATIOS
 from bench.records.parts import REST, Speedup, Timing
 from bench.records.schema import Comparison, Record
 
@@ -126,7 +127,7 @@ def paired_ratios(side: Comparison, records: Sequence[Record]) -> dict[str, Pair
     """The speed-ups of the side's subject, by baseline: under "digits-ratios" for "digits-latency"."""
     if side.metric != "latency_s":
         return {}
-    protocol = side.protocol.removesuffix("-latency") + "-ratios"
+    protocol = RATIOS.get(side.protocol)
     found: dict[str, Paired] = {}
     for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
         if (record.model, record.protocol.name, record.status) != (side.subject, protocol, "ok"):

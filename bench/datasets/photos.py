@@ -49,12 +49,10 @@ def _decode(path: Path) -> Image.Image:
 
 
 def _square(image: Image.Image, size: int) -> np.ndarray:
-    """(size, size, 3). Lengths are cut and the corner is rounded as torchvision does."""
-    short = min(image.size)
-    width, height = (int(size * side / short) for side in image.size)
-    left, top = round((width - size) / 2), round((height - size) / 2)
-    image = image.resize((width, height), Image.Resampling.BICUBIC)
-    return np.array(image.crop((left, top, left + size, top + size)))
+    """(size, size, 3)."""
+    from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
+
+    return np.array(Compose([Resize(size, InterpolationMode.BICUBIC), CenterCrop(size)])(image))
 
 
 def _fault(error: Exception) -> str:

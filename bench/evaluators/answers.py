@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,6 +16,7 @@ from bench.datasets.scenes_files import pope_set, question_set, questions_of
 from bench.datasets.texts import Text, check_ids
 from bench.datasets.vqa_v2 import QuestionSet, Truth
 from bench.errors import UsageError
+from bench.evaluators import Context
 from bench.evaluators.scene_examples import by_scene, chosen, example, scenes_of, text_costs
 from bench.evaluators.text_scores import measure_both, text_protocol
 from bench.metrics import vqa, yes_no
@@ -30,7 +30,7 @@ from bench.records.store import plain
 from bench.sampling.texts import Item, collect_texts
 
 
-def measure_answers(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dict[str, Any]:
+def measure_answers(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     """One answer per question."""
     protocol = spec.protocol
     shown = scenes_of(protocol)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -17,7 +16,7 @@ from bench.datasets.json_files import Id, shown
 from bench.datasets.scenes_files import caption_set
 from bench.datasets.texts import Text, check_ids
 from bench.errors import UsageError
-from bench.evaluators import java_scorers
+from bench.evaluators import Context, java_scorers
 from bench.evaluators.scene_examples import by_scene, chosen, example, scenes_of, text_costs
 from bench.evaluators.text_scores import measure_both, text_protocol
 from bench.metrics.captions import CaptionScores, compute_caption_scores, fallback_tokenize
@@ -31,7 +30,7 @@ from bench.records.store import plain
 from bench.sampling.texts import Item, collect_texts
 
 
-def measure_captions(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dict[str, Any]:
+def measure_captions(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     """One caption per scene."""
     protocol = spec.protocol
     shown = scenes_of(protocol)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +10,7 @@ import numpy as np
 
 from bench.console import progress
 from bench.datasets import digits
+from bench.evaluators import Context
 from bench.evaluators.image_scores import score_images
 from bench.evaluators.scene_examples import grid_png
 from bench.metrics import latency, size
@@ -27,11 +25,9 @@ GRID_ROWS = 6  # rows of the sample grid kept for the report
 FEATURE_IMAGES = 100  # images whose semantic features are compared
 
 
-def measure_images(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dict[str, Any]:
+def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     """Generate once, score on all metrics."""
     protocol = spec.protocol
-    key = hashlib.sha256(json.dumps(plain([protocol, inputs]), sort_keys=True).encode()).hexdigest()[:16]
-    folder = work / "images" / f"{spec.model}-{key}"
     with progress(f"{spec.model}: images", protocol.num_images) as bar:
         images, rounds_s = collect_images(
             model,
@@ -39,7 +35,7 @@ def measure_images(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dict[s
             seed=protocol.seed,
             batch_size=protocol.batch_size,
             settings=spec.settings,
-            folder=folder,
+            folder=context.work / "images" / f"{spec.model}-{context.key}",
             advance=bar.update,
         )
     found = _scored(images, spec, model.num_classes)
@@ -57,10 +53,10 @@ def measure_images(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dict[s
     return found
 
 
-def measure_real_data(spec: RunSpec) -> dict[str, Any]:
+def measure_real_images(model: None, spec: RunSpec, context: Context) -> dict[str, Any]:
     """The real-data floor as a run of its own: held-out scans, as many as a model's images, against training scans."""
     images, _ = digits.load("heldout")
-    return {"family": "real", **_scored(images[: spec.protocol.num_images], spec, digits.NUM_CLASSES)}
+    return _scored(images[: spec.protocol.num_images], spec, digits.NUM_CLASSES)
 
 
 def _scored(images: np.ndarray, spec: RunSpec, num_classes: int) -> dict[str, Any]:

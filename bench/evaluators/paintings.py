@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bench.console import progress
 from bench.datasets import scenes
+from bench.evaluators import Context
 from bench.evaluators.scene_examples import chosen, example, scenes_of
 from bench.features.extractors import Extractor
 from bench.metrics import latency, size
@@ -50,7 +50,7 @@ def recognise(images: np.ndarray) -> list[list[scenes.Thing]]:
     ]
 
 
-def measure_paintings(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dict[str, Any]:
+def measure_paintings(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     """One painting per scene, of one of its captions; the wordings take turns."""
     protocol = spec.protocol
     shown = scenes_of(spec.protocol)
@@ -72,10 +72,10 @@ def measure_paintings(model: Any, spec: RunSpec, inputs: Any, work: Path) -> dic
     return found
 
 
-def measure_real_scenes(spec: RunSpec) -> dict[str, Any]:
+def measure_real_scenes(model: None, spec: RunSpec, context: Context) -> dict[str, Any]:
     """The checker's ceiling: the held-out scenes themselves as if painted."""
     shown = scenes_of(spec.protocol)
-    return {"family": "real", **_checked(shown, np.stack([scene.image for scene in shown]))}
+    return _checked(shown, np.stack([scene.image for scene in shown]))
 
 
 def prompt_of(scene: scenes.Scene) -> str:

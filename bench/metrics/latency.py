@@ -1,8 +1,8 @@
 """Speed from raw rounds: medians and percentiles of seconds, never means (one stall would move them).
 
 The interval of a percentile is by order statistics: of n rounds the k-th smallest lies below the true quantile with a
-binomial probability, whatever the distribution. Where the rounds are too few to bound a side, that side is None (a p99
-of ten rounds has no upper end).
+binomial probability, whatever the distribution (scipy's quantile_test). Where the rounds are too few to bound a side,
+that side is None (a p99 of ten rounds has no upper end).
 """
 
 from __future__ import annotations
@@ -20,18 +20,12 @@ PERCENTILES = (50, 90, 95, 99)
 
 def percentile(rounds_s: Sequence[float], percent: float) -> Measurement:
     """A percentile of the rounds in seconds, with its 95 % interval."""
-    from scipy.stats import binom
+    from scipy.stats import quantile_test
 
-    ordered = np.sort(np.asarray(rounds_s, np.float64))
-    num, share = len(ordered), percent / 100
-    below, above = binom.ppf([0.025, 0.975], num, share).astype(int)  # how many rounds lie below the true quantile
-    return Measurement(
-        value=float(np.quantile(ordered, share)),
-        unit="s",
-        ci_low=float(ordered[below - 1]) if below >= 1 else None,
-        ci_high=float(ordered[above]) if above < num else None,
-        n=num,
-    )
+    seconds, share = np.asarray(rounds_s, np.float64), percent / 100
+    interval = quantile_test(seconds, p=share).confidence_interval(0.95)
+    low, high = (None if np.isnan(bound) else float(bound) for bound in (interval.low, interval.high))
+    return Measurement(float(np.quantile(seconds, share)), "s", low, high, len(seconds))
 
 
 def composed_time(rounds_s: Sequence[float], error_s: float) -> Measurement:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-import os
 import platform
 import re
 import subprocess
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from bench.records.schema import Environment
 
@@ -47,15 +48,23 @@ def processor() -> str:
 
 def num_cores() -> int:
     """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return len(cores())
 
 
-def memory_bytes() -> int | None:
-    """Physical memory in bytes, None where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        return None
+def cores() -> list[int]:
+    """The numbers of the cores this process may run on; all where the system does not bind processes to cores."""
+    process = psutil.Process()
+    return process.cpu_affinity() if hasattr(process, "cpu_affinity") else list(range(psutil.cpu_count() or 1))
+
+
+def num_workers(device: str) -> int:
+    """How many runs may go on at a time: one per core, one on a GPU."""
+    return 1 if device.startswith("cuda") else num_cores()
+
+
+def memory_bytes() -> int:
+    """Physical memory in bytes."""
+    return psutil.virtual_memory().total
 
 
 def slug(text: str) -> str:
@@ -128,12 +137,6 @@ def describe(device: str = "cpu") -> Environment:
     )
 
 
-def available_memory_bytes() -> int | None:
-    """Memory that can still be had without swapping, None where the system does not say (Linux does)."""
-    try:
-        for line in Path("/proc/meminfo").read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    except (OSError, ValueError):
-        pass
-    return None
+def available_memory_bytes() -> int:
+    """Memory that can still be had without swapping."""
+    return psutil.virtual_memory().available

@@ -79,9 +79,7 @@ class Protocol:
 
     name: str  # as "digits-quality"
     scale: str  # "digits", "imagenet-256", ...; "paper-size": every model that a paper prints
-    collects: Literal[
-        "images", "timings", "sizes", "composed", "ratios", "captions", "answers", "paintings"
-    ]  # the kind of run
+    collects: str  # the kind of measurement, a name in protocols.KINDS
     metrics: tuple[str, ...]  # metric keys
     num_images: int = 0  # generated images; class-balanced: image i has label i mod num_classes. Of scenes: how many
     seed: int = 0  # image i's seed is a hash of (seed, i)

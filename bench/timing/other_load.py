@@ -7,17 +7,19 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from bench.records.environment import num_cores
+import psutil
+
+from bench.records.environment import cores, num_cores
 
 # -- what else the machine is doing ------------------------------------------------------------------------------------
 
 DISTURBED_ABOVE = (
     0.05  # share of the cores (or of the GPU) that others may use before a measurement counts as disturbed
 )
-SHORTEST_WATCH_S = 0.5  # /proc/stat counts in hundredths of a second: below, a share says nothing
+SHORTEST_WATCH_S = 0.5  # systems count in hundredths of a second: below, a share says nothing
+NOT_BUSY = ("idle", "iowait", "guest", "guest_nice")  # of the times of a core that psutil knows
 GPU_IDLE_S = 1.0  # nvidia-smi's utilisation looks back at most so far
 
 
@@ -47,18 +49,16 @@ def watching_others(device: str = "cpu") -> Iterator[dict[str, Any]]:
 
 
 def busy_s() -> float | None:
-    """Seconds that the cores this process may run on have been busy since boot, all of them together (Linux)."""
+    """Seconds that the cores this process may run on have been busy since boot, all of them together.
+
+    Time stolen from a virtual machine counts as busy; time of guests counts once, for it is a part of user and nice.
+    """
     try:
-        lines = Path("/proc/stat").read_text().splitlines()
-        cores = {f"cpu{i}" for i in os.sched_getaffinity(0)}
-        ticks = 0
-        for name, *counts in (line.split() for line in lines if line.startswith("cpu")):
-            if name in cores:
-                user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, counts[:8])
-                ticks += user + nice + system + irq + softirq + steal
-        return ticks / os.sysconf("SC_CLK_TCK")
-    except (OSError, ValueError, AttributeError):
+        times = psutil.cpu_times(percpu=True)
+    except (OSError, RuntimeError, psutil.Error):
         return None
+    mine = (times[core] for core in cores() if core < len(times))
+    return sum(spent for core in mine for name, spent in core._asdict().items() if name not in NOT_BUSY)
 
 
 def idle_gpu_share(device: str) -> float | None:

@@ -1,7 +1,7 @@
 """Train many small models at once: `bench reproduce --retrain`, and the further training seeds of a study.
 
-Each training is a `python -m bench train` of its own on one processor thread, as many at a time as there are
-processors (on a GPU one). What a model is made from - its tokenizer, the model it is fine-tuned from - comes before it.
+Each training runs on one thread of a process of its own, as many at a time as there are cores (on a GPU one). What a
+model is made from - its tokenizer, the model it is fine-tuned from - comes before it.
 Resumable: finished weights are kept where their recipe and ingredients are unchanged, a broken training goes on from
 its checkpoint. To start over, delete the folder.
 """
@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict
+from functools import partial
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from bench.errors import CheckFailed, UsageError
 from bench.models import seed_folder
-from bench.processes import die_with_parent
-
-LOOK_EVERY_S, PRINT_EVERY_S = 0.5, 30.0
+from bench.processes import Job, run_jobs
+from bench.records.environment import num_workers
+from bench.training.train import train_model
 
 
 def ingredients(name: str) -> list[str]:
@@ -38,11 +38,14 @@ def ingredients(name: str) -> list[str]:
 
 
 def with_ingredients(names: Iterable[str]) -> list[str]:
-    """These names, each after what it is made from."""
-    ordered: dict[str, None] = {}
-    for name in names:
-        ordered |= dict.fromkeys([*with_ingredients(ingredients(name)), name])
-    return list(ordered)
+    """These names and all that they are made from, each after what it is made from."""
+    made_from: dict[str, list[str]] = {}
+    waiting = list(names)
+    for name in waiting:
+        if name not in made_from:
+            made_from[name] = ingredients(name)
+            waiting += made_from[name]
+    return list(TopologicalSorter(made_from).static_order())
 
 
 def finished(name: str, folder: Path) -> bool:
@@ -68,52 +71,35 @@ def finished(name: str, folder: Path) -> bool:
     )
 
 
-def train_all(names: Iterable[str], *, seed: int, folder: Path, device: str) -> None:
-    """Train these models and what they are made from into `folder`. CheckFailed where a training fails."""
+def train_all(names: Iterable[str], *, seed: int, folder: Path, device: str, num_steps: int | None = None) -> None:
+    """Train these models and what they are made from into `folder`. CheckFailed where a training fails.
+
+    num_steps: optimiser steps of each, instead of its recipe's
+    """
     from reference_models.checkpoints import FOLDER_VARIABLE
 
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = with_ingredients(names)
-    done = [name for name in waiting if finished(name, folder)]
-    for name in done:
-        print(f"train {name} (seed {seed}): done before", flush=True)
-    waiting = [name for name in waiting if name not in done]
-    on_gpu = device.startswith("cuda")
-    slots = 1 if on_gpu else (os.cpu_count() or 1)
-    environment = {**os.environ, FOLDER_VARIABLE: str(folder.resolve())}
-    if not on_gpu:
-        environment["OMP_NUM_THREADS"] = "1"
-    running: dict[str, subprocess.Popen[bytes]] = {}
-    printed = time.monotonic()
-    try:
-        while waiting or running:
-            ready = [name for name in waiting if all(part in done for part in ingredients(name))]
-            for name in ready[: slots - len(running)]:
-                out = folder / f"{name}.safetensors"
-                command = [sys.executable, "-m", "bench", "train", name, "--seed", str(seed), "--out", str(out)]
-                with open(folder / f"{name}.log", "wb") as log:
-                    running[name] = subprocess.Popen(
-                        [*command, "--device", device],
-                        stdout=log,
-                        stderr=subprocess.STDOUT,
-                        env=environment,
-                        preexec_fn=die_with_parent,
-                    )
-                waiting.remove(name)
-            time.sleep(LOOK_EVERY_S)
-            for name in [name for name, process in running.items() if process.poll() is not None]:
-                if running.pop(name).returncode:
-                    raise CheckFailed(f"training {name} (seed {seed}) failed: {last_line(folder / f'{name}.log')}")
-                done.append(name)
-                print(f"train {name} (seed {seed}): done", flush=True)
-            if time.monotonic() - printed > PRINT_EVERY_S:
-                printed = time.monotonic()
-                for name in running:
-                    print(last_line(folder / f"{name}.log") or f"train {name}: starting", flush=True)
-    finally:
-        for process in running.values():
-            process.terminate()
-            process.wait()
+    jobs = []
+    for name in with_ingredients(names):
+        if finished(name, folder):
+            print(f"train {name} (seed {seed}): done before", flush=True)
+            continue
+        out = folder / f"{name}.safetensors"
+        call = partial(train_model, name, seed=seed, num_steps=num_steps, out=out, device=device)
+        jobs.append(Job(name, call, after=tuple(ingredients(name)), log=folder / f"{name}.log"))
+    threads = {} if device.startswith("cuda") else {"OMP_NUM_THREADS": "1"}
+    environment = {FOLDER_VARIABLE: str(folder.resolve()), **threads}
+    running = run_jobs(jobs, num_workers=num_workers(device), environment=environment, look=print_progress)
+    with closing(running) as outcomes:
+        for outcome in outcomes:
+            if outcome.error:
+                raise CheckFailed(f"training {outcome.job.name} (seed {seed}) failed: {outcome.error}")
+            print(f"train {outcome.job.name} (seed {seed}): done", flush=True)
+
+
+def print_progress(running: Sequence[Job]) -> None:
+    for job in running:
+        print((job.log and last_line(job.log)) or f"train {job.name}: starting", flush=True)
 
 
 def retrain_for(scale: str, only: Sequence[str], results: Path, device: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from safetensors.torch import save_file
 
 import bench.protocols
 from bench.datasets.scenes import COLOURS, COLUMNS, ROWS, parse_caption, scenes
-from bench.evaluators import java_scorers
+from bench.evaluators import Context, java_scorers
 from bench.evaluators.answers import measure_answers
 from bench.evaluators.captions import measure_captions
 from bench.evaluators.paintings import measure_paintings, measure_real_scenes
@@ -32,6 +33,7 @@ from reference_models.checkpoints import FOLDER_VARIABLE
 from reference_models.spec import Spec
 from reference_models.texts import ReadsImages, Said
 
+HERE = Context("cpu", Path("unused"), "key")
 NUM = 20
 SHOWN = list(scenes("heldout", NUM))
 MODELS = ("d-dit-digits", "ar-vlm-digits")
@@ -101,7 +103,7 @@ def check_examples(raw, keys):
 
 def test_captions_are_right_or_wrong_as_a_whole():
     """Five of twenty are wrong (0, 3, 5, 10, 15): 75 %; scores against all five references; nothing said is audited."""
-    found = measure_captions(Stub(), run_of("scenes-captions"), {}, None)
+    found = measure_captions(Stub(), run_of("scenes-captions"), HERE)
     accuracy = found["measurements"]["caption_accuracy"]
     assert (accuracy.value, accuracy.n, accuracy.unit) == (75.0, NUM, "%")
     assert accuracy.ci_low < 75 < accuracy.ci_high
@@ -126,17 +128,17 @@ def test_captions_are_right_or_wrong_as_a_whole():
 
 def test_the_study_of_captions_does_not_wait_for_meteor(monkeypatch):
     """Its Java is not even started; the other scores are those of the same captions."""
-    with_all = measure_captions(Stub(), run_of("scenes-captions"), {}, None)["measurements"]
+    with_all = measure_captions(Stub(), run_of("scenes-captions"), HERE)["measurements"]
     monkeypatch.setattr(java_scorers, "tokenize", lambda captions: [fallback_tokenize(one) for one in captions])
     monkeypatch.setattr(java_scorers, "meteor", lambda *given: pytest.fail("METEOR was asked"))
-    found = measure_captions(Stub(), run_of("scenes-captions-study"), {}, None)
+    found = measure_captions(Stub(), run_of("scenes-captions-study"), HERE)
     assert {*found["measurements"]} == {*PROTOCOLS["scenes-captions-study"].metrics}
     assert found["measurements"]["cider"] == with_all["cider"]
 
 
 def test_answers_are_scored_as_vqa_and_as_pope():
     """The share of questions that are of scenes answered rightly; an empty answer and "a red 3" are POPE's yes."""
-    found = measure_answers(Stub(), run_of("scenes-answers"), {}, None)
+    found = measure_answers(Stub(), run_of("scenes-answers"), HERE)
     wrong = {0, 3, 5, 10, 15}
     questions = [(scene.index, question) for scene in SHOWN for question in scene.questions]
     share = np.mean([index not in wrong for index, _ in questions])
@@ -164,7 +166,7 @@ def test_answers_are_scored_as_vqa_and_as_pope():
 
 def test_paintings_are_read_back():
     """Four of twenty scenes black, the others as the prompt says: 80 % in every task."""
-    found = measure_paintings(Stub(), run_of("scenes-paintings"), {}, None)
+    found = measure_paintings(Stub(), run_of("scenes-paintings"), HERE)
     for name, score in found["measurements"].items():
         if name.startswith("scene_"):
             assert score.value == 80, name
@@ -180,10 +182,9 @@ def test_paintings_are_read_back():
 
 def test_real_scenes_are_the_checkers_ceiling():
     """As painted by the data themselves: nearly all are right, and no model ran."""
-    found = measure_real_scenes(run_of("scenes-paintings", 200))
+    found = measure_real_scenes(None, run_of("scenes-paintings", 200), HERE)
     assert found["measurements"]["scene_accuracy"].value >= 99
     assert found["measurements"]["scene_accuracy"].n == 200
-    assert found["family"] == "real"
     assert "nfe" not in found["measurements"]
 
 
@@ -221,6 +222,7 @@ def test_a_smoke_run_of_the_scale(tmp_path, monkeypatch):
     assert found["d-dit-digits", "paintings"].settings == dict(build("d-dit-digits").spec.sampling)
     assert found["ar-vlm-digits", "answers"].settings == {"temperature": 0.0}
     assert found["ar-vlm-digits", "answers"].family == "ar-vlm"
+    assert found[REAL_DATA, "paintings"].family == "real"
     assert all(record.inputs["weights_sha256"] for key, record in found.items() if key[0] != REAL_DATA)
 
 

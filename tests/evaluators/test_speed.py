@@ -1,4 +1,4 @@
-"""What a run of speed measures: timings with stages and checks, estimated latencies, ratios."""
+"""What a run of speed measures: timings with stages and checks, composed times, ratios."""
 
 from __future__ import annotations
 
@@ -9,23 +9,26 @@ import pytest
 import reference_models
 from bench import models
 from bench.errors import CheckFailed
-from bench.evaluators import speed
-from bench.evaluators.speed import check_validity, groups_that_fit, measure_composed, measure_ratios, measure_timings
+from bench.evaluators import Context, ratios, timings
+from bench.evaluators.estimated import measure_estimated
+from bench.evaluators.ratios import groups_that_fit, measure_ratios
+from bench.evaluators.timings import check_validity, measure_timings
 from bench.protocols import PROTOCOLS
 from bench.records.schema import RunSpec
-from bench.timing.settings import TimingSettings
+from bench.timing import roofline, series
 from reference_models.autoencoders import PatchLatents
 from tests.toy import SPEC, Toy
 
-BRIEF = TimingSettings(
-    min_warmup=2,
-    window=1,
-    shortest_warmup_s=0.0,
-    longest_swept_s=0.002,
-    matmul_size_by_kind={"cpu": 64},
-    copy_bytes_by_kind={"cpu": 2**16},
-    roofline_min_duration_s=0.0,
-)
+
+@pytest.fixture(autouse=True)
+def brief(monkeypatch):
+    monkeypatch.setattr(series, "MIN_WARMUP", 2)
+    monkeypatch.setattr(series, "WINDOW", 1)
+    monkeypatch.setattr(series, "SHORTEST_WARMUP_S", 0.0)
+    monkeypatch.setattr(timings, "LONGEST_SWEPT_S", 0.002)
+    monkeypatch.setattr(roofline, "MATMUL_SIZE", {"cpu": 64})
+    monkeypatch.setattr(roofline, "COPY_BYTES", {"cpu": 2**16})
+    monkeypatch.setattr(roofline, "MIN_DURATION_S", 0.0)
 
 
 def toy(name: str = SPEC.name):
@@ -39,7 +42,7 @@ def spec_of(protocol: str, **changes) -> RunSpec:
 
 
 def test_a_timing_run_keeps_what_explains_and_what_guards_its_numbers(tmp_path):
-    found = measure_timings(toy(), spec_of("digits-latency"), {}, tmp_path, timing=BRIEF)
+    found = measure_timings(toy(), spec_of("digits-latency"), Context("cpu", tmp_path, "key"))
     raw = found["raw"]
     assert len(raw["rounds_s"]) >= 6
     assert raw["validity"]["valid"] is True
@@ -69,8 +72,8 @@ def test_a_run_that_answers_from_a_cache_fails():
     check_validity({"valid": True})
 
 
-def test_an_estimated_run_keeps_its_error_its_stages_and_the_roofline(tmp_path):
-    found = measure_composed(toy(), spec_of("imagenet-256-composed"), {}, tmp_path, timing=BRIEF)
+def test_a_composed_run_keeps_its_error_its_stages_and_the_limits(tmp_path):
+    found = measure_estimated(toy(), spec_of("imagenet-256-composed"), Context("cpu", tmp_path, "key"))
     raw = found["raw"]
     assert raw["latency"]["composed"] is True
     assert raw["latency"]["error_s"] >= 0
@@ -83,11 +86,11 @@ def test_an_estimated_run_keeps_its_error_its_stages_and_the_roofline(tmp_path):
 def test_a_ratio_run_times_every_baseline(tmp_path, monkeypatch):
     """In groups of two where memory holds no more; each entry has the protocol's batch."""
     built = []
-    monkeypatch.setattr(speed, "build_for", lambda name, *rest: built.append(name) or toy(name))
-    monkeypatch.setattr(speed, "memory_bytes", lambda name: 4.0)
-    monkeypatch.setattr(speed, "free_bytes", lambda device: 10.0)
+    monkeypatch.setattr(ratios, "build_for", lambda name, *rest: built.append(name) or toy(name))
+    monkeypatch.setattr(ratios, "memory_bytes", lambda name: 4.0)
+    monkeypatch.setattr(ratios, "free_bytes", lambda device: 10.0)
     spec = spec_of("digits-ratios", baselines=("a", "b", "c"))
-    found = measure_ratios(toy(), spec, {}, tmp_path, timing=BRIEF)
+    found = measure_ratios(toy(), spec, Context("cpu", tmp_path, "key"))
     entries = found["raw"]["ratios"]
     assert [entry["baseline"] for entry in entries] == built == ["a", "b", "c"]
     assert {entry["footing"]["baseline"]["batch_size"] for entry in entries} == {1}
