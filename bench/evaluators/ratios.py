@@ -17,9 +17,7 @@ from bench.timing.settings import TimingSettings
 from bench.timing.speedup import Side, collect_ratios
 from reference_models import build
 
-BESIDE_WEIGHTS = (
-    1.5  # memory of a model while it generates one image over that of its weights: autoencoder, activations
-)
+BESIDE_WEIGHTS = 1.5  # memory of generating one image over that of the weights: autoencoder, activations
 
 
 def measure_ratios(model: Any, spec: RunSpec, context: Context, *, timing: TimingSettings = TIMING) -> dict[str, Any]:
