@@ -61,6 +61,7 @@ def test_a_page_far_from_its_records_names_no_path(tmp_path):
     assert "../.." not in page
 
 
+@pytest.mark.quiet
 def test_rendering_imports_no_torch_and_takes_less_than_three_seconds_of_processor_time(tmp_path):
     """Processor time of a whole fresh process: what the page costs on a machine that does nothing else."""
     write(tmp_path, full_set())

@@ -161,6 +161,7 @@ def test_charts_are_described_captioned_and_coloured_by_the_page(page):
         assert not re.search(r"(fill|stroke): ?#", figure)
 
 
+@pytest.mark.quiet
 def test_rendering_all_studies_imports_no_torch_and_takes_less_than_five_seconds(tmp_path):
     write(tmp_path, [*full_set(), *study_set()])
     code = (
