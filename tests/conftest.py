@@ -1,4 +1,5 @@
-"""What all tests share: the user's cache is left alone. What timing tests share: the device, the clock, the machine.
+"""What all tests share: no network, a cache of their own, one thread to a worker, quiet where a test asks for it.
+What timing tests share: the device, the clock, the machine.
 
 ARBITER_BENCHMARK_DEVICE names the device of the timing tests; without it, a GPU where there is one.
 """
@@ -7,14 +8,48 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy and torch: workers side by side share the processors
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ |= {"HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
 
 import numpy as np
 import pytest
 
 CHANGES_WITHOUT_THE_MACHINE = ("commit", "dirty")  # pytest-benchmark warns where machines differ
+
+
+# -- no network --------------------------------------------------------------------------------------------------------
+
+OFFLINE = str(Path(__file__).parent / "offline")  # its sitecustomize.py does the same in every process that tests start
+sys.path.insert(0, OFFLINE)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [OFFLINE, os.environ.get("PYTHONPATH")]))
+
+import no_network  # noqa: E402
+
+no_network.block()
+
+
+@pytest.fixture
+def refused():
+    """What this test tried to reach, and was meant to try."""
+    yield no_network.attempts
+    no_network.attempts.clear()
+
+
+@pytest.fixture(autouse=True)
+def nothing_leaves_this_machine():
+    """A test fails where it tried to, even where the code under test shrugged it off."""
+    yield
+    tried = no_network.attempts.copy()
+    no_network.attempts.clear()
+    assert not tried, f"tests use no network, and this one tried to {'; '.join(tried)}"
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,6 +58,34 @@ def own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARBITER_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
+
+
+# -- workers side by side ----------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item):
+    """A test marked `quiet` runs while no other worker runs one."""
+    folder = item.config.option.basetemp  # of a worker: below a folder that all workers have
+    if "PYTEST_XDIST_WORKER" not in os.environ or folder is None:
+        return (yield)
+    with lock(Path(folder).parent, alone=item.get_closest_marker("quiet") is not None):
+        return (yield)
+
+
+@contextmanager
+def lock(folder: Path, *, alone: bool) -> Iterator[None]:
+    """Within the block there is no other block of this folder that is `alone`, or (`alone`) none at all."""
+    import fcntl
+
+    with (folder / "door").open("w") as door, (folder / "room").open("w") as room:
+        fcntl.flock(door, fcntl.LOCK_EX)  # who waits to be alone holds the door: nobody else gets in
+        fcntl.flock(room, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(door, fcntl.LOCK_UN)
+        yield
+
+
+# -- timing tests ------------------------------------------------------------------------------------------------------
 
 
 def timing_device() -> str:

@@ -29,6 +29,7 @@ def run(folder: Path, options: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=alone)
 
 
+@pytest.mark.quiet
 @pytest.mark.parametrize(("baseline_factor", "status"), [(1.0, 0), (0.5, 1)])
 def test_the_documented_command_fails_on_a_regression(tmp_path, baseline_factor, status):
     """Against a baseline made twice as fast the same 20 ms of sleep have regressed; against their own they have not."""

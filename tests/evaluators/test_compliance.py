@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
+import pytest
 import torch
 
 from bench.evaluators.compliance import collect_validity, compare_images, eager
+from bench.timing import clock
 from bench.timing.settings import TimingSettings
 from reference_models.autoencoders import PatchLatents
+from tests.ticking import Ticking, spend
 from tests.toy import SPEC, Toy
 
 
@@ -17,7 +18,7 @@ class Slow(Toy):
     """20 ms an image."""
 
     def sample(self, labels, noise, *, spread):
-        time.sleep(0.02)
+        spend(0.02)
         return super().sample(labels, noise, spread=spread)
 
 
@@ -37,6 +38,11 @@ class Moody(Slow):
 
     def sample(self, labels, noise, *, spread):
         return -super().sample(labels, noise, spread=spread) * torch.rand(1)
+
+
+@pytest.fixture(autouse=True)
+def ticking(monkeypatch):
+    monkeypatch.setattr(clock, "time", Ticking)
 
 
 def validity(network):

@@ -118,7 +118,7 @@ def test_uniforms_at_the_ends_never_pick_a_filtered_token():
 @pytest.mark.slow
 def test_compiles_whole():
     """The step is one graph for every scale, without breaks, and draws the same tokens (eager kernels behind it)."""
-    model, labels = tiny(), torch.tensor([1, 3])
+    model, labels = tiny(depth=1), torch.tensor([1, 3])
     plain = model.sample(labels, SeededNoise([1, 2]))
     model.compile_steps(backend="aot_eager")
     assert torch.equal(model.sample(labels, SeededNoise([1, 2])), plain)

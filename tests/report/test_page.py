@@ -61,6 +61,7 @@ def test_a_page_far_from_its_records_names_no_path(tmp_path):
     assert "../.." not in page
 
 
+@pytest.mark.quiet
 def test_rendering_imports_no_torch_and_takes_less_than_three_seconds_of_processor_time(tmp_path):
     """Processor time of a whole fresh process: what the page costs on a machine that does nothing else."""
     write(tmp_path, full_set())
@@ -178,9 +179,7 @@ def test_latency_is_shown_with_percentiles_rounds_and_units(page):
 
 def test_size_cost_audit_protocol_and_machine_are_there(page):
     found = Tables(page)
-    assert found.table("Size and cost")[1][:3] == ["transdiff-digits", "0.801", "201 encoder 1, decoder 200"] or (
-        found.table("Size and cost")[1][2] == "201 decoder 200, encoder 1"
-    )
+    assert found.table("Size and cost")[1][:3] == ["transdiff-digits", "0.801", "201 decoder 200, encoder 1"]
     assert "98.6 %" in found.table("Audit")[1]
     assert ["images generated, class-balanced", "500"] in found.table("Protocol digits-quality")
     assert ["seed", "0"] in found.table("Protocol digits-quality")

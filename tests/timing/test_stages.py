@@ -29,6 +29,8 @@ from bench.timing.stages import SAMPLED, StageClock, check_estimated, collect_es
 from reference_models.autoencoders import PatchLatents
 from reference_models.layers import TransformerBlock
 from reference_models.spec import ImageModel, Spec
+from tests import ticking
+from tests.ticking import Ticking
 
 GENERATORS = [name for name, spec in reference_models.specs().items() if name.endswith("-digits") and spec.sampling]
 FEW = {"num_steps": 2}
@@ -77,20 +79,10 @@ class Head(nn.Module):
         return self.linear(x)
 
 
-class Ticking:
-    """A clock that only `spend` moves."""
-
-    now = 0.0
-
-    @classmethod
-    def perf_counter(cls) -> float:
-        return cls.now
-
-
 def spend(x: Tensor, seconds: float) -> None:
     """Work that takes so long; on the meta device there is none."""
     if x.device.type != "meta":
-        Ticking.now += seconds
+        ticking.spend(seconds)
 
 
 @pytest.fixture
