@@ -121,6 +121,7 @@ def _transdiff(name: str, cfg_scale: float, scale_0: float, scale_1: float) -> P
         notes=(
             "the README's commands omit --sampler maruyama, without which the released code raises",
             "--num_sampling_steps names the output folder and never reaches the sampler",
+            *(("an earlier README (2025-06) has scales 0.91 and 0.93",) if name == "transdiff-mrar-l" else ()),
         ),
     )
 
@@ -227,6 +228,7 @@ def _llamagen(size: str, cfg_scale: float, *, generated_size: int = 256) -> Publ
             "generated_size": f"{LLAMAGEN} GETTING_STARTED.md: --image-size 384 --image-size-eval 256",
             "resize": f"{LLAMAGEN} sample_c2i_ddp.py: F.interpolate(mode='bicubic') before rounding",
         },
+        notes=("the printed command of B has guidance 2.0, the table 2.25",) if (size, resized) == ("b", True) else (),
     )
 
 

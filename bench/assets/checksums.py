@@ -9,10 +9,12 @@ there, and none overwrites what another has learnt. Where the folder cannot be w
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,7 +72,8 @@ def checksum(path: Path) -> Seen:
 
 def forget(path: Path) -> None:
     """What lies at `path` counts as used for the first time."""
-    _entry(path).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # a cache that cannot be written
+        _entry(path).unlink(missing_ok=True)
 
 
 def digest(path: Path) -> str:
@@ -94,7 +97,7 @@ def _entry(path: Path) -> Path:
 def _keep(found: Seen, path: Path) -> None:
     """Write whole or not at all: under a temporary name, then renamed."""
     entry = _entry(path)
-    temporary = entry.with_name(f".{entry.name}.{os.getpid()}.tmp")
+    temporary = entry.with_name(f".{entry.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         try:

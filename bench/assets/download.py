@@ -109,7 +109,9 @@ def fetch_from_hub(hub: Hub, folder: Path, name: str) -> None:
         raise CheckFailed(
             f"{name}: {page} asks you to accept its licence: do so on its page, then log in with: hf auth login"
         ) from error
-    except OSError as error:  # the library's own errors of HTTP among them
+    except (CheckFailed, UsageError):
+        raise
+    except Exception as error:  # the library raises its own, its client's (which are no OSError), and the system's
         raise CheckFailed(f"{name}: {page}: {' '.join(str(error).split())[:200]}") from error
 
 

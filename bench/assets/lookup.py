@@ -16,6 +16,7 @@ from bench.assets.wholeness import why_cut_off
 from bench.errors import CheckFailed, UsageError
 
 FOLDER_VARIABLE = "ARBITER_ASSETS"  # an environment variable
+PARTIAL = ".partial"  # what a file's name ends in while it is downloaded
 CLASS_FOLDER = re.compile(r"n\d{8}")  # WordNet's ids, as ImageNet's folders bear them
 IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -75,7 +76,12 @@ def locate(asset: Asset, *, read: bool = False) -> Located:
     checksums.py); a checksum that is known already is compared."""
     found = [_examine(asset, place, read) for place in existing_places(asset)]
     best = next((one for one in found if one.usable), found[0] if found else None)
-    return best or Located(asset, assets_folder() / asset.path, "missing")
+    if best is not None:
+        return best
+    path = assets_folder() / asset.path
+    partial = path.with_name(path.name + PARTIAL)
+    so_far = f"{partial.stat().st_size:,} bytes are downloaded so far" if partial.is_file() else ""
+    return Located(asset, path, "missing", detail=so_far)
 
 
 def existing_places(asset: Asset) -> list[Path]:

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.assets.checksums import checksum, forget
+from bench.assets.lookup import PARTIAL
 from bench.assets.wholeness import why_cut_off
 from bench.console import progress
 from bench.errors import CheckFailed, UsageError
@@ -56,7 +57,7 @@ def fetch_url(url: str, target: Path, *, name: str, size: int | None = None, sha
     size, sha256 (or its first digits): as published. Raises CheckFailed in one line; run again, it continues.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f"{target.name}.partial")
+    partial = target.with_name(target.name + PARTIAL)
     with locked(partial) as file:
         for attempt in range(1, TRIES + 1):
             try:

@@ -128,6 +128,10 @@ class GatedRepoError(OSError):
     """As in huggingface_hub.errors: an error of HTTP, which is an OSError."""
 
 
+class ConnectError(Exception):
+    """As in httpx, which the library passes on: no OSError."""
+
+
 @dataclass
 class FakeHub:
     """Stands for huggingface_hub.HfApi().model_info and hf_hub_download, as of version 2.4."""
@@ -225,7 +229,7 @@ def test_a_gated_repository_says_what_to_do(folder, hub):
 
 
 def test_a_hub_that_is_away_is_one_line(folder, hub):
-    hub.failure = OSError("Connection refused\nwith a second line")
+    hub.failure = ConnectError("Connection refused\nwith a second line")
     with pytest.raises(CheckFailed) as error:
         download.fetch(TOY)
     assert str(error.value) == "toy: huggingface.co/owner/name: Connection refused with a second line"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -165,6 +166,21 @@ def test_another_size_is_a_change_that_needs_no_reading(folder, monkeypatch):
     monkeypatch.setattr(checksums, "digest", None)
     assert state("var-d30") == "changed"
     assert f"{path}, {path.stat().st_size:,} bytes ({size:,} bytes when it was first used" in error_of("var-d30")
+
+
+def test_many_may_read_one_file_at_once(folder):
+    """Workers of one run ask for the same weights in the same second: all get the answer, and one entry stays."""
+    checkpoint(folder / "var/var_d16.pth")
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(assets.checksum, [assets.find("var-d16")] * 40))
+    assert len(found) == 1
+    assert [path.suffix for path in (folder.parent / "cache/checksums").iterdir()] == [".json"]
+
+
+def test_a_half_downloaded_file_is_missing_and_said(folder):
+    put(folder / "huggingface.co/FoundationVision/var/var_d16.pth.partial", bytes(1234))
+    assert "var-d16 is missing" in error_of("var-d16")
+    assert "1,234 bytes are downloaded so far" in error_of("var-d16")
 
 
 def test_a_cache_that_cannot_be_written_or_read_changes_no_answer(folder, monkeypatch, tmp_path):
