@@ -110,6 +110,7 @@ def _transdiff(name: str, cfg_scale: float, scale_0: float, scale_1: float) -> P
         reseeding=Reseeding(num_seeds=1025, batch_size=batch_size),
         sources={
             "sampling": f"{TRANSDIFF} README, 'settings for Benchmark in paper'; 100 steps: its sampler's default",
+            "num_images": f"{TRANSDIFF} README: --num_images 50000",
             "labels": f"{TRANSDIFF} engine.py: 50 images of class 0, then of class 1, ...",
             "precision": f"{TRANSDIFF} engine.py: torch.cuda.amp.autocast, float16 unless --bf16",
             "evaluator": f"{TRANSDIFF} engine.py: torch_fidelity with fid_statistics_file",
@@ -121,7 +122,7 @@ def _transdiff(name: str, cfg_scale: float, scale_0: float, scale_1: float) -> P
         notes=(
             "the README's commands omit --sampler maruyama, without which the released code raises",
             "--num_sampling_steps names the output folder and never reaches the sampler",
-            *(("an earlier README (2025-06) has scales 0.91 and 0.93",) if name == "transdiff-mrar-l" else ()),
+            *(("the README @0fa901c has scales 0.91 and 0.93",) if name == "transdiff-mrar-l" else ()),
         ),
     )
 
@@ -142,6 +143,7 @@ def _mar(name: str, cfg_scale: float, batch_size: int, *, unguided: bool = False
         num_gpus=8,
         sources={
             "sampling": f"{MAR} README, evaluation commands; arXiv:2406.11838 table 4",
+            "num_images": f"{MAR} README: --num_images 50000",
             "labels": f"{MAR} engine_mar.py: 50 images of class 0, then of class 1, ...",
             "precision": f"{MAR} engine_mar.py: torch.cuda.amp.autocast, float16",
             "evaluator": f"{MAR} engine_mar.py: torch_fidelity with fid_statistics_file",
@@ -169,6 +171,7 @@ def _dit(name: str, size: int, *, unguided: bool = False) -> Published:
         batch_size=32,
         sources={
             "sampling": f"{DIT} README and sample_ddp.py; arXiv:2212.09748 tables 2 and 3",
+            "num_images": f"{DIT} sample_ddp.py: --num-fid-samples",
             "labels": f"{DIT} sample_ddp.py: torch.randint",
             "precision": f"{DIT} sample_ddp.py: --tf32, on by default",
             "evaluator": f"{DIT} README: ADM's evaluation suite",
@@ -193,6 +196,7 @@ def _sit(variant: str, settings: Mapping[str, Any], source: str, notes: tuple[st
         batch_size=4,
         sources={
             "sampling": f"{source}; {SIT} sample_ddp.py and train_utils.py",
+            "num_images": f"{SIT} sample_ddp.py: --num-fid-samples",
             "labels": f"{SIT} sample_ddp.py: torch.randint",
             "precision": f"{SIT} sample_ddp.py: --tf32, on by default",
             "evaluator": f"{SIT} sample_ddp.py: its .npz is for ADM's evaluator",
@@ -220,6 +224,7 @@ def _llamagen(size: str, cfg_scale: float, *, generated_size: int = 256) -> Publ
         resize="bicubic" if resized else None,
         sources={
             "sampling": f"arXiv:2406.06525 {table}; {LLAMAGEN} GETTING_STARTED.md",
+            "num_images": f"{LLAMAGEN} sample_c2i_ddp.py: --num-fid-samples",
             "labels": f"{LLAMAGEN} autoregressive/sample/sample_c2i_ddp.py: torch.randint",
             "precision": f"{LLAMAGEN} sample_c2i_ddp.py: --precision bf16, of the transformer; the decoder in TF32",
             "evaluator": f"{LLAMAGEN} GETTING_STARTED.md: evaluations/c2i/evaluator.py, a copy of ADM's",
@@ -243,6 +248,7 @@ def _var(depth: int, size: int = 256) -> Published:
         reference=ADM_BY_SIZE[size],
         sources={
             "sampling": f"{VAR} README: cfg=1.5, top_p=0.96, top_k=900, more_smooth=False",
+            "num_images": f"{VAR} README: 50,000 images, 50 per class",
             "labels": f"{VAR} README: 50 images per class",
             "precision": f"{VAR} demo_sample.ipynb",
             "evaluator": f"{VAR} README: OpenAI's FID evaluation toolkit",
