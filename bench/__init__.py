@@ -9,7 +9,8 @@ Data moves left to right; a stage reads what the one before wrote and nothing fu
     studies.py     questions that take many runs         analysis/    records -> numbers, without torch
     plan.py        claims -> runs; what each lacks       verdict/     (claim, records) -> Verdict
     run.py         plan -> records                       report/      records -> reports/index.html
-    models.py      a run's model with its weights        commands/    one file per `python -m bench ...`
+    assets/        weights, data sets: where they lie    commands/    one file per `python -m bench ...`
+    models.py      a run's model with its weights        published.py as the authors measured, and on equal terms
     datasets/      data sets by name, files, folders     training/    train one model, train many
     sampling/      the only code that generates          stats.py     intervals
     timing/        the stopwatch                         errors.py    what may go wrong for a user
@@ -17,8 +18,8 @@ Data moves left to right; a stage reads what the one before wrote and nothing fu
     evaluators/    one file per thing that a protocol measures
 
 Imports go down one ladder only: commands > run > evaluators, report > sampling, verdict > features, timing, training,
-plan, analysis > metrics, models, studies > datasets, stats, protocols, claims > records, processes > errors, console,
-formatting > reference_models (tests/test_architecture.py).
+plan, analysis > metrics, models, studies > assets, datasets, stats, protocols, claims > records, processes, published >
+errors, console, formatting > reference_models (tests/test_architecture.py).
 
 Left of `results/` may need a GPU, weights and hours; right of it needs a second and no torch.
 `import bench` imports none of it.

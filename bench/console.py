@@ -21,7 +21,8 @@ def console() -> Console:
     """Where tables are printed: as wide as the terminal, wide enough for whole cells where there is none."""
     from rich.console import Console
 
-    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
+    # Texts are printed as they are: as markup, "arbiter-bench[official]" would lose its brackets.
+    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, markup=False)
 
 
 class Reporter:

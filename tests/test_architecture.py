@@ -18,7 +18,7 @@ LADDER = (  # a unit imports units of lower rows only
     ("features", "timing", "training", "plan", "analysis"),
     ("metrics", "models", "studies"),
     ("assets", "datasets", "stats", "protocols", "claims"),
-    ("records", "processes"),
+    ("records", "processes", "published"),
     ("errors", "console", "formatting"),
     ("reference_models",),
 )

@@ -17,6 +17,7 @@ Function = TypeVar("Function", bound=Callable[..., None])
 COMMANDS = {  # name -> (module of bench.commands, its function, one line of help), in the order of the README
     "list": ("list", "list_", "Models, metrics, claims, protocols and data sets."),
     "doctor": ("doctor", "doctor", "What this machine has and lacks, and what each thing unlocks."),
+    "fetch": ("fetch", "fetch", "Get released weights, statistics and data sets; nothing else downloads anything."),
     "plan": ("reproduce", "plan", "What `reproduce` would run, what is missing, what it would cost."),
     "reproduce": ("reproduce", "reproduce", "The main job: run what the claims need, judge them, render the report."),
     "study": ("reproduce", "study", "Answer questions that take many runs (steps, guidance, training seeds)."),

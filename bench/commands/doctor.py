@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
 from bench.commands.app import example
+from bench.commands.asset_tables import print_assets
 from bench.console import console
 from bench.evaluators.java_scorers import find_java, spice_lacks
 from bench.records import environment
@@ -16,10 +19,17 @@ from reference_models.checkpoints import shipped_weights
 
 
 @example("python -m bench doctor")
-def doctor() -> None:
-    """What this machine has and lacks, and what each thing unlocks."""
+def doctor(
+    checksums: Annotated[
+        bool, typer.Option("--checksums", help="also read every asset, once, and compare its checksum")
+    ] = False,
+) -> None:
+    """What this machine has and lacks, and what each thing unlocks.
 
-    print_doctor()
+    Assets are judged by their sizes and formats; their content is read under --checksums alone.
+    """
+    print_machine()
+    print_assets(read=checksums)
 
 
 Row = tuple[str, str, str]  # thing, what was found, what it unlocks
@@ -57,22 +67,10 @@ def findings() -> Iterator[Row]:
         yield (f"{scale} weights", found, unlocks)
 
 
-def print_doctor() -> None:
+def print_machine() -> None:
     table = Table(title="This machine", title_justify="left", box=None, pad_edge=False)
     for column in ("thing", "found", "unlocks"):
         table.add_column(column, overflow="fold")
     for row in findings():
         table.add_row(*row)
     console().print(table, "")
-    table = Table(
-        title="Released weights: none is looked for or downloaded; pass a file to --weights",
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-    )
-    for column in ("model", "published at", "file", "licence"):
-        table.add_column(column, overflow="fold")
-    for name, spec in specs().items():
-        if spec.official:
-            table.add_row(name, spec.official.repository, spec.official.file, spec.official.licence)
-    console().print(table)

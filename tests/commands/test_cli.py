@@ -29,7 +29,7 @@ def folder_of_images(path, sizes):
 
 @pytest.mark.parametrize(
     "door",
-    ["list", "doctor", "plan", "reproduce", "train", "generate", "score images", "time", "parity", "report"],
+    ["list", "doctor", "fetch", "plan", "reproduce", "train", "generate", "score images", "time", "parity", "report"],
 )
 def test_every_door_has_help_with_an_example(capsys, door):
     status, out, _ = bench(capsys, *door.split(), "--help")

@@ -1,0 +1,109 @@
+"""Checksums of assets, kept by path, size and time of change: a file of 5 GB is read once, not at every run.
+
+The first checksum of a path stays beside the present one. Where authors publish none, it is the only thing that tells
+a file from the one that earlier numbers were measured with.
+
+One small file per path in $ARBITER_CACHE, else $XDG_CACHE_HOME/arbiter, else ~/.cache/arbiter: many processes write
+there, and none overwrites what another has learnt. Where the folder cannot be written, nothing is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+FOLDER_VARIABLE = "ARBITER_CACHE"  # an environment variable
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of a file."""
+
+    path: str
+    size: int  # bytes when it was last read
+    mtime_ns: int
+    sha256: str
+    first_size: int  # when it was first used here
+    first_sha256: str
+    first_utc: str  # ISO 8601
+
+    @property
+    def changed(self) -> bool:
+        return self.sha256 != self.first_sha256
+
+    def is_of(self, stat: os.stat_result) -> bool:
+        """Whether the file is, by size and time, the one that was read."""
+        return (self.size, self.mtime_ns) == (stat.st_size, stat.st_mtime_ns)
+
+
+def seen(path: Path) -> Seen | None:
+    """What is known of the file at `path`, None where it was never read."""
+    try:
+        return Seen(**json.loads(_entry(path).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):  # none, half a file, another format
+        return None
+
+
+def checksum(path: Path) -> Seen:
+    """What is known of the file at `path` now; it is read unless it was read before and neither size nor time changed.
+
+    Raises OSError where it cannot be read.
+    """
+    known, before = seen(path), path.stat()
+    if known and known.is_of(before):
+        return known
+    sha256 = digest(path)
+    first = known or Seen("", 0, 0, "", before.st_size, sha256, datetime.now(UTC).isoformat(timespec="seconds"))
+    found = dataclasses.replace(
+        first, path=str(path.resolve()), size=before.st_size, mtime_ns=before.st_mtime_ns, sha256=sha256
+    )
+    after = path.stat()
+    if (after.st_size, after.st_mtime_ns) == (before.st_size, before.st_mtime_ns):  # nobody writes it meanwhile
+        _keep(found, path)
+    return found
+
+
+def forget(path: Path) -> None:
+    """What lies at `path` counts as used for the first time."""
+    with contextlib.suppress(OSError):  # a cache that cannot be written
+        _entry(path).unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file's content, read in pieces."""
+    with open(path, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where this project keeps what can be made again."""
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arbiter"
+
+
+def _entry(path: Path) -> Path:
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+    return cache_folder() / "checksums" / f"{name}.json"
+
+
+def _keep(found: Seen, path: Path) -> None:
+    """Write whole or not at all: under a temporary name, then renamed."""
+    entry = _entry(path)
+    temporary = entry.with_name(f".{entry.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(json.dumps(dataclasses.asdict(found), indent=1) + "\n", encoding="utf-8")
+            temporary.replace(entry)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError:
+        return

@@ -1,0 +1,98 @@
+"""The authors' settings against the models' specs and the assets: what is stored twice must agree."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from bench import assets
+from bench.published import EQUAL_TERMS, PUBLISHED, Precision, Published, published
+from reference_models import specs
+
+ROWS = list(PUBLISHED.values())
+IDS = ["-".join(filter(None, key)) for key in PUBLISHED]
+RELEASED = [name for name, spec in specs().items() if spec.official and spec.scale.startswith("imagenet")]
+HEADLINES = [row for row in ROWS if not row.variant and row.model in specs()]
+DEFAULTS = {f.name: f.default for f in dataclasses.fields(Published) if f.default is not dataclasses.MISSING}
+
+
+@pytest.mark.parametrize("name", RELEASED)
+def test_every_released_imagenet_model_has_a_row_at_its_scale(name):
+    row = published(name)
+    assert row is not None
+    assert row.scale == specs()[name].scale
+
+
+@pytest.mark.parametrize("row", HEADLINES, ids=lambda row: row.model)
+def test_the_headline_settings_are_those_that_the_model_samples_with(row):
+    """All of the spec's settings, but those that its sampler does not use (SiT's tolerances under the SDE)."""
+    spec = specs()[row.model]
+    unused = {"rtol", "atol"} if spec.family == "sit" else set()
+    assert dict(row.sampling) == {key: value for key, value in spec.sampling.items() if key not in unused}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_a_variant_uses_settings_that_the_model_has(row):
+    if row.model in specs():
+        assert row.sampling.keys() <= specs()[row.model].sampling.keys()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_every_setting_names_its_source(row):
+    """The number of images always; other fields at their default, and what is not known, need none."""
+    fields = {f.name for f in dataclasses.fields(row)} - {"model", "scale", "sources", "notes"}
+    told = {name for name in fields if name not in DEFAULTS or getattr(row, name) != DEFAULTS[name]}
+    told = {name for name in told if getattr(row, name) is not None} | {"num_images"}
+    assert told <= row.sources.keys()
+    assert all(row.sources.values())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_the_reference_is_an_asset_of_the_same_size(row):
+    asset = assets.find(row.reference)
+    if row.scale.startswith("imagenet"):
+        assert asset.kind == "statistics"
+        assert row.reference.endswith(row.scale.removeprefix("imagenet"))
+
+
+def test_the_families_differ_as_their_scripts_do():
+    """Facts that a reader can check in the named files."""
+    by_labels = {row.model.split("-")[0]: row.labels for row in ROWS if row.scale.startswith("imagenet")}
+    assert by_labels == {
+        **dict.fromkeys(("transdiff", "mar", "var"), "balanced"),
+        **dict.fromkeys(("dit", "sit", "llamagen"), "uniform"),
+    }
+    assert published("mar-h").precision == published("transdiff-h").precision == Precision(autocast="float16")
+    assert published("dit-xl-2").precision == published("sit-xl-2").precision == Precision(tf32=True)
+    assert published("llamagen-b").precision.weights == "bfloat16"
+    assert published("var-d16").precision == Precision(autocast="float16", tf32=True)
+    evaluators = {row.model.split("-")[0]: row.evaluator for row in ROWS if row.scale.startswith("imagenet")}
+    assert [name for name, tool in evaluators.items() if tool == "torch-fidelity"] == ["transdiff", "mar"]
+
+
+def test_transdiff_alone_reseeds_its_batches():
+    """With 1,025 seeds for the batches of 8 GPUs repeats are the rule: 9 % of those of 256 images."""
+    reseeded = {row.model: row.reseeding for row in ROWS if row.reseeding}
+    assert {name.split("-")[0] for name in reseeded} == {"transdiff"}
+    assert {one.num_seeds for one in reseeded.values()} == {1025}
+    batches = 50_000 // published("transdiff-h").reseeding.batch_size + 1
+    repeated = 1 - 1025 * (1 - (1 - 1 / 1025) ** batches) / batches  # expected share of batches with an earlier seed
+    assert repeated == pytest.approx(0.09, abs=0.005)
+
+
+def test_llamagen_s_best_numbers_are_of_384_pixels_resized_to_256():
+    """Models of their own; where the weights of 256 px are not published (XL and up) they are all that can be had."""
+    resized = {row.model: (row.generated_size, row.resize, row.scale) for row in ROWS if row.resize}
+    assert list(resized) == [f"llamagen-{size}-384" for size in ("b", "l", "xl", "xxl", "3b")]
+    assert set(resized.values()) == {(384, "bicubic", "imagenet-256")}
+
+
+@pytest.mark.parametrize("scale", EQUAL_TERMS)
+def test_equal_terms_are_one_rule_for_every_model_of_a_scale(scale):
+    """Balanced labels need a multiple of the 1,000 classes; the precision is the one that parity is proven in."""
+    terms = EQUAL_TERMS[scale]
+    assert terms.num_images % 1000 == 0
+    assert terms.precision == Precision()
+    assert {spec.image_size for spec in specs().values() if spec.scale == scale} == {terms.image_size}
+    assert assets.find(terms.reference).kind == "statistics"
