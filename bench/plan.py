@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import assets
 from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.errors import UsageError
 from bench.models import missing_files, reads_images, train_command
@@ -137,25 +138,29 @@ def _rests_on(side: Comparison, spec: RunSpec) -> bool:
 
 
 def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
-    from reference_models import find
-
-    lacks, name, protocol = [], spec.model, spec.protocol
+    lacks: list[str] = []
+    name, protocol = spec.model, spec.protocol
     if name != REAL_DATA and protocol.scale in SMALL:
         for one in (spec, *(replace(spec, model=other, baselines=()) for other in spec.baselines)):
             lacks += [_how_to_train(missing, spec) for missing in missing_files(one, work)]
-    if "weights" in protocol.needs:
-        official = find(name).official
-        lacks.append(
-            f"released weights ({official.repository}: {official.file})" if official else "weights: none were released"
-        )
-    if "imagenet-statistics" in protocol.needs:
-        lacks.append(f"reference statistics {protocol.reference}")
+    lacks += missing_assets(spec)
     if "gpu" in protocol.needs and not device.startswith("cuda"):
         command = f": python -m bench reproduce --scale {protocol.scale} --only {name} --device cuda"
         lacks.append("a CUDA GPU" + (command if protocol.needs == ("gpu",) else ""))
     if protocol.sampled_calls and _memory_bytes(spec) > memory_bytes():
         lacks.append(f"{_memory_bytes(spec) / 1e9:.0f} GB of memory")
     return tuple(dict.fromkeys(lacks))
+
+
+def missing_assets(spec: RunSpec) -> list[str]:
+    """What a run needs of the assets and is not usable here, each with the path that was looked at."""
+    needed = []
+    if "weights" in spec.protocol.needs and spec.model != REAL_DATA:
+        needed += assets.of_model(spec.model)
+        if not needed:
+            return ["weights: none were released"]
+    needed += [assets.find(name) for name in spec.protocol.assets]
+    return [located.complaint for asset in needed if not (located := assets.locate(asset)).usable]
 
 
 def _how_to_train(name: str, run: RunSpec) -> str:

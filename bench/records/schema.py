@@ -97,7 +97,8 @@ class Protocol:
     claimed_only: bool = False  # of its scale only the models that a claim names under it, and those asked for by name
     quick: bool = False  # a smoke run, too small to judge anything by
     study: bool = False  # run by `bench study`, not by `reproduce`
-    needs: tuple[str, ...] = ()  # what must be there: "weights", "imagenet", "cuda", ...
+    assets: tuple[str, ...] = ()  # names in bench.assets of what must be there beside the weights
+    needs: tuple[str, ...] = ()  # what else must be there: "weights", "gpu"
 
 
 @dataclass(frozen=True)
