@@ -1,7 +1,9 @@
-"""CLAIMS: every headline number that can be judged, quoted with its source; SIZE_CLAIMS: every printed model size;
+"""CLAIMS: the headline numbers, quoted with their sources; SIZE_CLAIMS: every printed model size;
 BENCHMARK_CLAIMS: every score of D-DiT's benchmark table; PUBLISHED_*: printed numbers as context.
+All that can be judged, the rows of `tables/*.csv` included, is `bench.claims.ledger.ledger()`; with a user's own,
+`bench.claims.files.claims_in_use()`.
 
-A claim is quoted, not interpreted. Two printed numbers that disagree are two claims (or a claim and its `conflicts`),
+A claim is quoted, not interpreted. Two printed numbers that disagree are two claims, linked by `conflicts_with` and
 shown side by side, never averaged. `in_small` is the direction of a claim that the small models of the digits and
 scenes scales can answer: no number of a paper is ever compared with a number measured on digits.
 """

@@ -155,15 +155,42 @@ PUBLISHED_QUALITY: tuple[Published, ...] = (
         ),
     ),
     Published(
+        where="LlamaGen, tables 9 and 10, 24x24 tokens: generated at 384 px, resized to 256",
+        url="arXiv:2406.06525",
+        standing="authors",
+        note="No models of this suite. The README prints the FIDs with two decimals: 6.09, 3.07, 2.62, 2.34 and 2.18.",
+        rows=(
+            PublishedQuality("LlamaGen-B", "6.092", "182.538", "111M"),
+            PublishedQuality("LlamaGen-L", "3.075", "256.067", "343M"),
+            PublishedQuality("LlamaGen-XL", "2.629", "244.085", "775M"),
+            PublishedQuality("LlamaGen-XXL", "2.34", "253.906", "1.4B"),
+            PublishedQuality("LlamaGen-3B", "2.189", "263.334", "3.1B"),
+        ),
+    ),
+    Published(
         where="VAR, table 1",
         url="arXiv:2404.02905",
         standing="authors",
-        note="The first README printed FID 3.55, 2.95, 2.33 and 1.97 (superseded).",
+        note="The authors' README prints other FIDs to this day. Real validation images score 1.78 in this table.",
         rows=(
             PublishedQuality("VAR-d16", "3.30", "274.4", "310M"),
             PublishedQuality("VAR-d20", "2.57", "302.6", "600M"),
             PublishedQuality("VAR-d24", "2.09", "312.9", "1.0B"),
             PublishedQuality("VAR-d30", "1.92", "323.1", "2.0B"),
+            PublishedQuality("VAR-d30-re (rejection sampling)", "1.73", "350.2", "2.0B"),
+        ),
+    ),
+    Published(
+        where="VAR, README, every version from 2024-04-05 to 2025-11-10",
+        url="github.com/FoundationVision/VAR README @78b9539",
+        standing="authors",
+        note="Two of the authors' own statements contradict each other here and in table 1; neither is superseded.",
+        rows=(
+            PublishedQuality("VAR-d16", "3.55", "", "310M"),
+            PublishedQuality("VAR-d20", "2.95", "", "600M"),
+            PublishedQuality("VAR-d24", "2.33", "", "1.0B"),
+            PublishedQuality("VAR-d30", "1.97", "", "2.0B"),
+            PublishedQuality("VAR-d30-re (rejection sampling)", "1.80", "", "2.0B"),
         ),
     ),
     Published(
@@ -177,7 +204,9 @@ PUBLISHED_QUALITY: tuple[Published, ...] = (
         where="SiT, table 7, guidance 1.5",
         url="arXiv:2401.08740",
         standing="authors",
-        note="Other versions print IS 270.27 for the SDE.",
+        note="The README of the authors' repository (@947f95b) prints IS 270.27 for the SDE, as most later papers do. "
+        "The paper calls w^{KL,eta} its best SDE setting for XL; neither the released code nor this suite has it, so "
+        "that FID 2.06 may belong to another setting than sigma.",
         rows=(
             PublishedQuality("SiT-XL/2, ODE", "2.15", "258.09", "675M"),
             PublishedQuality("SiT-XL/2, SDE", "2.06", "277.5", "675M"),
@@ -200,9 +229,10 @@ PUBLISHED_SPEED: tuple[Published, ...] = (
         where="TransDiff, issue #1",
         url="github.com/TransDiff/TransDiff/issues/1",
         standing="authors, informal",
-        note="Hardware and batch size not given; 0.5 and 45 may be relative times, see VAR's table 1.",
+        note='Said of "the 600-700M model". Hardware and batch size not given; 0.5 and 45 may be relative times, see '
+        "VAR's table 1.",
         rows=(
-            PublishedSpeed("TransDiff-L, 1 step AR", "0.2", "s, as written"),
+            PublishedSpeed("TransDiff-L, 1 Step AR", "0.2", "s, as written"),
             PublishedSpeed("VAR-d20", "0.5", "s, as written"),
             PublishedSpeed("DiT-XL/2", "45", "s, as written"),
         ),
@@ -229,6 +259,34 @@ PUBLISHED_SPEED: tuple[Published, ...] = (
             PublishedSpeed("VAR-d30", "17.3", "images/s"),
             PublishedSpeed("MAR-B", "0.8", "images/s"),
             PublishedSpeed("DiT-XL/2", "0.6", "images/s"),
+            PublishedSpeed("MAR-L", "0.5", "images/s"),
+            PublishedSpeed("MAR-H", "0.3", "images/s"),
+        ),
+    ),
+    Published(
+        where="NAR, table 1",
+        url="arXiv:2503.10696",
+        standing="independent",
+        note="One A100, largest batch. VAR-d30 is 1.7 times as fast here as in RAR's table.",
+        rows=(
+            PublishedSpeed("VAR-d16", "129.3", "images/s"),
+            PublishedSpeed("VAR-d20", "77.6", "images/s"),
+            PublishedSpeed("VAR-d24", "50.6", "images/s"),
+            PublishedSpeed("VAR-d30", "29.9", "images/s"),
+            PublishedSpeed("LlamaGen-B", "117.9", "images/s"),
+            PublishedSpeed("LlamaGen-L", "47.1", "images/s"),
+            PublishedSpeed("LlamaGen-XL", "23.7", "images/s"),
+            PublishedSpeed("LlamaGen-XXL", "14.1", "images/s"),
+        ),
+    ),
+    Published(
+        where="xAR, table 7",
+        url="arXiv:2502.20388",
+        standing="independent",
+        note="One A100, official code, batch 128 (github.com/OliverRensu/xAR issue #7).",
+        rows=(
+            PublishedSpeed("DiT-XL/2", "0.5", "images/s"),
+            PublishedSpeed("SiT-XL/2", "0.5", "images/s"),
             PublishedSpeed("MAR-L", "0.5", "images/s"),
             PublishedSpeed("MAR-H", "0.3", "images/s"),
         ),

@@ -56,14 +56,25 @@ PUBLISHED_UNDERSTANDING: tuple[Published, ...] = (
         standing="independent",
         rows=(PublishedUnderstanding("D-DiT (512)", mme="1124.7", gqa="59.2", pope="84.0"),),
     ),
+    Published(
+        where="D-DiT, benchmark table, as a page of paper notes tells it",
+        url="papernotes.org, CVPR2025",
+        standing="secondary, contradicts every other source",
+        note="Its row of Show-O is wrong too: not to be trusted, but a reader may meet it.",
+        rows=(
+            PublishedUnderstanding("D-DiT (256)", vqa_v2="60.7", vizwiz="33.9", mme="1089", gqa="52.2", pope="79.7"),
+            PublishedUnderstanding("D-DiT (512)", vqa_v2="64.1", vizwiz="35.1", mme="1213", gqa="55.1", pope="83.2"),
+        ),
+    ),
 )
 
 PUBLISHED_PAINTING: tuple[Published, ...] = (
     Published(
-        where="D-DiT, GenEval, as one write-up of the paper tells it",
+        where="D-DiT, GenEval, as Muddit (arXiv 2505.23606) and two more papers print it",
         url="arXiv:2501.00289",
-        standing="secondary",
-        note="Its own row of SD3-medium, which it was trained from; others print 0.74 for it, see below.",
+        standing="independent",
+        note="Its own row of SD3-medium, which it was trained from, by category known from one write-up alone; others "
+        "print 0.74 overall for it, see below.",
         rows=(
             PublishedPainting(
                 "SD3-medium",

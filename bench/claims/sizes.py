@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bench.claims.printed import read_printed
 from bench.claims.published import Published, PublishedSize
+from bench.claims.sources import PAPERS
 from bench.records.schema import Claim, Comparison, Source
 
 SIZES: tuple[Published, ...] = (
@@ -25,7 +27,7 @@ SIZES: tuple[Published, ...] = (
         where="TransDiff, issue #1: the decoder's share of the parameters",
         url="github.com/TransDiff/TransDiff/issues/1",
         standing="authors, informal",
-        note="No size is named; B, L and H all have 41 %.",
+        note='The comment goes on "on the 600-700M model", which is L; B, L and H all have 41 %.',
         rows=(PublishedSize("transdiff-l", decoder_share="33 %"),),
     ),
     Published(
@@ -102,14 +104,6 @@ SIZES: tuple[Published, ...] = (
         rows=(PublishedSize("d-dit-256", "2B"), PublishedSize("d-dit-512", "2B")),
     ),
 )
-PRINTED_UNITS = {"M": 1e6, "B": 1e9, "%": 0.01}
-
-
-def read_printed(text: str) -> tuple[float, float]:
-    """(the number, half a unit of its last digit) of a count as printed: "1.3B" is 1.3e9, give or take 0.05e9."""
-    size = PRINTED_UNITS.get(text[-1], 1.0)
-    digits = text.rstrip("MB% ")
-    return float(digits) * size, 0.5 * 10.0 ** -len(digits.partition(".")[2]) * size
 
 
 def size_claims(group: Published, row: PublishedSize) -> list[Claim]:
@@ -141,7 +135,7 @@ def size_claims(group: Published, row: PublishedSize) -> list[Claim]:
                 value=value,
                 unit=unit,
                 source=Source(
-                    paper=group.where.split(",")[0], where=group.where, url=group.url, standing=group.standing
+                    paper=PAPERS[group.where.split(",")[0]], where=group.where, url=group.url, standing=group.standing
                 ),
                 tolerance=half_unit / value,
                 tolerance_reason="A count is exact: it may differ by the rounding of print alone.",

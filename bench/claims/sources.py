@@ -9,6 +9,27 @@ AR_BASELINES = ("mar-digits", "llamagen-digits", "var-digits")
 DIFFUSION_BASELINES = ("dit-digits", "sit-digits")
 
 TRANSDIFF = "TransDiff (arXiv 2506.09482)"
+PAPERS = {  # by the name that a table goes by
+    "TransDiff": TRANSDIFF,
+    "MAR": "MAR (arXiv 2406.11838)",
+    "LlamaGen": "LlamaGen (arXiv 2406.06525)",
+    "VAR": "VAR (arXiv 2404.02905)",
+    "DiT": "DiT (arXiv 2212.09748)",
+    "SiT": "SiT (arXiv 2401.08740)",
+    "D-DiT": "D-DiT (arXiv 2501.00289)",
+}
 ABSTRACT = Source(paper=TRANSDIFF, where="abstract", url="arXiv:2506.09482", standing="authors")
+
+# How far a printed number can be trusted.
+STANDINGS = (
+    "authors",
+    "authors, superseded",
+    "authors, informal",
+    "authors, versions differ",
+    "independent",
+    "secondary",
+    "secondary, contradicts every other source",
+    "inferred",
+)
 
 GPU = "a GPU"

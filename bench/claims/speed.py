@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from bench.claims.sources import ABSTRACT, AR_BASELINES, DIFFUSION_BASELINES, GPU, TRANSDIFF
+from bench.claims.sources import ABSTRACT, AR_BASELINES, DIFFUSION_BASELINES, GPU, PAPERS, TRANSDIFF
 from bench.records.schema import Claim, Comparison, Source
 
 # The sizes that the papers set beside each other: about as many parameters as TransDiff-L.
@@ -13,7 +13,7 @@ DIFFUSION_SIZES = ("dit-xl-2", "sit-xl-2")
 
 ISSUE_1 = Source(
     paper=TRANSDIFF,
-    where='issue #1: "VAR-d20 vs DiT-XL/2 vs TransDiff-L, 1 step AR = 0.5s vs 45s vs 0.2s"',
+    where='issue #1: "VAR-d20 vs DiT-XL/2 vs TransDiff-L, 1 Step AR = 0.5s vs 45s vs 0.2s"',
     url="github.com/TransDiff/TransDiff/issues/1",
     standing="authors, informal",
 )
@@ -69,6 +69,10 @@ RAR_TABLE_5 = (
     'MAR-B/L/H at 0.8/0.5/0.3: among AR models alone the speed differs by a factor above 20, so a ratio against "AR" '
     "depends on the model chosen."
 )
+OTHER_SPEEDS = (
+    "Others measure other speeds of the same code: NAR's table 1 (one A100, largest batch; independent) gives VAR-d30 "
+    "29.9 images/s, xAR's table 7 (one A100, batch 128; independent) DiT-XL/2 0.5, SiT-XL/2 0.5, MAR-L 0.5, MAR-H 0.3."
+)
 DECODER_SHARE = (
     "The authors put the decoder's share of the parameters at 33 % (issue #1); counting gives 41 % (TransDiff-L: 277.8 "
     "of 682.5M)."
@@ -77,7 +81,7 @@ DECODER_SHARE = (
 # -- VAR's table 1 -----------------------------------------------------------------------------------------------------
 
 VAR_TIMES = Source(
-    paper="VAR (arXiv 2404.02905)",
+    paper=PAPERS["VAR"],
     where="table 1, wall-clock time relative to VAR-d30",
     url="arXiv:2404.02905",
     standing="authors",
@@ -107,6 +111,7 @@ def var_claim(row: tuple[str, str, str]) -> Claim:
         paper_scale=latency_as_printed(model, subject="var-d30"),
         in_small=latency_in_small((small,), subject="var-digits") if small else None,
         conflicts=(RAR_AGAINST_VAR,) if model == "dit-xl-2" else (),
+        conflicts_with=("var-d30-images-per-second", "dit-xl-2-images-per-second") if model == "dit-xl-2" else (),
         caveat="Read as latency at batch 1; the table may mean another batch.",
     )
 
@@ -156,12 +161,16 @@ def rar_claim(row: tuple[str, str, str, tuple[str, ...]]) -> Claim:
             hardware="A100",
         ),
         in_small=in_small("throughput_per_s", small, slower, "higher") if small else None,
-        conflicts=(VAR_AGAINST_RAR,) if model in ("var-d30", "dit-xl-2") else (),
+        conflicts=(*RAR_CONFLICTS.get(model, ()),),
         caveat="RAR's authors timed the released code of each model; here it is this project's.",
     )
 
 
 VAR_AGAINST_RAR = "VAR's table 1 prints 45 for the time of DiT-XL/2 relative to VAR-d30; RAR's speeds give 29."
+RAR_CONFLICTS = {
+    "var-d30": (VAR_AGAINST_RAR, "NAR's table 1 (one A100, largest batch; independent) gives 29.9 images/s."),
+    "dit-xl-2": (VAR_AGAINST_RAR, "xAR's table 7 (one A100, batch 128; independent) gives 0.5 images/s."),
+}
 
 # -- the claims --------------------------------------------------------------------------------------------------------
 
@@ -177,8 +186,14 @@ SPEED_CLAIMS: tuple[Claim, ...] = (
         tolerance_reason="One digit is printed: x2 stands for anything from 1.5 to 2.5.",
         paper_scale=latency_as_printed(*AR_SIZES),
         in_small=latency_in_small(AR_BASELINES),
-        conflicts=("The authors' own figures in issue #1 give 0.5/0.2 = x2.5.", MAYBE_RELATIVE, RAR_TABLE_5),
+        conflicts=(
+            "The authors' own figures in issue #1 give 0.5/0.2 = x2.5.",
+            MAYBE_RELATIVE,
+            RAR_TABLE_5,
+            OTHER_SPEEDS,
+        ),
         caveat=f"{UNSTATED} {DECODER_SHARE}",
+        conflicts_with=("transdiff-latency-ar-informal",),
     ),
     Claim(
         id="transdiff-latency-diffusion",
@@ -194,11 +209,12 @@ SPEED_CLAIMS: tuple[Claim, ...] = (
         in_small=latency_in_small(DIFFUSION_BASELINES),
         conflicts=("The authors' own figures in issue #1 give 45/0.2 = x225.", BY_COUNTING, MAYBE_RELATIVE),
         caveat=UNSTATED,
+        conflicts_with=("transdiff-latency-diffusion-informal",),
     ),
     Claim(
         id="transdiff-latency-ar-informal",
         headline="TransDiff-L is x2.5 faster than VAR-d20.",
-        quote="VAR-d20 vs [...] TransDiff-L, 1 step AR = 0.5s vs [...] 0.2s",
+        quote="VAR-d20 vs [...] TransDiff-L, 1 Step AR = 0.5s vs [...] 0.2s",
         value=2.5,
         unit="times",
         source=ISSUE_1,
@@ -207,12 +223,12 @@ SPEED_CLAIMS: tuple[Claim, ...] = (
         paper_scale=latency_as_printed("var-d20"),
         in_small=latency_in_small(("var-digits",)),
         conflicts=("The abstract says x2.", MAYBE_RELATIVE),
-        caveat="Hardware and batch size are not given.",
+        caveat='Said of "the 600-700M model". Hardware and batch size are not given.',
     ),
     Claim(
         id="transdiff-latency-diffusion-informal",
         headline="TransDiff-L is x225 faster than DiT-XL/2.",
-        quote="[...] DiT-XL/2 vs TransDiff-L, 1 step AR = [...] 45s vs 0.2s",
+        quote="[...] DiT-XL/2 vs TransDiff-L, 1 Step AR = [...] 45s vs 0.2s",
         value=225.0,
         unit="times",
         source=ISSUE_1,
@@ -221,8 +237,8 @@ SPEED_CLAIMS: tuple[Claim, ...] = (
         paper_scale=latency_as_printed(*DIFFUSION_SIZES),
         in_small=latency_in_small(DIFFUSION_BASELINES),
         conflicts=("The abstract says x112.", BY_COUNTING, MAYBE_RELATIVE),
-        caveat="Hardware and batch size are not given. The figure is of DiT-XL/2; SiT-XL/2, the same network with "
-        "another sampler, is judged beside it.",
+        caveat='Said of "the 600-700M model". Hardware and batch size are not given. The figure is of DiT-XL/2; '
+        "SiT-XL/2, the same network with another sampler, is judged beside it.",
     ),
     Claim(
         id="transdiff-decoder-time-share",
@@ -250,8 +266,8 @@ SPEED_CLAIMS: tuple[Claim, ...] = (
         ),
         in_small=None,
         conflicts=(DECODER_SHARE,),
-        caveat="Not said: the model's size, the hardware, and whether the autoencoder that turns latents into pixels "
-        "counts as inference. Here it counts.",
+        caveat='Said of "TransDiff inference", before an example "on the 600-700M model". Not said: the hardware, and '
+        "whether the autoencoder that turns latents into pixels counts as inference. Here it counts.",
     ),
     *(var_claim(row) for row in VAR_ROWS),
     *(rar_claim(row) for row in RAR_ROWS),

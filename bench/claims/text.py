@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.claims.sources import GPU
+from bench.claims.sources import GPU, PAPERS
 from bench.records.schema import Claim, Comparison, Source
 
-D_DIT = "D-DiT (arXiv 2501.00289)"
+D_DIT = PAPERS["D-DiT"]
 BENCHMARK_TABLE = Source(
     paper=D_DIT,
     where="multi-modal benchmark table (CVPR 2025)",
@@ -37,7 +37,9 @@ MARGIN = 0.05
 FEW, MANY = {"num_steps": 4}, {"num_steps": 64}  # the ends of the printed curve up to its best CIDEr
 
 
-def as_printed(metric: str, data: str, *, subject: str = "d-dit-512", num_steps: int | None = None) -> Comparison:
+def as_printed(
+    metric: str, scale: str, data: str, *, subject: str = "d-dit-512", num_steps: int | None = None
+) -> Comparison:
     """CIDEr is printed in hundredths of pycocoevalcap's."""
     steps = "" if num_steps is None else f" --steps {num_steps}"
     make, score = ("caption", "captions") if metric == "cider" else ("answer", "vqa")
@@ -45,7 +47,8 @@ def as_printed(metric: str, data: str, *, subject: str = "d-dit-512", num_steps:
         kind="value",
         metric=metric,
         subject=subject,
-        scale="coco-captions",
+        protocol=f"{scale}-{'captions' if metric == 'cider' else 'answers'}",
+        scale=scale,
         better="higher",
         needs=(WEIGHTS[subject], data, GPU),
         units_per_printed=0.01 if metric == "cider" else 1.0,
@@ -94,10 +97,10 @@ ALTERNATIVE = (
     'performance "competitive [...] compared to recent unified image understanding and generation models".'
 )
 OUTSIDE_USERS = (
-    'Users who ran the released weights report "significantly lower metrics compared to the reported results" and that '
-    'the model "frequently returns empty answers"; another finds the same (github.com/zijieli-Jlee/Dual-Diffusion '
-    "issue #1, March and April 2025; independent). The released script cuts an answer at its first end token, which "
-    "leaves nothing where that token comes first."
+    'A user who ran the released weights reports "significantly lower metrics compared to the reported results" and '
+    'that "the model frequently returns empty answers"; a second user confirms the empty answers only, "very '
+    'frequent" (github.com/zijieli-Jlee/Dual-Diffusion issue #1, April 2025; independent). The released script cuts an '
+    "answer at its first end token, which leaves nothing where that token comes first."
 )
 MARGIN_REASON = (
     "In small, 5 % of the baseline's score may be lacking: the same table prints D-DiT (256) 8 % below Show-O (256) on "
@@ -125,7 +128,7 @@ TEXT_CLAIMS: tuple[Claim, ...] = (
         tolerance=0.02,
         tolerance_reason="No spread is printed. The printed ablation over T scatters by about 2 % around its mean "
         "without a trend (58.0 to 60.5).",
-        paper_scale=as_printed("vqa_accuracy", VQA_V2),
+        paper_scale=as_printed("vqa_accuracy", "vqa-v2", VQA_V2),
         in_small=rivals_in_small("vqa_accuracy", "scenes-answers"),
         conflicts=(
             TABLE_ON_VQA,
@@ -145,7 +148,7 @@ TEXT_CLAIMS: tuple[Claim, ...] = (
         tolerance=0.03,
         tolerance_reason="No spread is printed; 3 % is what the printed ablation moves between T = 64 and T = 128 "
         "(56.2 and 54.5).",
-        paper_scale=as_printed("cider", COCO),
+        paper_scale=as_printed("cider", "coco-captions", COCO),
         in_small=rivals_in_small("cider", "scenes-captions"),
         conflicts=(TABLE_ON_CIDER, "The ablation over T prints 56.2 at T = 64 and 54.5 at T = 128."),
         caveat=f"{ALTERNATIVE} {MARGIN_REASON} Printed CIDEr is a hundred times that of pycocoevalcap, in which it is "
@@ -160,7 +163,7 @@ TEXT_CLAIMS: tuple[Claim, ...] = (
         source=STEPS_TABLE,
         tolerance=0.03,
         tolerance_reason="As for CIDEr 56.2; 3 % tells T = 4 from the 35.3 of T = 8.",
-        paper_scale=as_printed("cider", COCO, num_steps=4),
+        paper_scale=as_printed("cider", "coco-captions", COCO, num_steps=4),
         in_small=steps_in_small("cider", "scenes-captions-study", subject=MANY, baseline=FEW, margin=0.0),
         conflicts=("More steps do not always help: T = 128 is printed with CIDEr 54.5, below T = 64.",),
         caveat=f"{ONE_WRITE_UP} In small: CIDEr at 64 steps against CIDEr at 4, the same model on the same scenes.",
@@ -174,7 +177,7 @@ TEXT_CLAIMS: tuple[Claim, ...] = (
         source=STEPS_TABLE,
         tolerance=0.02,
         tolerance_reason="As for VQAv2 60.1.",
-        paper_scale=as_printed("vqa_accuracy", VQA_V2, num_steps=4),
+        paper_scale=as_printed("vqa_accuracy", "vqa-v2", VQA_V2, num_steps=4),
         in_small=steps_in_small("vqa_accuracy", "scenes-answers-study", subject=FEW, baseline=MANY, margin=MARGIN),
         conflicts=(
             "The benchmark table prints 60.1 where the curve ends at 60.0 (T = 64) and 59.6 (T = 128).",
@@ -195,6 +198,7 @@ class Benchmark:
 
     name: str  # as printed
     metric: str
+    scale: str
     data: str  # what a run needs
     unit: str
     printed: dict[str, str]  # by model, as printed
@@ -204,14 +208,16 @@ class Benchmark:
 
 
 BENCHMARKS: tuple[Benchmark, ...] = (
-    Benchmark("CIDEr, COCO", "cider", COCO, "CIDEr", {"d-dit-512": "56.2"}),
-    Benchmark("VQAv2", "vqa_accuracy", VQA_V2, "%", {"d-dit-256": "59.5", "d-dit-512": "60.1"}),
-    Benchmark("VizWiz", "vqa_accuracy", "VizWiz's files", "%", {"d-dit-256": "19.4", "d-dit-512": "29.9"}),
-    Benchmark("OKVQA", "vqa_accuracy", "OK-VQA's files", "%", {"d-dit-256": "28.5", "d-dit-512": "25.3"}),
-    Benchmark("GQA", "gqa_accuracy", "GQA's files", "%", {"d-dit-256": "55.1", "d-dit-512": "59.2"}),
-    Benchmark("POPE", "pope_accuracy", "POPE's files", "%", {"d-dit-256": "79.2", "d-dit-512": "84.0"}),
+    Benchmark("CIDEr, COCO", "cider", "coco-captions", COCO, "CIDEr", {"d-dit-512": "56.2"}),
+    Benchmark("VQAv2", "vqa_accuracy", "vqa-v2", VQA_V2, "%", {"d-dit-256": "59.5", "d-dit-512": "60.1"}),
+    Benchmark("VizWiz", "vqa_accuracy", "vizwiz", "VizWiz's files", "%", {"d-dit-256": "19.4", "d-dit-512": "29.9"}),
+    Benchmark("OKVQA", "vqa_accuracy", "okvqa", "OK-VQA's files", "%", {"d-dit-256": "28.5", "d-dit-512": "25.3"}),
+    Benchmark("GQA", "gqa_accuracy", "gqa", "GQA's files", "%", {"d-dit-256": "55.1", "d-dit-512": "59.2"}),
+    Benchmark("POPE", "pope_accuracy", "pope", "POPE's files", "%", {"d-dit-256": "79.2", "d-dit-512": "84.0"}),
     # Printed up to 1500.1 (LLaVA-1.5), so it is the perception half (inferred).
-    Benchmark("MME", "mme_perception", "MME's files", "MME score", {"d-dit-256": "897.5", "d-dit-512": "1124.7"}),
+    Benchmark(
+        "MME", "mme_perception", "mme", "MME's files", "MME score", {"d-dit-256": "897.5", "d-dit-512": "1124.7"}
+    ),
 )
 
 
@@ -228,7 +234,7 @@ def benchmark_claim(benchmark: Benchmark, model: str) -> Claim:
         tolerance=0.03,
         tolerance_reason="No spread is printed. 3 % still tells the 256 from the 512 model wherever both are printed, "
         "but on VQAv2.",
-        paper_scale=as_printed(benchmark.metric, benchmark.data, subject=model),
+        paper_scale=as_printed(benchmark.metric, benchmark.scale, benchmark.data, subject=model),
         in_small=None,
         conflicts=(OUTSIDE_USERS,) if model == "d-dit-512" else (),
     )

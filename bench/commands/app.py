@@ -15,7 +15,8 @@ from bench.errors import UsageError
 Function = TypeVar("Function", bound=Callable[..., None])
 
 COMMANDS = {  # name -> (module of bench.commands, its function, one line of help), in the order of the README
-    "list": ("list", "list_", "Models, metrics, claims, protocols and data sets."),
+    "list": ("list", "list_", "Models, metrics, claims, protocols, studies and data sets, or one of them."),
+    "claims": ("claims", "claims", "Check a file of claims of your own, and list them."),
     "doctor": ("doctor", "doctor", "What this machine has and lacks, and what each thing unlocks."),
     "fetch": ("fetch", "fetch", "Get released weights, statistics and data sets; nothing else downloads anything."),
     "plan": ("reproduce", "plan", "What `reproduce` would run, what is missing, what it would cost."),
@@ -104,6 +105,9 @@ def application() -> Any:
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto (a GPU where there is one)")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="also write the numbers to this file")]
+ClaimsFiles = Annotated[
+    list[Path] | None, typer.Option("--claims", help="a file of claims of your own (repeatable), see `bench claims`")
+]
 ResultsDir = Annotated[Path, typer.Option("--results", help="folder of the records")]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16")]
 ReadingModel = Annotated[str, typer.Argument(help="a model that reads images, see `bench list`")]

@@ -1,44 +1,99 @@
-"""What there is: `python -m bench list`."""
+"""What there is: `python -m bench list`, or one kind of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
 from bench.claims import CLAIMS
-from bench.commands.app import example
+from bench.commands.app import ClaimsFiles, JsonFile, example
+from bench.commands.claims import print_claims
 from bench.console import console
 from bench.datasets import DATASETS
 from bench.datasets.question_formats import FORMATS
 from bench.datasets.scenes_files import WHAT
+from bench.errors import UsageError
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
+from bench.records.schema import Claim
+from bench.records.store import check_json_path, write_json
 from bench.studies import STUDIES
 from reference_models import specs
 from reference_models.checkpoints import shipped_weights
 
 
-@example("python -m bench list")
-def list_() -> None:
-    """Models, metrics, claims, protocols and data sets."""
+@example("python -m bench list claims --model mar-l --metric fid")
+def list_(
+    what: Annotated[
+        str | None, typer.Argument(help="models, metrics, claims, protocols, studies or datasets [default: all]")
+    ] = None,
+    paper: Annotated[str | None, typer.Option(help="claims whose source names this, as 'VAR' or '2406.11838'")] = None,
+    model: Annotated[str | None, typer.Option(help="claims that speak of this model")] = None,
+    metric: Annotated[str | None, typer.Option(help="claims of this metric, as fid")] = None,
+    claims: ClaimsFiles = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Models, metrics, claims, protocols, studies and data sets; `list claims` has every printed number, not the
+    headlines alone."""
+    chosen = {"--paper": paper, "--model": model, "--metric": metric, "--claims": claims, "--json": json_file}
+    asked = [name for name, value in chosen.items() if value is not None]
+    check_json_path(json_file)
+    if what == "claims" or (what is None and asked):
+        shown = chosen_claims(claims or (), paper, model, metric)
+        print_claims("Claims", shown)
+        if json_file:  # with conditions, reasons and caveats
+            write_json([asdict(claim) for claim in shown], json_file)
+    elif what is not None and what not in SECTIONS:
+        raise UsageError(f"unknown list {what!r}; known: {', '.join(SECTIONS)}")
+    elif asked:
+        raise UsageError(f"{asked[0]} chooses claims, not {what}")
+    else:
+        for name, section in SECTIONS.items():
+            if what in (None, name):
+                section()
 
-    print_inventory()
+
+def chosen_claims(files: Sequence[Path], paper: str | None, model: str | None, metric: str | None) -> list[Claim]:
+    """The claims in use that a user asked for. UsageError where there are none, with what exists."""
+    from bench.claims.files import claims_in_use
+    from bench.commands.claims import known_names
+
+    claims = list(claims_in_use(files, known_names()))
+    kinds: tuple[tuple[str, str | None, Callable[[Claim], Sequence[str]]], ...] = (
+        ("paper", paper, lambda claim: (claim.source.paper, claim.source.url)),
+        ("model", model, lambda claim: (claim.paper_scale.subject, *claim.paper_scale.baselines)),
+        ("metric", metric, lambda claim: (claim.paper_scale.metric,)),
+    )
+    for kind, asked, names in kinds:
+        if asked is None:
+            continue
+        there = dict.fromkeys(names(claim)[0] for claim in claims)
+        word = re.compile(rf"(?<![\w-]){re.escape(asked)}(?![\w-])", re.IGNORECASE)  # "DiT" is no part of "D-DiT"
+        claims = [c for c in claims if any(word.search(n) if kind == "paper" else asked == n for n in names(c))]
+        if not claims:
+            raise UsageError(f"no claims of {kind} {asked!r}; there are: {', '.join(there)}")
+    return claims
 
 
 TEXT_LAYOUTS = {"coco-captions": "COCO captions: BLEU-1 to -4, METEOR, ROUGE-L, CIDEr, SPICE on request", **FORMATS}
 
 
-def print_inventory() -> None:
+def show(title: str, columns: list[str], rows: Sequence[tuple[str, ...]]) -> None:
+    table = Table(title=f"{title} ({len(rows)})", title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table, "")
 
-    def show(title: str, columns: list[str], rows: Sequence[tuple[str, ...]]) -> None:
-        table = Table(title=f"{title} ({len(rows)})", title_justify="left", box=None, pad_edge=False)
-        for column in columns:
-            table.add_column(column, overflow="fold")
-        for row in rows:
-            table.add_row(*row)
-        console().print(table, "")
 
+def show_models() -> None:
     models = []
     for name, spec in specs().items():
         size = "-" if spec.num_params is None else f"{spec.num_params / 1e6:,.1f} M"
@@ -52,12 +107,37 @@ def print_inventory() -> None:
             weights = "none"
         models.append((name, spec.scale, size, weights))
     show("Models", ["name", "scale", "parameters (paper)", "weights"], models)
+
+
+def show_metrics() -> None:
     show("Metrics", ["name", "unit", "what it is"], [(m.name, m.unit, m.what) for m in METRICS.values()])
+
+
+def show_headlines() -> None:
     show("Claims", ["id", "printed", "claim"], [(c.id, f"{c.value:g} {c.unit}".strip(), c.headline) for c in CLAIMS])
+
+
+def show_protocols() -> None:
     protocols = [(p.name, p.scale, p.collects, ", ".join(p.metrics)) for p in PROTOCOLS.values()]
     show("Protocols", ["name", "scale", "collects", "metrics"], protocols)
+
+
+def show_studies() -> None:
     studies = [(study.name, str(len(study.runs)), study.question) for study in STUDIES.values()]
     show("Studies", ["name", "runs", "question"], studies)
+
+
+def show_datasets() -> None:
     made = {"scenes": f"{WHAT}; written out by `python -m bench export scenes`"}
     show("Data sets", ["name", "what it is"], list((DATASETS | made).items()))
     show("Text files that can be scored", ["layout", "what is measured"], list(TEXT_LAYOUTS.items()))
+
+
+SECTIONS: dict[str, Callable[[], None]] = {
+    "models": show_models,
+    "metrics": show_metrics,
+    "claims": show_headlines,
+    "protocols": show_protocols,
+    "studies": show_studies,
+    "datasets": show_datasets,
+}

@@ -26,6 +26,7 @@ class Source:
     standing: (
         str  # "authors" | "authors, superseded" | "authors, informal" | "independent" | "secondary" | "inferred" | ...
     )
+    conditions: str = ""  # how it was measured, as far as stated: images, labels, tool, precision, steps
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Comparison:
     metric: str  # a metric key, as "fid"
     subject: str  # model name
     baselines: tuple[str, ...] = ()  # model names; the subject must beat each of them
-    protocol: str = ""  # name in PROTOCOLS whose records answer it; "": `commands` alone do
+    protocol: str = ""  # name of the protocol whose records answer it; where PROTOCOLS lacks it, nothing does yet
     scale: str = ""  # scale of that protocol, as "digits"
     better: Literal["lower", "higher"] = "lower"  # which side of the baselines the claim puts the subject on
     needs: tuple[str, ...] = ()  # what a run needs that a clone does not hold, in words
@@ -68,6 +69,9 @@ class Claim:
     in_small: Comparison | None  # the direction that can be judged at digits scale; None where small says nothing
     conflicts: tuple[str, ...] = ()  # other printed numbers that disagree, one sentence each
     caveat: str = ""  # what a reader must know before believing either verdict
+    conflicts_with: tuple[
+        str, ...
+    ] = ()  # ids of claims whose printed numbers contradict this one; see claims/ledger.py
 
 
 # -- how it is measured ------------------------------------------------------------------------------------------------

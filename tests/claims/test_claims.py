@@ -7,8 +7,10 @@ import re
 import pytest
 
 from bench.claims import CLAIMS, PUBLISHED_QUALITY, PUBLISHED_SPEED, SIZE_CLAIMS
+from bench.claims.printed import read_printed
 from bench.claims.published import Published, PublishedQuality
-from bench.claims.sizes import SIZES, read_printed
+from bench.claims.rules import NAMED_PROTOCOLS
+from bench.claims.sizes import SIZES
 from bench.claims.sources import AR_BASELINES, DIFFUSION_BASELINES
 from bench.claims.speed import SPEED_CLAIMS
 from bench.metrics import METRICS
@@ -63,7 +65,8 @@ def test_the_informal_ratios_follow_from_the_times_they_quote():
 def test_a_comparison_names_a_protocol_that_measures_it_in_the_metrics_direction(claim, side):
     assert METRICS[side.metric].higher_is_better in (side.better == "higher", None)
     assert (side.kind == "value") is (not side.baselines)
-    if not side.protocol:
+    if side.protocol not in PROTOCOLS:
+        assert side.scale == NAMED_PROTOCOLS[side.protocol].scale
         assert side.needs, "what no record answers needs something"
         assert side.commands, "and says how to run it"
         return
@@ -82,6 +85,7 @@ def test_small_models_answer_directions_only_and_need_nothing_but_a_clone():
         assert (claim.in_small.scale, claim.paper_scale.scale) in (
             ("digits", "imagenet-256"),
             ("scenes", "coco-captions"),
+            ("scenes", "vqa-v2"),
         )
         assert any("GPU" in need or "NVIDIA" in need for need in claim.paper_scale.needs)
 

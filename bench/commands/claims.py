@@ -1,0 +1,74 @@
+"""Claims as a table, and a user's own from a file: `python -m bench claims FILE`, `python -m bench list claims`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bench.commands.app import example
+from bench.errors import UsageError
+from bench.records.schema import Claim
+
+if TYPE_CHECKING:
+    from bench.claims.files import Known
+
+WIDE = 1000  # columns where no terminal shows them: a claim a line
+
+
+@example("python -m bench claims my-claims.toml")
+def claims(
+    file: Annotated[Path, typer.Argument(help="a TOML file with [[sources]] and [[claims]], see CONTRIBUTING.md")],
+) -> None:
+    """Check a file of claims and list them beside those of the suite that they agree with or contradict."""
+    from bench.claims.files import check_claims
+    from bench.claims.ledger import ledger, linked, thing_of
+
+    found, mistakes = check_claims(file, known_names())
+    for mistake in mistakes[:-1]:
+        print(f"bench: {mistake}", file=sys.stderr)
+    if mistakes:
+        raise UsageError(mistakes[-1])
+    things = {thing_of(claim) for claim in found}
+    shown = [claim for claim in linked((*found, *ledger())) if thing_of(claim) in things]
+    print_claims(f"{file}, {len(found)} of them, and what others print on the same", shown)
+
+
+def known_names() -> Known:
+    """The models and protocols of this suite, for the names in a file of claims."""
+    from bench.claims.files import Known
+    from bench.protocols import PROTOCOLS
+    from reference_models import specs
+
+    protocols = {name: (protocol.scale, protocol.metrics) for name, protocol in PROTOCOLS.items()}
+    return Known(tuple(specs()), protocols)
+
+
+def print_claims(title: str, shown: Sequence[Claim]) -> None:
+    """A table with a row per claim."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from bench.claims.ledger import as_printed
+    from bench.console import console
+
+    table = Table(title=f"{escape(title)} ({len(shown)})", title_justify="left", box=None, pad_edge=False)
+    for name in ("id", "model", "metric", "printed", "within", "protocol", "standing", "source", "contradicted by"):
+        table.add_column(name, overflow="fold")
+    for claim in shown:
+        side = claim.paper_scale
+        models = " / ".join([side.subject, *side.baselines])
+        settings = "".join(f" {name}={value}" for name, value in side.settings.items())
+        cells = (
+            *(claim.id, models, side.metric, as_printed(claim), f"±{100 * claim.tolerance:.2g} %"),
+            *(side.protocol + settings, claim.source.standing, f"{claim.source.paper}, {claim.source.where}"),
+            ", ".join(claim.conflicts_with) or "-",
+        )
+        table.add_row(*map(escape, cells))
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = WIDE
+    screen.print(table, "")
