@@ -154,7 +154,7 @@ def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
 
 def missing_assets(spec: RunSpec) -> list[str]:
     """What a run needs of the assets and is not usable here, each with the path that was looked at."""
-    needed = []
+    needed: list[assets.Asset] = []
     if "weights" in spec.protocol.needs and spec.model != REAL_DATA:
         needed += assets.of_model(spec.model)
         if not needed:
