@@ -90,11 +90,15 @@ COVERAGE = (2.5, 97.5)  # percentiles of a 95 % interval
 
 @dataclass(frozen=True)
 class Interval:
-    """A number with its 95 % interval."""
+    """A number with its 95 % interval, NaN where it is unknown."""
 
     value: float
     low: float
     high: float
+
+    @property
+    def is_known(self) -> bool:
+        return not (math.isnan(self.low) or math.isnan(self.high))
 
 
 def as_interval(measured: Measurement) -> Interval:

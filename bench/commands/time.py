@@ -232,7 +232,7 @@ def json_content(found: Mapping[str, TimedRun], ratios: Sequence[Speedup], timin
             for metric, value in summarise(entry.timing).items()
         },
         "raw": {run: raw_of(entry) for run, entry in found.items()},
-        "ratios": list(ratios),
+        "ratios": stored(ratios),
         "protocol": {**asdict(timing), "sampling": {run: entry.sampling for run, entry in found.items()}},
         "environment": environment.describe(timing.device),
     }
