@@ -30,9 +30,10 @@ from bench.processes import Job, last_words, run_jobs
 from bench.protocols import is_timed, kind_of
 from bench.records import environment
 from bench.records.environment import num_workers
+from bench.records.json_files import plain, write_json
 from bench.records.parts import Samples
 from bench.records.schema import REAL_DATA, Inputs, Protocol, Record, RunSpec
-from bench.records.store import WORK, is_current, load_records, plain, save_record, write_json
+from bench.records.store import WORK, is_current, load_records, save_record
 from bench.studies import settings_of
 
 NOTHING: dict[str, Any] = {  # of a run that failed: the parts of its record

@@ -20,11 +20,15 @@ MIN_PAIRS = 6  # fewer pairs of rounds bound no ratio: of five not even the whol
 
 @dataclass(frozen=True)
 class Interval:
-    """A number with its 95 % interval."""
+    """A number with its 95 % interval, NaN where it is unknown."""
 
     value: float
     low: float
     high: float
+
+    @property
+    def is_known(self) -> bool:
+        return not (math.isnan(self.low) or math.isnan(self.high))
 
 
 def as_interval(measured: Measurement) -> Interval:

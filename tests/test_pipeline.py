@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import shutil
 import socket
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ import bench.run
 import reference_models
 from bench.errors import UsageError
 from bench.plan import make_plan
-from bench.records.schema import Record
+from bench.records.schema import Environment, Inputs, Record
 from bench.records.store import QUICK, WORK, load_records
 from bench.report import render
 from bench.run import LEDGER, run_plan
@@ -69,16 +69,16 @@ def plan(folder, **changes):
 
 
 def test_a_run_leaves_records_and_a_report(measured, tmp_path):
-    records, unreadable = load_records([measured])
-    assert not unreadable
-    by_name = {(r.model, r.protocol["name"]): r for r in records}
+    loaded = load_records([measured])
+    assert not loaded.faults
+    by_name = {(r.model, r.protocol.name): r for r in loaded.records}
     quality = by_name["toy-digits", "digits-quality"]
     scores = {"fid", "fid_clean", "kid", "inception_score", "precision", "recall"}
     assert set(quality.measurements) == scores | {"nfe"}
-    assert quality.raw["audit"]["failures"] == []
+    assert quality.images.audit.failures == ()
     assert quality.measurements["fid"].n == 80
     speed = by_name["toy-digits", "digits-latency"]
-    assert len(speed.raw["rounds_s"]) >= 3
+    assert len(speed.timing.latency.rounds_s) >= 3
     assert {"latency_s", "throughput_per_s", "num_params", "nfe"} <= set(speed.measurements)
     assert by_name["real-data", "digits-quality"].measurements["fid"].value > 0
     page = render([measured], tmp_path / "index.html").read_text()
@@ -123,11 +123,11 @@ def done(planned):
     """A record with nothing in it."""
     return Record(
         model=planned.spec.model,
-        protocol=asdict(planned.spec.protocol),
+        protocol=planned.spec.protocol,
         settings={},
         measurements={},
-        inputs={},
-        environment={"machine": "test"},
+        inputs=Inputs(),
+        environment=Environment(machine="test"),
         created_utc="2026-01-01T00:00:00+00:00",
         wall_s=0.0,
     )
@@ -164,7 +164,7 @@ def test_a_failed_run_is_recorded_and_the_others_go_on(toy, tmp_path):
     failed = run_plan(plan(tmp_path / QUICK))
     assert [record.model for record in failed] == ["toy-digits", "toy-digits"]
     assert "NaN or infinity in 80 of 80 images" in failed[0].reason
-    records, _ = load_records([tmp_path / QUICK])
+    records = load_records([tmp_path / QUICK]).records
     assert [r.model for r in records if r.status == "ok"] == ["real-data"]
 
 
@@ -193,10 +193,10 @@ def test_paper_sizes_are_counted_at_any_scale_and_exactly_in_a_smoke_run(toy, tm
     assert counted(only=("toy-digits",))[1] == []
     planned, (run,) = counted(scale="imagenet-256", only=("dit-s-8",))
     assert run_plan(replace(planned, runs=(run,))) == []
-    (record,), _ = load_records([tmp_path / QUICK])
+    (record,) = load_records([tmp_path / QUICK]).records
     assert record.measurements["num_params"].value == 33_142_016  # 33M in table 4
     assert record.measurements["flops"].value == pytest.approx(2 * 0.36e9, rel=0.01)  # 0.36 Gflops of multiply-adds
-    assert (record.inputs["weights_sha256"], record.settings) == (None, {})
+    assert (record.inputs.weights_sha256, record.settings) == (None, {})
 
 
 @pytest.mark.parametrize(

@@ -26,9 +26,9 @@ def test_two_processes_measure_what_one_measures(tmp_path, monkeypatch):
         monkeypatch.setattr(bench.run, "num_workers", lambda device, workers=workers: workers)
         plan = quick_quality(tmp_path / str(workers))
         assert run_plan(plan) == []
-        records, unreadable = load_records([plan.results])
-        assert not unreadable
-        found[workers] = {record.model: (record.measurements, record.images_png) for record in records}
+        loaded = load_records([plan.results])
+        assert not loaded.faults
+        found[workers] = {record.model: (record.measurements, record.images.grid_png) for record in loaded.records}
     assert set(found[1]) == {"real-data", "llamagen-digits", "var-digits"}
     assert found[1] == found[2]
 

@@ -34,7 +34,7 @@ def floor_of(images: Sequence[Record]) -> dict[str, Measurement]:
 def whiskers(measured: Measurement) -> Interval:
     """The interval for drawing: of no length where it is unknown."""
     known = as_interval(measured)
-    return known if known.low == known.low else Interval(measured.value, measured.value, measured.value)
+    return known if known.is_known else Interval(measured.value, measured.value, measured.value)
 
 
 def nfe_of(record: Record) -> Mapping[str, Number]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
+from bench.records.json_files import plain
 from bench.records.schema import Record
-from bench.records.store import plain
 
 if TYPE_CHECKING:
     import pandas as pd

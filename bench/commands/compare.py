@@ -24,9 +24,10 @@ from bench.errors import UsageError
 from bench.formatting import display_unit, interval, listed, number
 from bench.metrics import METRICS
 from bench.records.comparable import differences
+from bench.records.json_files import check_json_path, plain, write_json
 from bench.records.parts import Measurement
 from bench.records.schema import Record, Verdict
-from bench.records.store import check_json_path, latest, load_record, load_records, plain, write_json
+from bench.records.store import latest, load_record, load_records
 from bench.verdict.judge import judge
 from bench.verdict.pair import COUNTED
 from bench.verdict.seeds import judge_later_images

@@ -36,8 +36,8 @@ from bench.datasets.question_formats import RESULT_KEYS, load_questions
 from bench.errors import UsageError
 from bench.models import check_prompts, file_sha256, load_model
 from bench.records import environment
+from bench.records.json_files import write_json
 from bench.records.partial import open_partial
-from bench.records.store import write_json
 from bench.sampling.images import batches
 from bench.sampling.texts import Item, collect_texts
 

@@ -18,7 +18,7 @@ from bench.console import progress
 from bench.datasets.prompts import load_prompts
 from bench.errors import UsageError
 from bench.models import check_prompts, file_sha256, load_model
-from bench.records.store import plain, write_json
+from bench.records.json_files import plain, write_json
 from bench.sampling.images import batches, generate_batch
 
 if TYPE_CHECKING:

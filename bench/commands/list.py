@@ -21,8 +21,8 @@ from bench.datasets.scenes_files import WHAT
 from bench.errors import UsageError
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
+from bench.records.json_files import check_json_path, write_json
 from bench.records.schema import Claim
-from bench.records.store import check_json_path, write_json
 from bench.studies import STUDIES
 from reference_models import specs
 from reference_models.checkpoints import shipped_weights

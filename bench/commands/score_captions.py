@@ -8,7 +8,7 @@ from bench.commands.score_tables import finish, print_scores
 from bench.datasets import coco_captions
 from bench.evaluators.captions import score_captions
 from bench.evaluators.text_scores import file_protocol
-from bench.records.store import check_json_path
+from bench.records.json_files import check_json_path
 
 
 def score_and_print(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.commands.score_tables import finish, score_table
 from bench.evaluators.image_scores import NAMES, score_images
 from bench.formatting import number
-from bench.records.store import check_json_path
+from bench.records.json_files import check_json_path
 
 if TYPE_CHECKING:
     from rich.table import Table

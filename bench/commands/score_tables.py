@@ -10,7 +10,7 @@ from bench.errors import CheckFailed
 from bench.formatting import interval, number
 from bench.metrics import METRICS
 from bench.metrics.text_audit import CLASSES
-from bench.records.store import write_json
+from bench.records.json_files import write_json
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -11,7 +11,7 @@ from bench.datasets.question_formats import load_question_set, load_results
 from bench.evaluators.answers import score_answers
 from bench.evaluators.text_scores import file_protocol
 from bench.metrics import METRICS
-from bench.records.store import check_json_path
+from bench.records.json_files import check_json_path
 
 # -- what a user sees --------------------------------------------------------------------------------------------------
 

@@ -16,8 +16,9 @@ from bench.errors import CheckFailed, UsageError
 from bench.metrics.latency import summarise
 from bench.models import check_dtype
 from bench.records import environment
+from bench.records.json_files import check_json_path, write_json
 from bench.records.parts import Measurement, Speedup, Timing
-from bench.records.store import check_json_path, stored, write_json
+from bench.records.store import stored
 from bench.stats import MIN_PAIRS
 from bench.timing.generation import collect_timings, load
 from bench.timing.roofline import measure_roofline
@@ -232,7 +233,7 @@ def json_content(found: Mapping[str, TimedRun], ratios: Sequence[Speedup], timin
             for metric, value in summarise(entry.timing).items()
         },
         "raw": {run: raw_of(entry) for run, entry in found.items()},
-        "ratios": list(ratios),
+        "ratios": stored(ratios),
         "protocol": {**asdict(timing), "sampling": {run: entry.sampling for run, entry in found.items()}},
         "environment": environment.describe(timing.device),
     }

@@ -24,9 +24,9 @@ from bench.metrics.item_scores import ItemScore, mean_score, measure
 from bench.metrics.text_audit import audit_texts
 from bench.metrics.vqa import PERCENT, clean, normalize
 from bench.records import environment
+from bench.records.json_files import plain
 from bench.records.parts import Measurement, Samples, Texts
 from bench.records.schema import RunSpec
-from bench.records.store import plain
 from bench.sampling.texts import Item, collect_texts
 
 

@@ -24,9 +24,9 @@ from bench.metrics.item_scores import measure
 from bench.metrics.scene_check import PERCENT, share
 from bench.metrics.text_audit import audit_texts
 from bench.records import environment
+from bench.records.json_files import plain
 from bench.records.parts import Measurement, Samples, Texts
 from bench.records.schema import RunSpec
-from bench.records.store import plain
 from bench.sampling.texts import Item, collect_texts
 
 

@@ -15,9 +15,9 @@ from bench.evaluators.image_scores import score_images
 from bench.evaluators.scene_examples import grid_png
 from bench.metrics import latency, size
 from bench.metrics.feature_similarity import compute_feature_similarity
+from bench.records.json_files import plain
 from bench.records.parts import Images, Measurement
 from bench.records.schema import RunSpec
-from bench.records.store import plain
 from bench.sampling.images import collect_images
 from bench.sampling.semantic_features import collect_features
 

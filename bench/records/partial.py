@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from bench.errors import UsageError
-from bench.records.store import plain
+from bench.records.json_files import plain
 
 
 @dataclass(frozen=True)

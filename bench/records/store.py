@@ -11,9 +11,8 @@ import dataclasses
 import gzip
 import hashlib
 import json
-import math
-import os
 import typing
+import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bench.errors import CheckFailed, UsageError
+from bench.records.json_files import decoded, folded, plain, read_json, write_bytes, write_text
 from bench.records.parts import (
     Counts,
     Example,
@@ -41,7 +40,6 @@ WORK = ".work"  # inside the results folder, ignored by git: unfinished samples
 RETRAINED = "retrained"  # folder inside the results folder for what retrained weights give
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
 MACHINE_FILE, SAMPLES_FOLDER = "machine.json", "samples"
-LINE = 120  # columns: what fits stands on one line
 NOT_STORED = ("file", "samples")
 REQUIRED = ("model", "protocol", "settings", "measurements", "inputs", "environment", "created_utc")
 PARTS: dict[str, type] = {  # each is left out by itself where it cannot be read
@@ -75,8 +73,8 @@ def save_record(record: Record, folder: Path) -> Path:
     directory = folder / record.environment.machine
     directory.mkdir(parents=True, exist_ok=True)
     path = free_path(directory, file_stem(record))
-    data = {f.name: stored(getattr(record, f.name)) for f in dataclasses.fields(record) if f.name not in NOT_STORED}
-    data = plain({name: value for name, value in data.items() if name in REQUIRED or not is_empty(value)})
+    kept = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name not in NOT_STORED}
+    data = plain({name: stored(value) for name, value in kept.items() if name in REQUIRED or not is_empty(value)})
     data["environment"] = without_machine_facts(data["environment"], directory)
     if lines := sample_lines(record.samples):
         content = gzip.compress(lines.encode(), mtime=0)
@@ -113,13 +111,17 @@ def default_of(field: dataclasses.Field[Any]) -> Any:
 
 
 def without_machine_facts(environment: dict[str, Any], directory: Path) -> dict[str, Any]:
-    """The environment without what machine.json says; that file is written where there is none."""
+    """The environment without what machine.json says; that file is written where there is none.
+
+    What it says and this environment does not know stays as None.
+    """
     path = directory / MACHINE_FILE
     known, _ = load_machine(directory)
     if not known and not path.exists():
         known = {name: environment[name] for name in MACHINE_FACTS if name in environment}
         write_text(folded(known) + "\n", path)
-    return {name: value for name, value in environment.items() if name not in known or known[name] != value}
+    unknown = {name: None for name, value in known.items() if value is not None and name not in environment}
+    return unknown | {name: value for name, value in environment.items() if name not in known or known[name] != value}
 
 
 def sample_lines(samples: Samples) -> str:
@@ -152,75 +154,6 @@ def free_path(directory: Path, stem: str) -> Path:
     return path
 
 
-def plain(value: Any, where: str = "record") -> Any:
-    """`value` as JSON types; CheckFailed where a number is not finite, naming the key."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        value = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): plain(item, f"{where}.{key}") for key, item in value.items()}
-    if hasattr(value, "tolist"):  # numpy
-        value = value.tolist()
-    if isinstance(value, list | tuple):
-        return [plain(item, f"{where}[{i}]") for i, item in enumerate(value)]
-    if isinstance(value, float) and not math.isfinite(value):
-        raise CheckFailed(f"{where} is {value}: a record holds finite numbers; what could not be measured is left out")
-    return value
-
-
-def folded(value: Any, indent: int = 0, before: int = 0) -> str:
-    """JSON in which whatever fits on a line stands on one, and numbers and words fill their lines.
-
-    indent: columns of the line that `value` begins on    before: columns that stand on it already
-    """
-    flat = json.dumps(value, sort_keys=True, allow_nan=False)
-    if not isinstance(value, list | dict) or not value or before + len(flat) < LINE:
-        return flat
-    pad = " " * (indent + 1)
-    if isinstance(value, dict):
-        opening, closing = "{", "}"
-        keys = {key: f"{json.dumps(key)}: " for key in sorted(value)}
-        items = [start + folded(value[key], indent + 1, indent + 1 + len(start)) for key, start in keys.items()]
-    else:
-        opening, closing = "[", "]"
-        items = [folded(item, indent + 1, indent + 1) for item in value]
-    lines = [items[0]]
-    for item in items[1:]:
-        both = len(pad) + len(lines[-1]) + len(item) + 3
-        if both > LINE or "\n" in lines[-1] + item or item[-1] in "}]" or lines[-1][-1] in "}]":
-            lines.append(item)
-        else:
-            lines[-1] += f", {item}"
-    body = f",\n{pad}".join(lines)
-    return f"{opening}\n{pad}{body}\n{' ' * indent}{closing}"
-
-
-def check_json_path(path: Path | None) -> None:
-    """UsageError where a file named with --json cannot be written; to be asked before anything is measured."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise UsageError(f"--json {path}: its folder does not exist")
-
-
-def write_json(content: Any, path: Path) -> None:
-    """Write `content` as JSON, whole or not at all."""
-    write_text(json.dumps(plain(content), indent=1, allow_nan=False) + "\n", path)
-
-
-def write_text(text: str, path: Path) -> None:
-    """Write under a temporary name, then rename: a reader never sees half a file."""
-    write_bytes(text.encode(), path)
-
-
-def write_bytes(content: bytes, path: Path) -> None:
-    """Write under a temporary name, then rename: a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
@@ -249,11 +182,11 @@ def load_record(path: Path) -> tuple[Record, list[str]]:
     found: dict[str, Any] = {
         "file": f"{path.resolve().parent.name}/{path.name}",
         "samples": samples,
-        "measurements": each(Measurement, data["measurements"], "measurements", faults),
+        "measurements": each(Measurement, mapping(data["measurements"], "measurements"), "measurements", faults),
         "environment": lenient(
             Environment, {**machine, **mapping(data["environment"], "environment")}, "environment", faults
         ),
-        "speedups": tuple(each(Speedup, dict(enumerate(data.get("speedups", ()))), "speedups", faults).values()),
+        "speedups": tuple(each(Speedup, numbered(data.get("speedups", []), "speedups"), "speedups", faults).values()),
     }
     for name, kind in PARTS.items():
         if name in data:
@@ -268,10 +201,10 @@ def load_record(path: Path) -> tuple[Record, list[str]]:
     return Record(**found), faults
 
 
-def each(kind: type, data: Any, where: str, faults: list[str]) -> dict[Any, Any]:
+def each(kind: type, data: Mapping[Any, Any], where: str, faults: list[str]) -> dict[Any, Any]:
     """The items that can be read, by key; `faults` names the others."""
     kept = {}
-    for name, item in mapping(data, where).items():
+    for name, item in data.items():
         try:
             kept[name] = convert(item, kind, f"{where}.{name}")
         except ValueError as error:
@@ -296,6 +229,13 @@ def lenient(kind: type, data: Mapping[str, Any], where: str, faults: list[str]) 
     return kind(**kept)
 
 
+def numbered(data: Any, where: str) -> dict[int, Any]:
+    """A list's items by their place; ValueError where it is none."""
+    if not isinstance(data, list):
+        raise ValueError(f"{where} is a {type(data).__name__}, expected a list")
+    return dict(enumerate(data))
+
+
 def mapping(data: Any, where: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ValueError(f"{where} is a {type(data).__name__}, expected an object")
@@ -308,14 +248,6 @@ def convert(data: Any, kind: Any, where: str) -> Any:
         return msgspec.convert(data, kind)
     except (msgspec.ValidationError, RecursionError) as error:
         raise ValueError(f"{where}: {' '.join(str(error).split())}") from error
-
-
-def read_json(path: Path) -> Any:
-    """The content of a JSON file; ValueError, in one line, where it is none or not whole."""
-    try:
-        return msgspec.json.decode(path.read_bytes())
-    except (OSError, ValueError, RecursionError, msgspec.MsgspecError) as error:
-        raise ValueError(f"not JSON: {' '.join(str(error).split())}") from error
 
 
 def load_machine(directory: Path) -> tuple[dict[str, Any], list[str]]:
@@ -341,13 +273,15 @@ def load_samples(path: Path, data: Mapping[str, Any]) -> tuple[Samples, list[str
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() != data["samples_sha256"]:
             raise ValueError("was edited: it does not have the checksum in its record")
-        rows = [msgspec.json.decode(line) for line in gzip.decompress(content).splitlines()]
+        rows = [mapping(decoded(line), "a line") for line in gzip.decompress(content).splitlines()]
         scenes = convert([r["scene_scores"] for r in rows if "scene_scores" in r], tuple[SceneScores, ...], "scenes")
         examples = convert([r["example"] for r in rows if "example" in r], tuple[Example, ...], "examples")
     except FileNotFoundError:
         return Samples(), [f"{name}: no such file"]
-    except (OSError, ValueError, EOFError, TypeError, KeyError, RecursionError, msgspec.MsgspecError) as error:
-        return Samples(), [f"{name}: {' '.join(str(error).split())}"]
+    except (OSError, EOFError, zlib.error) as error:
+        return Samples(), [f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}"]
+    except ValueError as error:
+        return Samples(), [f"{name}: {error}"]
     return Samples(scenes=scenes, examples=examples), []
 
 

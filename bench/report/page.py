@@ -23,8 +23,9 @@ from bench.analysis.speed import at_the_machines_roofline
 from bench.claims import CLAIMS, PUBLISHED_PAINTING, PUBLISHED_QUALITY, PUBLISHED_SPEED, PUBLISHED_UNDERSTANDING
 from bench.errors import UsageError
 from bench.formatting import as_words, listed
+from bench.records.json_files import write_text
 from bench.records.schema import REAL_DATA, Record
-from bench.records.store import latest, load_records, write_text
+from bench.records.store import latest, load_records
 from bench.report.sections.dual import SCALE as SCENES
 from bench.report.sections.dual import dual_view
 from bench.report.sections.quality import group_view

@@ -42,19 +42,19 @@ def time_pairs(
     first_idx = 1 + max(len(warmup["warmup_s"]) for warmup in warmups.values())
     names, generator = list(sides), np.random.default_rng(seed)
     rounds_s: dict[str, list[float]] = {name: [] for name in names}
-    orders: list[list[str]] = []
+    orders: list[tuple[str, ...]] = []
     whole_s: list[float] = []
     gc.collect()
     with watching_others(device) as others:
         while not (ended_by := rounds_ended(whole_s, min_rounds, min_duration_s, max_duration_s, timing)):
-            orders.append([names[i] for i in generator.permutation(len(names))])
+            orders.append(tuple(names[i] for i in generator.permutation(len(names))))
             for name in orders[-1]:
                 rounds_s[name].append(sides[name](first_idx + len(orders) - 1))
             whole_s.append(sum(rounds_s[name][-1] for name in names))
     keys = ("first_call_s", "warmup_s", "warmup_ended_by")
     return {
-        "rounds_s": rounds_s,
-        "orders": orders,
+        "rounds_s": {name: tuple(seconds) for name, seconds in rounds_s.items()},
+        "orders": tuple(orders),
         **{key: {name: warmup[key] for name, warmup in warmups.items()} for key in keys},
         "rounds_ended_by": ended_by,
         **others,

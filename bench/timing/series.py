@@ -45,9 +45,9 @@ def warm_up_from_cold(
     limit_s = timing.warmup_limit_s(min_duration_s)
     first_call_s = timed(0)
     if is_warm or first_call_s >= limit_s:
-        return {"first_call_s": first_call_s, "warmup_s": [], "warmup_ended_by": "first call"}
+        return {"first_call_s": first_call_s, "warmup_s": (), "warmup_ended_by": "first call"}
     warmup_s, ended_by = warm_up(timed, 1, limit_s, timing)
-    return {"first_call_s": first_call_s, "warmup_s": warmup_s, "warmup_ended_by": ended_by}
+    return {"first_call_s": first_call_s, "warmup_s": tuple(warmup_s), "warmup_ended_by": ended_by}
 
 
 def rounds_ended(
@@ -94,7 +94,7 @@ def time_series(
         conditions=conditions,
         rounds_s=tuple(rounds_s),
         rounds_ended_by=ended_by,
-        **{**warmup, "warmup_s": tuple(warmup["warmup_s"])},
+        **warmup,
         **others,
     )
 

@@ -150,7 +150,7 @@ def collect_stages(
         seed=seed,
         timing=timing,
     )
-    whole_s = tuple(found["rounds_s"]["whole"])
+    whole_s = found["rounds_s"]["whole"]
     others = {name: found[name] for name in ("foreign_load", "disturbed")}
     return clock.summary(len(whole_s), batch_size=batch_size, whole_s=whole_s, **others)
 

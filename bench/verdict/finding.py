@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from bench.formatting import interval, number
@@ -64,7 +63,7 @@ def within_tolerance(claim: Claim, side: Comparison, estimate: Interval, before:
     """
     low, high = claim.value * (1 - claim.tolerance), claim.value * (1 + claim.tolerance)
     allowed = f"{claim.value:g} ± {100 * claim.tolerance:g} % ({interval(claim.value, low, high)})"
-    if math.isnan(estimate.low):
+    if not estimate.is_known:
         return Finding(
             "inconclusive", f"{before} {number(estimate.value)} {after}, interval unknown; printed {allowed}."
         )

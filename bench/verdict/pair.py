@@ -57,11 +57,12 @@ def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: 
         lacking = subject.model if ours is None else baseline.model
         return Finding("inconclusive", f"{lacking} has no {side.metric}.")
     metric = METRIC_WORDS.get(side.metric, side.metric)
-    if ours.ci_low is None or theirs.ci_low is None:
-        lacking = subject.model if ours.ci_low is None else baseline.model
+    known = as_interval(ours), as_interval(theirs)
+    if not all(each.is_known for each in known):
+        lacking = baseline.model if known[0].is_known else subject.model
         return Finding("inconclusive", f"{metric} of {lacking} has no interval.")
     paired = paired_over_scenes(side.metric, subject, baseline)
-    estimate = paired or difference(as_interval(ours), as_interval(theirs))
+    estimate = paired or difference(*known)
     word, relation = weigh(estimate, side.better, name, side.margin, theirs.value)
     decimals = num_decimals(estimate.value, estimate.low, estimate.high)
     numbers = (

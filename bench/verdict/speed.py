@@ -24,13 +24,14 @@ def faster_in_pairs(claim: Claim, side: Comparison, paired: Paired) -> Finding:
     entry = paired.entry
     if entry.not_comparable or entry.ratio is None:
         return Finding("not comparable", f"{entry.model} and {entry.baseline} differ in {entry.not_comparable}.")
-    if entry.ratio.ci_low is None:
+    estimate = as_interval(entry.ratio)
+    if not estimate.is_known:
         pairs = entry.ratio.n
         return Finding(
             "inconclusive", f"{entry.model} against {entry.baseline}: {pairs} pairs of rounds bound no ratio."
         )
     ours, theirs = (entry.rounds_s[which] for which in (SUBJECT, BASELINE))
-    return times_as_fast(claim, side, as_interval(entry.ratio), ours, theirs, entry.model, entry.baseline)
+    return times_as_fast(claim, side, estimate, ours, theirs, entry.model, entry.baseline)
 
 
 def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) -> Finding:
@@ -43,9 +44,11 @@ def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) ->
     ours, theirs = subject.timing.latency.rounds_s, baseline.timing.latency.rounds_s
     latencies = [record.measurements.get("latency_s") for record in (baseline, subject)]
     if is_estimated(subject) or is_estimated(baseline):
-        if None in latencies:
-            return Finding("inconclusive", f"{subject.model} against {baseline.model}: a latency is missing.")
-        estimate = quotient(*(as_interval(latency) for latency in latencies if latency))
+        known = [as_interval(latency) for latency in latencies if latency]
+        if len(known) < 2 or not all(latency.is_known for latency in known):
+            why = "a latency, or its interval, is missing"
+            return Finding("inconclusive", f"{subject.model} against {baseline.model}: {why}.")
+        estimate = quotient(*known)
     else:
         estimate = as_interval(ratio_of_medians(theirs, ours, paired=False))
     return times_as_fast(claim, side, estimate, ours, theirs, subject.model, baseline.model)

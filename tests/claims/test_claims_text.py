@@ -132,7 +132,7 @@ def test_steps_are_compared_within_one_model_at_the_ends_of_the_printed_curve():
 
 
 def test_without_the_runs_of_the_study_the_reason_names_its_command():
-    verdict = in_small("d-dit-vqa-steps", *(r for r in scenes_set() if not r.protocol["study"]))
+    verdict = in_small("d-dit-vqa-steps", *(r for r in scenes_set() if not r.protocol.study))
     assert verdict.word == "not run"
     assert "python -m bench study text-steps" in verdict.reason
     assert "d-dit-digits (num_steps 4)" in verdict.reason

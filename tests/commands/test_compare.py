@@ -51,7 +51,7 @@ def test_a_verdict_that_turns_is_told_with_both_words(tmp_path, capsys):
     """IS of TransDiff falls below DiT's."""
     worse = [
         quality("transdiff-digits", 2.1, inception_score=8.0)
-        if made.model == "transdiff-digits" and made.raw.get("floor")
+        if made.model == "transdiff-digits" and made.images
         else made
         for made in full_set()
     ]
@@ -88,8 +88,8 @@ def test_counts_are_equal_or_differ_and_what_has_no_interval_is_not_judged():
 
 def test_only_runs_of_equal_model_protocol_settings_and_seeds_are_paired():
     run = study_set(["training-seeds"])[0]
-    other_seed = replace(run, protocol={**run.protocol, "seed": 9})
-    other_training = replace(run, protocol={**run.protocol, "training_seed": 9})
+    other_seed = replace(run, protocol=replace(run.protocol, seed=9))
+    other_training = replace(run, protocol=replace(run.protocol, training_seed=9))
     other_settings = replace(run, settings={**run.settings, "num_steps": 9})
     failed = replace(run, status="failed", measurements={})
     assert value_pairs([run], [other_seed, other_training, other_settings, failed]) == []
@@ -98,7 +98,7 @@ def test_only_runs_of_equal_model_protocol_settings_and_seeds_are_paired():
 
 def test_unlike_protocols_are_not_compared_and_the_field_is_named():
     few = quality("dit-digits", 2.0)
-    few = replace(few, protocol={**few.protocol, "num_images": 100})
+    few = replace(few, protocol=replace(few.protocol, num_images=100))
     assert "num_images (500 and 100)" in states(value_pairs([quality("dit-digits", 2.0)], [few]))["dit-digits", "fid"]
 
 
@@ -109,12 +109,12 @@ def test_two_record_files_are_compared(tmp_path, capsys):
 
 
 def test_one_machine_each_is_compared_and_several_are_asked_for(tmp_path):
-    other = {**ENVIRONMENT, "machine": "other-cpu"}
+    other = replace(ENVIRONMENT, machine="other-cpu")
     a = folder(tmp_path / "a", full_set())
     b = folder(tmp_path / "b", full_set(environment=other))
-    assert {record.environment["machine"] for record in same_machine(a, b)[1]} == {"other-cpu"}
+    assert {record.environment.machine for record in same_machine(a, b)[1]} == {"other-cpu"}
     both = folder(tmp_path / "c", [*full_set(), *full_set(environment=other)])
-    assert {record.environment["machine"] for record in same_machine(both, a)[0]} == {"acme-cpu-2c"}
+    assert {record.environment.machine for record in same_machine(both, a)[0]} == {"acme-cpu-2c"}
     with pytest.raises(UsageError, match="more than one machine"):
         same_machine(both, both)
     assert same_machine(both / "other-cpu", both / "acme-cpu-2c")

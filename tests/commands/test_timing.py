@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from bench.commands import time
-from bench.commands.time import Timing, time_models
+from bench.commands.time import Request, time_models
 from bench.errors import CheckFailed, UsageError
+from bench.records.parts import Measurement
 from bench.timing.settings import TimingSettings
 
 FEW = 2  # diffusion steps
@@ -28,7 +29,7 @@ BRIEF = TimingSettings(
 
 def run(names, json_file, *, against=None, **asked):
     """What `bench time` writes, after two rounds of each."""
-    timing = Timing(num_steps=FEW, min_rounds=2, min_duration_s=0.0, stopwatch=BRIEF, **asked)
+    timing = Request(num_steps=FEW, min_rounds=2, min_duration_s=0.0, stopwatch=BRIEF, **asked)
     time_models(names, timing, against=against, json_file=json_file)
     return json.loads(json_file.read_text())
 
@@ -42,7 +43,7 @@ def test_one_run_has_the_metrics_plain_names(tmp_path, capsys):
     assert raw["latency"]["first_call_s"] > 0
     assert len(raw["latency"]["rounds_s"]) == len(raw["stages"]["whole_s"]) == 2
     assert set(raw["stages"]["rounds_s"]) == {"network", "autoencoder", "rest"}
-    assert raw["machine_limits"]["dtype"] == "float32"
+    assert raw["roofline"]["dtype"] == "float32"
     assert found["protocol"]["sampling"]["dit-digits@1"]["num_steps"] == FEW
     assert found["environment"]["num_threads"] == torch.get_num_threads()
     printed = capsys.readouterr().out
@@ -59,8 +60,8 @@ def test_against_another_model_the_ratio_comes_with_its_conditions(tmp_path, cap
     rounds = equal["rounds_s"]
     medians = [sorted(rounds[name])[0] / 2 + sorted(rounds[name])[1] / 2 for name in ("baseline", "model")]
     assert equal["ratio"]["value"] == pytest.approx(medians[0] / medians[1])  # times as fast: of two rounds the mean
-    assert equal["footing"]["model"]["network_evaluations"] == {"encoder": 2, "decoder": 2 * FEW}
-    sizes = [best["footing"][side]["batch_size"] for side in ("model", "baseline")]
+    assert equal["conditions"]["model"]["network_evaluations"] == {"encoder": 2, "decoder": 2 * FEW}
+    sizes = [best["conditions"][side]["batch_size"] for side in ("model", "baseline")]
     assert sizes == [
         found["raw"][f"{name}@1"]["throughput"]["batch_size"] for name in ("transdiff-digits", "dit-digits")
     ]
@@ -80,11 +81,11 @@ def test_estimated_latencies_are_marked_and_can_be_checked(tmp_path, capsys, mon
     asked = {"compose": True, "check": True, "batch_sizes": (2,)}
     found = run(["transdiff-digits"], tmp_path / "out.json", against="dit-digits", **asked)
     raw = found["raw"]["transdiff-digits@2"]
-    assert raw["latency"]["composed"] is True
+    assert raw["latency"]["estimated"] is True
     assert raw["check_composed"]["ratio"]["n"] == 6
     assert "transdiff-digits@2/latency_s" in found["metrics"]
     assert "transdiff-digits@2/latency_p90_s" not in found["metrics"]
-    assert found["ratios"][0]["composed"] is True
+    assert found["ratios"][0]["estimated"] is True
     printed = " ".join(capsys.readouterr().out.split())
     assert "estimated, error" in printed
     assert "transdiff-digits@2: estimated / measured" in printed
@@ -93,7 +94,7 @@ def test_estimated_latencies_are_marked_and_can_be_checked(tmp_path, capsys, mon
 @pytest.mark.parametrize(("low", "high", "fails"), [(0.90, 0.96, False), (1.06, 1.2, True), (0.8, 0.94, True)])
 def test_an_estimated_latency_fails_where_its_whole_interval_is_off(low, high, fails):
     """By more than 5 %; one that straddles the line is not told apart."""
-    ratio = {"value": (low + high) / 2, "ci_low": low, "ci_high": high}
+    ratio = Measurement((low + high) / 2, "", low, high)
     if fails:
         with pytest.raises(CheckFailed, match="dit-digits@1"):
             time.check_agreement("dit-digits@1", ratio)
@@ -113,11 +114,11 @@ def test_an_estimated_latency_fails_where_its_whole_interval_is_off(low, high, f
 def test_a_wrong_call_is_refused_before_anything_is_measured(names, asked, words, monkeypatch):
     monkeypatch.setattr(time, "load", lambda build: pytest.fail("built a model"))
     with pytest.raises(UsageError) as caught:
-        time_models(names, Timing(**asked), against=None, json_file=None)
+        time_models(names, Request(**asked), against=None, json_file=None)
     assert words in str(caught.value)
 
 
 def test_a_missing_folder_is_refused_before_anything_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(time, "load", lambda build: pytest.fail("built a model"))
     with pytest.raises(UsageError, match="its folder does not exist"):
-        time_models(["dit-digits"], Timing(), against=None, json_file=tmp_path / "no" / "out.json")
+        time_models(["dit-digits"], Request(), against=None, json_file=tmp_path / "no" / "out.json")

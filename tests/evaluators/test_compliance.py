@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.evaluators.compliance import collect_validity, compare_images, eager
+from bench.evaluators.compliance import collect_compliance, compare_images, eager
 from bench.timing import clock
 from bench.timing.settings import TimingSettings
 from reference_models.autoencoders import PatchLatents
@@ -45,35 +45,35 @@ def ticking(monkeypatch):
     monkeypatch.setattr(clock, "time", Ticking)
 
 
-def validity(network):
+def compliance(network):
     model = network().eval()
     model.attach(SPEC, PatchLatents)
     timing = TimingSettings(min_warmup=2, window=1)
-    return collect_validity(model, settings={}, batch_size=3, min_rounds=8, timing=timing)
+    return collect_compliance(model, settings={}, batch_size=3, min_rounds=8, timing=timing)
 
 
 def test_an_honest_model_passes():
-    found = validity(Slow)
-    assert found["valid"] is True
-    assert found["images_equal"] is True
-    assert found["timed_sha256"] == found["plain_sha256"]
-    assert found["num_images"] == 9  # three rounds of three: eight at least
-    assert found["max_difference"] == 0
-    assert len(found["repeat_rounds_s"]["fresh"]) == len(found["repeat_rounds_s"]["repeated"]) == 8
+    found = compliance(Slow)
+    assert found.valid is True
+    assert found.images_equal is True
+    assert found.timed_sha256 == found.plain_sha256
+    assert found.num_images == 9  # three rounds of three: eight at least
+    assert found.max_difference == 0
+    assert len(found.repeat_rounds_s["fresh"]) == len(found.repeat_rounds_s["repeated"]) == 8
 
 
 def test_a_cached_answer_shows():
     """A repeated image that costs nothing beside fresh ones of 20 ms."""
-    found = validity(Cached)
-    assert found["valid"] is False
-    assert found["repeat_ratio"]["ci_high"] < 0.5
-    assert found["images_equal"] is True
+    found = compliance(Cached)
+    assert found.valid is False
+    assert found.repeat_ratio.ci_high < 0.5
+    assert found.images_equal is True
 
 
 def test_other_images_than_the_scored_ones_show():
-    found = validity(Moody)
-    assert found["valid"] is False
-    assert found["images_equal"] is False
+    found = compliance(Moody)
+    assert found.valid is False
+    assert found.images_equal is False
 
 
 def test_a_grey_level_is_rounding_and_two_are_not():

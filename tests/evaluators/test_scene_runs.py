@@ -24,8 +24,9 @@ from bench.metrics import METRICS
 from bench.metrics.captions import fallback_tokenize
 from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
+from bench.records.json_files import plain
 from bench.records.schema import REAL_DATA, RunSpec
-from bench.records.store import load_records, plain
+from bench.records.store import load_records
 from bench.run import run_plan
 from bench.training.schedule import retrain_for
 from reference_models import build
@@ -89,16 +90,16 @@ class Stub(ReadsImages):
     left_black: ClassVar = {scene.caption(scene.index % 5) for scene in SHOWN[::5]}
 
 
-def check_examples(raw, keys):
+def check_examples(examples, keys):
     """At most 24, the wrong ones first, each with a picture of 16x16; ready for JSON."""
-    assert 0 < len(raw["examples"]) <= 24
-    right = [one["right"] for one in raw["examples"]]
+    assert 0 < len(examples) <= 24
+    right = [one.right for one in examples]
     assert right == sorted(right)
-    for one in raw["examples"]:
-        assert set(one) == {"scene", "image_png", "prompt", "text", "references", "right"} | keys
-        with Image.open(io.BytesIO(base64.b64decode(one["image_png"]))) as image:
+    for one in examples:
+        assert {name for name in ("accuracy", "tasks") if getattr(one, name) is not None} == keys
+        with Image.open(io.BytesIO(base64.b64decode(one.image_png))) as image:
             assert image.size == (16, 16)
-    plain(raw)
+    plain(examples)
 
 
 def test_captions_are_right_or_wrong_as_a_whole():
@@ -109,21 +110,20 @@ def test_captions_are_right_or_wrong_as_a_whole():
     assert accuracy.ci_low < 75 < accuracy.ci_high
     assert found["measurements"]["nfe"].value == 3
     assert {*found["measurements"]} == {*PROTOCOLS["scenes-captions"].metrics} - {"meteor"}
-    raw = found["raw"]
-    assert "meteor" in raw["not_run"]
-    assert raw["audit"]["num_end_first"] == 1
-    assert raw["without_degenerate"]["cider"]["n"] == NUM - 1
-    assert len(raw["rounds_s"]) == 2
-    assert raw["nfe"] == {"network": 3.0}
-    kept = raw["by_scene"]
-    assert (kept["scenes"], kept["num"]) == (list(range(NUM)), [1] * NUM)
+    texts, samples = found["texts"], found["samples"]
+    assert "meteor" in texts.not_run
+    assert texts.audit.num_end_first == 1
+    assert texts.without_degenerate["cider"].n == NUM - 1
+    assert len(texts.rounds_s) == 2
+    assert texts.nfe == {"network": 3.0}
+    assert [(row.scene, row.num) for row in samples.scenes] == [(i, 1) for i in range(NUM)]
     for name in ("cider", "caption_accuracy"):
-        assert np.mean(kept["totals"][name]) == pytest.approx(found["measurements"][name].value)
-    assert [i for i, value in enumerate(kept["totals"]["caption_accuracy"]) if not value] == [0, 3, 5, 10, 15]
-    check_examples(raw, set())
-    wrong = [one["scene"] for one in raw["examples"] if not one["right"]]
-    assert wrong == [0, 3, 5, 10, 15]
-    assert raw["examples"][0]["references"] == list(SHOWN[0].captions)
+        mean = np.mean([row.totals[name] for row in samples.scenes])
+        assert mean == pytest.approx(found["measurements"][name].value)
+    assert [row.scene for row in samples.scenes if not row.totals["caption_accuracy"]] == [0, 3, 5, 10, 15]
+    check_examples(samples.examples, set())
+    assert [one.scene for one in samples.examples if not one.right] == [0, 3, 5, 10, 15]
+    assert samples.examples[0].references == tuple(SHOWN[0].captions)
 
 
 def test_the_study_of_captions_does_not_wait_for_meteor(monkeypatch):
@@ -150,18 +150,17 @@ def test_answers_are_scored_as_vqa_and_as_pope():
     assert scores["pope_accuracy"].value == pytest.approx(100 * (1 - len(wrong) / NUM / 2))
     assert scores["pope_accuracy"].n == 2 * NUM
     assert scores["pope_yes_ratio"].value == pytest.approx(100 * (0.5 + len(wrong) / NUM / 2))
-    kinds = found["raw"]["by_question_type"]
-    assert sum(kind["n"] for kind in kinds.values()) == len(questions)
+    kinds = found["texts"].by_question_type
+    assert sum(kind.n for kind in kinds.values()) == len(questions)
     assert set(kinds) == {question.question_type for _, question in questions}
-    assert "pope_accuracy" in found["raw"]["without_degenerate"]
-    kept = found["raw"]["by_scene"]
-    assert kept["num"] == [len(scene.questions) for scene in SHOWN]
-    assert sum(kept["totals"]["vqa_accuracy"]) / len(questions) == pytest.approx(scores["vqa_accuracy"].value)
-    assert all(
-        total == 0 for scene, total in zip(SHOWN, kept["totals"]["vqa_accuracy"], strict=True) if scene.index == 3
-    )
-    check_examples(found["raw"], {"accuracy"})
-    assert all((one["accuracy"] > 0.5) == one["right"] for one in found["raw"]["examples"])
+    assert "pope_accuracy" in found["texts"].without_degenerate
+    kept, examples = found["samples"].scenes, found["samples"].examples
+    assert [(row.scene, row.num) for row in kept] == [(scene.index, len(scene.questions)) for scene in SHOWN]
+    totals = [row.totals["vqa_accuracy"] for row in kept]
+    assert sum(totals) / len(questions) == pytest.approx(scores["vqa_accuracy"].value)
+    assert totals[3] == 0  # nothing was said
+    check_examples(examples, {"accuracy"})
+    assert all((one.accuracy > 0.5) == one.right for one in examples)
 
 
 def test_paintings_are_read_back():
@@ -172,12 +171,12 @@ def test_paintings_are_read_back():
             assert score.value == 80, name
     assert found["measurements"]["nfe"].value == 4
     assert {*found["measurements"]} == {*PROTOCOLS["scenes-paintings"].metrics}
-    check_examples(found["raw"], {"tasks"})
-    black = found["raw"]["examples"][0]
-    assert (black["text"], black["right"]) == ("", False)
-    assert not any(black["tasks"].values())
-    shown = found["raw"]["examples"][-1]
-    assert sorted(parse_caption(shown["text"])) == sorted(parse_caption(shown["prompt"]))
+    examples = found["samples"].examples
+    check_examples(examples, {"tasks"})
+    black, shown = examples[0], examples[-1]
+    assert (black.text, black.right) == ("", False)
+    assert not any(black.tasks.values())
+    assert sorted(parse_caption(shown.text)) == sorted(parse_caption(shown.prompt))
 
 
 def test_real_scenes_are_the_checkers_ceiling():
@@ -214,8 +213,9 @@ def test_a_smoke_run_of_the_scale(tmp_path, monkeypatch):
     for name in MODELS:
         save_file(dict(build(name, weights=None).state_dict()), tmp_path / f"{name}.safetensors")
     assert run_plan(make_plan(**options)) == []
-    records, _ = load_records([tmp_path / "results" / "quick"])
-    found = {(record.model, record.protocol["collects"]): record for record in records}
+    loaded = load_records([tmp_path / "results" / "quick"])
+    assert not loaded.faults
+    found = {(record.model, record.protocol.collects): record for record in loaded.records}
     reading = {(name, what) for name in MODELS for what in ("captions", "answers")}
     assert set(found) == reading | {("d-dit-digits", "paintings"), (REAL_DATA, "paintings")}
     assert found["d-dit-digits", "captions"].settings == {"num_steps": 64, "cached": True}
@@ -223,7 +223,7 @@ def test_a_smoke_run_of_the_scale(tmp_path, monkeypatch):
     assert found["ar-vlm-digits", "answers"].settings == {"temperature": 0.0}
     assert found["ar-vlm-digits", "answers"].family == "ar-vlm"
     assert found[REAL_DATA, "paintings"].family == "real"
-    assert all(record.inputs["weights_sha256"] for key, record in found.items() if key[0] != REAL_DATA)
+    assert all(record.inputs.weights_sha256 for key, record in found.items() if key[0] != REAL_DATA)
 
 
 def test_all_models_of_the_scale_are_trained_again(tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
-"""Equal footing: what is recorded of a side, and which sides may be compared."""
+"""Equal conditions: what is recorded of a side, and which sides may be compared."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +14,7 @@ from bench.timing.conditions import conditions
 
 def side(name, **changes):
     model = reference_models.build(name, weights=None)
-    return {**conditions(model, model.spec.sampling, batch_size=1), **changes}
+    return replace(conditions(model, model.spec.sampling, batch_size=1), **changes)
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +25,15 @@ def dit():
 def test_methods_may_differ_in_what_they_are(dit):
     """TransDiff's 100 steps of a decoder against DiT's 250 of the whole network, each with its own guidance scale."""
     transdiff = side("transdiff-digits")
-    assert transdiff["network_evaluations"] != dit["network_evaluations"]
-    assert transdiff["cfg_scale"] != dit["cfg_scale"]
+    assert transdiff.network_evaluations != dit.network_evaluations
+    assert transdiff.cfg_scale != dit.cfg_scale
     assert differing_fields(transdiff, dit, "forced equal") == []
     assert differing_fields(transdiff, dit, "same model") == ["cfg_scale", "network_evaluations"]
 
 
 @pytest.mark.parametrize("field", CHOSEN)
 def test_what_the_experimenter_chooses_must_agree_unless_each_is_at_its_best(dit, field):
-    other = {**dit, field: "other"}
+    other = replace(dit, **{field: "other"})
     assert differing_fields(dit, other, "forced equal") == [field]
     assert differing_fields(dit, other, "each at its best") == []
 
@@ -39,44 +41,44 @@ def test_what_the_experimenter_chooses_must_agree_unless_each_is_at_its_best(dit
 @pytest.mark.parametrize("field", ALWAYS)
 @pytest.mark.parametrize("mode", MODES)
 def test_machine_and_picture_must_agree_whatever_is_compared(dit, field, mode):
-    assert differing_fields(dit, {**dit, field: "other"}, mode) == [field]
+    assert differing_fields(dit, replace(dit, **{field: "other"}), mode) == [field]
 
 
 @pytest.mark.parametrize("field", METHOD)
 def test_implementations_of_one_model_share_everything(dit, field):
-    assert differing_fields(dit, {**dit, field: "other"}, "same model") == [field]
+    assert differing_fields(dit, replace(dit, **{field: "other"}), "same model") == [field]
 
 
 @pytest.mark.parametrize("mode", ["forced equal", "each at its best"])
 def test_a_baseline_that_could_keep_a_kv_cache_and_does_not_is_no_fair_one(dit, mode):
     """dit has nothing to keep: it goes with a side that keeps a cache, not with one that fails to."""
-    assert differing_fields(dit, {**dit, "kv_cache": True}, mode) == []
-    assert differing_fields(dit, {**dit, "kv_cache": False}, mode) == ["kv_cache"]
+    assert differing_fields(dit, replace(dit, kv_cache=True), mode) == []
+    assert differing_fields(dit, replace(dit, kv_cache=False), mode) == ["kv_cache"]
 
 
 def test_the_reason_names_the_field_and_both_values(dit):
-    assert not_comparable(dit, {**dit, "dtype": "bfloat16"}) == "dtype: float32 against bfloat16"
+    assert not_comparable(dit, replace(dit, dtype="bfloat16")) == "dtype: float32 against bfloat16"
     assert not_comparable(dit, dit) == ""
 
 
 def test_every_field_that_must_agree_is_recorded(dit):
-    assert {*ALWAYS, *CHOSEN, *METHOD} <= dit.keys()
+    assert {*ALWAYS, *CHOSEN, *METHOD} <= vars(dit).keys()
 
 
-def test_a_footing_tells_how_the_model_runs_now():
+def test_the_conditions_tell_how_the_model_runs_now():
     model = reference_models.build("llamagen-digits", weights=None, dtype=torch.bfloat16)
     found = conditions(model, {**model.spec.sampling, "cfg_scale": 1.0}, batch_size=3)
-    assert (found["dtype"], found["guided"], found["batch_size"], found["kv_cache"]) == ("bfloat16", False, 3, True)
-    assert found["compiled"] is False
+    assert (found.dtype, found.guided, found.batch_size, found.kv_cache) == ("bfloat16", False, 3, True)
+    assert found.compiled is False
     model.next_token = lambda *args: None  # what compile_steps does to it
-    assert conditions(model, model.spec.sampling, batch_size=1)["compiled"] is True
-    assert conditions(model, model.spec.sampling, batch_size=1)["guided"] is True
+    assert conditions(model, model.spec.sampling, batch_size=1).compiled is True
+    assert conditions(model, model.spec.sampling, batch_size=1).guided is True
 
 
 def test_a_switched_off_attention_kernel_shows(dit):
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        assert side("dit-digits")["attention_kernels"] == ["math"]
-    assert "flash" in dit["attention_kernels"]
+        assert side("dit-digits").attention_kernels == ("math",)
+    assert "flash" in dit.attention_kernels
 
 
 def test_random_text_states_are_not_compared_with_a_text_encoder():

@@ -37,8 +37,8 @@ def test_a_process_started_during_a_measurement_disturbs_it(burner):
 
     found = time_rounds(call, device="cpu", min_rounds=40, min_duration_s=0.0)
     assert started
-    assert found["foreign_load"] > 0.3
-    assert found["disturbed"] is True
+    assert found.foreign_load > 0.3
+    assert found.disturbed is True
 
 
 def test_foreign_load_is_what_is_busy_and_not_ours(monkeypatch):

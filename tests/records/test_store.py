@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import getpass
+import gzip
+import hashlib
 import json
 import math
 import re
@@ -13,27 +16,61 @@ import numpy as np
 import pytest
 
 from bench.errors import CheckFailed
-from bench.records.parts import Measurement
-from bench.records.store import is_current, latest, load_record, load_records, save_record
-from tests.fake_records import ENVIRONMENT, latency, quality, record
+from bench.records.parts import Counts, Measurement, SceneScores, Series, Timing
+from bench.records.store import content_sha256, is_current, latest, load_record, load_records, save_record
+from tests.fake_records import ENVIRONMENT, INPUTS, composed, latency, quality, ratios, record, timed, with_audit
+from tests.fake_scenes import answers, captions, paintings
 from tests.paths import ROOT
 
 RESULTS = ROOT / "results"
+SCENES = tuple(SceneScores(scene=i, num=2, totals={"cider": i / 8}) for i in range(3))
+KINDS = {
+    "images": quality("dit-digits", 2.2),
+    "timing": timed("dit-digits", {"network": 0.3, "autoencoder": 0.02, "rest": 0.08}),
+    "estimated": composed("dit-xl-2", {"network": 396.0, "autoencoder": 4.0}, 3e13),
+    "speedups": ratios("transdiff-digits", {"dit-digits": 2.8, "sit-digits": 3.1}),
+    "counts": record("dit-s-8", "paper-size", settings={}, counts=Counts(num_params=33_142_016, flops=7.2e8)),
+    "captions": replace(captions(empty=5), samples=replace(captions().samples, scenes=SCENES)),
+    "answers": answers(),
+    "paintings": paintings(),
+    "failed": record("dit-digits", "digits-quality", status="failed", reason="out of memory", settings={}),
+}
 
 
-def test_a_record_is_read_back_as_it_was_written(tmp_path):
-    written = quality("dit-digits", 2.2)
+def rewrite(path, data):
+    """The file with other content and the checksum of it, as if it had been measured so."""
+    path.write_text(json.dumps({**data, "sha256": content_sha256(data)}))
+
+
+# -- written and read back ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_record_is_read_back_as_it_was_written(tmp_path, kind):
+    written = KINDS[kind]
     path = save_record(written, tmp_path)
+    loaded = load_records([tmp_path])
+    assert loaded.records == [replace(written, file=f"acme-cpu-2c/{path.name}")]
+    assert loaded.faults == []
+
+
+def test_a_file_is_named_after_its_run_and_names_itself_nowhere(tmp_path):
+    path = save_record(KINDS["images"], tmp_path)
     assert path == tmp_path / "acme-cpu-2c" / "dit-digits--digits-quality--20260131T142530Z.json"
-    assert load_records([tmp_path]) == ([replace(written, file=f"acme-cpu-2c/{path.name}")], [])
+    assert "file" not in json.loads(path.read_text())
 
 
-def test_a_file_is_sorted_indented_json_and_nothing_else_is_left_behind(tmp_path):
-    path = save_record(latency("dit-digits", 0.2), tmp_path)
-    data = json.loads(path.read_text())
-    assert path.read_text() == json.dumps(data, indent=2, sort_keys=True) + "\n"
-    assert "file" not in data  # a record does not name itself
-    assert list(path.parent.iterdir()) == [path]
+def test_nothing_but_the_record_the_machine_and_the_samples_is_left_behind(tmp_path):
+    path = save_record(KINDS["captions"], tmp_path)
+    found = {str(each.relative_to(path.parent)) for each in path.parent.rglob("*") if each.is_file()}
+    assert found == {path.name, "machine.json", f"samples/{path.stem}.jsonl.gz"}
+
+
+def test_the_checksum_is_of_the_content_not_of_the_layout(tmp_path):
+    path = save_record(KINDS["timing"], tmp_path)
+    before = load_record(path)
+    path.write_text(json.dumps(json.loads(path.read_text()), indent=7))
+    assert load_record(path) == before
 
 
 def test_the_time_in_the_name_is_utc(tmp_path):
@@ -44,22 +81,79 @@ def test_the_time_in_the_name_is_utc(tmp_path):
 def test_two_runs_of_one_second_are_both_kept(tmp_path):
     paths = [save_record(quality("dit-digits", fid), tmp_path) for fid in (2.0, 3.0)]
     assert len(set(paths)) == 2
-    assert sorted(r.measurements["fid"].value for r in load_records([tmp_path])[0]) == [2.0, 3.0]
+    assert sorted(made.measurements["fid"].value for made in load_records([tmp_path]).records) == [2.0, 3.0]
 
 
 def test_numpy_numbers_are_written_as_numbers(tmp_path):
-    raw = {"rounds_s": np.array([0.5, 0.25]), "count": np.int64(3)}
-    made = load_record(save_record(record("dit-digits", "digits-latency", raw=raw), tmp_path))
-    assert made.raw == {"rounds_s": [0.5, 0.25], "count": 3}
+    timing = Timing(latency=Series(batch_size=np.int64(3), rounds_s=tuple(np.array([0.5, 0.25]))))
+    made = record("dit-digits", "digits-latency", timing=timing, settings={"scales": np.array([1.5, 2.0])})
+    found, faults = load_record(save_record(made, tmp_path))
+    assert faults == []
+    assert found.timing == Timing(latency=Series(batch_size=3, rounds_s=(0.5, 0.25)))
+    assert found.settings == {"scales": [1.5, 2.0]}
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, np.float64("nan")])
 def test_a_number_that_is_not_finite_is_refused_by_name(tmp_path, bad):
-    with pytest.raises(CheckFailed, match=r"record\.raw\.rounds_s\[1\] is (nan|inf)"):
-        save_record(record("dit-digits", "digits-latency", raw={"rounds_s": [0.5, bad]}), tmp_path)
+    timing = Timing(latency=Series(batch_size=1, rounds_s=(0.5, bad)))
+    with pytest.raises(CheckFailed, match=r"record\.timing\.latency\.rounds_s\[1\] is (nan|inf)"):
+        save_record(record("dit-digits", "digits-latency", timing=timing), tmp_path)
     with pytest.raises(CheckFailed, match=r"record\.measurements\.fid\.value is (nan|inf)"):
         save_record(record("dit-digits", "digits-quality", measurements={"fid": Measurement(bad, "")}), tmp_path)
-    assert not list(tmp_path.rglob("*.json"))
+    assert not list(tmp_path.rglob("*--*"))
+
+
+def test_a_reason_that_names_a_file_in_no_utf8_is_kept_readable(tmp_path):
+    """As Python gives such names: a lone surrogate, which no reader of JSON takes."""
+    failed = replace(KINDS["failed"], reason="no such file: caf\udce9")
+    made, faults = load_record(save_record(failed, tmp_path))
+    assert (made.reason, faults) == ("no such file: caf\\udce9", [])
+
+
+# -- the machine -------------------------------------------------------------------------------------------------------
+
+
+def inline(path):
+    """The environment as it stands in a record's file."""
+    return json.loads(path.read_text())["environment"]
+
+
+def test_facts_of_the_machine_stand_once_and_what_differs_stays_with_its_record(tmp_path):
+    first = save_record(latency("dit-digits", 0.2), tmp_path)
+    facts = (first.parent / "machine.json").read_bytes()
+    assert json.loads(facts) == {
+        "memory_bytes": 8 * 2**30,
+        "num_cores": 2,
+        "processor": "Acme CPU 9000",
+        "system": "Linux x86_64",
+    }
+    assert not {"processor", "num_cores", "memory_bytes", "system"} & inline(first).keys()
+    more = replace(ENVIRONMENT, memory_bytes=16 * 2**30, gpu="Acme GPU")
+    second = save_record(latency("sit-digits", 0.2, environment=more), tmp_path)
+    assert (first.parent / "machine.json").read_bytes() == facts
+    assert inline(second)["memory_bytes"] == 16 * 2**30
+    assert not {"processor", "num_cores", "system"} & inline(second).keys()
+    assert [load_record(path)[0].environment for path in (first, second)] == [ENVIRONMENT, more]
+
+
+def test_a_fact_that_a_run_did_not_know_is_not_taken_from_the_machine(tmp_path):
+    """Unknown is not what another run found."""
+    save_record(latency("dit-digits", 0.2), tmp_path)
+    unknown = replace(ENVIRONMENT, memory_bytes=None, processor=None)
+    path = save_record(latency("sit-digits", 0.2, environment=unknown), tmp_path)
+    assert load_record(path)[0].environment == unknown
+
+
+def test_a_machine_file_that_cannot_be_read_leaves_its_facts_unknown_and_is_named(tmp_path):
+    path = save_record(latency("dit-digits", 0.2), tmp_path)
+    (path.parent / "machine.json").write_text('{"num_cores": "two"}')
+    made, (fault,) = load_record(path)
+    assert (made.environment.num_cores, made.environment.processor) == (None, None)
+    assert (made.environment.machine, made.measurements) == ("acme-cpu-2c", latency("dit-digits", 0.2).measurements)
+    assert fault.startswith("machine.json: ")
+
+
+# -- files that are no records, or were edited -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -68,44 +162,251 @@ def test_a_number_that_is_not_finite_is_refused_by_name(tmp_path, bad):
         ("", "not JSON"),
         ('{"model": "dit-di', "not JSON"),
         ("[1]", "a JSON list, expected an object"),
-        ('{"model": NaN}', "holds NaN"),
-        ('{"model": "x"}', "lacks protocol"),
-        ('{"schema": 2}', "schema 2, expected 1"),
+        ("7", "a JSON int, expected an object"),
+        ('{"model": NaN}', "not JSON"),
+        ('{"wall_s": 1e999}', "not JSON: Number out of range"),
+        ('{"wall_s": ' + 5000 * "1" + "}", "not JSON: Integer value out of range"),
+        ('{"wall_s": ' + 4000 * "1" + "}", "holds an integer of more than 64 bits"),
+        ('{"model": "\\ud800"}', "not JSON"),
+        ('{"model": "\\udc00 "}', "not JSON"),
+        ('{"settings": ' + 100_000 * "[" + 100_000 * "]" + "}", "not JSON: maximum recursion depth exceeded"),
+        ('{"settings": ' + 900 * "[" + 900 * "]" + "}", "nested deeper than 64 levels"),
+        ('{"schema": 1}', "schema 1, expected 2"),
+        ('{"schema": 2, "model": "x"}', "lacks protocol, settings"),
     ],
 )
 def test_a_corrupt_file_is_named_in_one_line_and_harms_no_other(tmp_path, text, complaint):
     save_record(quality("dit-digits", 2.2), tmp_path)
     (tmp_path / "acme-cpu-2c" / "broken.json").write_text(text)
-    records, unreadable = load_records([tmp_path])
-    assert [r.model for r in records] == ["dit-digits"]
-    assert len(unreadable) == 1
-    assert unreadable[0].startswith(f"acme-cpu-2c/broken.json: {complaint}")
-    assert "\n" not in unreadable[0]
+    loaded = load_records([tmp_path])
+    assert [made.model for made in loaded.records] == ["dit-digits"]
+    (fault,) = loaded.faults
+    assert fault.startswith(f"acme-cpu-2c/broken.json: {complaint}")
+    assert "\n" not in fault
+
+
+@pytest.mark.parametrize("extra", range(-40, 40))
+def test_json_as_deep_as_the_interpreter_allows_is_a_fault_too(tmp_path, extra):
+    """Around the depth where the reader still succeeds and what checks its content would not."""
+    depth = 960 + extra
+    path = tmp_path / "deep.json"
+    path.write_text('{"schema": 2, "settings": ' + depth * "[" + depth * "]" + "}")
+    with pytest.raises(ValueError, match=r"nested deeper|maximum recursion"):
+        load_record(path)
+
+
+def test_what_cannot_be_opened_is_named_without_the_path_of_this_machine(tmp_path):
+    (tmp_path / "acme" / "folder.json").mkdir(parents=True)
+    assert load_records([tmp_path]).faults == ["acme/folder.json: cannot be read: Is a directory"]
+
+
+def test_a_record_in_which_one_digit_was_changed_is_named_and_not_used(tmp_path):
+    path = save_record(quality("dit-digits", 2.2), tmp_path)
+    text = path.read_text()
+    assert text.count('"value": 2.2}') == 1
+    path.write_text(text.replace('"value": 2.2}', '"value": 1.2}'))
+    loaded = load_records([tmp_path])
+    assert loaded.records == []
+    assert loaded.faults == [
+        f"acme-cpu-2c/{path.name}: was edited: its content does not have the checksum it was written with"
+    ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_digit_can_be_changed_unnoticed(tmp_path, kind):
+    """In any place, the checksum's own among them; but for a last digit that leaves the number the same."""
+    path = save_record(KINDS[kind], tmp_path)
+    text, before = path.read_text(), load_record(path)
+    generator = np.random.default_rng(0)
+    digits = [match.start() for match in re.finditer(r"\d", text)]
+    noticed = 0
+    for place in generator.choice(digits, 50):
+        other = (int(text[place]) + 1 + int(generator.integers(9))) % 10
+        path.write_text(f"{text[:place]}{other}{text[place + 1 :]}")
+        try:
+            assert load_record(path) == before
+        except ValueError:
+            noticed += 1
+    assert noticed >= 45
+
+
+def key_paths(data, place=()):
+    """The place of every key of every object."""
+    for key, item in data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ():
+        yield from ([(*place, key)] if isinstance(data, dict) else [])
+        yield from key_paths(item, (*place, key))
+
+
+def without(data, place):
+    """A copy without one key."""
+    copied = json.loads(json.dumps(data))
+    inner = copied
+    for key in place[:-1]:
+        inner = inner[key]
+    del inner[place[-1]]
+    return copied
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_key_that_is_lost_in_any_place_is_named_and_raises_nothing(tmp_path, kind):
+    """As the file stands it was edited; with a checksum that fits, as another program might write it, what is lost
+    costs no more than the part that needs it, and a fault names the part."""
+    path = save_record(KINDS[kind], tmp_path)
+    data, (before,) = json.loads(path.read_text()), load_records([tmp_path]).records
+    places = sorted(key_paths(data), key=str)
+    for place in np.random.default_rng(0).permutation(np.array(places, dtype=object))[:60]:
+        lost = without(data, place)
+        path.write_text(json.dumps(lost))
+        assert len(load_records([tmp_path]).faults) == 1, place
+        assert load_records([tmp_path]).records == [], place
+        rewrite(path, lost)
+        loaded = load_records([tmp_path])
+        assert all(fault.startswith(f"acme-cpu-2c/{path.name}: ") and "\n" not in fault for fault in loaded.faults)
+        assert loaded.records or loaded.faults, place
+        for found in loaded.records:
+            differing = [f.name for f in dataclasses.fields(found) if getattr(found, f.name) != getattr(before, f.name)]
+            assert len(differing) <= 1, place
+
+
+# -- parts that cannot be read -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "complaint"),
+    ("kind", "place", "fault", "lost"),
     [
-        ("measurements", {"fid": {"value": "low", "unit": ""}}, "measurements.fid.value is no number"),
-        ("measurements", {"fid": {"valeu": 1.0}}, "created_utc or measurements"),
-        ("created_utc", "yesterday", "created_utc or measurements"),
-        ("protocol", {}, "lacks protocol.name"),
-        ("raw", [], "raw is a list, expected an object"),
-        ("colour", "red", "unknown keys colour"),
+        ("images", ("images", "audit", "constant"), "images.audit: Object missing required field `constant`", "images"),
+        ("images", ("images", "audit"), "images: lacks audit", "images"),
+        ("timing", ("timing", "latency"), "timing: lacks latency", "timing"),
+        ("counts", ("counts", "num_params"), "counts: lacks num_params", "counts"),
+        (
+            "captions",
+            ("texts", "audit", "num_texts"),
+            "texts.audit: Object missing required field `num_texts`",
+            "texts",
+        ),
     ],
 )
-def test_a_file_with_a_wrong_key_is_named(tmp_path, key, value, complaint):
+def test_a_part_that_lacks_a_key_is_left_out_alone_and_named(tmp_path, kind, place, fault, lost):
+    path = save_record(KINDS[kind], tmp_path)
+    before, _ = load_record(path)
+    rewrite(path, without(json.loads(path.read_text()), place))
+    found, faults = load_record(path)
+    assert faults == [fault]
+    assert found == replace(before, **{lost: None})
+
+
+def test_of_a_timing_only_what_cannot_be_read_is_left_out(tmp_path):
+    path = save_record(KINDS["timing"], tmp_path)
+    before, _ = load_record(path)
+    rewrite(path, without(json.loads(path.read_text()), ("timing", "stages", "parts", "network", "num_calls")))
+    found, (fault,) = load_record(path)
+    assert fault.startswith("timing.stages: Object missing required field `num_calls`")
+    assert found == replace(before, timing=replace(before.timing, stages=None))
+
+
+def test_a_measurement_and_a_speedup_are_left_out_by_themselves(tmp_path):
+    path = save_record(KINDS["images"], tmp_path)
+    data = json.loads(path.read_text())
+    data["measurements"]["fid"]["value"] = "low"
+    rewrite(path, data)
+    found, (fault,) = load_record(path)
+    assert fault.startswith("measurements.fid: Expected `float`, got `str`")
+    assert set(found.measurements) == set(KINDS["images"].measurements) - {"fid"}
+    path = save_record(KINDS["speedups"], tmp_path)
+    data = json.loads(path.read_text())
+    del data["speedups"][0]["rounds_s"]
+    rewrite(path, data)
+    found, (fault,) = load_record(path)
+    assert fault.startswith("speedups.0: a comparable speed-up needs a ratio and as many rounds of either side")
+    assert found.speedups == KINDS["speedups"].speedups[1:]
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"created_utc": "yesterday"}, "Invalid isoformat string: 'yesterday'"),
+        ({"protocol": {}}, "protocol: Object missing required field `name`"),
+        ({"measurements": []}, "measurements is a list, expected an object"),
+        ({"speedups": 3}, "speedups is a int, expected a list"),
+        ({"settings": "none"}, "settings: Expected `object`, got `str`"),
+        ({"status": "fine"}, "status: Invalid enum value 'fine'"),
+        ({"environment": {}}, "environment: lacks machine"),
+    ],
+)
+def test_without_what_every_record_needs_it_is_none(tmp_path, changes, complaint):
     path = save_record(quality("dit-digits", 2.2), tmp_path)
-    path.write_text(json.dumps({**json.loads(path.read_text()), key: value}))
-    with pytest.raises(ValueError, match=re.escape(complaint)):
+    rewrite(path, {**json.loads(path.read_text()), **changes})
+    with pytest.raises(ValueError, match=re.escape(complaint)) as caught:
         load_record(path)
+    assert "\n" not in str(caught.value)
+
+
+# -- samples -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sampled(tmp_path):
+    """(the file of a record, the file of its samples)."""
+    path = save_record(KINDS["captions"], tmp_path)
+    return path, path.parent / "samples" / f"{path.stem}.jsonl.gz"
+
+
+def refused_samples(sampled):
+    """Why the samples were not read; the rest of the record was."""
+    (found,), (fault,) = (loaded := load_records([sampled[0].parent])).records, loaded.faults
+    assert (found.samples.scenes, found.samples.examples) == ((), ())
+    assert found.texts == KINDS["captions"].texts
+    name = f"acme-cpu-2c/{sampled[0].name}: samples/{sampled[1].name}: "
+    assert fault.startswith(name)
+    return fault.removeprefix(name)
+
+
+def test_samples_are_lines_of_json_beside_the_record_whose_checksum_it_holds(sampled):
+    path, samples = sampled
+    lines = [json.loads(line) for line in gzip.decompress(samples.read_bytes()).splitlines()]
+    assert [set(line) for line in lines[:4]] == [{"scene_scores"}] * 3 + [{"example"}]
+    assert json.loads(path.read_text())["samples_sha256"] == hashlib.sha256(samples.read_bytes()).hexdigest()
+
+
+def test_samples_that_were_edited_are_named_and_not_used(sampled):
+    content = gzip.decompress(sampled[1].read_bytes())
+    sampled[1].write_bytes(gzip.compress(content.replace(b'"cider": 0.25', b'"cider": 9.25'), mtime=0))
+    assert refused_samples(sampled) == "was edited: it does not have the checksum in its record"
+
+
+def test_samples_that_are_not_there_are_named(sampled):
+    sampled[1].unlink()
+    assert refused_samples(sampled) == "no such file"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (b"no gzip", "cannot be read: Not a gzipped file"),
+        (gzip.compress(b"{}" * 99)[:-9], "cannot be read: "),
+        (gzip.compress(b"[1]\n"), "a line is a list, expected an object"),
+        (gzip.compress(b'{"example": 1e999}\n'), "not JSON"),
+        (gzip.compress(b'{"scene_scores": {"scene": 1}}\n'), "scenes: Object missing required field `num`"),
+        (gzip.compress(b"[" * 100_000), "not JSON"),
+    ],
+)
+def test_samples_that_cannot_be_read_are_named_whatever_their_checksum(sampled, content, complaint):
+    path, samples = sampled
+    samples.write_bytes(content)
+    data = json.loads(path.read_text())
+    rewrite(path, {**data, "samples_sha256": hashlib.sha256(content).hexdigest()})
+    assert refused_samples(sampled).startswith(complaint)
+
+
+# -- folders of records ------------------------------------------------------------------------------------------------
 
 
 def test_unfinished_work_and_other_folders_are_no_records(tmp_path):
     (tmp_path / ".work").mkdir()
     (tmp_path / ".work" / "ledger.json").write_text("[]")
     (tmp_path / "README.md").write_text("# Records")
-    assert load_records([tmp_path, tmp_path / "not-there"]) == ([], [])
+    loaded = load_records([tmp_path, tmp_path / "not-there"])
+    assert (loaded.records, loaded.faults) == ([], [])
 
 
 def test_a_machine_folder_reads_like_the_folder_above(tmp_path):
@@ -119,7 +420,7 @@ def test_the_latest_record_of_each_run_counts():
     new = quality("dit-digits", 2.0, created_utc="2026-01-02T00:00:00+00:00")
     other_protocol = latency("dit-digits", 0.2)
     other_settings = quality("dit-digits", 2.5, settings={"cfg_scale": 3.0})
-    other_machine = quality("dit-digits", 2.1, environment={**ENVIRONMENT, "machine": "b"})
+    other_machine = quality("dit-digits", 2.1, environment=replace(ENVIRONMENT, machine="b"))
     kept = latest([new, old, other_protocol, other_settings, other_machine])
     assert old not in kept
     assert len(kept) == 4
@@ -141,27 +442,36 @@ def test_a_failure_stands_until_a_later_run_succeeds():
     assert latest([good, failed, later]) == [later]
 
 
-def test_a_record_is_current_only_if_it_succeeded_on_equal_inputs():
-    made = quality("dit-digits", 2.0, inputs={"weights_sha256": "a", "metrics": ["fid", "kid"]})
-    assert is_current(made, {"weights_sha256": "a", "metrics": ("fid", "kid")})  # JSON knows no tuples
-    assert not is_current(made, {"weights_sha256": "b", "metrics": ("fid", "kid")})
-    assert not is_current(replace(made, status="failed"), made.inputs)
+def test_a_record_is_current_only_if_it_succeeded_on_equal_inputs_under_an_equal_protocol(tmp_path):
+    made, _ = load_record(save_record(quality("dit-digits", 2.0), tmp_path))
+    assert is_current(made, made.protocol, INPUTS)
+    assert not is_current(made, made.protocol, replace(INPUTS, weights_sha256="b"))
+    assert not is_current(made, made.protocol, replace(INPUTS, metric_versions={"fid": 2, "latency_s": 1}))
+    assert not is_current(made, replace(made.protocol, num_images=7), INPUTS)
+    assert not is_current(replace(made, status="failed"), made.protocol, INPUTS)
+
+
+def test_an_audit_that_found_something_is_kept(tmp_path):
+    """What has its default is not written; what has not is."""
+    made = with_audit(quality("dit-digits", 2.0), duplicates=3, duplicates_share=0.006, failures=("3 are equal",))
+    path = save_record(made, tmp_path)
+    assert load_record(path)[0].images == made.images
+    assert json.loads(path.read_text())["images"]["audit"]["failures"] == ["3 are equal"]
+    assert (
+        "failures" not in json.loads(save_record(quality("dit-digits", 2.0), tmp_path).read_text())["images"]["audit"]
+    )
+
+
+# -- the records of this repository ------------------------------------------------------------------------------------
 
 
 def test_committed_records_are_readable_and_name_no_host_no_user_and_no_path():
-    records, unreadable = load_records([RESULTS])
-    assert unreadable == []
-    for made in records:
-        text = (RESULTS / made.file).read_text()
-        assert not re.search(r'[\s"\'=](/[A-Za-z]|[A-Z]:\\)', text), made.file
+    loaded = load_records([RESULTS])
+    assert loaded.faults == []
+    texts = {path: path.read_text() for path in RESULTS.glob("*/*.json")}
+    texts |= {path: gzip.decompress(path.read_bytes()).decode() for path in RESULTS.glob("*/samples/*.gz")}
+    assert len(texts) > len(loaded.records) > 0
+    for path, text in texts.items():
+        assert not re.search(r'[\s"\'=](/[A-Za-z]|[A-Z]:\\)', text), path
         for private in (socket.gethostname(), getpass.getuser()):
-            assert not re.search(rf"\b{re.escape(private)}\b", text), made.file
-
-
-def test_every_key_of_a_record_is_documented():
-    readme = (RESULTS / "README.md").read_text()
-    for made in (quality("dit-digits", 2.0), latency("dit-digits", 0.2)):
-        keys = [name for name in made.__dataclass_fields__ if name != "file"]
-        keys += [*made.protocol, *made.measurements, *made.environment, *made.raw, *made.raw.get("audit", {})]
-        keys += list(made.measurements["fid" if "fid" in made.measurements else "latency_s"].__dataclass_fields__)
-        assert [key for key in keys if f"`{key}`" not in readme] == []
+            assert not re.search(rf"\b{re.escape(private)}\b", text), path

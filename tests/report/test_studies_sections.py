@@ -116,7 +116,7 @@ def test_a_run_that_failed_is_told_with_its_reason_and_takes_no_other_with_it(tm
 @pytest.mark.parametrize("lost", [{"fid"}, {"throughput_per_s", "feature_similarity", "recall"}, {"nfe"}])
 def test_a_metric_that_no_run_has_is_left_out(lost):
     bare = [
-        replace(made, measurements={name: m for name, m in made.measurements.items() if name not in lost}, raw={})
+        replace(made, measurements={name: m for name, m in made.measurements.items() if name not in lost}, images=None)
         for made in study_set()[::3]
     ]
     view = studies_view("acme-cpu-2c", bare, {model: place for place, model in enumerate(OWN_SETTINGS)})
@@ -292,7 +292,7 @@ def test_later_images_are_judged_by_the_paired_difference_over_training_seeds(la
 
 def test_one_training_seed_does_not_judge_later_images_and_none_is_not_run():
     records = rows_of_images([1.0, 1.0, 1.0], [0.5, 0.5, 0.5])
-    one = [record for record in records if record.protocol["training_seed"] == 0]
+    one = [record for record in records if record.protocol.training_seed == 0]
     assert judge_later_images(one).word == "inconclusive"
     lacking_first = [record for record in records if record.settings["num_images"] > 1]
     assert judge_later_images(lacking_first).word == "not run"
@@ -346,7 +346,7 @@ def test_means_over_training_seeds_have_students_interval_over_their_means(tmp_p
 
 def by_origin(**origins):
     return [
-        replace(made, inputs={**made.inputs, "weights_origin": origins.get(made.family)})
+        replace(made, inputs=replace(made.inputs, weights_origin=origins.get(made.family)))
         for made in full_set()
         if made.model != "real-data"
     ]
@@ -374,9 +374,9 @@ def test_weights_of_several_origins_are_told_by_model_and_unknown_ones_not_guess
 
 def test_further_training_seeds_do_not_make_the_report_a_retrained_one():
     seeds = [
-        replace(made, inputs={**made.inputs, "weights_origin": "trained here"})
+        replace(made, inputs=replace(made.inputs, weights_origin="trained here"))
         for made in study_set(["training-seeds"])
-        if made.protocol["training_seed"]
+        if made.protocol.training_seed
     ]
     found = weights_stamp([*by_origin(transdiff="shipped", mar="shipped", dit="shipped"), *seeds])
     assert found.text == "Weights: shipped with the package."

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import reference_models
+from bench.records.parts import Series, Sweep
 from bench.sampling.images import generate_batch
 from bench.timing import series, sweep
 from bench.timing.generation import collect_timings, rounds_of
@@ -20,8 +21,8 @@ from bench.timing.sweep import best_batch, sweep_batches
 def test_every_round_gets_another_index_and_there_are_enough():
     seen = []
     raw = time_rounds(seen.append, device="cpu", min_rounds=10, min_duration_s=0.0)
-    assert len(set(seen)) == len(seen) == 1 + len(raw["warmup_s"]) + len(raw["rounds_s"])
-    assert (len(raw["rounds_s"]), raw["rounds_ended_by"]) == (10, "enough")
+    assert len(set(seen)) == len(seen) == 1 + len(raw.warmup_s) + len(raw.rounds_s)
+    assert (len(raw.rounds_s), raw.rounds_ended_by) == (10, "enough")
 
 
 # -- warm-up and the end of a series, on clocks that are told what to say ----------------------------------------------
@@ -58,12 +59,12 @@ def test_warm_up_that_never_settles_ends():
 def test_long_rounds_end_the_warm_up_by_time():
     """Rounds of 4 s where the measurement must last 2 s: 10 s of warm-up are three rounds."""
     found = time_series(told([4.0]), device="cpu", min_rounds=10, min_duration_s=2.0)
-    assert (len(found["warmup_s"]), found["warmup_ended_by"]) == (3, "time")
+    assert (len(found.warmup_s), found.warmup_ended_by) == (3, "time")
 
 
 def test_a_first_call_of_minutes_is_warm_up_enough():
     found = time_series(told([400.0, 390.0]), device="cpu", min_rounds=3, min_duration_s=2.0)
-    assert (found["first_call_s"], found["warmup_s"], found["warmup_ended_by"]) == (400.0, [], "first call")
+    assert (found.first_call_s, found.warmup_s, found.warmup_ended_by) == (400.0, (), "first call")
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_a_first_call_of_minutes_is_warm_up_enough():
 )
 def test_a_series_ends_on_least_count_and_least_duration(round_s, limits, count, ended_by):
     found = time_series(told([round_s]), device="cpu", **limits)
-    assert (len(found["rounds_s"]), found["rounds_ended_by"]) == (count, ended_by)
+    assert (len(found.rounds_s), found.rounds_ended_by) == (count, ended_by)
 
 
 # -- batch sizes -------------------------------------------------------------------------------------------------------
@@ -115,8 +116,8 @@ def test_a_sweep_doubles_until_memory_runs_out_and_then_goes_half_way_back(small
         return generate_round
 
     found = swept(rounds_of_batch)
-    assert [batch["batch_size"] for batch in found["batches"]] == [1, 2, 4, 8, 12]
-    assert found["ended_by"] == "memory"
+    assert [batch.batch_size for batch in found.batches] == [1, 2, 4, 8, 12]
+    assert found.ended_by == "memory"
 
 
 def test_another_error_is_no_lack_of_memory(small):
@@ -146,7 +147,7 @@ def paced(monkeypatch):
 def test_a_sweep_ends_at_rounds_that_are_too_long(small, paced):
     """Rounds of 20 ms an image: that of 4 images is the first beyond 50 ms."""
     found = swept(paced[0], longest_swept_s=0.05)
-    assert (found["batches"][-1]["batch_size"], found["ended_by"]) == (4, "time")
+    assert (found.batches[-1].batch_size, found.ended_by) == (4, "time")
 
 
 @pytest.mark.parametrize(("longest_s", "sizes", "timed_now"), [(0.01, [1, 8], set()), (0.1, [1, 2, 4, 8], {2, 4})])
@@ -155,28 +156,31 @@ def test_a_sweep_takes_over_what_was_timed(paced, longest_s, sizes, timed_now, m
     rounds_of_batch, timed = paced
     looked_at = []
     monkeypatch.setattr(sweep, "peak_memory", lambda call, device: looked_at.append(call) or 1000)
-    known = {1: {"rounds_s": [0.021, 0.022, 0.023]}, 8: {"rounds_s": [0.17] * 3, "peak_memory_bytes": 77}}
+    known = {
+        1: Series(batch_size=1, rounds_s=(0.021, 0.022, 0.023)),
+        8: Series(batch_size=8, rounds_s=(0.17,) * 3, peak_memory_bytes=77),
+    }
     found = swept(rounds_of_batch, longest_swept_s=longest_s, min_rounds=2, is_warm=True, known=known)
-    by_size = {batch["batch_size"]: batch for batch in found["batches"]}
+    by_size = {batch.batch_size: batch for batch in found.batches}
     assert list(by_size) == sizes
-    assert (by_size[1]["rounds_s"], by_size[8]["rounds_s"]) == (known[1]["rounds_s"], known[8]["rounds_s"])
-    assert (by_size[1]["peak_memory_bytes"], by_size[8]["peak_memory_bytes"]) == (1000, 77)
+    assert (by_size[1].rounds_s, by_size[8].rounds_s) == (known[1].rounds_s, known[8].rounds_s)
+    assert (by_size[1].peak_memory_bytes, by_size[8].peak_memory_bytes) == (1000, 77)
     assert len(looked_at) == len(sizes) - 1  # at all but the one that was known
     assert set(timed) == timed_now
-    assert found["ended_by"] == "time"
+    assert found.ended_by == "time"
 
 
 def test_on_a_cpu_a_sweep_stops_before_the_memory_is_full(small, monkeypatch):
     """There the system kills instead of raising: a batch that needs 1,000 bytes is not doubled where 2,400 are free."""
     monkeypatch.setattr(sweep, "available_memory_bytes", lambda: 2400)
     found = swept(lambda batch_size: lambda round_idx: None)
-    assert ([batch["batch_size"] for batch in found["batches"]], found["ended_by"]) == ([1], "memory")
+    assert ([batch.batch_size for batch in found.batches], found.ended_by) == ([1], "memory")
 
 
 def test_the_best_batch_generates_most_images_per_second():
     rounds = {1: 0.1, 2: 0.15, 4: 0.28, 8: 0.6}
-    sweep = {"batches": [{"batch_size": size, "rounds_s": [seconds] * 3} for size, seconds in rounds.items()]}
-    assert best_batch(sweep) == 4  # 10, 13.3, 14.3, 13.3 images/s
+    batches = tuple(Series(batch_size=size, rounds_s=(seconds,) * 3) for size, seconds in rounds.items())
+    assert best_batch(Sweep(batches=batches)) == 4  # 10, 13.3, 14.3, 13.3 images/s
 
 
 # -- what is generated -------------------------------------------------------------------------------------------------
@@ -205,13 +209,12 @@ def test_latency_and_throughput_are_two_measurements(small):
     stages = []
     raw = collect_timings(model, latency_batch_size=1, throughput_batch_size=4, advance=stages.append, **asked)
     assert stages == ["latency", "throughput", "memory and arithmetic"]
-    assert (raw["latency"]["batch_size"], raw["throughput"]["batch_size"]) == (1, 4)
-    assert raw["throughput"]["footing"]["batch_size"] == 4
-    assert raw["nfe"] == {"network": 4}
-    assert raw["flops"] == count_flops(lambda _: rounds_of(model, 1, {"num_steps": 2})(0))
-    best = collect_timings(model, latency_batch_size=0, throughput_batch_size=None, **asked)
-    assert "latency" not in best
-    assert best["throughput"]["batch_size"] == best_batch(best["sweep"])
+    assert (raw.latency.batch_size, raw.throughput.batch_size) == (1, 4)
+    assert raw.throughput.conditions.batch_size == 4
+    assert raw.nfe == {"network": 4}
+    assert raw.flops == count_flops(lambda _: rounds_of(model, 1, {"num_steps": 2})(0))
+    best = collect_timings(model, latency_batch_size=1, throughput_batch_size=None, **asked)
+    assert best.throughput.batch_size == best_batch(best.sweep)
 
 
 # -- memory and arithmetic ---------------------------------------------------------------------------------------------

@@ -27,12 +27,12 @@ def test_every_round_times_every_side_once_on_the_same_inputs_in_random_order():
         min_rounds=30,
         min_duration_s=0.0,
     )
-    assert found["rounds_s"] == {"a": [1.0] * 30, "b": [2.0] * 30, "c": [3.0] * 30}
+    assert found["rounds_s"] == {"a": (1.0,) * 30, "b": (2.0,) * 30, "c": (3.0,) * 30}
     timed = seen[-90:]
     for i, order in enumerate(found["orders"]):
         assert sorted(order) == ["a", "b", "c"]
         rounds = timed[3 * i : 3 * i + 3]
-        assert [name for _, name in rounds] == order
+        assert tuple(name for _, name in rounds) == order
         assert len({round_idx for round_idx, _ in rounds}) == 1
     assert len({round_idx for round_idx, _ in timed}) == 30
     assert {order[0] for order in found["orders"]} == {"a", "b", "c"}

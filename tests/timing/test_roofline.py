@@ -15,9 +15,9 @@ def test_a_product_counts_two_per_multiply_add_and_a_copy_reads_and_writes(monke
     monkeypatch.setattr(roofline, "fastest_s", lambda work, device, timing: 1.0)
     tiny = TimingSettings(matmul_size_by_kind={"cpu": 8}, copy_bytes_by_kind={"cpu": 4096})
     found = measure_roofline("cpu", torch.bfloat16, tiny)
-    assert (found["matmul_flop_per_s"], found["copy_bytes_per_s"]) == (2 * 8**3, 8192)
-    assert (found["matmul_size"], found["copy_bytes"]) == (8, 4096)
-    assert (found["dtype"], found["num_threads"]) == ("bfloat16", torch.get_num_threads())
+    assert (found.matmul_flop_per_s, found.copy_bytes_per_s) == (2 * 8**3, 8192)
+    assert (found.matmul_size, found.copy_bytes) == (8, 4096)
+    assert (found.dtype, found.num_threads) == ("bfloat16", torch.get_num_threads())
 
 
 def test_the_fastest_of_several_rounds_counts(monkeypatch):

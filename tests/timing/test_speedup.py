@@ -36,34 +36,34 @@ def collected(subject: Side, *baselines: Side, **changes):
 
 
 def test_all_baselines_share_the_rounds_of_the_subject(scripted):
-    found = {entry["baseline"]: entry for entry in collected(side("subject"), side("slow"), side("fast"))}
-    assert {name: entry["ratio"]["value"] for name, entry in found.items()} == pytest.approx({"slow": 4, "fast": 0.5})
+    found = {entry.baseline: entry for entry in collected(side("subject"), side("slow"), side("fast"))}
+    assert {name: entry.ratio.value for name, entry in found.items()} == pytest.approx({"slow": 4, "fast": 0.5})
     for name, entry in found.items():
-        assert (entry["model"], entry["composed"], entry["not_comparable"]) == ("subject", False, "")
-        assert entry["rounds_s"] == {"model": [0.1] * 8, "baseline": [SECONDS[name]] * 8}
-        assert entry["first_call_s"] == {"model": 0.1, "baseline": SECONDS[name]}
-        assert all(sorted(order) == ["baseline", "model"] for order in entry["orders"])
-    assert len(found["slow"]["orders"]) == 8
+        assert (entry.model, entry.estimated, entry.not_comparable) == ("subject", False, "")
+        assert entry.rounds_s == {"model": (0.1,) * 8, "baseline": (SECONDS[name],) * 8}
+        assert entry.first_call_s == {"model": 0.1, "baseline": SECONDS[name]}
+        assert all(sorted(order) == ["baseline", "model"] for order in entry.orders)
+    assert len(found["slow"].orders) == 8
 
 
 def test_a_ratio_is_of_images_not_of_calls(scripted):
     """Two images in 0.1 s against one in 0.4 s: eight times as fast."""
     (entry,) = collected(side("subject", batch_size=2), side("slow"), mode="each at its best")
-    assert entry["ratio"]["value"] == pytest.approx(8)
+    assert entry.ratio.value == pytest.approx(8)
 
 
 def test_a_side_under_other_conditions_is_not_timed(scripted):
     """The other baselines are timed all the same."""
     unlike, alike = collected(side("subject"), side("slow", dtype=torch.float64), side("fast"))
-    assert unlike["not_comparable"] == "dtype: float32 against float64"
-    assert not {"ratio", "rounds_s"} & unlike.keys()
-    assert alike["ratio"]["value"] == pytest.approx(0.5)
+    assert unlike.not_comparable == "dtype: float32 against float64"
+    assert (unlike.ratio, unlike.rounds_s) == (None, {})
+    assert alike.ratio.value == pytest.approx(0.5)
     (alone,) = collected(side("subject"), side("slow", batch_size=4))
-    assert alone["not_comparable"] == "batch_size: 1 against 4"
+    assert alone.not_comparable == "batch_size: 1 against 4"
 
 
 def test_estimated_rounds_are_marked():
     (entry,) = collected(side("subject"), side("slow"), sampled=3)
-    assert entry["composed"] is True
-    assert len(entry["rounds_s"]["model"]) == len(entry["rounds_s"]["baseline"]) == 8
-    assert entry["ratio"]["ci_low"] <= entry["ratio"]["value"] <= entry["ratio"]["ci_high"]
+    assert entry.estimated is True
+    assert len(entry.rounds_s["model"]) == len(entry.rounds_s["baseline"]) == 8
+    assert entry.ratio.ci_low <= entry.ratio.value <= entry.ratio.ci_high

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -11,7 +12,6 @@ from torch import Tensor, nn
 
 import reference_models
 from bench.metrics.stages import (
-    REST,
     amdahl_bound,
     amdahl_speedup,
     composed_s,
@@ -20,6 +20,7 @@ from bench.metrics.stages import (
     sampled_calls,
     summarise_stages,
 )
+from bench.records.parts import REST, Part, Roofline, Stages
 from bench.timing import clock, stages
 from bench.timing.call_costs import Work, collect_call_costs, intercepted
 from bench.timing.generation import rounds_of
@@ -159,10 +160,10 @@ def test_a_compiled_method_is_put_back(loop):
 
 def test_a_breakdown_adds_up_to_the_whole_call(loop):
     found = collect_stages(loop, settings={}, min_rounds=3, min_duration_s=0.0, timing=BRIEF)
-    assert {stage: rounds[0] for stage, rounds in found["rounds_s"].items()} == pytest.approx(WHOLE_S)
-    assert found["whole_s"] == pytest.approx([sum(WHOLE_S.values())] * 3)
-    assert found["parts"]["paint"]["call_s"] == pytest.approx(5e-3)
-    assert (found["parts"]["paint"]["num_calls"], found["parts"]["paint"]["num_timed"]) == (40, 40)
+    assert {stage: rounds[0] for stage, rounds in found.rounds_s.items()} == pytest.approx(WHOLE_S)
+    assert found.whole_s == pytest.approx((sum(WHOLE_S.values()),) * 3)
+    assert found.parts["paint"].call_s == pytest.approx(5e-3)
+    assert (found.parts["paint"].num_calls, found.parts["paint"].num_timed) == (40, 40)
 
 
 def test_an_estimated_latency_is_the_measured_one(loop):
@@ -192,18 +193,18 @@ def test_calls_too_short_to_be_worth_leaving_out_all_run(loop):
 
 def test_the_check_of_estimated_latencies_compares_them_with_measured_ones(loop):
     found = check_estimated(loop, settings={}, min_rounds=6, timing=BRIEF)
-    assert found["ratio"]["value"] == pytest.approx(1)
-    assert found["rounds_s"]["whole"] == pytest.approx([sum(WHOLE_S.values())] * 6)
+    assert found["ratio"].value == pytest.approx(1)
+    assert found["rounds_s"]["whole"] == pytest.approx((sum(WHOLE_S.values()),) * 6)
 
 
 def test_an_estimated_timing_is_marked_and_has_its_error(loop):
     found = collect_estimated(loop, settings={}, timing=BRIEF)
-    assert found["latency"]["composed"] is True
-    assert found["latency"]["rounds_s"] == pytest.approx([sum(WHOLE_S.values())] * 3)
-    assert found["stages"]["rounds_s"]["encoder"] == pytest.approx([WHOLE_S["encoder"]] * 3)
-    assert found["nfe"] == {"encoder": 40, "head": 40}
-    assert found["num_params"] == 2 * WIDTH**2 + WIDTH
-    assert found["flops"] == count_flops(rounds_of(loop, 1, {}))
+    assert found.latency.estimated is True
+    assert found.latency.rounds_s == pytest.approx((sum(WHOLE_S.values()),) * 3)
+    assert found.stages.rounds_s["encoder"] == pytest.approx((WHOLE_S["encoder"],) * 3)
+    assert found.nfe == {"encoder": 40, "head": 40}
+    assert found.num_params == 2 * WIDTH**2 + WIDTH
+    assert found.flops == count_flops(rounds_of(loop, 1, {}))
 
 
 # -- pure functions ----------------------------------------------------------------------------------------------------
@@ -266,36 +267,44 @@ def test_amdahl():
     assert amdahl_speedup(0.3, 1) == 1
 
 
+ROOFLINE = Roofline(matmul_flop_per_s=100e9, copy_bytes_per_s=20e9, dtype="float32", num_threads=1)
+
+
+def part(stage: str, num_calls: int, flops: float, weight_bytes: float) -> Part:
+    costs = {"flops": int(flops), "weight_bytes": int(weight_bytes)}
+    return Part(stage=stage, num_calls=num_calls, num_timed=num_calls, call_s=1.0, **costs)
+
+
 def test_a_call_is_bound_by_arithmetic_or_by_its_weights():
-    limits = {"matmul_flop_per_s": 100e9, "copy_bytes_per_s": 20e9}
-    assert least_s(200e9, 4e9, limits) == 2.0  # a batch of many tokens
-    assert least_s(2e9, 4e9, limits) == 0.2  # one token: the weights must still be read
+    assert least_s(200e9, 4e9, ROOFLINE) == 2.0  # a batch of many tokens
+    assert least_s(2e9, 4e9, ROOFLINE) == 0.2  # one token: the weights must still be read
 
 
 def test_the_summary_of_a_breakdown():
     """Medians, shares of their sum, each stage's bound, and how near the limit its calls come."""
-    raw = {
-        "rounds_s": {"encoder": [1.0, 3.0, 1.0], "decoder": [6.0, 6.0, 9.0], REST: [1.0, 1.0, 1.0]},
-        "parts": {
-            "encode": {"stage": "encoder", "num_calls": 1, "flops": 50e9, "weight_bytes": 1e9},
-            "velocity": {"stage": "decoder", "num_calls": 3, "flops": 3e9, "weight_bytes": 60e9},
-        },
-    }
-    found = summarise_stages(raw, {"matmul_flop_per_s": 100e9, "copy_bytes_per_s": 20e9})
+    measured = Stages(
+        rounds_s={"encoder": (1.0, 3.0, 1.0), "decoder": (6.0, 6.0, 9.0), REST: (1.0, 1.0, 1.0)},
+        parts={"encode": part("encoder", 1, 50e9, 1e9), "velocity": part("decoder", 3, 3e9, 60e9)},
+    )
+    found = summarise_stages(measured, ROOFLINE)
     assert list(found) == ["encoder", "decoder", REST]
-    assert [row["share"] for row in found.values()] == [0.125, 0.75, 0.125]
-    assert found["decoder"]["amdahl_bound"] == 4
-    assert (found["encoder"]["least_s"], found["encoder"]["reached_share"]) == (0.5, 0.5)
-    assert (found["decoder"]["least_s"], found["decoder"]["reached_share"]) == (3.0, 0.5)
-    assert "flops" not in found[REST]
+    assert [row.share for row in found.values()] == [0.125, 0.75, 0.125]
+    assert found["decoder"].amdahl_bound == 4
+    assert found["encoder"].roofline_share == 0.5  # 0.5 s of arithmetic in 1 s
+    assert found["decoder"].roofline_share == 0.5  # 3 s of reading weights in 6 s
+    assert (found["decoder"].num_calls, found["decoder"].flops, found["decoder"].weight_bytes) == (3, 3e9, 60e9)
+    assert (found[REST].num_calls, found[REST].roofline_share) == (0, None)
+    assert summarise_stages(measured)["decoder"].roofline_share is None
 
 
 def test_the_decoders_share_is_that_of_the_median_round():
     """Rounds of 80, 90 and 96 % with the rest; estimated: the interval holds 1.96 standard errors, 1 % of the time."""
-    raw = {"rounds_s": {"decoder": [8.0, 9.0, 9.6], "rest": [2.0, 1.0, 0.4]}, "composed": False}
-    assert decoder_time_share(raw).value == pytest.approx(0.9)
-    raw |= {"composed": True, "error_s": 0.1}
-    found = decoder_time_share(raw)
+    rounds_s = {"decoder": (8.0, 9.0, 9.6), REST: (2.0, 1.0, 0.4)}
+    measured = Stages(rounds_s=rounds_s, parts={"velocity": part("decoder", 1, 1, 1)})
+    assert decoder_time_share(measured).value == pytest.approx(0.9)
+    found = decoder_time_share(replace(measured, estimated=True, error_s=0.1))
     assert (found.value, found.unit) == (pytest.approx(0.9), "")
     assert (found.ci_low, found.ci_high) == pytest.approx((0.8 - 0.0196, 0.96 + 0.0196))
-    assert decoder_time_share({"rounds_s": {"network": [1.0]}, "composed": False}) is None
+    assert (
+        decoder_time_share(Stages(rounds_s={"network": (1.0,)}, parts={"velocity": part("network", 1, 1, 1)})) is None
+    )

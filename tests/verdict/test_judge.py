@@ -14,7 +14,19 @@ from bench.records.parts import Measurement
 from bench.records.schema import Claim, Comparison, Verdict
 from bench.stats import Interval, as_interval, difference, ratio_of_medians
 from bench.verdict.judge import judge
-from tests.fake_records import ENVIRONMENT, FLOOR, full_set, latency, measured, protocol, quality, record
+from tests.fake_records import (
+    ENVIRONMENT,
+    FLOOR,
+    INPUTS,
+    composed,
+    full_set,
+    latency,
+    measured,
+    protocol,
+    quality,
+    ratios,
+    record,
+)
 
 BY_ID = {claim.id: claim for claim in (*CLAIMS, *SIZE_CLAIMS)}
 FID, SCORE, MRAR = BY_ID["transdiff-fid"], BY_ID["transdiff-inception-score"], BY_ID["mrar-fid"]
@@ -88,7 +100,8 @@ def test_mrar_is_compared_with_the_one_step_model():
 def test_latency_is_a_ratio_of_medians_of_raw_rounds():
     records = [latency("transdiff-digits", 0.1), latency("mar-digits", 0.4)]
     verdict = in_small(FASTER_THAN_AR, *records)
-    ratio = np.median(records[1].raw["rounds_s"]) / np.median(records[0].raw["rounds_s"])
+    ours, theirs = (np.median(made.timing.latency.rounds_s) for made in records)
+    ratio = theirs / ours
     assert verdict.word == "holds in small"
     assert verdict.value == pytest.approx(ratio)
     assert verdict.ci_low < ratio < verdict.ci_high
@@ -128,10 +141,29 @@ def test_without_an_interval_nothing_is_concluded(lacking):
     assert f"FID of {'transdiff' if lacking == 'subject' else 'dit'}-digits has no interval" in verdict.reason
 
 
+@pytest.mark.parametrize("end", ["ci_low", "ci_high"])
+def test_an_interval_of_one_end_is_none(end):
+    """Of a score, of a shared ratio and of an estimated latency: half an interval tells nothing apart."""
+    open_ended = replace(measured(9.0, 0.2), **{end: None})
+    dit = quality("dit-digits", 9.0)
+    dit = replace(dit, measurements={**dit.measurements, "fid": open_ended})
+    verdict = in_small(FID, quality("transdiff-digits", 2.0), dit)
+    assert (verdict.word, "FID of dit-digits has no interval" in verdict.reason) == ("inconclusive", True)
+    pairs = ratios("transdiff-digits", {"dit-digits": 9.0})
+    pairs = replace(pairs, speedups=(replace(pairs.speedups[0], ratio=open_ended),))
+    assert in_small(FASTER_THAN_DIFFUSION, pairs).word == "inconclusive"
+    slow = composed("dit-xl-2", {"network": 9.0}, 1e12)
+    slow = replace(slow, measurements={"latency_s": replace(slow.measurements["latency_s"], **{end: None})})
+    fast = composed("transdiff-l", {"decoder": 1.0}, 1e12)
+    verdict = as_printed(FASTER_THAN_DIFFUSION, fast, slow)
+    assert verdict.word == "inconclusive"
+    assert "transdiff-l against dit-xl-2: a latency, or its interval, is missing" in verdict.reason
+
+
 def test_without_the_metric_or_the_rounds_nothing_is_concluded():
     refused = replace(quality("dit-digits", 2.0), measurements={})
     assert "dit-digits has no fid" in in_small(FID, quality("transdiff-digits", 2.0), refused).reason
-    bare = replace(latency("dit-digits", 0.2), raw={})
+    bare = replace(latency("dit-digits", 0.2), timing=None)
     verdict = in_small(FASTER_THAN_DIFFUSION, latency("transdiff-digits", 0.1), bare)
     assert verdict.word == "inconclusive"
     assert "dit-digits kept no raw rounds" in verdict.reason
@@ -164,7 +196,7 @@ def test_of_several_records_the_latest_is_judged():
 @pytest.mark.parametrize("field", ["num_images", "features", "reference", "dtype"])
 def test_scores_of_unlike_protocols_are_not_compared(field):
     other = quality("dit-digits", 9.0)
-    other = replace(other, protocol={**other.protocol, field: "another"})
+    other = replace(other, protocol=replace(other.protocol, **{field: "another"}))
     verdict = in_small(FID, quality("transdiff-digits", 2.0), other)
     assert verdict.word == "not comparable"
     assert f"differ in {field} (" in verdict.reason
@@ -174,13 +206,13 @@ def test_scores_of_unlike_protocols_are_not_compared(field):
 @pytest.mark.parametrize("field", ["batch_size", "min_rounds", "min_duration_s"])
 def test_fields_that_change_no_score_do_not_matter(field):
     other = quality("dit-digits", 9.0)
-    other = replace(other, protocol={**other.protocol, field: 7})
+    other = replace(other, protocol=replace(other.protocol, **{field: 7}))
     assert in_small(FID, quality("transdiff-digits", 2.0), other).word == "holds in small"
 
 
 @pytest.mark.parametrize("field", ["machine", "device", "num_threads"])
 def test_latencies_of_unlike_machines_are_not_compared(field):
-    other = latency("dit-digits", 0.2, environment={**ENVIRONMENT, field: "another"})
+    other = latency("dit-digits", 0.2, environment=replace(ENVIRONMENT, **{field: "another"}))
     verdict = in_small(FASTER_THAN_DIFFUSION, latency("transdiff-digits", 0.1), other)
     assert verdict.word == "not comparable"
     assert f"differ in {field} (" in verdict.reason
@@ -188,17 +220,17 @@ def test_latencies_of_unlike_machines_are_not_compared(field):
 
 def test_latencies_of_unlike_batches_or_versions_are_not_compared():
     ours, theirs = latency("transdiff-digits", 0.1), latency("dit-digits", 0.2)
-    batch = replace(theirs, protocol={**theirs.protocol, "latency_batch_size": 8})
+    batch = replace(theirs, protocol=replace(theirs.protocol, latency_batch_size=8))
     assert "latency_batch_size (1 and 8)" in in_small(FASTER_THAN_DIFFUSION, ours, batch).reason
-    torch = replace(theirs, environment={**ENVIRONMENT, "versions": {"torch": "2.12.0"}})
+    torch = replace(theirs, environment=replace(ENVIRONMENT, versions={"torch": "2.12.0"}))
     assert "torch (2.11.0 and 2.12.0)" in in_small(FASTER_THAN_DIFFUSION, ours, torch).reason
-    version = replace(theirs, inputs={"metric_versions": {"latency_s": 2}})
+    version = replace(theirs, inputs=replace(INPUTS, metric_versions={"latency_s": 2}))
     assert "version of latency_s (1 and 2)" in in_small(FASTER_THAN_DIFFUSION, ours, version).reason
 
 
 def test_a_refutation_weighs_more_than_an_unlike_baseline():
     unlike = quality("mar-digits", 9.0)
-    unlike = replace(unlike, protocol={**unlike.protocol, "num_images": 100})
+    unlike = replace(unlike, protocol=replace(unlike.protocol, num_images=100))
     verdict = in_small(FID, quality("transdiff-digits", 2.0), unlike, quality("dit-digits", 1.0))
     assert verdict.word == "does not hold in small"
 
@@ -206,11 +238,14 @@ def test_a_refutation_weighs_more_than_an_unlike_baseline():
 def test_a_score_below_the_real_data_floor_is_called_suspicious():
     """Nearer to the training images than real held-out ones: what a model that copies them scores."""
     copied = quality("transdiff-digits", 0.2, spread=0.05)  # the floor is 0.51 to 0.75
-    verdict = in_small(FID, copied, quality("dit-digits", 3.0))
+    real = record("real-data", "digits-quality", family="real", settings={}, measurements=FLOOR)
+    verdict = in_small(FID, copied, quality("dit-digits", 3.0), real)
     assert "Suspiciously good: transdiff-digits lies below the real-data floor of 0.62" in verdict.reason
     touching = quality("transdiff-digits", 0.5, spread=0.05)
-    assert "Suspiciously" not in in_small(FID, touching, quality("dit-digits", 3.0)).reason
-    assert FLOOR["fid"]["ci_low"] == 0.51
+    assert "Suspiciously" not in in_small(FID, touching, quality("dit-digits", 3.0), real).reason
+    assert FLOOR["fid"].ci_low == 0.51
+    elsewhere = replace(real, protocol=protocol("imagenet-256-quality"))  # of other images: no floor of these
+    assert "Suspiciously" not in in_small(FID, copied, quality("dit-digits", 3.0), elsewhere).reason
 
 
 # -- at the paper's scale ----------------------------------------------------------------------------------------------
@@ -267,7 +302,7 @@ def test_a_printed_ratio_is_judged_two_sided(seconds, word):
 
 
 def test_a_printed_ratio_of_unlike_machines_is_not_compared():
-    elsewhere = paper_latency("dit-xl-2", 112.0, environment={**ENVIRONMENT, "machine": "another"})
+    elsewhere = paper_latency("dit-xl-2", 112.0, environment=replace(ENVIRONMENT, machine="another"))
     assert as_printed(FASTER_THAN_DIFFUSION, paper_latency("transdiff-l", 1.0), elsewhere).word == "not comparable"
 
 

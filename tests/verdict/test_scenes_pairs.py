@@ -10,6 +10,7 @@ import pytest
 from bench.analysis.seeds import paired_over_scenes
 from bench.claims import CLAIMS
 from bench.evaluators.scene_examples import by_scene
+from bench.records.parts import Samples
 from bench.verdict.judge import judge
 from tests.fake_scenes import captions
 
@@ -21,7 +22,7 @@ HARDNESS = np.random.default_rng(1).normal(size=NUM)  # of each scene, alike for
 def kept(values: np.ndarray, scene_of: np.ndarray | None = None, model: str = "d-dit-digits", **changes):
     scene_of = np.arange(len(values)) if scene_of is None else scene_of
     found = captions(model, float(values.mean()), **changes)
-    return replace(found, raw=found.raw | {"by_scene": by_scene(scene_of.tolist(), {"cider": values.tolist()})})
+    return replace(found, samples=Samples(scenes=by_scene(scene_of.tolist(), {"cider": values.tolist()})))
 
 
 def test_what_both_find_hard_does_not_widen_the_interval():

@@ -21,7 +21,7 @@ def at_seed(model, fid, training_seed, seed, **changes):
     made = record(model, "digits-study", measurements={"fid": measured(fid, 0.05)}, **changes)
     seeds = {"training_seed": training_seed, "seed": seed}
     name = f"seed{training_seed}-{seed}"
-    return replace(made, protocol={**made.protocol, **seeds}, file=made.file.replace("digits-study", name))
+    return replace(made, protocol=replace(made.protocol, **seeds), file=made.file.replace("digits-study", name))
 
 
 def study(ours, theirs):

@@ -8,14 +8,14 @@ import pytest
 
 from bench.claims import CLAIMS
 from bench.formatting import number
-from bench.records.schema import Verdict
+from bench.records.schema import Record, Verdict
 from bench.verdict.judge import judge
-from tests.fake_records import ENVIRONMENT, composed, latency, measured, protocol, ratios, record
+from tests.fake_records import ENVIRONMENT, composed, latency, measured, protocol, ratios, record, with_timing
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 DIFFUSION, AR = BY_ID["transdiff-latency-diffusion"], BY_ID["transdiff-latency-ar"]
 DECODER, RAR = BY_ID["transdiff-decoder-time-share"], BY_ID["dit-xl-2-images-per-second"]
-GPU = {**ENVIRONMENT, "device": "cuda", "machine": "nvidia-a100", "gpu": "NVIDIA A100-SXM4-80GB"}
+GPU = replace(ENVIRONMENT, device="cuda", machine="nvidia-a100", gpu="NVIDIA A100-SXM4-80GB")
 
 
 def judged(claim, *records) -> dict[str, Verdict]:
@@ -49,25 +49,25 @@ def test_pairs_alone_suffice_and_what_is_missing_is_named():
     assert "Not judged against every baseline: no record of transdiff-digits and sit-digits." in verdict.reason
 
 
-def test_sides_on_unlike_footing_are_not_compared_and_the_field_is_named():
+def test_sides_under_unlike_conditions_are_not_compared_and_the_field_is_named():
     pairs = ratios("transdiff-digits", {"dit-digits": 3.0, "sit-digits": 2.0})
-    entry = {**pairs.raw["ratios"][0], "not_comparable": "compiled: True against False"}
-    unlike = replace(pairs, raw={"ratios": [entry, pairs.raw["ratios"][1]]})
-    verdict = judged(DIFFUSION, unlike)["digits"]
+    entry = replace(pairs.speedups[0], not_comparable="compiled: True against False", ratio=None, rounds_s={})
+    verdict = judged(DIFFUSION, replace(pairs, speedups=(entry, pairs.speedups[1])))["digits"]
     assert verdict.word == "not comparable"
     assert "differ in compiled: True against False" in verdict.reason
 
 
 def test_too_few_pairs_conclude_nothing():
     pairs = ratios("transdiff-digits", {"dit-digits": 3.0, "sit-digits": 2.0})
-    entries = [{**e, "ratio": {**e["ratio"], "ci_low": None, "ci_high": None, "n": 3}} for e in pairs.raw["ratios"]]
-    assert judged(DIFFUSION, replace(pairs, raw={"ratios": entries}))["digits"].word == "inconclusive"
+    few = {"ci_low": None, "ci_high": None, "n": 3}
+    entries = tuple(replace(entry, ratio=replace(entry.ratio, **few)) for entry in pairs.speedups)
+    assert judged(DIFFUSION, replace(pairs, speedups=entries))["digits"].word == "inconclusive"
 
 
 def test_ratios_of_each_at_its_best_are_another_question():
     pairs = ratios("transdiff-digits", {"dit-digits": 3.0, "sit-digits": 2.0})
-    entries = [{**entry, "mode": "each at its best"} for entry in pairs.raw["ratios"]]
-    assert judged(DIFFUSION, replace(pairs, raw={"ratios": entries}))["digits"].word == "not run"
+    entries = tuple(replace(entry, mode="each at its best") for entry in pairs.speedups)
+    assert judged(DIFFUSION, replace(pairs, speedups=entries))["digits"].word == "not run"
 
 
 def test_a_smoke_run_of_pairs_is_not_judged():
@@ -124,13 +124,17 @@ def test_the_decoders_share_is_weighed_by_its_arithmetic_weights_and_kernels():
     assert "96.0 by arithmetic alone, 33.3 by weights read alone, 33.3 by kernels launched alone" in verdict.reason
 
 
+def without_counts(made: Record) -> Record:
+    """The record without the weights and kernels of its parts."""
+    stages = made.timing.stages
+    parts = {name: replace(part, num_kernels=None, weight_bytes=None) for name, part in stages.parts.items()}
+    return with_timing(made, stages=replace(stages, parts=parts))
+
+
 def test_what_an_older_record_did_not_count_weighs_nothing():
     records = on_a_cpu(1.0, 112.0, work=112.0, calls=4.0)
     assert judged(DIFFUSION, *records)["imagenet-256"].word == "inconclusive"
-    for run in records:
-        for part in run.raw["stages"]["parts"].values():
-            del part["num_kernels"], part["weight_bytes"]
-    verdict = judged(DIFFUSION, *records)["imagenet-256"]
+    verdict = judged(DIFFUSION, *map(without_counts, records))["imagenet-256"]
     assert verdict.word == "reproduced"
     assert "It would be 112 by arithmetic alone: a GPU" in verdict.reason
 
@@ -177,7 +181,7 @@ def in_batches(environment, per_second: float):
 
 def test_images_per_second_are_judged_on_the_printed_hardware_only():
     assert judged(RAR, in_batches(GPU, 0.6))["imagenet-256"].word == "reproduced"
-    other = {**GPU, "gpu": "NVIDIA H200", "machine": "nvidia-h200"}
+    other = replace(GPU, gpu="NVIDIA H200", machine="nvidia-h200")
     verdict = judged(RAR, in_batches(other, 0.6))["imagenet-256"]
     assert verdict.word == "not comparable"
     assert "ran on NVIDIA H200; the printed number is of A100" in verdict.reason
