@@ -25,6 +25,7 @@ from bench import console
 
 CONTEXT = multiprocessing.get_context("spawn")
 KILLED = "killed: not enough memory?"
+TIDIES_UP_S = 2.0  # what an idle worker has to end by itself
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,12 @@ def run_jobs(
                 looked = time.monotonic()
                 look([worker.job for worker in running.values()])
     finally:
-        for worker in (*running.values(), *idle):
+        for worker in running.values():
+            worker.kill()
+        for worker in idle:
+            worker.connection.close()  # it ends by itself, and tidies up after its libraries
+        for worker in idle:
+            worker.process.join(TIDIES_UP_S)
             worker.kill()
 
 

@@ -130,6 +130,18 @@ def test_who_stops_listening_leaves_no_worker_behind():
     assert not workers_of(psutil.Process()) - before
 
 
+def test_workers_that_are_done_leave_nothing_for_python_to_complain_about():
+    """Locks that a library made in them are theirs to free: one killed leaves "leaked semaphore objects"."""
+    code = "import multiprocessing; globals()['kept'] = multiprocessing.get_context('spawn').Lock()"
+    script = f"""
+from functools import partial
+from bench.processes import Job, run_jobs
+assert [outcome.error for outcome in run_jobs([Job("a", partial(exec, {code!r}))], num_workers=1)] == [""]
+"""
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert (ended.stdout, ended.stderr) == ("", "")
+
+
 def test_an_error_without_a_message_is_told_by_its_type():
     assert [last_words(error) for error in (MemoryError(), OSError(28, "No space left"), ValueError("a\n b \n"))] == [
         "MemoryError",
