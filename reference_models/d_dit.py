@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from reference_models import masked_text
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
-from reference_models.layers import TimestepEmbedder, modulate, sincos_2d
+from reference_models.layers import TimeEmbedding, scale_and_shift, sincos_2d
 from reference_models.mm_dit import JointBlock, Stream, norm
 from reference_models.noise import Noise, SeededNoise
 from reference_models.spec import Official, Spec
@@ -90,7 +90,7 @@ class DDiT(ReadsImages):
         self.pos_embed: Tensor
         self.register_buffer("pos_embed", sincos_2d(hidden_size, coordinates, coordinates)[None])
         self.patch_embed = nn.Conv2d(in_channels, hidden_size, patch_size, stride=patch_size)
-        self.time_embed = TimestepEmbedder(hidden_size)
+        self.time_embed = TimeEmbedding(hidden_size)
         self.text_embed = nn.Linear(text_size, hidden_size)
         self.null_image = nn.Parameter(torch.randn(1, NULL_IMAGE_TOKENS, hidden_size) / math.sqrt(hidden_size))
         self.blocks = nn.ModuleList(JointBlock(hidden_size, num_heads) for _ in range(depth))
@@ -168,7 +168,7 @@ class DDiT(ReadsImages):
             image = image.repeat(2, 1, 1)
         image, _ = self._joint(image, text, modulation, keep="image")
         scale, shift = head_modulation.unbind(1)
-        patches = self.image_head(modulate(norm(image), shift, scale)).float()  # (B, N, p * p * C)
+        patches = self.image_head(scale_and_shift(norm(image), shift, scale)).float()  # (B, N, p * p * C)
         p = self.patch_size
         grid = patches.unflatten(-1, (p, p, -1)).unflatten(1, (x_t.shape[-2] // p, x_t.shape[-1] // p))
         v = grid.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
-from reference_models.layers import Mlp, SelfAttention, TimestepEmbedder, sincos_2d
+from reference_models.layers import Mlp, SelfAttention, TimeEmbedding, sincos_2d
 from reference_models.noise import Noise
 from reference_models.samplers import DDPM, dopri5
 from reference_models.spec import ImageModel, Official, Spec
@@ -86,7 +86,7 @@ class DiffusionTransformer(ImageModel):
         self.grid = latent_size // patch_size
 
         self.patch_embed = nn.Linear(latent_channels * patch_size**2, hidden_size)
-        self.time_embed = TimestepEmbedder(hidden_size)
+        self.time_embed = TimeEmbedding(hidden_size)
         self.label_embed = nn.Embedding(num_classes + (label_dropout > 0), hidden_size)  # the null class is the last
         self.blocks = nn.ModuleList(DiTBlock(hidden_size, num_heads, mlp_ratio) for _ in range(depth))
         self.adaln = nn.Linear(hidden_size, (6 * depth + 2) * hidden_size)  # 6 vectors per block, 2 of the last layer

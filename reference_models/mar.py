@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
-from reference_models.layers import Linear, TimestepEmbedder, TransformerBlock, merge_heads, split_heads
+from reference_models.layers import Linear, TimeEmbedding, TransformerBlock, merge_heads, split_heads
 from reference_models.noise import Noise
 from reference_models.samplers import DDPM
 from reference_models.spec import ImageModel, Official, Spec
@@ -50,7 +50,7 @@ class Denoiser(nn.Module):
 
     def __init__(self, token_size: int, condition_size: int, width: int, depth: int):
         super().__init__()
-        self.time_embed = TimestepEmbedder(width)
+        self.time_embed = TimeEmbedding(width)
         self.condition_embed = nn.Linear(condition_size, width)
         self.input_proj = nn.Linear(token_size, width)
         self.blocks = nn.ModuleList([DenoiserBlock(width) for _ in range(depth)])

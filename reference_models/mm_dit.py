@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_models.layers import Mlp, merge_heads, modulate, split_heads
+from reference_models.layers import Mlp, merge_heads, scale_and_shift, split_heads
 
 
 def norm(x: Tensor) -> Tensor:
@@ -25,11 +25,11 @@ class Stream(nn.Module):
 
     def enter(self, x: Tensor, m: Tensor) -> Tensor:
         """Queries, keys and values (B, N, 3 D) of x (B, N, D).  m: (B or 1, 6, 1, D)."""
-        return self.qkv(modulate(norm(x), m[:, 0], m[:, 1]))
+        return self.qkv(scale_and_shift(norm(x), m[:, 0], m[:, 1]))
 
     def leave(self, x: Tensor, attended: Tensor, m: Tensor) -> Tensor:
         x = x + m[:, 2] * self.proj(attended)
-        return x + m[:, 5] * self.mlp(modulate(norm(x), m[:, 3], m[:, 4]))
+        return x + m[:, 5] * self.mlp(scale_and_shift(norm(x), m[:, 3], m[:, 4]))
 
 
 class JointBlock(nn.Module):

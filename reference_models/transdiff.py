@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
-from reference_models.layers import Mlp, SelfAttention, TimestepEmbedder, TransformerBlock, merge_heads, split_heads
+from reference_models.layers import Mlp, SelfAttention, TimeEmbedding, TransformerBlock, merge_heads, split_heads
 from reference_models.noise import Noise
 from reference_models.spec import ImageModel, Official, Spec
 
@@ -99,7 +99,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.input_proj = nn.Linear(channels, hidden_size)
         self.pos_embed = nn.Parameter(torch.zeros(1, num_tokens, hidden_size))
-        self.time_embed = TimestepEmbedder(hidden_size)
+        self.time_embed = TimeEmbedding(hidden_size)
         self.time_proj = nn.Linear(hidden_size, 6 * hidden_size)
         self.cond_proj = nn.Linear(hidden_size, hidden_size)
         blocks = [DecoderBlock(hidden_size, num_heads, mlp_ratio) for _ in range(depth)]
