@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +13,46 @@ from bench.evaluators.image_scores import score_images
 from bench.evaluators.scene_examples import grid_png
 from bench.metrics import latency, size
 from bench.metrics.feature_similarity import compute_feature_similarity
+from bench.models import weights_of
 from bench.records.schema import REAL_DATA, Measurement, RunSpec
-from bench.sampling.images import collect_images
+from bench.sampling.identity import file_checksums
+from bench.sampling.images import Samples, collect_images
+from bench.sampling.ranks import ALONE, Rank
 from bench.sampling.semantic_features import collect_features
+from bench.sampling.shards import STORE
 
 GRID_ROWS = 6  # rows of the sample grid kept for the report
 FEATURE_IMAGES = 100  # images whose semantic features are compared
 
 
-def measure_images(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
-    """Generate once, score on all metrics."""
+def collect(
+    model: Any, spec: RunSpec, work: Path, *, rank: Rank = ALONE, batch_size: int = 0, leave_claimed: bool = False
+) -> Samples:
+    """The images of a run, from the store in `work` or into it. batch_size: 0: the protocol's."""
     protocol = spec.protocol
-    key = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()[:16]
-    folder = work / "images" / f"{spec.model}-{key}"
     with progress(f"{spec.model}: images", protocol.num_images) as bar:
-        images, rounds_s = collect_images(
+        return collect_images(
             model,
             num_images=protocol.num_images,
             seed=protocol.seed,
-            batch_size=protocol.batch_size,
+            batch_size=batch_size or protocol.batch_size,
             settings=spec.settings,
-            folder=folder,
+            store=work / STORE,
+            checksums=file_checksums(model.spec, weights_of(spec, work)),
+            rank=rank,
+            leave_claimed=leave_claimed,
             advance=bar.update,
         )
+
+
+def measure_images(model: Any, spec: RunSpec, inputs: dict[str, Any], work: Path) -> dict[str, Any]:
+    """Generate once, score on all metrics."""
+    protocol = spec.protocol
+    samples = collect(model, spec, work)
+    images, rounds_s = samples.images(), samples.rounds_s
     found = _scored(images, spec, model.num_classes)
     settings = {**model.spec.sampling, **spec.settings}
+    found["raw"]["samples"] = {"store": samples.name, "sha256": samples.sha256(), "made_on": samples.made_on}
     found["raw"]["nfe"] = model.network_evaluations(**settings)
     found["measurements"] |= size.summarise({"nfe": found["raw"]["nfe"]})
     if rounds_s and "throughput_per_s" in protocol.metrics:
