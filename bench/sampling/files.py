@@ -213,3 +213,8 @@ def _is_alive(match: re.Match[str], written: float) -> bool:
         return False
     except psutil.Error:  # somebody else's process: it lives
         return True
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one of those that processes write under."""
+    return TEMPORARY.fullmatch(name) is not None

@@ -74,6 +74,11 @@ class Samples:
         """The folder of the store that holds them."""
         return self.pixels.folder.parent.name
 
+    def is_complete(self) -> bool:
+        """Whether all are there, by the headers of their shards."""
+        kept = () if self.extracted is None else self.extracted.missing(self.num)
+        return not kept and not self.pixels.missing(self.num_pixels)
+
     def shards(self) -> Iterator[Shard]:
         """What was extracted, in order, one shard in memory; of pixels alone those. CheckFailed where one is lost."""
         return self.pixels.stream(self.num) if self.extracted is None else self.extracted.stream(self.num)
@@ -228,7 +233,8 @@ class _Collection:
             start = time.perf_counter()
             images.append(self.generate(rows[batch.start : batch.stop]))  # on the CPU, so the device is done
             times.append([len(batch), time.perf_counter() - start])
-            self.advance(self.done + batch.stop)
+            if batch.stop < len(rows):
+                self.advance(self.done + batch.stop)
         _write_made(self.home / MADE / f"{shard:06d}.json", self.model, self.batch_size, times)
         return np.concatenate(images)
 

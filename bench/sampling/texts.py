@@ -123,7 +123,8 @@ def store_texts(
                 break  # another worker was faster
             asked = here[batch.start : batch.stop]
             said += say_batch(model, [item(i) for i in asked], asked, seed, settings)[0]
-            advance(done + batch.stop)
+            if batch.stop < len(here):
+                advance(done + batch.stop)
         if len(said) == len(here):
             lines = "\n".join(json.dumps([one.text, one.finish, dict(one.evaluations)]) for one in said)
             shards.write(shard, {TEXTS: np.frombuffer(lines.encode(), np.uint8)}, len(said))
