@@ -6,6 +6,7 @@ ARBITER_BENCHMARK_DEVICE names the device of the timing tests; without it, a GPU
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
@@ -61,6 +62,16 @@ def own_cache(tmp_path_factory):
 
 
 # -- workers side by side ----------------------------------------------------------------------------------------------
+
+
+def pytest_collection_finish():
+    """What was imported stays: no later garbage collection (every timed series begins with one) walks through it."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure():
+    gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True)
