@@ -9,6 +9,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -72,5 +73,5 @@ def pytest_benchmark_update_machine_info(config, machine_info):
     """The block that records hold too: processor, GPU, threads, versions."""
     from bench.records import environment
 
-    found = environment.describe(timing_device())
+    found = asdict(environment.describe(timing_device()))
     machine_info["arbiter"] = {key: value for key, value in found.items() if key not in CHANGES_WITHOUT_THE_MACHINE}
