@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from dataclasses import asdict
 from typing import Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before numpy and torch: workers side by side share the processors
@@ -146,5 +147,5 @@ def pytest_benchmark_update_machine_info(config, machine_info):
     """The block that records hold too: processor, GPU, threads, versions."""
     from bench.records import environment
 
-    found = environment.describe(timing_device())
+    found = asdict(environment.describe(timing_device()))
     machine_info["arbiter"] = {key: value for key, value in found.items() if key not in CHANGES_WITHOUT_THE_MACHINE}
