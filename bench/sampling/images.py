@@ -203,8 +203,8 @@ class _Collection:
         return self.extracted is not None and not self.extracted.has(shard, self.num, whole=whole)
 
     def counted(self, shard: int) -> bool:
-        """`lacks`, by the shard's checksum where this worker owns it, else by its header; what is there is counted."""
-        if self.lacks(shard, whole=shard % self.rank.world_size == self.rank.rank):
+        """`lacks`, by the shard's checksum; what is there is counted."""
+        if self.lacks(shard, whole=True):
             return True
         self.count(shard)
         return False
