@@ -49,13 +49,12 @@ def known_names() -> Known:
 
 def print_claims(title: str, shown: Sequence[Claim]) -> None:
     """A table with a row per claim."""
-    from rich.markup import escape
     from rich.table import Table
 
     from bench.claims.ledger import as_printed
     from bench.console import console
 
-    table = Table(title=f"{escape(title)} ({len(shown)})", title_justify="left", box=None, pad_edge=False)
+    table = Table(title=f"{title} ({len(shown)})", title_justify="left", box=None, pad_edge=False)
     for name in ("id", "model", "metric", "printed", "within", "protocol", "standing", "source", "contradicted by"):
         table.add_column(name, overflow="fold")
     for claim in shown:
@@ -67,7 +66,7 @@ def print_claims(title: str, shown: Sequence[Claim]) -> None:
             *(side.protocol + settings, claim.source.standing, f"{claim.source.paper}, {claim.source.where}"),
             ", ".join(claim.conflicts_with) or "-",
         )
-        table.add_row(*map(escape, cells))
+        table.add_row(*cells)
     screen = console()
     if not screen.is_terminal:
         screen.width = WIDE
