@@ -6,6 +6,7 @@ import os
 import sys
 
 from bench.commands.app import application
+from bench.console import plain
 from bench.errors import CaseError, CheckFailed, CheckpointError, UnknownModelError, UsageError
 
 WRONG_CALL, FAILED, INTERRUPTED = 2, 1, 130
@@ -45,7 +46,7 @@ def run(arguments: list[str]) -> int:
 
 
 def complain(message: object, status: int) -> int:
-    print(f"bench: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"bench: {plain(' '.join(str(message).split()))}", file=sys.stderr)
     return status
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 PLAIN_EVERY_S = 10.0
@@ -23,6 +24,34 @@ def console() -> Console:
 
     # Texts are printed as they are: as markup, "arbiter-bench[official]" would lose its brackets.
     return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, markup=False)
+
+
+def plain(text: object, limit: int | None = None) -> str:
+    """Text from a file, safe to print: what steers a terminal, hides or cannot be encoded is shown as its escape.
+
+    limit: characters kept, the rest is cut off with "..."
+    """
+    shown = str(text)
+    if limit is not None and len(shown) > limit:
+        shown = shown[:limit] + "..."
+    return "".join(letter if letter.isprintable() else _escape(letter) for letter in shown)
+
+
+def _escape(letter: str) -> str:
+    code = ord(letter)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def cell(text: object) -> Text:
+    """Text from a file as a cell or a title of a table: never markup, never a control code."""
+    from rich.text import Text
+
+    return Text(plain(text))
+
+
+def say(line: object) -> None:
+    """Print one line that may hold text from a file, as it is: no markup, no colours, no control codes."""
+    print(plain(line), flush=True)
 
 
 class Reporter:

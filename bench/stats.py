@@ -104,6 +104,7 @@ def widened(ratio: Measurement, error_share: float) -> Measurement:
 
 IMAGE_RESAMPLES = 200
 LEVEL = 0.95
+SMALLEST_RESAMPLED = 6  # images; an interval resampled from fewer is far too narrow: unknown
 
 Bounds = tuple[float, float]
 
@@ -136,9 +137,79 @@ def resampled_interval(
     resamples: int = IMAGE_RESAMPLES,
     lowest: float = -np.inf,
     highest: float = np.inf,
-) -> Bounds:
-    """(low, high) around `value` for `statistic(indices)` of `num` images; lowest, highest: what the metric can be."""
+) -> Bounds | None:
+    """(low, high) around `value` for `statistic(indices)` of `num` images; lowest, highest: what the metric can be.
+
+    None, unknown: for fewer than SMALLEST_RESAMPLED images, where a stratum holds one image (it resamples to itself),
+    and where all resamples give one number.
+    """
+    if not can_resample(num, strata):
+        return None
     draws = resample(num, seed=seed, strata=strata, halves=halves)
     replicates = np.array([statistic(next(draws)) for _ in range(resamples)])
-    low, high = value + np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - replicates.mean()
-    return float(np.clip(low, lowest, highest)), float(np.clip(high, lowest, highest))
+    return replicated_interval(value, replicates, num, strata=strata, halves=halves, lowest=lowest, highest=highest)
+
+
+def can_resample(num: int, strata: np.ndarray | None = None) -> bool:
+    """Whether resampling `num` images in these strata says anything of their spread."""
+    return num >= SMALLEST_RESAMPLED and (strata is None or int(np.unique(strata, return_counts=True)[1].min()) > 1)
+
+
+def replicated_interval(
+    value: float,
+    replicates: np.ndarray,
+    num: int,
+    *,
+    strata: np.ndarray | None = None,
+    halves: bool = False,
+    lowest: float = -np.inf,
+    highest: float = np.inf,
+) -> Bounds | None:
+    """The interval that the replicates (R,) of a resampling give, recentred on the value; None where they are all
+    equal.
+
+    A group of n images drawn with replacement spreads sqrt((n - 1) / n) too little: made good here.
+    """
+    if np.ptp(replicates) <= 1e-12 * max(1.0, float(np.abs(replicates).max())):
+        return None
+    groups = 1 if strata is None else len(np.unique(strata))
+    widening = 1.0 if halves else math.sqrt(num / (num - groups))
+    low, high = np.quantile(replicates, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]) - replicates.mean()
+    bounds = np.clip([value + widening * low, value + widening * high], lowest, highest)
+    return float(bounds[0]), float(bounds[1])
+
+
+def standard_error_of_mean(values: np.ndarray, strata: np.ndarray | None = None) -> float | None:
+    """Standard error of the mean of values (N,), drawn independently or so many of each stratum; None: unknown."""
+    num = len(values)
+    if not can_resample(num, strata):
+        return None
+    if strata is None:
+        return float(values.std(ddof=1)) / math.sqrt(num)
+    label = np.unique(strata, return_inverse=True)[1]
+    counts = np.bincount(label)
+    centred = values - (np.bincount(label, values) / counts)[label]
+    variances = np.bincount(label, centred**2) / (counts - 1)
+    return float(math.sqrt((counts * variances).sum())) / num
+
+
+def normal_interval(
+    value: float, standard_error: float | None, *, lowest: float = -np.inf, highest: float = np.inf
+) -> Bounds | None:
+    """value +- 1.96 standard errors, inside what the metric can be; None where the error is unknown or 0."""
+    if not standard_error:
+        return None
+    bounds = np.clip([value - 1.96 * standard_error, value + 1.96 * standard_error], lowest, highest)
+    return float(bounds[0]), float(bounds[1])
+
+
+def extreme_interval(value: float, num: int, highest: float) -> Bounds | None:
+    """The interval of a mean of `num` values between 0 and `highest` that are all 0 or all `highest`; else None.
+
+    Resampling sees no spread there. Were the mean below highest * (1 - LEVEL) / 2 ^ (1 / num), so many values at the
+    top would have a chance of less than 2.5 % (Clopper and Pearson's bound, which holds for any values in that range).
+    """
+    if not math.isfinite(highest) or value not in (0.0, highest):
+        return None
+    reach = highest * (1 - ((1 - LEVEL) / 2) ** (1 / num))
+    return (0.0, reach) if value == 0 else (highest - reach, highest)

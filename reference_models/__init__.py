@@ -1,7 +1,7 @@
 """Reference models of generators that join autoregression and diffusion, and of their baselines.
 
-`build(name)` makes a model; `model.generate(labels, seeds)` paints; `load_official(name, path)` loads the authors'
-released weights. Plain PyTorch; nothing here imports the bench.
+`build(name)` makes a model; `model.generate(labels, seeds)` makes images; `load_official(name, path)` loads the
+authors' released weights. Plain PyTorch; nothing here imports the bench.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reference_models.errors import UnknownModelError
+from reference_models.errors import CheckpointError, UnknownModelError
 
 if TYPE_CHECKING:
     import torch
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 # One line per family file; each ends in its SPECS.
 MODELS = {
-    "transdiff": "reference_models.transdiff",  # TransDiff and TransDiff-MRAR
+    "transdiff": "reference_models.transdiff",
+    "transdiff-mrar": "reference_models.transdiff_mrar",
     "mar": "reference_models.mar",
     "llamagen": "reference_models.llamagen",
     "var": "reference_models.var",
@@ -57,25 +58,40 @@ def build(
 ) -> ImageModel:
     """A model in eval mode.
 
-    weights: "shipped" (the digits weights of this package; random where there are none), a safetensors file of ours, or
-    None for random weights from `seed`. On device "meta" there are no weights: for counting parameters.
-    Raises UnknownModelError, and CheckpointError where the file does not fit.
+    weights: "shipped" (those of this package, which only small models have: the others get random ones), a safetensors
+    file of ours, or None for random weights from `seed`. On device "meta" there are none: to count parameters.
+    Raises UnknownModelError, and CheckpointError where the file does not fit or a small model's weights are missing.
     """
     import torch
 
     from reference_models.autoencoders import build_autoencoder
-    from reference_models.checkpoints import load_into, read_state, shipped_weights
+    from reference_models.checkpoints import load_into, read_own_state, shipped_weights
 
     spec = find(name)
-    with torch.random.fork_rng(devices=[]), torch.device(device):
-        torch.manual_seed(seed)
-        model = spec.network(**spec.config)
-    path = shipped_weights(name) if weights == "shipped" else weights
-    if path is not None and torch.device(device).type != "meta":
-        load_into(model, read_state(path), str(path))
+    on_meta = torch.device(device).type == "meta"
+    path = None if on_meta else shipped_weights(name) if weights == "shipped" else weights
+    if path is None and weights == "shipped" and not on_meta and spec.recipe is not None and not spec.ingredient:
+        raise CheckpointError(f"{name} has no weights here: python -m bench train {name}, or pass a file")
+    model = empty(spec) if path is not None else _random(spec, device, seed)
+    if path is not None:
+        load_into(model, read_own_state(path), str(path))
     model = model.to(device=device, dtype=dtype).eval().requires_grad_(False)
     model.attach(spec, lambda: build_autoencoder(spec.autoencoder, device=model.device, dtype=model.dtype))
     return model
+
+
+def _random(spec: Spec, device: torch.device | str, seed: int) -> ImageModel:
+    """The network of a spec with the weights that its training starts from."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]), torch.device(device):
+        torch.manual_seed(seed)
+        return spec.network(**spec.config)
+
+
+def empty(spec: Spec) -> ImageModel:
+    """The network of a spec on the device "meta", to be filled: nothing is allocated or initialised."""
+    return _random(spec, "meta", seed=0)
 
 
 def load_official(
@@ -84,6 +100,7 @@ def load_official(
     *,
     autoencoder: Path | str | None = None,
     ema: bool = True,
+    entry: str | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
 ) -> ImageModel:
@@ -91,20 +108,21 @@ def load_official(
 
     Every key of the file must be used and every parameter filled; otherwise CheckpointError lists missing and
     unexpected keys and suggests the model that fits. ema: take the EMA weights where the file has both.
+    entry: take this entry of the file. What was taken stands in the model's `weights_entry` and in the log.
     autoencoder: the released file of its autoencoder; None leaves it with random weights.
     A folder that holds a whole pipeline (diffusers: `transformer`, `vae`, `text_encoder`, `tokenizer`) brings its own
     autoencoder and text encoder.
     """
     from reference_models.autoencoders import build_autoencoder
-    from reference_models.checkpoints import load_into, read_state
-    from reference_models.errors import CheckpointError
+    from reference_models.checkpoints import convert, load_into, read_checkpoint
     from reference_models.text_encoders import T5Text
 
     spec = find(name)
-    state = read_state(path, ema=ema)
-    model = build(name, weights=None)
-    load_into(model, model.from_official_state(state), str(path), hint=lambda: _fitting(state))
-    model = model.to(device=device, dtype=dtype)
+    read = read_checkpoint(path, ema=ema, entry=entry)
+    model = empty(spec)
+    load_into(model, convert(spec.network, read.state, str(path)), str(path), hint=lambda: _fitting(read.state))
+    model = model.to(device=device, dtype=dtype).eval().requires_grad_(False)
+    model.weights_entry = read.entry
     if Path(path, "text_encoder").is_dir():
         encoder = T5Text(path, dtype=model.dtype).to(device)
         expected = spec.config["vocab_size"]

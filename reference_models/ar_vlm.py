@@ -14,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reference_models.digits import small_spec
 from reference_models.layers import Mlp, merge_heads, split_heads
 from reference_models.noise import SeededNoise
 from reference_models.spec import Spec
-from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS, WordTokenizer
+from reference_models.text_encoders import WordTokenizer
 from reference_models.texts import ReadsImages, Said, read_said
-from reference_models.training import ScenesRecipe
 
 Cache = list[tuple[Tensor, Tensor]]  # of each block: keys and values (B, H, positions so far, D / H)
 
@@ -217,26 +217,4 @@ class ArVlm(ReadsImages):
         return torch.searchsorted(cdf, uniform.double()[:, None] * cdf[:, -1:], right=True)[:, 0]
 
 
-SPECS: tuple[Spec, ...] = (
-    Spec(
-        name="ar-vlm-digits",
-        family="ar-vlm",
-        network=ArVlm,
-        config={
-            "hidden_size": 128,
-            "depth": 6,
-            "num_heads": 4,
-            "words": SCENE_WORDS,
-            "in_channels": 48,
-            "num_patches": 16,
-            **SCENE_TEXT,
-        },
-        sampling={},
-        autoencoder="patch-4x4-rgb",
-        scale="scenes",
-        image_size=16,
-        source="this project",
-        recipe=ScenesRecipe(num_steps=11000, batch_size=32, lr=1e-3, warmup_steps=400, jitter=0.2, num_questions=4),
-        notes=("it reads images and paints none",),
-    ),
-)
+SPECS: tuple[Spec, ...] = (small_spec("ar-vlm-digits", ArVlm),)

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_models.checkpoints import load_into, read_state, shipped_weights
+from reference_models.checkpoints import convert, load_into, read_state, shipped_weights
 from reference_models.conv_autoencoder import ConvAutoencoder, Decoder, Encoder, Shape
 from reference_models.errors import CheckpointError
 from reference_models.spec import Official
@@ -313,21 +313,22 @@ def build_autoencoder(
 ) -> nn.Module:
     """An autoencoder in eval mode; its quantiser stays in float32.
 
-    weights: "shipped" (the digits weights of this package; random where there never are any), a released file or one of
-    ours, or None for random weights from `seed`.
-    Raises ValueError for an unknown name, CheckpointError for a file that does not fit or that should be there.
+    weights: "shipped" (those of this package, which only small tokenizers have: the others get random ones), a released
+    file or one of ours, or None for random weights from `seed`.
+    Raises ValueError for an unknown name, CheckpointError for a file that does not fit or is missing.
     """
     if name not in AUTOENCODERS:
         raise ValueError(f"unknown autoencoder {name!r}; known: {', '.join(AUTOENCODERS)}")
     spec = AUTOENCODERS[name]
-    with torch.random.fork_rng(devices=[]):
+    path = shipped_weights(name) if weights == "shipped" else weights
+    if path is None and weights == "shipped" and spec.recipe is not None:
+        raise CheckpointError(f"tokenizer {name} has no weights here: python -m bench train {name}, or pass a file")
+    is_filled = path is not None and issubclass(spec.network, ConvAutoencoder)
+    with torch.random.fork_rng(devices=[]), torch.device("meta" if is_filled else "cpu"):
         torch.manual_seed(seed)
         model = spec.network(**spec.config)
-    path = shipped_weights(name) if weights == "shipped" else weights
-    if path is None and weights is not None and spec.recipe is not None:
-        raise CheckpointError(f"autoencoder {name!r} has no weights here: {name}.safetensors is missing")
     if path is not None and isinstance(model, ConvAutoencoder):
-        load_into(model, model.from_official_state(read_state(path)), str(path))
+        load_into(model, convert(spec.network, read_state(path), str(path)), str(path))
     for part_name, part in model.named_children():
         part.to(dtype=None if part_name == "quantizer" else dtype)
     if torch.device(device).type == "cpu":  # oneDNN's convolutions: KL-16 decodes 1.14 times as fast

@@ -17,7 +17,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,12 +26,13 @@ from torch import Tensor, nn
 
 from reference_models import masked_text
 from reference_models.checkpoints import rename
-from reference_models.layers import Mlp, TimestepEmbedder, merge_heads, modulate, sincos_2d, split_heads
+from reference_models.digits import small_spec
+from reference_models.layers import TimeEmbedding, scale_and_shift, sincos_2d
+from reference_models.mm_dit import JointBlock, Stream, norm
 from reference_models.noise import Noise, SeededNoise
 from reference_models.spec import Official, Spec
-from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS, SmallTextEncoder, TextEncoder, Tokenizer
+from reference_models.text_encoders import SmallTextEncoder, TextEncoder, Tokenizer
 from reference_models.texts import ReadsImages, Said, read_said
-from reference_models.training import ScenesRecipe
 
 NUM_TRAIN_STEPS = 1000  # the network's timesteps are 1000 sigma
 NULL_IMAGE_TOKENS = 8  # stand in for the image where text is modelled without one
@@ -51,54 +51,6 @@ def flow_sigmas(num_steps: int, shift: float) -> Tensor:
 
     grid = np.linspace(1.0, shifted(1 / NUM_TRAIN_STEPS), num_steps)
     return torch.from_numpy(np.append(shifted(grid), 0.0)).float()
-
-
-def _norm(x: Tensor) -> Tensor:
-    return F.layer_norm(x, x.shape[-1:], eps=1e-6)
-
-
-class Stream(nn.Module):
-    """One stream of a joint block.  Its modulation: shift, scale and gate of the attention, then of the MLP."""
-
-    def __init__(self, hidden_size: int):
-        super().__init__()
-        self.modulation = nn.Linear(hidden_size, 6 * hidden_size)
-        self.qkv = nn.Linear(hidden_size, 3 * hidden_size)
-        self.proj = nn.Linear(hidden_size, hidden_size)
-        self.mlp = Mlp(hidden_size, 4 * hidden_size, "tanh")
-
-    def enter(self, x: Tensor, m: Tensor) -> Tensor:
-        """Queries, keys and values (B, N, 3 D) of x (B, N, D).  m: (B or 1, 6, 1, D)."""
-        return self.qkv(modulate(_norm(x), m[:, 0], m[:, 1]))
-
-    def leave(self, x: Tensor, attended: Tensor, m: Tensor) -> Tensor:
-        x = x + m[:, 2] * self.proj(attended)
-        return x + m[:, 5] * self.mlp(modulate(_norm(x), m[:, 3], m[:, 4]))
-
-
-class JointBlock(nn.Module):
-    """Two streams, one attention over [image, text] (2403.03206 figure 2b)."""
-
-    def __init__(self, hidden_size: int, num_heads: int):
-        super().__init__()
-        self.num_heads = num_heads
-        self.image = Stream(hidden_size)
-        self.text = Stream(hidden_size)
-
-    def forward(self, image: Tensor, text: Tensor, modulation: Tensor, keep: str = "both") -> tuple[Tensor, Tensor]:
-        """image: (B, N, D)  text: (B, L, D)  modulation: (B or 1, 2, 6, D)  keep: what is read afterwards."""
-        num_image = image.shape[1]
-        image_m, text_m = modulation.unsqueeze(-2).unbind(1)
-        qkv = torch.cat([self.image.enter(image, image_m), self.text.enter(text, text_m)], dim=1)
-        q, k, v = (split_heads(part, self.num_heads) for part in qkv.chunk(3, dim=-1))
-        if keep != "both":
-            q = q[:, :, :num_image] if keep == "image" else q[:, :, num_image:]
-        attended = merge_heads(F.scaled_dot_product_attention(q, k, v))
-        if keep != "text":
-            image = self.image.leave(image, attended[:, :num_image], image_m)
-        if keep != "image":
-            text = self.text.leave(text, attended[:, -text.shape[1] :], text_m)
-        return image, text
 
 
 class DDiT(ReadsImages):
@@ -138,27 +90,27 @@ class DDiT(ReadsImages):
         self.pos_embed: Tensor
         self.register_buffer("pos_embed", sincos_2d(hidden_size, coordinates, coordinates)[None])
         self.patch_embed = nn.Conv2d(in_channels, hidden_size, patch_size, stride=patch_size)
-        self.t_embedder = TimestepEmbedder(hidden_size)
+        self.time_embed = TimeEmbedding(hidden_size)
         self.text_embed = nn.Linear(text_size, hidden_size)
         self.null_image = nn.Parameter(torch.randn(1, NULL_IMAGE_TOKENS, hidden_size) / math.sqrt(hidden_size))
         self.blocks = nn.ModuleList(JointBlock(hidden_size, num_heads) for _ in range(depth))
         self.image_modulation = nn.Linear(hidden_size, 2 * hidden_size)  # scale, shift
         self.image_head = nn.Linear(hidden_size, patch_size**2 * in_channels)
         self.text_head = nn.Linear(hidden_size, vocab_size)
-        self._initialise()
+        self.initialize_weights()
         own = None if text_encoder is None else SmallTextEncoder(text_size=text_size, **text_encoder)
         if own is not None and own.vocab_size != vocab_size:
             raise ValueError(f"vocab_size {vocab_size}: its text encoder has {own.vocab_size} tokens")
         self.text_encoder: TextEncoder | None = own
 
-    def _initialise(self) -> None:
+    def initialize_weights(self) -> None:
         """adaLN-Zero, as DiT.  Departs from official: the authors train nothing from scratch, they start from SD3."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
         nn.init.xavier_uniform_(self.patch_embed.weight.view(len(self.patch_embed.weight), -1))
-        for linear in (self.t_embedder.linear_1, self.t_embedder.linear_2, self.text_head):
+        for linear in (self.time_embed.linear_1, self.time_embed.linear_2, self.text_head):
             nn.init.normal_(linear.weight, std=0.02)
         for linear in (self.image_modulation, self.image_head, *(stream.modulation for stream in self._streams())):
             nn.init.zeros_(linear.weight)
@@ -178,7 +130,7 @@ class DDiT(ReadsImages):
     # -- the network ---------------------------------------------------------------------------------------------------
     def modulations(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """At timesteps t (T,) in 0..1000: of the blocks, (T, depth, 2, 6, D), and of the image head, (T, 2, 1, D)."""
-        time = F.silu(self.t_embedder(t))
+        time = F.silu(self.time_embed(t))
         streams = torch.stack([stream.modulation(time) for stream in self._streams()], dim=1)
         blocks = streams.unflatten(1, (-1, 2)).unflatten(-1, (6, -1))
         return blocks, self.image_modulation(time).unflatten(-1, (2, 1, -1))
@@ -216,7 +168,7 @@ class DDiT(ReadsImages):
             image = image.repeat(2, 1, 1)
         image, _ = self._joint(image, text, modulation, keep="image")
         scale, shift = head_modulation.unbind(1)
-        patches = self.image_head(modulate(_norm(image), shift, scale)).float()  # (B, N, p * p * C)
+        patches = self.image_head(scale_and_shift(norm(image), shift, scale)).float()  # (B, N, p * p * C)
         p = self.patch_size
         grid = patches.unflatten(-1, (p, p, -1)).unflatten(1, (x_t.shape[-2] // p, x_t.shape[-1] // p))
         v = grid.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
@@ -228,7 +180,7 @@ class DDiT(ReadsImages):
     def text_features(self, image: Tensor, text_states: Tensor, modulation: Tensor) -> Tensor:
         """What the text head reads, (B, L, D).  image: (B, N, D), embedded  text_states: (B, L, text_size)."""
         _, text = self._joint(image, self.embed_text(text_states), modulation, keep="text")
-        return _norm(text)
+        return norm(text)
 
     def velocity(self, latents: Tensor, text_states: Tensor, t: Tensor) -> Tensor:
         """Velocity (noise - data) of latents (B, C, h, w) at t (B,) in 0..1000 given text_states (B, L, text_size)."""
@@ -471,7 +423,7 @@ RENAMED = [
     (r"null_image_embd", "null_image"),
     (r"pos_embed\.pos_embed", "pos_embed"),
     (r"pos_embed\.proj\.(.+)", r"patch_embed.\1"),
-    (r"time_text_embed\.timestep_embedder\.(.+)", r"t_embedder.\1"),
+    (r"time_text_embed\.timestep_embedder\.(.+)", r"time_embed.\1"),
     (r"context_embedder\.(.+)", r"text_embed.\1"),
     (r"image_norm_out\.linear\.(.+)", r"image_modulation.\1"),
     (r"(image|text)_proj_out\.(.+)", r"\1_head.\2"),
@@ -518,54 +470,11 @@ RELEASED = Official(
     licence="not stated; fine-tuned from SD3-medium (Stability AI Community License)",
 )
 
-SMALL_BASE = Spec(
-    name="d-dit-digits-base",
-    family="d-dit",
-    network=DDiT,
-    config={
-        "hidden_size": 80,
-        "depth": 4,
-        "num_heads": 4,
-        "vocab_size": len(SCENE_WORDS) + 2,
-        "text_size": 80,
-        "in_channels": 48,
-        "patch_size": 1,
-        "latent_size": 4,
-        "position_size": 4,
-        "position_base": 4,
-        **SCENE_TEXT,
-        "least_time": 0.2,  # below, the loss's 1 / t makes more noise than gradient
-        "text_encoder": {"words": SCENE_WORDS, "depth": 2, "num_heads": 4, "length": SCENE_TEXT["text_length"]},
-    },
-    sampling={"num_steps": 28, "cfg_scale": 3.0, "shift": 1.0},
-    autoencoder="patch-4x4-rgb",
-    scale="scenes",
-    image_size=16,
-    source="this project",
-    recipe=ScenesRecipe(num_steps=8000, batch_size=32, lr=1.5e-3, warmup_steps=400, jitter=0.2),
-    ingredient=True,
-)
-
 SPECS: tuple[Spec, ...] = (
     _paper_size(256, None, ("nobody publishes its weights",)),
     _paper_size(
         512, RELEASED, ("for questions use the instruction-tuned weights: JleeOfficial/dual_diff_sd3_512_sft",)
     ),
-    SMALL_BASE,
-    replace(
-        SMALL_BASE,
-        name="d-dit-digits",
-        # The authors' second stage: text weighs more, and every scene is asked more.
-        recipe=ScenesRecipe(
-            num_steps=3000,
-            batch_size=32,
-            lr=7e-4,
-            warmup_steps=100,
-            jitter=0.2,
-            start_from="d-dit-digits-base",
-            num_questions=8,
-            text_weight=1.0,
-        ),
-        ingredient=False,
-    ),
+    small_spec("d-dit-digits-base", DDiT, "d-dit"),
+    small_spec("d-dit-digits", DDiT),
 )

@@ -25,11 +25,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
-from reference_models.layers import Mlp, SelfAttention, TimestepEmbedder, sincos_2d
+from reference_models.digits import small_spec
+from reference_models.layers import Mlp, SelfAttention, TimeEmbedding, sincos_2d
 from reference_models.noise import Noise
 from reference_models.samplers import DDPM, dopri5
 from reference_models.spec import ImageModel, Official, Spec
-from reference_models.training import Recipe
 
 MODULATED_AT_ONCE = 16  # rows (steps x conditions) whose modulations are computed together: 13 MB in float32 for XL
 
@@ -86,24 +86,24 @@ class DiffusionTransformer(ImageModel):
         self.grid = latent_size // patch_size
 
         self.patch_embed = nn.Linear(latent_channels * patch_size**2, hidden_size)
-        self.t_embedder = TimestepEmbedder(hidden_size)
-        self.label_embedder = nn.Embedding(num_classes + (label_dropout > 0), hidden_size)  # the null class is the last
+        self.time_embed = TimeEmbedding(hidden_size)
+        self.label_embed = nn.Embedding(num_classes + (label_dropout > 0), hidden_size)  # the null class is the last
         self.blocks = nn.ModuleList(DiTBlock(hidden_size, num_heads, mlp_ratio) for _ in range(depth))
         self.adaln = nn.Linear(hidden_size, (6 * depth + 2) * hidden_size)  # 6 vectors per block, 2 of the last layer
-        self.final = nn.Linear(hidden_size, self.outputs_per_channel * latent_channels * patch_size**2)
+        self.final_layer = nn.Linear(hidden_size, self.outputs_per_channel * latent_channels * patch_size**2)
         positions = np.arange(self.grid)
         self.register_buffer("pos_embed", sincos_2d(hidden_size, positions, positions)[None])  # (1, N, D), fixed
-        self._init_weights()
+        self.initialize_weights()
 
-    def _init_weights(self) -> None:
+    def initialize_weights(self) -> None:
         """Xavier for linear layers, 0.02 for the embedders; every block starts as the identity (adaLN-Zero)."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        for module in (self.label_embedder, self.t_embedder.linear_1, self.t_embedder.linear_2):
+        for module in (self.label_embed, self.time_embed.linear_1, self.time_embed.linear_2):
             nn.init.normal_(module.weight, std=0.02)
-        for module in (self.adaln, self.final):
+        for module in (self.adaln, self.final_layer):
             nn.init.zeros_(module.weight)
 
     # -- the network ---------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ class DiffusionTransformer(ImageModel):
 
         Label num_classes is the null class.
         """
-        return self.predict(x_t, self.modulate(self.t_embedder(t) + self.label_embedder(labels)))
+        return self.predict(x_t, self.modulate(self.time_embed(t) + self.label_embed(labels)))
 
     def modulate(self, condition: Tensor) -> Tensor:
         """Shift, 1 + scale, gate; shift, 1 + scale, gate; ... of all blocks, then shift, 1 + scale of the last layer.
@@ -136,7 +136,7 @@ class DiffusionTransformer(ImageModel):
         for i, block in enumerate(self.blocks):
             tokens = block(tokens, modulation[:, 6 * i : 6 * i + 6])
         shift, scale = modulation[:, -2:].unsqueeze(2).unbind(1)
-        tokens = self.final(adaln(tokens, shift, scale)).float()  # (B or 2B, N, outputs p p)
+        tokens = self.final_layer(adaln(tokens, shift, scale)).float()  # (B or 2B, N, outputs p p)
         prediction = F.pixel_shuffle(tokens.transpose(1, 2).unflatten(2, (self.grid, self.grid)), self.patch_size)
         if not is_guided:
             return prediction
@@ -153,17 +153,17 @@ class DiffusionTransformer(ImageModel):
         """
         rows = torch.arange(len(labels), device=labels.device)
         if cfg_scale == 1.0:
-            return self.label_embedder(labels), rows
+            return self.label_embed(labels), rows
         if self.label_dropout == 0:
             raise ValueError(f"cfg_scale must be 1.0 for a model trained without label dropout, got {cfg_scale}")
         labels = torch.cat([labels, torch.full_like(labels[:1], self.num_classes)])
-        return self.label_embedder(labels), torch.cat([rows, torch.full_like(rows, len(rows))])
+        return self.label_embed(labels), torch.cat([rows, torch.full_like(rows, len(rows))])
 
     def modulations(self, grid: Tensor, labels: Tensor, cfg_scale: float) -> Iterator[Tensor]:
         """What `predict` takes, for each time of the grid.  grid: (S,)  labels: (B,)."""
         label_embeddings, rows = self._label_embeddings(labels, cfg_scale)
         for t in grid.split(max(1, MODULATED_AT_ONCE // len(label_embeddings))):
-            yield from self.modulate(self.t_embedder(t)[:, None] + label_embeddings)[:, rows].unbind()
+            yield from self.modulate(self.time_embed(t)[:, None] + label_embeddings)[:, rows].unbind()
 
     def drop_labels(self, labels: Tensor, generator: torch.Generator) -> Tensor:
         """Labels for training: each the null label with probability `label_dropout`."""
@@ -210,10 +210,10 @@ class DiffusionTransformer(ImageModel):
             state,
             [
                 (r"x_embedder\.proj\.(\w+)", r"patch_embed.\1"),
-                (r"t_embedder\.mlp\.0\.(\w+)", r"t_embedder.linear_1.\1"),
-                (r"t_embedder\.mlp\.2\.(\w+)", r"t_embedder.linear_2.\1"),
-                (r"y_embedder\.embedding_table\.weight", r"label_embedder.weight"),
-                (r"final_layer\.linear\.(\w+)", r"final.\1"),
+                (r"t_embedder\.mlp\.0\.(\w+)", r"time_embed.linear_1.\1"),
+                (r"t_embedder\.mlp\.2\.(\w+)", r"time_embed.linear_2.\1"),
+                (r"y_embedder\.embedding_table\.weight", "label_embed.weight"),
+                (r"final_layer\.linear\.(\w+)", r"final_layer.\1"),
             ],
         )
 
@@ -310,7 +310,7 @@ class SiT(DiffusionTransformer):
             label_embeddings, rows = self._label_embeddings(labels, cfg_scale)
 
             def velocity(x: Tensor, t: Tensor) -> Tensor:
-                times = self.t_embedder(t).repeat(len(rows) // len(t), 1)
+                times = self.time_embed(t).repeat(len(rows) // len(t), 1)
                 return self.predict(x, self.modulate(times + label_embeddings[rows]), cfg_scale)
 
             return dopri5(velocity, x, rtol=rtol, atol=atol)
@@ -456,33 +456,9 @@ def _sit_spec(size: str, params_1e6: int) -> Spec:
     )
 
 
-def _digits_spec(family: str, network: type[ImageModel], sampling: Mapping[str, Any]) -> Spec:
-    return Spec(
-        name=f"{family}-digits",
-        family=family,
-        network=network,
-        config={
-            "latent_size": 4,
-            "patch_size": 1,
-            "hidden_size": 72,
-            "depth": 6,
-            "num_heads": 3,
-            "num_classes": 10,
-            "guided_channels": 4,  # the channels are the four pixels of a patch: none is special
-        },
-        sampling=sampling,
-        autoencoder="patch-2x2",
-        scale="digits",
-        image_size=8,
-        source="this project",
-        recipe=Recipe(num_steps=8000, batch_size=32),  # as many images as the others; more, smaller steps suit it
-    )
-
-
 SPECS: tuple[Spec, ...] = (
     *(_dit_spec(*row) for row in DIT_TABLE_4),
     *(_sit_spec(size, params_1e6) for size, params_1e6 in (("s", 33), ("b", 130), ("l", 458), ("xl", 675))),
-    _digits_spec("dit", DiT, DIT_SAMPLING),
-    # Guidance: by FID at a seed that no report uses 1.25 is better than 1.0 and 1.5; for DiT 1.5 is the best.
-    _digits_spec("sit", SiT, {**SIT_SAMPLING, "cfg_scale": 1.25}),
+    small_spec("dit-digits", DiT),
+    small_spec("sit-digits", SiT),
 )

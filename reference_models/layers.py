@@ -10,26 +10,30 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def timestep_embedding(t: Tensor, dim: int = 256, max_period: float = 10000.0) -> Tensor:
-    """Sinusoids of t, cosine first.  t: (B,) -> float32 (B, dim).  Used by DiT, SiT, MAR, TransDiff and D-DiT alike."""
-    half = dim // 2
-    freqs = torch.exp(-math.log(max_period) * torch.arange(half, dtype=torch.float32, device=t.device) / half)
-    args = t.float()[:, None] * freqs
-    return torch.cat([args.cos(), args.sin()], dim=-1)
+def time_waves(t: Tensor, size: int = 256, longest: float = 10000.0) -> Tensor:
+    """What a network is told of the time t: cos(w_k t) for k = 0..n - 1, then sin(w_k t), with n = size / 2 waves of
+    angular frequency w_k = longest^(-k / n), from 1 down to nearly 1 / longest (after arXiv:1706.03762, section 3.5).
+
+    t: (B,) -> float32 (B, size).  Used by DiT, SiT, MAR, TransDiff and D-DiT alike.
+    """
+    num_waves = size // 2
+    k = torch.arange(num_waves, device=t.device).float()
+    phases = torch.outer(t.float(), (k * (-math.log(longest) / num_waves)).exp())  # (B, n)
+    return torch.cat((phases.cos(), phases.sin()), dim=1)
 
 
-class TimestepEmbedder(nn.Module):
-    """256 sinusoids, Linear, SiLU, Linear.  t: (B,) -> (B, hidden_size)."""
+class TimeEmbedding(nn.Module):
+    """The waves of t, Linear, SiLU, Linear.  t: (B,) -> (B, hidden_size)."""
 
-    def __init__(self, hidden_size: int, frequency_size: int = 256):
+    def __init__(self, hidden_size: int, num_waves: int = 256):
         super().__init__()
-        self.frequency_size = frequency_size
-        self.linear_1 = nn.Linear(frequency_size, hidden_size)
+        self.num_waves = num_waves
+        self.linear_1 = nn.Linear(num_waves, hidden_size)
         self.linear_2 = nn.Linear(hidden_size, hidden_size)
 
     def forward(self, t: Tensor) -> Tensor:
-        freqs = timestep_embedding(t, self.frequency_size).to(self.linear_1.weight.dtype)
-        return self.linear_2(F.silu(self.linear_1(freqs)))
+        waves = time_waves(t, self.num_waves).to(self.linear_1.weight.dtype)
+        return self.linear_2(F.silu(self.linear_1(waves)))
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
@@ -137,23 +141,21 @@ class TransformerBlock(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-def modulate(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """x * (1 + scale) + shift; shift and scale must broadcast against x (B, N, D)."""
+def scale_and_shift(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
+    """x (1 + scale) + shift; shift and scale must broadcast against x (B, N, D)."""
     return x * (1 + scale) + shift
 
 
 def sincos_2d(dim: int, rows: np.ndarray, columns: np.ndarray) -> Tensor:
-    """Fixed 2-D positions, float32 (len(rows) * len(columns), dim), row by row.
+    """Fixed positions of a grid, float32 (len(rows) * len(columns), dim), row by row.
 
-    The first half of the channels encodes the column, the second the row (as MAE, DiT and SD3 order them); each half is
-    sines, then cosines, of the coordinate over 10000^(k / (dim / 4)).
+    Half of the channels tell the column, half the row, in this order (as MAE, DiT and SD3 have them). Each half holds
+    sin(w_k c), then cos(w_k c), of its coordinate c, for n = dim / 4 frequencies w_k = 10000^(-k / n).
     """
-    omega = 1.0 / 10000 ** (np.arange(dim // 4, dtype=np.float64) / (dim / 4))
-
-    def encode(coordinates: np.ndarray) -> Tensor:
-        angles = coordinates[:, None] * omega
-        return torch.from_numpy(np.concatenate([np.sin(angles), np.cos(angles)], axis=1)).float()
-
-    shape = (len(rows), len(columns), dim // 2)
-    parts = encode(columns)[None].expand(shape), encode(rows)[:, None].expand(shape)
-    return torch.cat(parts, dim=-1).flatten(0, 1)
+    num_waves = dim // 4
+    frequencies = 10000.0 ** -(np.arange(num_waves) / num_waves)
+    row_phases, column_phases = np.outer(rows, frequencies), np.outer(columns, frequencies)  # float64
+    table = np.empty((len(rows), len(columns), 4, num_waves))
+    table[:, :, 0], table[:, :, 1] = np.sin(column_phases), np.cos(column_phases)
+    table[:, :, 2], table[:, :, 3] = np.sin(row_phases)[:, None], np.cos(row_phases)[:, None]
+    return torch.from_numpy(table.reshape(len(rows) * len(columns), dim)).float()

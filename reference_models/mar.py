@@ -21,11 +21,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
-from reference_models.layers import Linear, TimestepEmbedder, TransformerBlock, merge_heads, split_heads
+from reference_models.digits import small_spec
+from reference_models.layers import Linear, TimeEmbedding, TransformerBlock, merge_heads, split_heads
 from reference_models.noise import Noise
 from reference_models.samplers import DDPM
 from reference_models.spec import ImageModel, Official, Spec
-from reference_models.training import Recipe
 
 NUM_TRAIN_STEPS = 1000  # diffusion steps in training, cosine schedule (Sec. 4)
 MODULATED_ROWS = 64  # (step, token) pairs whose adaLN projections are made at a time: the weights are read once for all
@@ -50,12 +50,12 @@ class Denoiser(nn.Module):
 
     def __init__(self, token_size: int, condition_size: int, width: int, depth: int):
         super().__init__()
-        self.time_embed = TimestepEmbedder(width)
+        self.time_embed = TimeEmbedding(width)
         self.condition_embed = nn.Linear(condition_size, width)
         self.input_proj = nn.Linear(token_size, width)
         self.blocks = nn.ModuleList([DenoiserBlock(width) for _ in range(depth)])
         self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
-        self.output_proj = nn.Linear(width, 2 * token_size)
+        self.final_layer = nn.Linear(width, 2 * token_size)
         # adaLN of all layers: shift, scale, gate of each block, then shift, scale of the output.
         self.modulation = nn.Linear(width, (3 * depth + 2) * width)
 
@@ -75,7 +75,7 @@ class Denoiser(nn.Module):
         for i, block in enumerate(self.blocks):
             x = block(x, *parts[3 * i : 3 * i + 3])
         shift, scale = parts[-2:]
-        return self.output_proj(torch.addcmul(shift, self.norm(x), scale))
+        return self.final_layer(torch.addcmul(shift, self.norm(x), scale))
 
     def forward(self, x_t: Tensor, t: Tensor, z: Tensor) -> Tensor:
         """x_t: (R, C)  t: (R,) in 0..999  z: (R, D) -> (R, 2C)."""
@@ -169,7 +169,7 @@ class MAR(ImageModel):
         def stack(size: int, num_blocks: int, heads: int) -> nn.ModuleList:
             return nn.ModuleList([TransformerBlock(size, heads, mlp_ratio) for _ in range(num_blocks)])
 
-        self.class_embed = nn.Embedding(num_classes + 1, hidden_size)  # the last row is the null class
+        self.label_embed = nn.Embedding(num_classes + 1, hidden_size)  # the last row is the null class
         self.token_embed = nn.Linear(self.token_size, hidden_size)
         self.encoder_pos = nn.Parameter(torch.empty(buffer_size + self.num_tokens, hidden_size))
         self.encoder_in = nn.LayerNorm(hidden_size, eps=1e-6)
@@ -182,20 +182,20 @@ class MAR(ImageModel):
         self.decoder_norm = nn.LayerNorm(decoder_size, eps=1e-6)
         self.condition_pos = nn.Parameter(torch.empty(self.num_tokens, decoder_size))
         self.denoiser = Denoiser(self.token_size, decoder_size, denoiser_size, denoiser_depth)
-        self.initialise()
+        self.initialize_weights()
 
-    def initialise(self) -> None:
+    def initialize_weights(self) -> None:
         """Xavier-uniform linears, normal(0.02) embeddings and time MLP, zero adaLN and output of the denoiser."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        embeddings = (self.class_embed.weight, self.mask_token, self.encoder_pos, self.decoder_pos, self.condition_pos)
+        embeddings = (self.label_embed.weight, self.mask_token, self.encoder_pos, self.decoder_pos, self.condition_pos)
         time_embed = self.denoiser.time_embed
         for weight in (*embeddings, time_embed.linear_1.weight, time_embed.linear_2.weight):
             nn.init.normal_(weight, std=0.02)
         nn.init.zeros_(self.denoiser.modulation.weight)
-        nn.init.zeros_(self.denoiser.output_proj.weight)
+        nn.init.zeros_(self.denoiser.final_layer.weight)
 
     # -- network -------------------------------------------------------------------------------------------------
     def condition(self, labels: Tensor, tokens: Tensor, order: Tensor, wanted: Tensor) -> Tensor:
@@ -203,7 +203,7 @@ class MAR(ImageModel):
 
         The encoder sees the class tokens and the known tokens, nothing else; mask tokens join in the decoder.
         """
-        buffer = self.class_embed(labels)[:, None] + self.encoder_pos[: self.buffer_size]
+        buffer = self.label_embed(labels)[:, None] + self.encoder_pos[: self.buffer_size]
         known_pos = F.embedding(order[:, : tokens.shape[1]], self.encoder_pos[self.buffer_size :])
         known = self.token_embed(tokens.to(self.dtype)) + known_pos
         x = self.encode(self.encoder_in(torch.cat([buffer, known], dim=1)))  # (B, 64 + K, D)
@@ -374,7 +374,7 @@ class MAR(ImageModel):
         ours = rename(
             state,
             [
-                (r"class_emb\.weight", "class_embed.weight"),
+                (r"class_emb\.weight", "label_embed.weight"),
                 (r"z_proj\.(\w+)", r"token_embed.\1"),
                 (r"z_proj_ln\.(\w+)", r"encoder_in.\1"),
                 (r"(encoder|decoder)_pos_embed_learned", r"\1_pos"),
@@ -387,13 +387,13 @@ class MAR(ImageModel):
                 (r"diffloss\.net\.res_blocks\.(\d+)\.in_ln\.(\w+)", r"denoiser.blocks.\1.norm.\2"),
                 (r"diffloss\.net\.res_blocks\.(\d+)\.mlp\.0\.(\w+)", r"denoiser.blocks.\1.linear_1.\2"),
                 (r"diffloss\.net\.res_blocks\.(\d+)\.mlp\.2\.(\w+)", r"denoiser.blocks.\1.linear_2.\2"),
-                (r"diffloss\.net\.final_layer\.linear\.(\w+)", r"denoiser.output_proj.\1"),
+                (r"diffloss\.net\.final_layer\.linear\.(\w+)", r"denoiser.final_layer.\1"),
             ],
         )
         for name in {"encoder_pos", "decoder_pos", "condition_pos", "mask_token"} & ours.keys():
             ours[name] = ours[name].squeeze(0)  # no batch dimension
-        if {"class_embed.weight", "fake_latent"} <= ours.keys():
-            ours["class_embed.weight"] = torch.cat([ours["class_embed.weight"], ours.pop("fake_latent")])
+        if {"label_embed.weight", "fake_latent"} <= ours.keys():
+            ours["label_embed.weight"] = torch.cat([ours["label_embed.weight"], ours.pop("fake_latent")])
         for part in ("weight", "bias"):  # one matrix of all adaLN layers
             depth = sum(bool(re.fullmatch(rf"denoiser\.blocks\.\d+\.norm\.{part}", key)) for key in ours)
             layers = [*(f"res_blocks.{i}" for i in range(depth)), "final_layer"]
@@ -444,32 +444,5 @@ SPECS: tuple[Spec, ...] = (
     _imagenet("mar-b", "mar_base", 6, 1024, 2.9, 208e6),
     _imagenet("mar-l", "mar_large", 8, 1280, 3.0, 479e6),
     _imagenet("mar-h", "mar_huge", 12, 1536, 3.2, 943e6),
-    Spec(
-        name="mar-digits",
-        family="mar",
-        network=MAR,
-        config={
-            "latent_size": 4,
-            "latent_channels": 4,
-            "num_classes": 10,
-            "hidden_size": 80,
-            "depth": 2,
-            "num_heads": 4,
-            "buffer_size": 4,  # a quarter of the positions, as in the paper
-            "denoiser_size": 112,
-            "denoiser_depth": 3,
-            "mask_ratio_min": 0.1,  # the paper's 0.7 of 16 positions never shows more than 4 known tokens
-        },
-        # Guidance: the best of 1.0, 1.5, 2.0, 2.5 and 3.0 by FID at a seed that no report uses.
-        sampling=SAMPLING | {"num_iter": 8, "cfg_scale": 3.0, "spacing": "ddim"},
-        autoencoder="patch-2x2",
-        scale="digits",
-        image_size=8,
-        source="this project",
-        notes=(
-            "even steps begin at t = 999, where the MLP's error is multiplied by 316 (a digit in ten spoilt); "
-            "the stride of DDIM (num_sampling_steps=ddim100 in the authors' scripts) begins at t = 990",
-        ),
-        recipe=Recipe(num_steps=8000, batch_size=32),
-    ),
+    small_spec("mar-digits", MAR),
 )

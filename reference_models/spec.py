@@ -65,6 +65,7 @@ class ImageModel(nn.Module):
     images_per_sample: int = 1  # images of one class in a row that one training sample holds (MRAR: 4)
     num_classes: int
     spec: Spec
+    weights_entry: str | None = None  # the entry of the released file that its weights were taken from, as "model_ema"
 
     @property
     def device(self) -> torch.device:

@@ -1,13 +1,12 @@
-"""TransDiff (arXiv:2506.09482): an AR transformer proposes semantic features z, a diffusion decoder paints them.
+"""TransDiff (arXiv:2506.09482): an AR transformer proposes semantic features, a diffusion decoder makes the image.
 
-1-step AR (`TransDiff`): all positions of z are predicted at once from the class. MRAR (`TransDiffMRAR`): four images of
-one class in a row; each pass also sees the images painted before it, and the last image is the answer.
+1-step AR: all positions of z are predicted at once from the class. Multi-reference AR is transdiff_mrar.py.
 Flow: x_t = (1 - t) image + t noise, velocity v = noise - image; sampled as an SDE from t = 1 to 0.04, then one step
 without noise.
 
 Departs from official, with the same numbers: cross-attention K and V are computed once, not at every step, and the
-modulations of many steps together; both guidance halves share the first self-attention; MRAR keeps the encoder's K and
-V of what it has read. Left out: their cast of one input of the time projection to bfloat16, and the
+modulations of many steps together; both guidance halves share the first self-attention. With other numbers: guidance
+below 1 extrapolates (see `sample`). Left out: their cast of one input of the time projection to bfloat16, and the
 dropout of 0.1 in their training.
 """
 
@@ -22,19 +21,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_models.checkpoints import load_into, rename
-from reference_models.layers import (
-    Mlp,
-    SelfAttention,
-    TimestepEmbedder,
-    TransformerBlock,
-    add_to_cache,
-    merge_heads,
-    split_heads,
-)
+from reference_models.checkpoints import rename
+from reference_models.digits import small_spec
+from reference_models.layers import Mlp, SelfAttention, TimeEmbedding, TransformerBlock, merge_heads, split_heads
 from reference_models.noise import Noise
 from reference_models.spec import ImageModel, Official, Spec
-from reference_models.training import Recipe
 
 MODULATED_AT_ONCE = 25  # times whose modulations are computed together: 6 MB in float32 for B
 KeysValues = list[tuple[Tensor, Tensor]]  # (K, V) of each block, each (B, heads, tokens, D / heads)
@@ -107,14 +98,14 @@ class Decoder(nn.Module):
     def __init__(self, channels: int, num_tokens: int, hidden_size: int, depth: int, num_heads: int, mlp_ratio: float):
         super().__init__()
         self.input_proj = nn.Linear(channels, hidden_size)
-        self.pos = nn.Parameter(torch.zeros(1, num_tokens, hidden_size))
-        self.time_embed = TimestepEmbedder(hidden_size)
+        self.pos_embed = nn.Parameter(torch.zeros(1, num_tokens, hidden_size))
+        self.time_embed = TimeEmbedding(hidden_size)
         self.time_proj = nn.Linear(hidden_size, 6 * hidden_size)
         self.cond_proj = nn.Linear(hidden_size, hidden_size)
         blocks = [DecoderBlock(hidden_size, num_heads, mlp_ratio) for _ in range(depth)]
         self.blocks: Sequence[DecoderBlock] = nn.ModuleList(blocks)  # type: ignore[assignment]
         self.final_table = nn.Parameter(torch.randn(1, 2, hidden_size) / hidden_size**0.5)
-        self.final_proj = nn.Linear(hidden_size, channels)
+        self.final_layer = nn.Linear(hidden_size, channels)
 
     def keys_values(self, z: Tensor) -> KeysValues:
         """What the cross-attentions read of z (B, M, D)."""
@@ -138,13 +129,13 @@ class Decoder(nn.Module):
         keys_values of B rows, or of 2B under guidance: x_t serves both halves, which are one until they meet z.
         """
         *rows, weight, bias = modulations.unbind(1)
-        x = self.input_proj(x_t) + self.pos  # (B, N, D)
+        x = self.input_proj(x_t) + self.pos_embed  # (B, N, D)
         for i, (block, (keys, values)) in enumerate(zip(self.blocks, keys_values, strict=True)):
             x = block.self_attend(x, *rows[6 * i : 6 * i + 3])
             if len(x) != len(keys):
                 x = x.repeat(2, 1, 1)
             x = block(x, keys, values, *rows[6 * i + 3 : 6 * i + 6])
-        return self.final_proj(adaptive_norm(x, weight, bias))
+        return self.final_layer(adaptive_norm(x, weight, bias))
 
 
 class TransDiff(ImageModel):
@@ -187,7 +178,7 @@ class TransDiff(ImageModel):
         is_mrar = self.images_per_sample > 1
         channels, num_tokens = latent_channels * patch_size**2, (latent_size // patch_size) ** 2
         self.token_shape = (num_tokens, channels)
-        self.class_embed = nn.Embedding(num_classes, hidden_size)
+        self.label_embed = nn.Embedding(num_classes, hidden_size)
         self.null_embed = nn.Parameter(torch.zeros(1, hidden_size))
         self.mask_token = nn.Parameter(torch.zeros(1, self.block_size if is_mrar else 1, hidden_size))
         self.reference_proj = nn.Linear(4 * channels if is_mrar else channels, hidden_size)  # idle in one-step AR
@@ -198,23 +189,23 @@ class TransDiff(ImageModel):
         self.encoder_norm = nn.LayerNorm(hidden_size, eps=1e-6)
         self.feature_pos = nn.Parameter(torch.zeros(1, encoder_tokens, hidden_size))
         self.decoder = Decoder(channels, num_tokens, hidden_size, decoder_depth, decoder_heads, mlp_ratio)
-        self.initialize()
+        self.initialize_weights()
 
-    def initialize(self) -> None:
+    def initialize_weights(self) -> None:
         """Xavier for every linear layer, normal(0.02) for embeddings; the last layer starts at zero (authors' code)."""
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)
-        for table in (self.class_embed.weight, self.null_embed, self.mask_token):
+        for table in (self.label_embed.weight, self.null_embed, self.mask_token):
             nn.init.normal_(table, std=0.02)
-        for table in (self.encoder_pos, self.feature_pos, self.decoder.pos):
+        for table in (self.encoder_pos, self.feature_pos, self.decoder.pos_embed):
             nn.init.normal_(table, std=0.02)
-        nn.init.zeros_(self.decoder.final_proj.weight)
+        nn.init.zeros_(self.decoder.final_layer.weight)
 
     def class_tokens(self, labels: Tensor) -> Tensor:
         """The buffer, (B, buffer_size, D): copies of the class embedding; `null_label` is the null class."""
-        table = torch.cat([self.class_embed.weight, self.null_embed])
+        table = torch.cat([self.label_embed.weight, self.null_embed])
         return F.embedding(labels, table)[:, None].expand(-1, self.buffer_size, -1)
 
     def features(self, labels: Tensor) -> Tensor:
@@ -235,7 +226,7 @@ class TransDiff(ImageModel):
 
     def velocity(self, x_t: Tensor, keys_values: KeysValues, modulations: Tensor) -> Tensor:
         """The network call of one step: float32 in and out, the network in its own dtype. See `Decoder.forward`."""
-        return self.decoder(x_t.to(self.decoder.pos.dtype), keys_values, modulations).float()
+        return self.decoder(x_t.to(self.decoder.pos_embed.dtype), keys_values, modulations).float()
 
     def tokens(self, latents: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, N, C p^2)."""
@@ -251,7 +242,7 @@ class TransDiff(ImageModel):
         for t in torch.tensor(times).to(self.device).split(MODULATED_AT_ONCE):
             yield from self.decoder.modulations(1000 * t).split(1)
 
-    def paint(
+    def integrate(
         self,
         x_t: Tensor,
         keys_values: KeysValues,
@@ -301,7 +292,7 @@ class TransDiff(ImageModel):
         if guided:  # one null row serves the whole batch
             keys_values = [(expand_last(k, batch_size), expand_last(v, batch_size)) for k, v in keys_values]
         start = noise.normal(*self.token_shape)
-        return self.latents(self.paint(start, keys_values, num_steps, noise, cfg_scale, scale_0, scale_1))
+        return self.latents(self.integrate(start, keys_values, num_steps, noise, cfg_scale, scale_0, scale_1))
 
     def network_evaluations(self, *, num_steps: int = 100, cfg_scale: float = 1.0, **settings: Any) -> dict[str, int]:
         passes = 1 if cfg_scale == 1.0 else 2
@@ -376,175 +367,14 @@ def expand_last(rows: Tensor, batch_size: int) -> Tensor:
     return torch.cat([rows[:-1], rows[-1:].expand(batch_size, *rows.shape[1:])])
 
 
-def empty_cache(x: Tensor, blocks: Sequence[TransformerBlock | DecoderBlock], num_tokens: int) -> Tensor:
-    """Room for K and V of `num_tokens` tokens in every block: (depth, 2, B, heads, num_tokens, D / heads).
-
-    x: (B, n, D), for its rows, width, type and device.
-    """
-    num_heads = blocks[0].attn.num_heads
-    return x.new_zeros(len(blocks), 2, len(x), num_heads, num_tokens, x.shape[-1] // num_heads)
-
-
-class TransDiffMRAR(TransDiff):
-    """Multi-reference AR: four images of one class in a row; image k is painted from feature blocks 0..k.
-
-    The encoder's sequence is the buffer, m = N / 4 mask tokens (block 0), then m tokens for each earlier image (blocks
-    1..3), its latents in 2x2 patches. Attention is causal by block. All four images start from the same noise.
-    """
-
-    images_per_sample = 4
-    stages = TransDiff.stages | {"encoder": ("encode_next", "reference_tokens")}  # type: ignore[operator]
-    kv_cache = True
-
-    def init_from_one_step(self, state: Mapping[str, Tensor]) -> None:
-        """Start from the weights of a one-step model (under our names), from which MRAR is fine-tuned.
-
-        Two parameters do not fit: the one mask token is repeated, and `reference_proj`, which the one-step model never
-        trains, stays as it is. What the authors did with the two is not released: their command resumes the one-step
-        checkpoint with `strict=False`, which still refuses other shapes.
-        """
-        own, start = self.state_dict(), dict(state)
-        if "mask_token" in start:
-            start["mask_token"] = start["mask_token"].expand_as(own["mask_token"])
-        start |= {key: value for key, value in own.items() if key.startswith("reference_proj.")}
-        load_into(self, start, "of the one-step model")
-
-    def reference_tokens(self, latents: Tensor) -> Tensor:
-        """One earlier image as m encoder tokens.  latents: (B, C, h, w) -> (B, m, D)."""
-        patches = F.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2)  # (B, m, 4C)
-        return self.reference_proj(patches.to(self.mask_token.dtype))
-
-    def features(self, labels: Tensor, references: Tensor | None = None) -> Tensor:
-        """Blocks 0..k, (B, (k + 1) m, D), in one masked pass over k earlier images, references: (B, k, C, h, w)."""
-        earlier = [] if references is None else [self.reference_tokens(latents) for latents in references.unbind(1)]
-        x = torch.cat([self.class_tokens(labels), self.mask_token.expand(len(labels), -1, -1), *earlier], dim=1)
-        n, m, start = x.shape[1], self.block_size, self.buffer_size
-        block_idx = torch.cat([torch.full((start,), -1), torch.arange(n - start) // m]).to(x.device)  # -1: the buffer
-        mask = block_idx[:, None] >= block_idx
-        x = self.embed_norm(x + self.encoder_pos[:, :n])
-        for block in self.encoder_blocks:
-            x = block(x, mask)
-        return self.encoder_norm(x)[:, start:]
-
-    def encode(self, labels: Tensor, references: Tensor | None = None) -> Tensor:
-        features = self.features(labels, references)
-        return features + self.feature_pos[:, : features.shape[1]]
-
-    def encode_next(self, x: Tensor, cache: Tensor, start: int) -> Tensor:
-        """Features (B, n, D) of the block of tokens x (B, n, D) at positions start..start + n.
-
-        cache: (depth, 2, B, heads, L, D / heads), K and V of what was read before, filled up to `start`; x is added. A
-        block sees itself and all before it: no mask is needed, and nothing before it is computed again.
-        """
-        x = self.embed_norm(x + self.encoder_pos[:, start : start + x.shape[1]])
-        for block, own_cache in zip(self.encoder_blocks, cache, strict=True):
-            qkv = block.attn.qkv(block.norm1(x)).chunk(3, dim=-1)
-            q, k, v = (split_heads(part, block.attn.num_heads) for part in qkv)
-            k, v = add_to_cache(own_cache, start, k, v)
-            x = x + block.attn.proj(merge_heads(F.scaled_dot_product_attention(q, k, v)))
-            x = x + block.mlp(block.norm2(x))
-        return self.encoder_norm(x)
-
-    @torch.no_grad()
-    def sample_row(
-        self,
-        labels: Tensor,
-        noise: Noise,
-        *,
-        num_steps: int = 100,
-        cfg_scale: float | Sequence[float] = 1.0,
-        scale_0: float = 1.0,
-        scale_1: float = 1.0,
-        num_images: int = 4,
-    ) -> tuple[Tensor, Tensor]:
-        """The first `num_images` images of each row, (B, num_images, C, h, w), and the features that each pass added,
-        (B, num_images, m, D).  cfg_scale: one for all images, or one for each.
-        """
-        scales = self.image_scales(cfg_scale, num_images)
-        batch_size, m, guided = len(labels), self.block_size, any(scale != 1.0 for scale in scales)
-        # The null half reads the same earlier images, so that its features differ from image to image: B null rows.
-        rows = torch.cat([labels, torch.full_like(labels, self.null_label)]) if guided else labels
-        noise_tokens = noise.normal(*self.token_shape)
-        buffer, tokens = self.class_tokens(rows), self.mask_token.expand(len(rows), -1, -1)
-        read = empty_cache(buffer, self.encoder_blocks, self.buffer_size + num_images * m)
-        proposed = empty_cache(buffer, self.decoder.blocks, num_images * m)
-        self.encode_next(buffer, read, 0)
-        images: list[Tensor] = []
-        features: list[Tensor] = []
-        for idx, scale in enumerate(scales):
-            if images:
-                tokens = self.reference_tokens(images[-1]).repeat(2 if guided else 1, 1, 1)
-            start = idx * m
-            block = self.encode_next(tokens, read, self.buffer_size + start)
-            new = self.decoder.keys_values(block + self.feature_pos[:, start : start + m])
-            seen = [add_to_cache(cache, start, *pair) for cache, pair in zip(proposed, new, strict=True)]
-            if scale == 1.0:
-                seen = [(k[:batch_size], v[:batch_size]) for k, v in seen]
-            x = self.paint(noise_tokens, seen, num_steps, noise, scale, scale_0, scale_1)
-            images.append(self.latents(x))
-            features.append(block[:batch_size])
-        return torch.stack(images, dim=1), torch.stack(features, dim=1)
-
-    def sample(self, labels: Tensor, noise: Noise, **settings: Any) -> Tensor:
-        """Latents of the last of `num_images` images (1: no reference), float32 (B, C, h, w); see `sample_row`."""
-        return self.sample_row(labels, noise, **settings)[0][:, -1]
-
-    def semantic_features(self, labels: Tensor, noise: Noise, **settings: Any) -> Tensor:
-        """The blocks that the last image of each row is painted from, (B, num_images m, D)."""
-        return self.sample_row(labels, noise, **settings)[1].flatten(1, 2)
-
-    def image_scales(self, cfg_scale: float | Sequence[float], num_images: int) -> list[float]:
-        """The guidance scale of each image of a row."""
-        if not 1 <= num_images <= self.images_per_sample:
-            raise ValueError(f"num_images must lie in 1..{self.images_per_sample}, got {num_images}")
-        scales = list(cfg_scale) if isinstance(cfg_scale, Sequence) else [cfg_scale] * num_images
-        if len(scales) < num_images:
-            raise ValueError(f"expected one cfg_scale or one for each of {num_images} images, got {scales}")
-        return scales[:num_images]
-
-    def network_evaluations(  # type: ignore[override]
-        self,
-        *,
-        num_steps: int = 100,
-        cfg_scale: float | Sequence[float] = 1.0,
-        num_images: int = 4,
-        **settings: Any,
-    ) -> dict[str, int]:
-        passes = [1 if scale == 1.0 else 2 for scale in self.image_scales(cfg_scale, num_images)]
-        return {"encoder": max(passes) * num_images, "decoder": sum(passes) * num_steps}
-
-    def loss(self, latents: Tensor, labels: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """Mean loss of four images of one class.  latents: (B, 4, C, h, w)  t: (4, K B)  noise: (4, K B, N, C)."""
-        keys_values = self.decoder.keys_values(self.encode(labels, latents[:, :-1]))
-        losses = []
-        for idx, image in enumerate(latents.unbind(1)):
-            end = (idx + 1) * self.block_size
-            seen = [(k[:, :, :end], v[:, :, :end]) for k, v in keys_values]
-            losses.append(self.flow_loss(image, seen, t[idx], noise[idx]))
-        return torch.stack(losses).mean()
-
-    def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """As TransDiff's, of latents (B, 4, C, h, w) with one label per row of four images."""
-        labels = self.drop_labels(labels, generator)
-        rows = (self.images_per_sample, self.draws_per_image * len(labels))
-        return self.loss(latents, labels, *self.draw_flow(generator, *rows))
-
-    @classmethod
-    def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Their patch_size is that of the references; the decoder's tokens are single latents."""
-        if config.get("patch_size", 2) != 2:
-            raise ValueError(f"MRAR reads references in 2x2 patches: patch_size 2 expected, got {config['patch_size']}")
-        return super().from_official_config({**config, "patch_size": 1})
-
-
 OFFICIAL_NAMES = [
-    (r"class_emb\.weight", "class_embed.weight"),
+    (r"class_emb\.weight", "label_embed.weight"),
     (r"fake_latent", "null_embed"),
     (r"z_proj\.(.+)", r"reference_proj.\1"),
     (r"z_proj_ln\.(.+)", r"embed_norm.\1"),
     (r"encoder_pos_embed_learned", "encoder_pos"),
     (r"diffusion_pos_embed_learned", "feature_pos"),
-    (r"diffdecoder\.net\.diffusion_pos_embed_learned", "decoder.pos"),
+    (r"diffdecoder\.net\.diffusion_pos_embed_learned", "decoder.pos_embed"),
     (r"diffdecoder\.net\.input_proj\.(.+)", r"decoder.input_proj.\1"),
     (r"diffdecoder\.net\.cond_embed\.(.+)", r"decoder.cond_proj.\1"),
     (r"diffdecoder\.net\.time_embed\.time_embedder\.(.+)", r"decoder.time_embed.\1"),
@@ -555,7 +385,7 @@ OFFICIAL_NAMES = [
     (r"diffdecoder\.net\.res_blocks\.(\d+)\.attn2\.proj\.(.+)", r"decoder.blocks.\1.cross.proj.\2"),
     (r"diffdecoder\.net\.res_blocks\.(\d+)\.(norm\d|mlp)\.(.+)", r"decoder.blocks.\1.\2.\3"),
     (r"diffdecoder\.net\.final_layer\.scale_shift_table", "decoder.final_table"),
-    (r"diffdecoder\.net\.final_layer\.linear\.(.+)", r"decoder.final_proj.\1"),
+    (r"diffdecoder\.net\.final_layer\.linear\.(.+)", r"decoder.final_layer.\1"),
 ]
 OFFICIAL_SIZES = {  # width, decoder blocks (the encoder has twice as many), heads
     "transdiff_base": (768, 12, 12),
@@ -564,23 +394,11 @@ OFFICIAL_SIZES = {  # width, decoder blocks (the encoder has twice as many), hea
 }
 
 
-DIGITS = {
-    "latent_size": 4,
-    "latent_channels": 4,
-    "num_classes": 10,
-    "hidden_size": 84,
-    "encoder_depth": 2,
-    "encoder_heads": 3,
-    "encoder_tokens": 16,
-    "buffer_size": 4,  # a quarter of the positions, as in the paper
-    "decoder_depth": 3,
-    "decoder_heads": 3,
-}
-
-
-def _imagenet(name: str, size: str, num_params: float, cfg_scale: float, scale_0: float, scale_1: float) -> Spec:
-    is_mrar, image_size = "mrar" in name, 512 if name.endswith("-512") else 256
-    network = TransDiffMRAR if is_mrar else TransDiff
+def imagenet_spec(
+    name: str, network: type[TransDiff], size: str, num_params: float, cfg_scale: float, scale_0: float, scale_1: float
+) -> Spec:
+    """A size of the paper, of the one-step model or of MRAR."""
+    is_mrar, image_size = network.images_per_sample > 1, 512 if name.endswith("-512") else 256
     folder = f"transdiff_{size[0]}" + ("_mrar" if is_mrar else "_512" if image_size == 512 else "")
     sampling = {"num_steps": 100, "cfg_scale": cfg_scale, "scale_0": scale_0, "scale_1": scale_1}
     return Spec(
@@ -599,36 +417,12 @@ def _imagenet(name: str, size: str, num_params: float, cfg_scale: float, scale_0
     )
 
 
-def _digits(name: str, network: type[TransDiff], recipe: Recipe) -> Spec:
-    # Guidance: the best of 1.0, 1.15 and 1.3 by FID at a seed that no report uses.
-    sampling = {"num_steps": 100, "cfg_scale": 1.15, "scale_0": 1.0, "scale_1": 1.0}
-    return Spec(
-        name=name,
-        family=name.removesuffix("-digits"),
-        network=network,
-        config=DIGITS,
-        sampling=sampling | ({"num_images": 4} if network is TransDiffMRAR else {}),
-        autoencoder="patch-2x2",
-        scale="digits",
-        image_size=8,
-        source="this project",
-        recipe=recipe,
-    )
-
-
+# Name, size, parameters as printed, then the README's "settings for Benchmark in paper": cfg, scale_0, scale_1.
+# The scores are the README's of today; the abstract pairs FID 1.61 with IS 293.4.
 SPECS: tuple[Spec, ...] = (
-    # name, size, parameters as printed, then the README's "settings for Benchmark in paper": cfg, scale_0, scale_1
-    _imagenet("transdiff-b", "base", 290e6, 1.30, 0.87, 0.91),
-    _imagenet("transdiff-l", "large", 683e6, 1.30, 0.89, 0.95),
-    _imagenet("transdiff-h", "huge", 1.3e9, 1.23, 0.87, 0.93),
-    _imagenet("transdiff-l-512", "large", 683e6, 1.30, 0.87, 0.87),
-    _imagenet("transdiff-mrar-b", "base", 290e6, 1.30, 0.87, 0.91),
-    _imagenet("transdiff-mrar-l", "large", 683e6, 1.30, 0.925, 0.95),
-    _imagenet("transdiff-mrar-h", "huge", 1.3e9, 1.28, 0.87, 0.91),
-    _digits("transdiff-digits", TransDiff, Recipe(num_steps=4000)),
-    _digits(
-        "transdiff-mrar-digits",
-        TransDiffMRAR,
-        Recipe(num_steps=2000, lr=5e-4, warmup_steps=100, start_from="transdiff-digits"),
-    ),
+    imagenet_spec("transdiff-b", TransDiff, "base", 290e6, 1.30, 0.87, 0.91),  # FID 2.47, IS 244.2
+    imagenet_spec("transdiff-l", TransDiff, "large", 683e6, 1.30, 0.89, 0.95),  # FID 1.69, IS 244.3
+    imagenet_spec("transdiff-h", TransDiff, "huge", 1.3e9, 1.23, 0.87, 0.93),  # FID 1.61, IS 282.0
+    imagenet_spec("transdiff-l-512", TransDiff, "large", 683e6, 1.30, 0.87, 0.87),  # FID 2.51, IS 286.6
+    small_spec("transdiff-digits", TransDiff),
 )

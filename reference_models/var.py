@@ -22,10 +22,10 @@ from torch import Tensor, nn
 
 from reference_models.autoencoders import MultiScaleQuantizer, MultiScaleVQAutoencoder
 from reference_models.checkpoints import rename
+from reference_models.digits import small_spec
 from reference_models.layers import Mlp, add_to_cache, merge_heads
 from reference_models.noise import Noise
 from reference_models.spec import ImageModel, Official, Spec
-from reference_models.training import Recipe
 
 LABEL_DROPOUT = 0.1
 MAX_LOG_SCALE = math.log(100)
@@ -98,8 +98,6 @@ class VAR(ImageModel):
     growing_methods: ClassVar[tuple[str, ...]] = ("step",)
     stages: ClassVar[Mapping[str, tuple[str, ...]]] = {"transformer": ("modulations", "step")}
     kv_cache = True
-    level: Tensor
-    mask: Tensor
 
     def __init__(
         self,
@@ -123,7 +121,7 @@ class VAR(ImageModel):
         counts = [size * size for size in scales]
         self.num_tokens = sum(counts)
         self.word_embed = nn.Linear(code_dim, hidden_size)
-        self.class_embed = nn.Embedding(num_classes + 1, hidden_size)
+        self.label_embed = nn.Embedding(num_classes + 1, hidden_size)
         self.level_embed = nn.Embedding(len(scales), hidden_size)
         self.start_embed = nn.Parameter(torch.empty(1, counts[0], hidden_size))
         self.pos_embed = nn.Parameter(torch.empty(1, self.num_tokens, hidden_size))
@@ -133,13 +131,10 @@ class VAR(ImageModel):
         )
         self.head_adaln = nn.Linear(hidden_size, 2 * hidden_size)
         self.head = nn.Linear(hidden_size, vocab_size)
-        level = torch.cat([torch.full((count,), k) for k, count in enumerate(counts)])
-        self.register_buffer("level", level, persistent=False)  # scale of each position, (L,)
-        self.register_buffer("mask", level[:, None] >= level, persistent=False)  # a scale sees itself and coarser ones
-        self._init_weights(gate_init)
+        self.initialize_weights(gate_init)
 
     @torch.no_grad()
-    def _init_weights(self, gate_init: float) -> None:
+    def initialize_weights(self, gate_init: float) -> None:
         """As the authors: normal weights, zero biases, small residual branches, a smaller head and tiny gates."""
         width = self.head.in_features
         std = math.sqrt(1 / width / 3)
@@ -167,7 +162,7 @@ class VAR(ImageModel):
 
     def modulations(self, classes: Tensor) -> tuple[Tensor, Tensor]:
         """AdaLN vectors of each block, (depth, 6, B, 1, D), and of the head, (2, B, 1, D).  classes: (B,)."""
-        c, own = F.silu(self.class_embed(classes)), cast(list[Block], self.blocks)
+        c, own = F.silu(self.label_embed(classes)), cast(list[Block], self.blocks)
         if self.shared_adaln is None:
             blocks = torch.stack([block.adaln(c).unflatten(-1, (6, -1)) for block in own])  # (depth, B, 6, D)
         else:
@@ -177,9 +172,14 @@ class VAR(ImageModel):
         gates, scales, shifts = blocks.movedim(2, 1).unsqueeze(3).chunk(3, dim=1)  # each (depth, 2, B, 1, D)
         return torch.cat([gates, 1 + scales, shifts], dim=1), torch.stack([1 + scale, shift])
 
+    def levels(self) -> Tensor:
+        """The scale of every position, int64 (L,)."""
+        counts = torch.tensor([size * size for size in self.scales], device=self.device)
+        return torch.arange(len(counts), device=self.device).repeat_interleave(counts, output_size=self.num_tokens)
+
     def positions(self) -> Tensor:
         """Place and scale of every token, (1, L, D)."""
-        return self.pos_embed + self.level_embed(self.level)
+        return self.pos_embed + self.level_embed(self.levels())
 
     def step(
         self, x: Tensor, blocks: Tensor, head: Tensor, cache: Tensor | None, start: int, mask: Tensor | None = None
@@ -200,9 +200,10 @@ class VAR(ImageModel):
         """
         blocks, head = self.modulations(labels)
         blocks = torch.cat([blocks[:, :2] * keep, blocks[:, 2:]], dim=1)
-        start = self.class_embed(labels)[:, None] + self.start_embed
+        start = self.label_embed(labels)[:, None] + self.start_embed
         x = torch.cat([start, self.word_embed(teacher_input.to(self.dtype))], dim=1) + self.positions()
-        return self.step(x, blocks, head, None, 0, self.mask)
+        level = self.levels()
+        return self.step(x, blocks, head, None, 0, level[:, None] >= level)  # a scale sees itself and coarser ones
 
     # -- sampling ------------------------------------------------------------------------------------------------------
     @torch.no_grad()
@@ -218,7 +219,7 @@ class VAR(ImageModel):
         draws = noise.uniform(self.num_tokens)
         classes = torch.cat([labels, labels.new_full((1,), self.null_label)]) if guided else labels
         blocks, head = self.modulations(classes)
-        start = self.class_embed(classes)[:, None]
+        start = self.label_embed(classes)[:, None]
         if guided:  # the null class, computed once, stands for every image
             rows = torch.arange(2 * batch, device=labels.device).clamp_max(batch)
             blocks, head, start = blocks[:, :, rows], head[:, rows], start[rows]
@@ -293,7 +294,7 @@ class VAR(ImageModel):
 _RENAMES = (
     (r"pos_start", "start_embed"),
     (r"pos_1LC", "pos_embed"),
-    (r"class_emb\.weight", "class_embed.weight"),
+    (r"class_emb\.weight", "label_embed.weight"),
     (r"lvl_embed\.weight", "level_embed.weight"),
     (r"shared_ada_lin\.1\.(.+)", r"shared_adaln.\1"),
     (r"head_nm\.ada_lin\.1\.(.+)", r"head_adaln.\1"),
@@ -351,25 +352,5 @@ SPECS: tuple[Spec, ...] = (
     _spec(24, 1.0e9, 1e-4),
     _spec(30, 2.0e9, 1e-5),
     _spec(36, 2.3e9, 5e-6, image_size=512),
-    Spec(
-        name="var-digits",
-        family="var",
-        network=VAR,
-        config={
-            "hidden_size": 72,
-            "depth": 6,
-            "num_heads": 6,
-            "num_classes": 10,
-            "scales": (1, 2, 3, 4),
-            "vocab_size": 256,
-            "code_dim": 8,
-        },
-        # Guidance: the best of 1.0, 1.25, 1.5, 2.0 and 2.5 by FID at a seed that no report uses.
-        sampling={"cfg_scale": 1.25, "top_k": 0, "top_p": 0.96},
-        autoencoder="var-vq-digits",
-        scale="digits",
-        image_size=8,
-        source="this project",
-        recipe=Recipe(num_steps=8000, batch_size=32, jitter=0.2),  # as llamagen-digits
-    ),
+    small_spec("var-digits", VAR),
 )

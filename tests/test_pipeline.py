@@ -146,24 +146,27 @@ def test_an_interrupted_run_keeps_the_images_it_has(toy, tmp_path, monkeypatch):
         return original(self, labels, noise, **settings)
 
     monkeypatch.setattr(SPEC.network, "sample", sample)
-    collect = {"num_images": 100, "seed": 0, "batch_size": 20, "settings": {}, "folder": tmp_path / "shards"}
+    checksums = {"weights": "those of toy-digits"}
+    collect = {"num_images": 100, "seed": 0, "batch_size": 25, "settings": {}, "checksums": checksums}
+    here, other = tmp_path / "store", tmp_path / "other"
     model = reference_models.build("toy-digits")
     with pytest.raises(KeyboardInterrupt):
-        collect_images(model, **collect)
-    images, rounds_s = collect_images(model, **collect)
-    assert len(rounds_s) == 5
-    assert min(rounds_s) > 0
-    assert painted == [20, 20, "interrupted", 20, 20, 20]  # the first two batches were kept
-    others, rounds_s = collect_images(model, **{**collect, "batch_size": 33, "folder": tmp_path / "other"})
-    assert (images == others).all()
-    assert len(rounds_s) == 3  # the fourth batch, of one image, says nothing of the time of 33
+        collect_images(model, **collect, store=here)
+    assert not list(here.rglob(".*"))  # no temporary file, no claim
+    found = collect_images(model, **collect, store=here)
+    assert len(found.rounds_s) == 4
+    assert min(found.rounds_s) > 0
+    assert painted == [25, 25, "interrupted", 25, 25]  # the first two shards were kept
+    others = collect_images(model, **{**collect, "batch_size": 10}, store=other)
+    assert (found.images() == others.images()).all()
+    assert len(others.rounds_s) == 8  # of each shard of 25 a batch of 5 says nothing of the time of 10
 
 
 def test_a_failed_run_is_recorded_and_the_others_go_on(toy, tmp_path):
     give_weights(toy, float("nan"))
     failed = run_plan(plan(tmp_path / QUICK))
     assert [record.model for record in failed] == ["toy-digits", "toy-digits"]
-    assert "NaN or infinity in 80 of 80 images" in failed[0].reason
+    assert "NaN or infinity in 20 of 20 images" in failed[0].reason
     records = load_records([tmp_path / QUICK]).records
     assert [r.model for r in records if r.status == "ok"] == ["real-data"]
 

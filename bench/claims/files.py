@@ -101,14 +101,12 @@ def check_claims(
         if not say(where, row_mistakes(entry, known, sources, taken, ids)):
             taken.add(entry["id"])
             values = dict(entry) | {"conflicts_with": tuple(entry.get("conflicts_with", ()))}
-            protocol = (known.protocols or {}).get(entry["protocol"])
-            claims.append(
-                claim_of(Row(**values), sources[entry["source"]], NamedProtocol(protocol[0], ()) if protocol else None)
-            )
+            claims.append(claim_of(Row(**values), sources[entry["source"]], protocol_of(entry["protocol"], known)))
     return tuple(claims), mistakes
 
 
 def protocol_of(name: str, known: Known) -> NamedProtocol:
+    """A checked protocol: as the ledger names it, with what it needs; of others the suite knows, the scale alone."""
     return NAMED_PROTOCOLS.get(name) or NamedProtocol((known.protocols or {})[name][0], ())
 
 

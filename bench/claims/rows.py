@@ -7,7 +7,7 @@ The columns of `tables/*.csv` and the keys of a user's file are the fields of Ro
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.claims.printed import read_printed
@@ -47,7 +47,7 @@ def claim_of(row: Row, source: Source, protocol: NamedProtocol | None = None) ->
         quote=row.printed,
         value=value,
         unit=rule.unit,
-        source=source,
+        source=source if rule.conditions is None else replace(source, conditions=rule.conditions),
         tolerance=rule.tolerance(value, half_unit) if row.tolerance is None else row.tolerance,
         tolerance_reason=rule.full_reason if row.tolerance is None else row.tolerance_reason,
         paper_scale=comparison(row, rule, protocol or NAMED_PROTOCOLS[row.protocol]),

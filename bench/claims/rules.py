@@ -26,6 +26,7 @@ class Rule:
     covers_rounding: bool = False  # whether `share` is wide enough to hold the rounding of print too
     units_per_printed: float = 1.0  # units of the metric in one printed unit
     metric: str = ""  # the metric measured, where it is not called like the rule
+    conditions: str | None = None  # of the number, where the source's, which are those of its scores, are not its own
 
     def tolerance(self, value: float, half_unit: float) -> float:
         """Relative to `value`; `half_unit` is what the rounding of print may hide."""
@@ -45,6 +46,7 @@ class Rule:
 
 
 EXACT = "A count is exact"
+COUNTED = "counted, not measured"
 SPEED = "Another implementation of the same network on the same GPU: 25 %"
 TEXTS = "No spread is printed: 3 %, which is what CIDEr moves between T = 64 and T = 128 in D-DiT's ablation"
 SHARE = "95 % interval of a share of 10,000, as many as there are reference images"
@@ -76,10 +78,12 @@ RULES: dict[str, Rule] = {
     ),
     "precision": Rule("precision", "precision", "higher", SHARE, num_trials=10_000),
     "recall": Rule("recall", "recall", "higher", SHARE, num_trials=10_000),
-    "num_params": Rule("parameters", "parameters", "lower", EXACT),
+    "num_params": Rule("parameters", "parameters", "lower", EXACT, conditions=COUNTED),
     # `flops` counts a multiply-add as two operations; papers print multiply-adds.
-    "flops": Rule("Gflops per forward", "Gflops of multiply-adds", "lower", EXACT, units_per_printed=2e9),
-    "decoder_share": Rule("of the parameters in the decoder", "of the parameters", "lower", EXACT),
+    "flops": Rule(
+        "Gflops per forward", "Gflops of multiply-adds", "lower", EXACT, units_per_printed=2e9, conditions=COUNTED
+    ),
+    "decoder_share": Rule("of the parameters in the decoder", "of the parameters", "lower", EXACT, conditions=COUNTED),
     "relative_time": Rule(
         "relative time",
         "times",
@@ -88,6 +92,7 @@ RULES: dict[str, Rule] = {
         share=0.25,
         covers_rounding=True,
         metric="latency_s",
+        conditions="hardware and batch size not stated",
     ),
     "throughput_per_s": Rule("images per second", "images/s", "higher", SPEED, 0.25, covers_rounding=True),
     "cider": Rule(

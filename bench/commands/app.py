@@ -21,6 +21,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "fetch": ("fetch", "fetch", "Get released weights, statistics and data sets; nothing else downloads anything."),
     "plan": ("reproduce", "plan", "What `reproduce` would run, what is missing, what it would cost."),
     "reproduce": ("reproduce", "reproduce", "The main job: run what the claims need, judge them, render the report."),
+    "work": ("work", "work", "Generate what a plan needs, as one of many workers (torchrun, Slurm)."),
     "study": ("reproduce", "study", "Answer questions that take many runs (steps, guidance, training seeds)."),
     "train": ("train", "train", "Train a digits model."),
     "generate": ("generate", "generate", "Generate images into a folder."),
@@ -34,6 +35,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "time": ("time", "time_", "Latency and throughput of sampling, in rounds that are kept raw."),
     "parity": ("parity", "parity", "Compare our models with numbers of the authors' own code."),
     "compare": ("compare", "compare", "Two sets of records side by side."),
+    "clean": ("clean", "clean", "List what the work folder holds that no record needs; --yes removes it."),
     "report": ("reproduce", "report", "Render the report from the records; imports no torch."),
 }
 GROUPS = {

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from bench.claims.files import Known
 
 WIDE = 1000  # columns where no terminal shows them: a claim a line
+NARROW = 180  # columns of a terminal that shows the first of these alone
+COLUMNS = ("id", "printed", "within", "standing", "contradicted by", "model", "metric", "protocol", "source")
+NUM_FIRST = 5
 
 
 @example("python -m bench claims my-claims.toml")
@@ -54,20 +57,23 @@ def print_claims(title: str, shown: Sequence[Claim]) -> None:
     from bench.claims.ledger import as_printed
     from bench.console import console
 
+    screen = console()
+    if not screen.is_terminal:
+        screen.width = WIDE
+    columns = COLUMNS if screen.width >= NARROW else COLUMNS[:NUM_FIRST]
     table = Table(title=f"{title} ({len(shown)})", title_justify="left", box=None, pad_edge=False)
-    for name in ("id", "model", "metric", "printed", "within", "protocol", "standing", "source", "contradicted by"):
-        table.add_column(name, overflow="fold")
+    for name in columns:
+        table.add_column(name, overflow="fold", no_wrap=name == "id")
     for claim in shown:
         side = claim.paper_scale
         models = " / ".join([side.subject, *side.baselines])
         settings = "".join(f" {name}={value}" for name, value in side.settings.items())
         cells = (
-            *(claim.id, models, side.metric, as_printed(claim), f"±{100 * claim.tolerance:.2g} %"),
-            *(side.protocol + settings, claim.source.standing, f"{claim.source.paper}, {claim.source.where}"),
-            ", ".join(claim.conflicts_with) or "-",
+            *(claim.id, as_printed(claim), f"±{100 * claim.tolerance:.2g} %", claim.source.standing),
+            *(", ".join(claim.conflicts_with) or "-", models, side.metric, side.protocol + settings),
+            f"{claim.source.paper}, {claim.source.where}",
         )
-        table.add_row(*cells)
-    screen = console()
-    if not screen.is_terminal:
-        screen.width = WIDE
+        table.add_row(*cells[: len(columns)])
     screen.print(table, "")
+    if columns != COLUMNS:
+        screen.print(f"Through a pipe, in a wider terminal or with --json also: {', '.join(COLUMNS[NUM_FIRST:])}.")

@@ -4,11 +4,16 @@ Three files:
 
     out.json            the results, in the layout of the data set's evaluator, with "finish" (see datasets/texts.py)
     out.made-by.json    the model, its settings, the files that were read, and the images that were left out
-    out.json.partial    while it works (see partial.py); the same command continues from it
+    out.json.partial/   while it works, the texts so far in shards; the same command continues from them
+
+By several processes: `torchrun --nproc-per-node 8 -m bench caption ...`; the one that first finds all texts there
+writes the results.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -33,13 +38,16 @@ from bench.datasets import coco_captions
 from bench.datasets.json_files import Id, shown
 from bench.datasets.photos import read_photo, unreadable_photos
 from bench.datasets.question_formats import RESULT_KEYS, load_questions
-from bench.errors import UsageError
+from bench.errors import CheckFailed, UsageError
 from bench.models import check_prompts, file_sha256, load_model
 from bench.records import environment
-from bench.records.json_files import write_json
-from bench.records.partial import open_partial
-from bench.sampling.images import batches
-from bench.sampling.texts import Item, collect_texts
+from bench.records.json_files import plain
+from bench.sampling import files
+from bench.sampling.identity import file_checksums, item_identity
+from bench.sampling.ranks import limit_threads, this_rank
+from bench.sampling.shards import IDENTITY, ShardSet, shard_size
+from bench.sampling.texts import SHARD_SIZE, Item, store_texts, stored_texts
+from bench.sampling.workers import stopping
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec
@@ -63,7 +71,9 @@ def caption(
     dtype: Dtype = "float32",
     skip_unreadable: SkipUnreadable = False,
 ) -> None:
-    """Caption the images of a data set, for `bench score captions`. Continues where it was interrupted."""
+    """Caption the images of a data set, for `bench score captions`. Continues where it was interrupted.
+
+    By several processes: torchrun -m bench caption ..."""
 
     options = Options(
         images=images,
@@ -72,12 +82,13 @@ def caption(
         seed=seed,
         num_steps=steps,
         batch_size=batch_size,
-        device=resolve_device(device),
+        device=device,
         dtype=dtype,
         weights=weights,
         skip_unreadable=skip_unreadable,
     )
-    write_captions(model, annotations, options)
+    with stopping():
+        write_captions(model, annotations, options)
 
 
 @example(
@@ -102,7 +113,9 @@ def answer(
     dtype: Dtype = "float32",
     skip_unreadable: SkipUnreadable = False,
 ) -> None:
-    """Answer the questions of a data set, for `bench score vqa`. Continues where it was interrupted."""
+    """Answer the questions of a data set, for `bench score vqa`. Continues where it was interrupted.
+
+    By several processes: torchrun -m bench answer ..."""
 
     options = Options(
         images=images or questions,
@@ -111,12 +124,13 @@ def answer(
         seed=seed,
         num_steps=steps,
         batch_size=batch_size,
-        device=resolve_device(device),
+        device=device,
         dtype=dtype,
         weights=weights,
         skip_unreadable=skip_unreadable,
     )
-    write_answers(model, questions, options, name=format_)
+    with stopping():
+        write_answers(model, questions, options, name=format_)
 
 
 # How the authors' evaluation script puts a question to the released weights, and the lengths and steps that their
@@ -221,20 +235,36 @@ def unreadable(task: Task, ids: list[Id], options: Options) -> dict[str, str]:
     return faults
 
 
-def describe(model_name: str, task: Task, options: Options) -> None:
-    """Ask the model, and write what it says once all is there."""
-    from reference_models.texts import ReadsImages
-
-    spec, out = reader(model_name), options.out
-    settings = settings_of(spec, task.kind, options.num_steps)
+def check_paths(options: Options) -> None:
+    """Find out before any work whether the images are there and the results can be written."""
+    out = options.out
     if not out.absolute().parent.is_dir():
         raise UsageError(f"--out {out}: its folder does not exist")
-    if out.exists():
+    if out.is_dir():
+        raise UsageError(f"--out {out}: is a folder, expected a file")
+    if out.exists() and not made_by_path(out).is_file():
         raise UsageError(f"--out {out}: exists already; choose another name")
     if not options.images.is_dir():
         raise UsageError(f"--images {options.images}: no such folder")
+    files.check_writable(out.absolute().parent, "--out")
+
+
+def made_by_path(out: Path) -> Path:
+    return out.with_name(f"{out.stem}.made-by.json")
+
+
+def describe(model_name: str, task: Task, options: Options) -> None:
+    """Ask the model, and write what it says once all is there."""
+    from reference_models.checkpoints import shipped_weights
+    from reference_models.texts import ReadsImages
+
+    spec, out, rank = reader(model_name), options.out, this_rank()
+    settings = settings_of(spec, task.kind, options.num_steps)
+    check_paths(options)
     ids = list(task.prompt_by_id)[: options.limit]
-    model, weights_sha256 = load_model(model_name, weights=options.weights, device=options.device, dtype=options.dtype)
+    device = rank.device(resolve_device(options.device))
+    limit_threads(spec)
+    model, weights_sha256 = load_model(model_name, weights=options.weights, device=device, dtype=options.dtype)
     assert isinstance(model, ReadsImages)  # as `reader` has seen to it
     check_prompts(model, [task.prompt_by_id[one] for one in ids], f"{task.kind} {task.source}")
     faults = unreadable(task, ids, options)
@@ -253,31 +283,87 @@ def describe(model_name: str, task: Task, options: Options) -> None:
         "unreadable_images": faults,
     }
     asked = [i for i, one in enumerate(ids) if task.file_name_by_id[one] not in faults]
-    id_key, text_key = task.keys
+    checksums = file_checksums(spec, options.weights or shipped_weights(model_name))
+    identity = item_identity(model, checksums, seed=options.seed, settings=settings, asked=made_by)
 
     def item(i: int) -> Item:
         path = options.images / task.file_name_by_id[ids[i]]
         return Item(partial(read_photo, path, spec.image_size), task.prompt_by_id[ids[i]])
 
-    with (
-        open_partial(out.with_name(f"{out.name}.partial"), made_by) as work,
-        progress(f"{task.kind} of {model_name}", len(asked)) as bar,
-    ):
-        left = [i for i in asked if i not in work.done]
-        bar.update(len(work.done))
-        for batch in batches(len(left), options.batch_size):
-            here = left[batch.start : batch.stop]
-            said = collect_texts(
-                model, [item(i) for i in here], indices=here, seed=options.seed, batch_size=len(here), settings=settings
-            )
-            entries = [
-                {id_key: ids[i], text_key: t.text, "finish": t.finish} for i, t in zip(here, said.texts, strict=True)
-            ]
-            work.add(dict(zip(here, entries, strict=True)))
-            bar.update(len(work.done))
-    about = {**made_by, "environment": environment.describe(options.device)}
-    write_json(about, out.with_name(f"{out.stem}.made-by.json"))
-    write_json([work.done[i] for i in asked], out)
-    work.path.unlink()
     left_out = f"; {len(ids) - len(asked)} left out" if faults else ""
-    print(f"{task.kind}: {out} ({len(asked)} by {model_name}, seed {options.seed}{left_out})")
+    ending = f"{task.kind}: {out} ({len(asked)} by {model_name}, seed {options.seed}{left_out})"
+    if out.exists():
+        if not is_result_of(out, made_by):
+            raise UsageError(f"--out {out}: exists already; choose another name")
+        print(ending)
+        return
+    shards = ShardSet(out.with_name(f"{out.name}.partial"), identity, shard_size(len(asked), SHARD_SIZE))
+    refuse_other_work(shards)
+    with progress(f"{task.kind} of {model_name}", len(asked)) as bar:
+        store_texts(
+            model,
+            item,
+            asked,
+            shards,
+            seed=options.seed,
+            batch_size=options.batch_size,
+            settings=settings,
+            rank=rank,
+            finished=out.exists,
+            advance=bar.update,
+        )
+    if not out.exists():
+        write_results(task, ids, asked, shards, made_by, options)
+    shards.discard()  # every worker does: the slower ones may have put something there again
+    print(ending)
+
+
+def refuse_other_work(shards: ShardSet) -> None:
+    """UsageError where the folder of unfinished work holds that of another run."""
+    if shards.folder.exists() and not shards.folder.is_dir():
+        raise UsageError(f"{shards.folder}: not the work of an interrupted run; remove it or choose another --out")
+    try:
+        found = json.loads((shards.folder / IDENTITY).read_bytes())
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, RecursionError) as error:
+        raise UsageError(
+            f"{shards.folder}: {IDENTITY} is damaged; remove the folder or choose another --out"
+        ) from error
+    expected = plain(shards.identity)
+    if found != expected:
+        flat = [
+            {**one, **one["asked"]} if isinstance(one, dict) and "asked" in one else {} for one in (found, expected)
+        ]
+        keys = [key for key in flat[1] if key != "asked" and flat[0].get(key) != flat[1][key]]
+        other = ", ".join(keys[:SHOWN_FILES]) or "version"
+        raise UsageError(f"{shards.folder}: work of another run (another {other}); remove it or choose another --out")
+
+
+def is_result_of(out: Path, made_by: Mapping[str, Any]) -> bool:
+    """Whether the results in `out` are those of this call, and whole: another worker's, or an earlier call's."""
+    try:
+        about = json.loads(made_by_path(out).read_bytes())
+        same = {key: about[key] for key in made_by} == plain(made_by)
+        return same and about["results_sha256"] == file_sha256(out)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def write_results(
+    task: Task, ids: list[Id], asked: list[int], shards: ShardSet, made_by: Mapping[str, Any], options: Options
+) -> None:
+    """Write what was said, and what made it. Of several workers one comes first."""
+    id_key, text_key = task.keys
+    try:
+        said = zip(asked, stored_texts(shards, len(asked)), strict=True)
+        entries = [{id_key: ids[i], text_key: one.text, "finish": one.finish} for i, one in said]
+    except CheckFailed:
+        if options.out.exists():  # another worker has written the results, and removed the shards
+            return
+        raise
+    results = (json.dumps(plain(entries), indent=1, allow_nan=False) + "\n").encode()
+    about = {**made_by, "results_sha256": hashlib.sha256(results).hexdigest()}
+    about["environment"] = environment.describe(options.device)
+    files.write_whole(made_by_path(options.out), (json.dumps(plain(about), indent=1) + "\n").encode())
+    files.write_new(options.out, results)

@@ -1,37 +1,45 @@
 """Generate a folder of images: one PNG per image, resumable, by any number of processes (torchrun).
 
-From prompts, `prompts.json` beside the images holds what each was painted from: [{"file_name", "prompt"}, ...].
+    torchrun --nproc-per-node 8 -m bench generate dit-xl-2 --num-images 50000 --out samples ...
+
+From prompts, `prompts.json` beside the images holds what each was generated from: [{"file_name", "prompt"}, ...].
 """
 
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from bench.commands.app import Device, Dtype, example, resolve_device
 from bench.console import progress
 from bench.datasets.prompts import load_prompts
-from bench.errors import UsageError
-from bench.models import check_prompts, file_sha256, load_model
-from bench.records.json_files import plain, write_json
-from bench.sampling.images import batches, generate_batch
+from bench.errors import CheckFailed, UsageError
+from bench.models import check_prompts, load_model
+from bench.sampling import files
+from bench.sampling.identity import asked_images, file_checksums, item_identity
+from bench.sampling.images import generate_batch
+from bench.sampling.png_folder import PngFolder
+from bench.sampling.ranks import limit_threads, this_rank
+from bench.sampling.shards import rows_of
+from bench.sampling.workers import fill, stopping
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel, Spec
+    from reference_models.spec import Spec
 
 
 @example("python -m bench generate transdiff-digits --num 100 --seed 0 --out samples")
 def generate(
     model: Annotated[str, typer.Argument(help="a model, see `bench list`")],
     out: Annotated[Path, typer.Option(help="folder for 000000.png, 000001.png, ...")],
-    num: Annotated[int | None, typer.Option(min=1, help="number of images [default: one per prompt]")] = None,
+    num: Annotated[
+        int | None,  # torchrun takes `--num` for a short form of its own --numa-binding
+        typer.Option("--num", "--num-images", min=1, help="number of images [default: one per prompt]"),
+    ] = None,
     prompts: Annotated[
-        Path | None, typer.Option(help="of models that paint from text: one per line, a JSON list, or COCO captions")
+        Path | None, typer.Option(help="of models that generate from text: one per line, a JSON list, or COCO captions")
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     batch_size: Annotated[int, typer.Option(min=1, help="images per call; changes no image")] = 50,
@@ -40,50 +48,49 @@ def generate(
     device: Device = "auto",
     dtype: Dtype = "float32",
 ) -> None:
-    """Paint images: image i has label i mod num_classes (or prompt i), depends on the seed and i alone. Resumable."""
+    """Generate images: image i has label i mod num_classes (or prompt i), depends on the seed and i alone. Resumable.
 
-    generate_folder(
-        model,
-        num=num,
-        seed=seed,
-        out=out,
-        batch_size=batch_size,
-        weights=weights,
-        device=resolve_device(device),
-        dtype=dtype,
-        autoencoder=autoencoder,
-        prompts=prompts,
-    )
+    By several processes: torchrun -m bench generate ... --num-images N (torchrun takes --num for itself)."""
+
+    with stopping():
+        generate_folder(
+            model,
+            num=num,
+            seed=seed,
+            out=out,
+            batch_size=batch_size,
+            weights=weights,
+            device=device,
+            dtype=dtype,
+            autoencoder=autoencoder,
+            prompts=prompts,
+        )
 
 
-MANIFEST = "generated-by.json"  # beside the images: what they are, so that another run does not mix with them
 PROMPTS = "prompts.json"
+PNG_SHARE = 0.5  # of an image's pixels, at least what its PNG takes; and whole blocks of the disk
+BLOCK_BYTES = 4096
 
 
 def asked_prompts(spec: Spec, prompts: Path | None, num: int | None) -> list[str] | None:
     """The first `num` prompts of a file, None for a model of class labels. UsageError where they do not fit it."""
     if spec.network.conditioned_on == "labels":
         if prompts is not None:
-            raise UsageError(f"{spec.name} paints from class labels: leave out --prompts")
+            raise UsageError(f"{spec.name} generates from class labels: leave out --prompts")
         if num is None:
-            raise UsageError(f"{spec.name} paints from class labels: pass --num, the number of images")
+            raise UsageError(f"{spec.name} generates from class labels: pass --num, the number of images")
         return None
     if prompts is None:
-        raise UsageError(f"{spec.name} paints from prompts: pass --prompts FILE")
+        raise UsageError(f"{spec.name} generates from prompts: pass --prompts FILE")
     found = load_prompts(prompts)
     if num is not None and num > len(found):
         raise UsageError(f"--num {num}: {prompts} holds {len(found)} prompts")
     return found[:num]
 
 
-def paint(model: ImageModel, indices: list[int], seed: int, prompts: list[str] | None) -> np.ndarray:
-    """The images of these indices, uint8 (B, 3, H, W): of their prompts, or of the labels i mod num_classes."""
-    from reference_models.noise import image_seeds
-
-    if prompts is None:
-        return generate_batch(model, indices, seed, {})
-    asked: Any = [prompts[i] for i in indices]
-    return model.generate(asked, image_seeds(seed, indices)).cpu().numpy()
+def png_bytes(spec: Spec) -> float:
+    """What a PNG of this model takes of the disk, at least."""
+    return max(PNG_SHARE * 3 * spec.image_size**2, BLOCK_BYTES)
 
 
 def generate_folder(
@@ -99,50 +106,72 @@ def generate_folder(
     autoencoder: Path | None = None,
     prompts: Path | None = None,
 ) -> None:
-    """Write `out`/000000.png ... Existing images are kept; a folder of another run is refused."""
-    from PIL import Image
-
+    """Write `out`/000000.png ... Images of the same run are kept; those damaged are made again; others are refused."""
     from reference_models import find
+    from reference_models.checkpoints import shipped_weights
 
-    asked = asked_prompts(find(name), prompts, num)
-    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if device == "cuda" and "LOCAL_RANK" in os.environ:
-        device = f"cuda:{os.environ['LOCAL_RANK']}"
-    model, weights_sha256 = load_model(name, weights=weights, device=device, dtype=dtype, autoencoder=autoencoder)
-    identity: dict[str, Any] = {"model": name, "seed": seed, "weights_sha256": weights_sha256, **model.spec.sampling}
-    if dtype != "float32":
-        identity["dtype"] = dtype
-    if asked is not None and prompts is not None:
-        if not model.network_evaluations():
-            raise UsageError(f"{name} reads images and paints none; see `python -m bench caption --help`")
-        check_prompts(model, asked, f"prompts {prompts}")
-        identity["prompts_sha256"] = file_sha256(prompts)
-        num = len(asked)
+    spec, rank = find(name), this_rank()
+    asked = asked_prompts(spec, prompts, num)
+    num = len(asked) if asked is not None else num
     assert num is not None  # asked_prompts has seen to it
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"--out {out}: is a file, expected a folder")
-    out.mkdir(parents=True, exist_ok=True)
-    manifest = out / MANIFEST
-    holds_images = any(out.glob("*.png"))  # asked first: a process beside this one writes the manifest before any image
-    if manifest.exists():
-        if json.loads(manifest.read_text()) != plain(identity):
-            raise UsageError(f"--out {out}: holds images of another run ({MANIFEST} differs); choose another folder")
-    elif holds_images:
-        raise UsageError(f"--out {out}: holds images that this command did not make; choose another folder")
-    else:
-        write_json(identity, manifest)
+    device = rank.device(resolve_device(device))
+    there = sum(1 for _ in out.glob("*.png"))
+    files.check_writable(out, "--out", needed_bytes=max(0, num - there) * png_bytes(spec))
+    limit_threads(spec)
+    model, _ = load_model(name, weights=weights, device=device, dtype=dtype, autoencoder=autoencoder)
     if asked is not None:
-        write_json([{"file_name": f"{i:06d}.png", "prompt": prompt} for i, prompt in enumerate(asked)], out / PROMPTS)
+        if not model.network_evaluations():
+            raise UsageError(f"{name} reads images and generates none; see `python -m bench caption --help`")
+        check_prompts(model, asked, f"prompts {prompts}")
+    checksums = file_checksums(spec, weights or shipped_weights(name), autoencoder)
+    every = None if asked is None else load_prompts(prompts)  # type: ignore[arg-type]  # of fewer the same images
+    identity = item_identity(
+        model, checksums, seed=seed, settings=model.spec.sampling, asked=asked_images("balanced", every)
+    )
+    folder = PngFolder(out, identity)
+    folder.begin()
+    if asked is not None:
+        write_prompts(asked, out / PROMPTS)
 
-    missing = [i for i in range(rank, num, world) if not (out / f"{i:06d}.png").exists()]
-    total = len(range(rank, num, world))
+    size, done = min(batch_size, -(-num // rank.world_size)), 0
+    total = num if rank.world_size == 1 else len(range(rank.rank, num, rank.world_size))
+
+    def rows(part: int) -> range:
+        return rows_of(part, size, num)
+
+    def lacks(part: int) -> bool:
+        nonlocal done
+        own = part % rank.world_size == rank.rank
+        lacking = folder.missing(rows(part), whole=own)
+        done += (len(rows(part)) - len(lacking)) * own
+        bar.update(min(done, total))
+        return bool(lacking)
+
+    def make(part: int) -> None:
+        nonlocal done
+        lacking = folder.missing(rows(part), whole=False)
+        for i, image in zip(lacking, generate_batch(model, lacking, seed, {}, prompts=asked), strict=True):
+            folder.save(i, image)
+        done += len(lacking)
+        bar.update(min(done, total))
+
     with progress(f"generate {name}", total) as bar:
-        bar.update(total - len(missing))
-        for batch in batches(len(missing), batch_size):
-            indices = missing[batch.start : batch.stop]
-            for i, image in zip(indices, paint(model, indices, seed, asked), strict=True):
-                temporary = out / f".{i:06d}.{os.getpid()}.tmp"
-                Image.fromarray(image.transpose(1, 2, 0)).save(temporary, format="PNG")
-                os.replace(temporary, out / f"{i:06d}.png")
-            bar.update(total - len(missing) + batch.stop)
+        parts = -(-num // size)
+        fill(parts, folder=out, rank=rank, lacks=lacks, make=make, name=lambda part: f"{rows(part).start}-{size}")
+    lost = folder.missing(range(num), whole=False)
+    if lost:
+        raise CheckFailed(f"--out {out}: {len(lost)} of {num} images vanished while others were made; run it again")
+    if strangers := folder.strangers():
+        print(f"--out {out}: holds {len(strangers)} PNGs of somebody else's (first: {strangers[0]})")
     print(f"images: {out} ({num} of {name}, seed {seed})")
+
+
+def write_prompts(asked: list[str], path: Path) -> None:
+    """What each image was generated from; the list of an earlier call for more images stays."""
+    try:
+        longer = len(json.loads(path.read_bytes())) > len(asked)
+    except (OSError, ValueError, TypeError):
+        longer = False
+    if not longer:
+        listed = [{"file_name": f"{i:06d}.png", "prompt": prompt} for i, prompt in enumerate(asked)]
+        files.write_whole(path, (json.dumps(listed, indent=1) + "\n").encode())

@@ -7,21 +7,50 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.app import JsonFile, example
+from bench.commands.app import Device, JsonFile, example
 
 
 @example("python -m bench score images samples --reference digits-train --features digits")
 def score_images(
-    generated: Annotated[Path, typer.Argument(help="folder of images, or an .npz of images")],
-    reference: Annotated[str, typer.Option(help="folder, .npz (ADM images or mu/sigma) or a data set's name")],
-    features: Annotated[str | None, typer.Option(help="inception or digits [default: by image size]")] = None,
+    generated: Annotated[Path, typer.Argument(help="folder of images (class folders too), or an .npz of images")],
+    reference: Annotated[
+        str | None, typer.Option(help="folder, .npz (ADM images or mu/sigma) or a data set's name")
+    ] = None,
+    features: Annotated[str | None, typer.Option(help="inception, dinov2 or digits [default: by image size]")] = None,
     weights: Annotated[Path | None, typer.Option(help="weights of the feature extractor")] = None,
+    device: Device = "cpu",
+    resize: Annotated[
+        str | None, typer.Option(help="rule for images of other sizes: adm (centre crop) or clean-fid (to 299)")
+    ] = None,
+    size: Annotated[int | None, typer.Option(min=1, help="with --resize adm: side to resize to, as 256")] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=2, help="classes that files numbered 0, 1, ... take in turn, as 1000")
+    ] = None,
+    also: Annotated[
+        list[str] | None, typer.Option(help="one more score: sfid or fid_infinity; may be given twice")
+    ] = None,
+    save_statistics: Annotated[
+        Path | None, typer.Option(help="write mu and sigma of the images to this .npz; needs no --reference")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """FID (two engines), KID, precision, recall and Inception Score of images that exist."""
+    from bench.commands.app import resolve_device
     from bench.commands.score_images import score_and_print
 
-    score_and_print(generated, reference=reference, features=features, weights=weights, json_file=json_file)
+    score_and_print(
+        generated,
+        reference=reference,
+        features=features,
+        weights=weights,
+        device=resolve_device(device),
+        resize=resize,
+        size=size,
+        classes=classes,
+        also=also or (),
+        save_statistics=save_statistics,
+        json_file=json_file,
+    )
 
 
 @example("python -m bench score captions results.json --annotations captions_val2014.json")

@@ -25,4 +25,4 @@ def score_and_print(
     if not result["protocol"]["comparable"]:
         title += " (fallback tokenizer: not comparable)"
     print_scores(console(), title, result, counted="images")
-    finish(console(), result, json_file)
+    finish(result, json_file)

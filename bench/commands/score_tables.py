@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.console import cell, say
 from bench.errors import CheckFailed
 from bench.formatting import interval, number
 from bench.metrics import METRICS
@@ -32,7 +33,7 @@ def score_table(
     """
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=cell(title), title_justify="left")
     table.add_column("metric")
     for column in ("value", "95 % interval", counted, beside_title):
         table.add_column(column, justify="right")
@@ -49,12 +50,12 @@ def score_table(
     return table
 
 
-def finish(console: Console, result: Mapping[str, Any], json_file: Path | None) -> None:
+def finish(result: Mapping[str, Any], json_file: Path | None) -> None:
     """Print why numbers are missing and write the JSON file. CheckFailed at the end where a score was refused."""
     refused = result.get("refused", {})
     for name, reason in {**result["not_run"], **refused}.items():
         word = "refused" if name in refused else "not run"
-        console.print(f"{METRICS[name].title}: {word}: {reason}", highlight=False, soft_wrap=True)
+        say(f"{METRICS[name].title}: {word}: {reason}")
     if json_file is not None:
         write_json(result, json_file)
     if refused:
@@ -74,9 +75,9 @@ def print_scores(console: Console, title: str, result: Mapping[str, Any], *, cou
     names = [name for name in METRICS if name in result["metrics"] or name in result["not_run"]]
     console.print(score_table(title, names, result, counted=counted, beside_title="without degenerate", beside=rest))
     for line in audit_lines(result["audit"]):
-        console.print(line, highlight=False, markup=False, soft_wrap=True)
+        say(line)
     for warning in result["warnings"]:
-        console.print(f"warning: {warning}", highlight=False, markup=False, soft_wrap=True)
+        say(f"warning: {warning}")
 
 
 def audit_lines(audit: Mapping[str, Any]) -> list[str]:

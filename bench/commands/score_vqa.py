@@ -20,18 +20,18 @@ def print_breakdown(result: Mapping[str, Any]) -> None:
     """One table per kind of question, one row per value, one column per metric."""
     from rich.table import Table
 
-    from bench.console import console
+    from bench.console import cell, console
     from bench.formatting import number
 
     for kind, parts in result["breakdown"].items():
         metrics = list(dict.fromkeys(metric for part in parts.values() for metric in part))
-        table = Table(title=f"by {kind.replace('_', ' ')}", title_justify="left")
-        table.add_column(kind.replace("_", " "))
+        table = Table(title=cell(f"by {kind.replace('_', ' ')}"), title_justify="left")
+        table.add_column(cell(kind.replace("_", " ")))
         for title in (*(METRICS[metric].title for metric in metrics), "images" if kind == "subtask" else "questions"):
             table.add_column(title, justify="right")
         for value, part in parts.items():
             cells = [number(part[m]["value"], part[m]["ci_low"], part[m]["ci_high"]) for m in metrics]
-            table.add_row(value, *cells, str(part[metrics[0]]["n"]))
+            table.add_row(cell(value), *cells, str(part[metrics[0]]["n"]))
         console().print(table)
 
 
@@ -55,4 +55,4 @@ def score_and_print(
     print_breakdown(result)
     title = f"{results.resolve().name} ({name})"
     print_scores(console(), title, result, counted="images" if name == "mme" else "questions")
-    finish(console(), result, json_file)
+    finish(result, json_file)

@@ -15,6 +15,7 @@ import numpy as np
 from bench.datasets import digits
 from bench.datasets.image_folder import ImageFolder
 from bench.datasets.reference_statistics import Statistics, load_npz
+from bench.datasets.resizing import Resize, ResizedImages
 from bench.errors import UsageError
 
 DATASETS: dict[str, str] = {
@@ -41,6 +42,8 @@ class Source:
     name: str  # a data set's name or a file's; no folder, so that a record can hold it
     images: Images | None
     statistics: Statistics | None
+    spatial: Statistics | None = None  # of ADM's spatial features
+    labels: np.ndarray | None = None  # (N,) classes of the images, where the source itself says them
 
 
 def chunks(images: Images, size: int) -> Iterator[np.ndarray]:
@@ -49,22 +52,29 @@ def chunks(images: Images, size: int) -> Iterator[np.ndarray]:
         yield images[start : start + size]
 
 
-def open_images(source: str | Path, role: str = "images") -> Source:
+def open_images(source: str | Path, role: str = "images", resize: Resize | None = None) -> Source:
     """A data set's name, a folder of images or an .npz as a Source. `role` names it in messages, as "reference".
 
-    Raises UsageError where there is no such thing, or where it is empty, mixed or of the wrong kind; CheckFailed where
-    a file is broken or holds NaN.
+    resize: how images of a folder come to one size. Raises UsageError where there is no such thing, or where it is
+    empty, mixed or of the wrong kind; CheckFailed where a file is broken or holds NaN.
     """
     name = str(source)
     if name in DATASETS:
-        split = "train" if name == "digits-train" else "heldout"
-        return Source(name, digits.load(split)[0], None)  # type: ignore[arg-type]
-    path = Path(source)
+        images, labels = digits.load("train" if name == "digits-train" else "heldout")
+        return Source(name, images, None, labels=labels)
+    path, known = Path(source), ", ".join(DATASETS)
+    try:
+        exists = path.exists()
+    except (OSError, ValueError) as error:  # a name that no file can have
+        why = getattr(error, "strerror", None) or error
+        raise UsageError(f"{role} {name[:100]!r}: {why}; data sets by name: {known}") from error
+    if not exists:
+        raise UsageError(f"{role} {name}: no such folder, .npz file or data set; data sets by name: {known}")
     if path.is_dir():
-        return Source(path.resolve().name, ImageFolder(path, role), None)
+        folder = ImageFolder(path, role, resize)
+        return Source(path.resolve().name, folder, None, labels=folder.labels())
     if path.is_file() and path.suffix == ".npz":
-        return Source(path.name, *load_npz(path, role))
-    known = ", ".join(DATASETS)
-    if path.exists():
-        raise UsageError(f"{role} {name}: neither a folder of images nor an .npz file; data sets by name: {known}")
-    raise UsageError(f"{role} {name}: no such folder, .npz file or data set; data sets by name: {known}")
+        found = load_npz(path, role)
+        images_of = found.images if found.images is None or resize is None else ResizedImages(found.images, resize)
+        return Source(path.name, images_of, found.statistics, found.spatial, found.labels)
+    raise UsageError(f"{role} {name}: neither a folder of images nor an .npz file; data sets by name: {known}")

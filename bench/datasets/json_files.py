@@ -26,28 +26,42 @@ def load_json(path: Path, role: str) -> Any:
     except OSError as error:
         raise UsageError(f"{role} {path}: {error.strerror or error}") from error
     try:
-        return json.loads(text)
-    except RecursionError as error:
-        raise UsageError(f"{role} {path}: nested too deep") from error
+        return _parse(text)
     except json.JSONDecodeError as error:
         lines = text.split("\n")
         if error.msg == "Extra data" and error.lineno > 1 and _is_object(lines[0]):
             return [_load_line(line, number, path, role) for number, line in enumerate(lines, 1) if line.strip()]
         raise UsageError(f"{role} {path}: not JSON: {error.msg} at line {error.lineno} column {error.colno}") from error
+    except ValueError as error:
+        raise UsageError(f"{role} {path}: {error}") from error
+
+
+def _parse(text: str) -> Any:
+    """json.loads, which also ends in RecursionError or, at a number of 4,300 digits, in another ValueError."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise ValueError("holds a number of more digits than any id or score has") from error
 
 
 def _is_object(line: str) -> bool:
     try:
-        return isinstance(json.loads(line), dict)
-    except (json.JSONDecodeError, RecursionError):
+        return isinstance(_parse(line), dict)
+    except ValueError:
         return False
 
 
 def _load_line(line: str, number: int, path: Path, role: str) -> Any:
     try:
-        return json.loads(line)
+        return _parse(line)
     except json.JSONDecodeError as error:
         raise UsageError(f"{role} {path}: not JSON: {error.msg} at line {number} column {error.colno}") from error
+    except ValueError as error:
+        raise UsageError(f"{role} {path}: line {number}: {error}") from error
 
 
 def check_list(data: Any, path: Path, role: str, expected: str) -> list[dict[str, Any]]:
@@ -84,10 +98,15 @@ def value(entry: dict[str, Any], key: str, kind: type | tuple[type, ...], number
     if not isinstance(found, kind) or isinstance(found, bool):
         kinds = kind if isinstance(kind, tuple) else (kind,)
         raise UsageError(
-            f"{role} {path}: entry {number}: '{key}' is {json.dumps(found)[:40]}; "
+            f"{role} {path}: entry {number}: '{key}' is {_brief(found)}; "
             f"expected {' or '.join(NAME_BY_TYPE[k] for k in kinds)}"
         )
     return found
+
+
+def _brief(found: Any) -> str:
+    """A value as a message shows it; of a list or an object, which may be deep, its kind alone."""
+    return json.dumps(found)[:40] if not isinstance(found, list | dict) else f"a {type(found).__name__}"
 
 
 NAME_BY_TYPE: dict[type, str] = {

@@ -9,43 +9,53 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import numpy as np
 from PIL import Image
 
-from bench.datasets.image_folder import MODES
-from bench.errors import CheckFailed
+from bench.datasets.image_files import read_image
+from bench.errors import CheckFailed, UsageError
 
 
 def read_photo(path: Path, size: int) -> np.ndarray:
     """The middle square of a photograph, uint8 (3, size, size). CheckFailed where it cannot be read."""
-    try:
-        return _square(_decode(path), size).transpose(2, 0, 1)
-    except Exception as error:  # Pillow raises what it likes at a damaged file
-        raise CheckFailed(f"image {path}: {_fault(error)}") from error
+    return _square(read_image(path), size).transpose(2, 0, 1)
 
 
 def unreadable_photos(folder: Path, names: Iterable[str]) -> dict[str, str]:
-    """Why not, by file name, of the photographs that cannot be read. Every one is decoded, on all cores."""
+    """Why not, by file name, of the photographs that cannot be read. Every one is decoded, on all cores.
+
+    UsageError where a name leads out of the folder.
+    """
     names = list(dict.fromkeys(names))
+    check_inside(folder, names)
 
     def fault(name: str) -> str | None:
         try:
-            _decode(folder / name)
-        except Exception as error:
-            return _fault(error)
+            read_image(folder / name)
+        except CheckFailed as error:
+            return str(error).removeprefix(f"image {folder / name}: ")
         return None
 
     with ThreadPoolExecutor() as pool:
         return {name: why for name, why in zip(names, pool.map(fault, names), strict=True) if why is not None}
 
 
-def _decode(path: Path) -> Image.Image:
-    with Image.open(path) as image:
-        if image.mode not in MODES:
-            raise ValueError(f"pixels of mode {image.mode}")  # 16 bits and more would be clipped
-        return image.convert("RGB")
+def check_inside(folder: Path, names: Iterable[str]) -> None:
+    """UsageError where a name (from a data set's file) leads out of the folder, as "../a.jpg" and "/etc/a.jpg" do."""
+    outside = [name for name in names if not _is_inside(name)]
+    if outside:
+        raise UsageError(
+            f"images {folder}: {len(outside)} file names lead out of this folder (first: {outside[0][:100]!r}); "
+            "expected names inside it"
+        )
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name stays below the folder that it is joined to, on any system."""
+    paths = PurePosixPath(name), PureWindowsPath(name)
+    return not any(path.is_absolute() or path.drive or ".." in path.parts for path in paths) and "\0" not in name
 
 
 def _square(image: Image.Image, size: int) -> np.ndarray:
@@ -53,11 +63,3 @@ def _square(image: Image.Image, size: int) -> np.ndarray:
     from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
     return np.array(Compose([Resize(size, InterpolationMode.BICUBIC), CenterCrop(size)])(image))
-
-
-def _fault(error: Exception) -> str:
-    if isinstance(error, FileNotFoundError):
-        return "no such file"
-    if isinstance(error, Image.UnidentifiedImageError):
-        return "not an image"
-    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__

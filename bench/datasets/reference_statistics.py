@@ -1,66 +1,155 @@
 """Reference files in the ADM layout (github.com/openai/guided-diffusion, evaluations/): one .npz with
 
-    arr_0       images, uint8 (N, H, W, 3)
-    mu, sigma   mean (D,) and covariance (D, D) of their 2,048 Inception features
+    arr_0             images, uint8 (N, H, W, 3)
+    arr_1             their classes, integers (N,); ADM's own samples have them
+    mu, sigma         mean (D,) and covariance (D, D) of their 2,048 Inception features
+    mu_s, sigma_s     the same of 2,023 spatial features, for sFID
+    n, extractor, extractor_sha256, resize, image_size     written by us beside mu and sigma: what they were made of
 
-ADM's ImageNet file holds both: 10,000 images, and the statistics of the whole training set. As in ADM's evaluator the
-statistics, where present, give the FID, and the images the rest (precision and recall from statistics is a known trap:
-0.51 instead of 0.81, github.com/LTH14/mar issue 91).
+ADM's ImageNet file holds all but the last line: 10,000 images, and the statistics of the whole training set. As in
+ADM's evaluator the statistics, where present, give the FID, and the images the rest (precision and recall from
+statistics is a known trap: 0.51 instead of 0.81, github.com/LTH14/mar issue 91).
 """
 
 from __future__ import annotations
 
-import zipfile
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from bench.datasets.npz_files import NpzFile, NpzImages, as_text
 from bench.errors import CheckFailed, UsageError
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Mean and covariance of features, float64."""
+    """Mean and covariance of features, float64, and what the file says of how they were made (None: nothing)."""
 
     mu: np.ndarray  # (D,)
     sigma: np.ndarray  # (D, D)
-    num_images: int | None = None  # how many images they come from; None: the file does not say
+    num_images: int | None = None  # how many images they come from
+    extractor: str | None = None  # its name in features.EXTRACTORS
+    extractor_sha256: str | None = None  # of its weights
+    resize: str | None = None  # the rule by which the images were resized before; "none": by no rule
+    image_size: tuple[int, int] | None = None  # (H, W) of the images that the extractor was given
 
 
-def load_npz(path: Path, role: str = "reference") -> tuple[np.ndarray | None, Statistics | None]:
-    """(images uint8 (N, 3, H, W) or None, statistics or None) of an .npz; at least one of them is there."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in ("arr_0", "mu", "sigma") if key in file}
-            found = ", ".join(file.files) or "nothing"
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
-        raise CheckFailed(f"{role} {path}: not a whole .npz file ({error})") from error
-    images = _images(arrays["arr_0"], path, role) if "arr_0" in arrays else None
-    statistics = _statistics(arrays["mu"], arrays["sigma"], path, role) if {"mu", "sigma"} <= arrays.keys() else None
+@dataclass(frozen=True)
+class Npz:
+    """What an .npz of images or statistics holds; images or statistics, or both."""
+
+    images: np.ndarray | NpzImages | None  # uint8 (N, 3, H, W)
+    labels: np.ndarray | None  # (N,) classes of the images
+    statistics: Statistics | None
+    spatial: Statistics | None  # of the spatial features
+
+
+def load_npz(path: Path, role: str = "reference") -> Npz:
+    """An .npz file as its parts. CheckFailed for a damaged file, UsageError for one that holds something else."""
+    file = NpzFile(path, role)
+    images = _images(file, path, role) if "arr_0" in file else None
+    statistics = _statistics(file, path, role) if {"mu", "sigma"} <= set(file) else None
+    spatial = _statistics(file, path, role, "_s") if {"mu_s", "sigma_s"} <= set(file) else None
     if images is None and statistics is None:
+        found = ", ".join(file) or "nothing"
         raise UsageError(f"{role} {path}: expected arr_0 (images) or mu and sigma (statistics), found {found}")
-    return images, statistics
+    return Npz(images, None if images is None else _labels(file, len(images)), statistics, spatial)
 
 
-def _images(images: np.ndarray, path: Path, role: str) -> np.ndarray:
-    if images.dtype.kind == "f" and not np.isfinite(images).all():
-        bad = np.count_nonzero(~np.isfinite(images.reshape(len(images), -1)).all(axis=1))
-        raise CheckFailed(f"{role} {path}: NaN or infinite values in {bad} of {len(images)} images")
-    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3 or not len(images):
-        raise UsageError(f"{role} {path}: arr_0 is {images.dtype} {images.shape}; expected uint8 (N, H, W, 3)")
-    return images.transpose(0, 3, 1, 2)
+def save_statistics(path: Path, statistics: Statistics, spatial: Statistics | None = None) -> None:
+    """Write mu and sigma as everybody reads them, whole or not at all. CheckFailed where it cannot be written."""
+    arrays: dict[str, np.ndarray] = {"mu": statistics.mu, "sigma": statistics.sigma}
+    if spatial is not None:
+        arrays |= {"mu_s": spatial.mu, "sigma_s": spatial.sigma}
+    told = {
+        "n": statistics.num_images,
+        "extractor": statistics.extractor,
+        "extractor_sha256": statistics.extractor_sha256,
+        "resize": statistics.resize,
+        "image_size": statistics.image_size,
+    }
+    arrays |= {key: np.array(value) for key, value in told.items() if value is not None}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        temporary.replace(path)
+    except OSError as error:
+        raise CheckFailed(f"statistics {path}: not written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _statistics(mu: np.ndarray, sigma: np.ndarray, path: Path, role: str) -> Statistics:
-    if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)) or mu.dtype.kind != "f" or sigma.dtype.kind != "f":
+def _images(file: NpzFile, path: Path, role: str) -> np.ndarray | NpzImages:
+    member, shape, fortran, dtype = file.open("arr_0")
+    member.close()
+    if dtype.kind == "f" and len(shape) > 1 and not np.isfinite(whole := file.read("arr_0")).all():
+        bad = np.count_nonzero(~np.isfinite(whole.reshape(len(whole), -1)).all(axis=1))
+        raise CheckFailed(f"{role} {path}: NaN or infinite values in {bad} of {len(whole)} images")
+    if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3 or 0 in shape:
+        raise UsageError(f"{role} {path}: arr_0 is {dtype} {shape}; expected uint8 (N, H, W, 3)")
+    return file.read("arr_0").transpose(0, 3, 1, 2) if fortran else NpzImages(file, "arr_0")
+
+
+def _labels(file: NpzFile, num: int) -> np.ndarray | None:
+    """arr_1 where it holds one class per image, else None."""
+    if "arr_1" not in file:
+        return None
+    labels = file.read("arr_1")
+    if labels.shape != (num,) or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 1 << 20:
+        return None
+    return labels.astype(np.int64)
+
+
+def _statistics(file: NpzFile, path: Path, role: str, suffix: str = "") -> Statistics:
+    mu, sigma = file.read(f"mu{suffix}"), file.read(f"sigma{suffix}")
+    if mu.ndim != 1 or sigma.shape != (len(mu), len(mu)) or not len(mu) or {mu.dtype.kind, sigma.dtype.kind} != {"f"}:
         raise UsageError(
-            f"{role} {path}: mu is {mu.dtype} {mu.shape}, sigma {sigma.dtype} {sigma.shape}; "
-            "expected floats (D,) and (D, D)"
+            f"{role} {path}: mu{suffix} is {mu.dtype} {mu.shape}, sigma{suffix} {sigma.dtype} {sigma.shape}; "
+            "expected floats (D,) and (D, D), D at least 1"
         )
     if not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
-        raise CheckFailed(f"{role} {path}: NaN or infinite values in mu or sigma")
+        raise CheckFailed(f"{role} {path}: NaN or infinite values in mu{suffix} or sigma{suffix}")
+    rounding = float(np.finfo(sigma.dtype).eps)
     mu, sigma = mu.astype(np.float64), sigma.astype(np.float64)
     if not np.allclose(sigma, sigma.T, rtol=1e-4, atol=1e-6 * np.abs(sigma).max()):
-        raise CheckFailed(f"{role} {path}: sigma is not symmetric, so it is no covariance")
-    return Statistics(mu, (sigma + sigma.T) / 2)
+        raise CheckFailed(f"{role} {path}: sigma{suffix} is not symmetric, so it is no covariance")
+    sigma = (sigma + sigma.T) / 2
+    _check_rank(sigma, rounding, path, role, suffix)
+    return Statistics(mu, sigma, **_told(file, path, role))  # type: ignore[arg-type]
+
+
+def _check_rank(sigma: np.ndarray, rounding: float, path: Path, role: str, suffix: str) -> None:
+    """CheckFailed for a covariance of fewer images than dimensions, whose Frechet distance would mean nothing.
+
+    Features that never vary are left out of the count. Zero is what rounding of the stored numbers may leave.
+    """
+    varies = np.diagonal(sigma) > 0
+    kept = sigma[np.ix_(varies, varies)]
+    eigenvalues = np.linalg.eigvalsh(kept) if len(kept) else np.zeros(0)
+    largest = eigenvalues[-1] if len(eigenvalues) else 0.0
+    rank = int((eigenvalues > 8 * rounding * largest).sum())
+    if len(eigenvalues) and eigenvalues[0] < -1e-3 * largest:
+        raise CheckFailed(f"{role} {path}: sigma{suffix} has an eigenvalue of {eigenvalues[0]:.3g}: no covariance")
+    if rank < len(kept) or not rank:
+        raise CheckFailed(
+            f"{role} {path}: sigma{suffix} has rank {rank} of {len(sigma)}: of too few images for a Frechet distance"
+        )
+
+
+def _told(file: NpzFile, path: Path, role: str) -> dict[str, object]:
+    """What the file says of how its statistics were made, by field of Statistics."""
+    found: dict[str, object] = {}
+    if "n" in file:
+        num = file.read("n")
+        if num.size != 1 or num.dtype.kind not in "iu" or int(num.item()) < 1:
+            raise UsageError(f"{role} {path}: n is {num.dtype} {num.shape}; expected a count of images")
+        found["num_images"] = int(num.item())
+    for key in ("extractor", "extractor_sha256", "resize"):
+        if key in file:
+            found[key] = as_text(file.read(key))
+    if "image_size" in file and (size := file.read("image_size")).shape == (2,) and size.dtype.kind in "iu":
+        found["image_size"] = (int(size[0]), int(size[1]))
+    return found

@@ -1,142 +1,48 @@
 """`python -m bench score images GENERATED --reference REF`: audit the images, extract features, compute every score.
 
-FID, KID, Inception Score, precision and recall by torch-fidelity's own functions on our features, FID once more by
-clean-fid; 95 % intervals over the generated images; beside them, at digits scale, the real-data floor.
+FID, KID, Inception Score, precision and recall as torch-fidelity has them on our features, FID once more by clean-fid;
+95 % intervals over the generated images; beside them, at digits scale, the real-data floor.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.datasets import Source, digits, open_images
+from bench.datasets import Source, digits, open_images, reference_statistics
+from bench.datasets.image_folder import ImageFolder
+from bench.datasets.resizing import Resize
 from bench.errors import CheckFailed, UsageError
-from bench.features.sqrtm_cache import reference_root
+from bench.evaluators.classes import Classes, check_fit, find_classes
+from bench.evaluators.feature_scores import NAMES, ON_REQUEST, Scores, Side, compute_floor, compute_scores
 from bench.metrics import METRICS
-from bench.metrics.audit import audit, audit_classes, copies_share
-from bench.metrics.fid import (
-    RESAMPLED_DIMENSIONS,
-    Statistics,
-    check_agreement,
-    compute_fid,
-    compute_fid_clean,
-    compute_statistics,
-    fid_interval,
-    frechet_distance,
-)
-from bench.metrics.inception_score import SPLITS, compute_inception_score, inception_score_interval
-from bench.metrics.kid import SUBSET_SIZE, compute_kid, kid_interval
-from bench.metrics.precision_recall import NEIGHBOURS, compute_precision_recall, precision_recall_intervals
-from bench.records.parts import Measurement
-from bench.stats import IMAGE_RESAMPLES, Bounds
+from bench.metrics.audit import REFERENCE_CONSTANT_ALLOWED, audit, audit_classes, copies_share
+from bench.metrics.fid import RESAMPLED_DIMENSIONS, Statistics, compute_statistics
+from bench.metrics.inception_score import SPLITS
+from bench.metrics.kid import subset_size
+from bench.metrics.precision_recall import NEIGHBOURS
+from bench.stats import IMAGE_RESAMPLES
 
 if TYPE_CHECKING:
     from bench.features.extractors import Extractor, Features
 
+__all__ = [
+    "NAMES",
+    "ON_REQUEST",
+    "Scores",
+    "Side",
+    "compute_floor",
+    "compute_scores",
+    "make_statistics",
+    "score_images",
+]
 
-NAMES = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")
-GIVEN = "needs images, statistics given"
 LONG = 2000  # images; with more, extraction shows its progress
-
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two clouds that are compared: features of images, or their mean and covariance, or both.
-
-    Where both are there the statistics give the FID (ADM's reference file: statistics of more images than it holds).
-    """
-
-    features: Features | None
-    statistics: Statistics | None = None
-
-    def fid_statistics(self, whose: str) -> Statistics:
-        if self.statistics is not None:
-            return self.statistics
-        assert self.features is not None, "a side is never empty"
-        return compute_statistics(self.features.features, whose)
-
-
-@dataclass(frozen=True)
-class Scores:
-    """What came out, by metric name. A metric is in exactly one of the three."""
-
-    measurements: dict[str, Measurement]
-    refused: dict[str, str]  # why the number would mean nothing; the call fails
-    not_run: dict[str, str]  # what is missing; the call does not fail
-
-
-def compute_scores(generated: Side, reference: Side, *, strata: np.ndarray | None = None, seed: int = 0) -> Scores:
-    """Every score of generated features against reference features.
-
-    strata: (N,) class labels of the generated images if they were drawn class-balanced; seed: of the resampling.
-    Raises CheckFailed for NaN or infinite features; a FID whose three engines disagree is refused.
-    """
-    for whose, side in (("generated", generated), ("reference", reference)):
-        if side.features is not None and not np.isfinite(side.features.features).all():
-            raise CheckFailed(f"the {whose} images have NaN or infinite features")
-    ours, theirs = generated.features, reference.features
-    scores = Scores({}, {}, {})
-    num = None if ours is None else len(ours.features)
-
-    def keep(name: str, value: float, bounds: Bounds | None) -> None:
-        low, high = bounds or (None, None)
-        scores.measurements[name] = Measurement(value, METRICS[name].unit, low, high, num)
-
-    try:
-        sides = generated.fid_statistics("the generated images"), reference.fid_statistics("the reference images")
-        fid, fid_clean, root = compute_fid(*sides), compute_fid_clean(*sides), reference_root(sides[1][1])
-        check_agreement(fid, fid_clean)
-        check_agreement(fid, frechet_distance(*sides[1], *sides[0], root), "the eigenvalues of L^T S L")
-    except CheckFailed as error:
-        scores.refused.update(fid=str(error), fid_clean=str(error))
-    else:
-        bounds = None
-        if ours is not None:
-            bounds = fid_interval(fid, ours.features, sides[1], root=root, seed=seed, strata=strata)
-        keep("fid", fid, bounds)
-        keep("fid_clean", fid_clean, bounds)
-
-    if ours is None:
-        scores.not_run["inception_score"] = GIVEN
-    else:
-        try:
-            value = compute_inception_score(ours.posteriors)
-            keep("inception_score", value, inception_score_interval(value, ours.posteriors, seed=seed, strata=strata))
-        except CheckFailed as error:
-            scores.refused["inception_score"] = str(error)
-
-    if ours is None or theirs is None:
-        scores.not_run.update(dict.fromkeys(("kid", "precision", "recall"), GIVEN))
-        return scores
-    clouds = ours.features, theirs.features
-    try:
-        value = compute_kid(*clouds)
-        keep("kid", value, kid_interval(value, *clouds, seed=seed, strata=strata))
-    except CheckFailed as error:
-        scores.refused["kid"] = str(error)
-    try:
-        values = compute_precision_recall(*clouds)
-        both = precision_recall_intervals(values, *clouds, seed=seed, strata=strata)
-        keep("precision", values[0], both[0])
-        keep("recall", values[1], both[1])
-    except CheckFailed as error:
-        scores.refused.update(precision=str(error), recall=str(error))
-    return scores
-
-
-def compute_floor(held_out: Features, train: Features, count: int, *, seed: int = 0) -> Scores:
-    """The real-data floor: what real images that nobody trained on score against the training images.
-
-    At the same count as the generated images: a smaller count scores a higher FID. held_out: in an order whose first
-    images are class-balanced; the first `count` are taken, or all where there are fewer (the floor's `n` says so).
-    """
-    chosen = replace(held_out, features=held_out.features[:count], posteriors=held_out.posteriors[:count])
-    strata = np.arange(len(chosen.features)) % held_out.posteriors.shape[1]
-    return compute_scores(Side(chosen), Side(train), strata=strata, seed=seed)
 
 
 def score_images(
@@ -148,56 +54,183 @@ def score_images(
     device: str = "cpu",
     seed: int = 0,
     floor: bool = True,
+    names: Sequence[str] = NAMES,
+    resize: Resize | None = None,
+    num_classes: int | None = None,
+    save_statistics: Path | None = None,
 ) -> dict[str, Any]:
     """Audit and score images. Keys of the answer, ready for JSON:
 
     metrics, floor: {name: {value, unit, ci_low, ci_high, n}}    refused, not_run: {name: reason}
-    audit: see metrics/audit.py    protocol: how it was measured    environment: the machine and its versions
+    audit, reference_audit: see metrics/audit.py    protocol: how it was measured    environment: machine and versions
 
-    generated: a data set's name, a folder, an .npz, or an array uint8 (N, 3, H, W); image i is taken to be of class
-    i mod num_classes. features: a name in features.EXTRACTORS; None: "digits" for 8x8 images, else "inception".
+    generated: a data set's name, a folder, an .npz, or an array uint8 (N, 3, H, W); image i of an array is taken to be
+    of class i mod num_classes (None: as many as the extractor tells apart), of a folder or file see classes.py
+    features: a name in features.EXTRACTORS; None: "digits" for 8x8 images, else "inception"    names: of NAMES and
+    ON_REQUEST    resize: for folders and files of other sizes    save_statistics: an .npz for those of `generated`
     Raises UsageError for a wrong call; CheckFailed where the audit fails, values are NaN or weights are missing.
     """
     from bench.records import environment
 
-    if isinstance(generated, np.ndarray):
-        source = Source("array", generated, None)
-    else:
-        source = open_images(generated, "generated")
-    target = open_images(reference, "reference")
+    source = Source("array", generated, None) if isinstance(generated, np.ndarray) else None
+    source = source or open_images(generated, "generated", resize)  # type: ignore[arg-type]
+    target = open_images(reference, "reference", resize)
     extractor = _extractor(source, target, features, weights, device)
-    found: dict[str, Any] = {}
-    ours = theirs = strata = None
-    if source.images is not None and extractor is not None:
-        size = None if target.images is None else (int(target.images.shape[2]), int(target.images.shape[3]))
-        num_classes = extractor.kind.num_classes
-        strata = None if num_classes is None else np.arange(len(source.images)) % num_classes
-        found = _passed(audit(source.images, strata, image_size=size))  # before the extractor sees NaN
-        if isinstance(generated, np.ndarray) and generated.dtype != np.uint8:
-            raise UsageError(f"generated images are {generated.dtype}; expected uint8 (N, 3, H, W)")
-        ours = _extract(extractor, source)
-        if num_classes is not None:
-            found |= _passed(audit_classes(ours.posteriors, strata))
-        if target.name.startswith("digits-"):
-            found["copies_share"] = copies_share(np.asarray(source.images[:]), digits.load("train")[0])
-    if target.images is not None and extractor is not None:
-        theirs = _extract(extractor, target)
-    sides = Side(ours, _statistics(source)), Side(theirs, _statistics(target))
-    scores = compute_scores(*sides, strata=strata, seed=seed)
+    for side, role in ((source, "generated"), (target, "reference")):
+        _check_made_alike(side, role, source, target, extractor, resize)
+    spatial = ("sfid" in names and target.spatial is not None) or save_statistics is not None
+    theirs = _reference(target, extractor, spatial=False)
+    ours = _generated(source, target, extractor, num_classes, spatial=spatial and _has_spatial(extractor))
+    if save_statistics is not None:
+        _save_statistics(save_statistics, source, ours.features, extractor, resize)
+    sides = (
+        _side(source, ours.features, ours.classes.strata),
+        _side(target, theirs.features, target.labels),
+    )
+    scores = compute_scores(*sides, seed=seed, names=names)
 
     floor_scores = Scores({}, {}, {})
-    if floor and target.name == "digits-train" and ours is not None and theirs is not None and extractor is not None:
+    is_digits = floor and target.name == "digits-train" and extractor is not None
+    if is_digits and ours.features is not None and theirs.features is not None:
+        assert extractor is not None
         held_out = _extract(extractor, open_images("digits-heldout"))
-        floor_scores = compute_floor(held_out, theirs, len(ours.features), seed=seed)
+        count = len(ours.features.features)
+        floor_scores = compute_floor(held_out, theirs.features, count, seed=seed, labels=target.labels)
     return {
-        "metrics": {name: asdict(scores.measurements[name]) for name in NAMES if name in scores.measurements},
+        "metrics": {name: asdict(scores.measurements[name]) for name in METRICS if name in scores.measurements},
         "floor": {name: asdict(m) for name, m in floor_scores.measurements.items()},
         "refused": scores.refused,
         "not_run": scores.not_run,
-        "audit": found,
-        "protocol": _protocol(source, target, extractor, seed),
+        "audit": ours.audit,
+        "reference_audit": theirs.audit,
+        "protocol": _protocol(source, target, extractor, seed, names, ours, theirs, resize),
         "environment": environment.describe(device),
     }
+
+
+def make_statistics(
+    images: str | Path,
+    out: Path,
+    *,
+    features: str | None = None,
+    weights: Path | str | None = None,
+    device: str = "cpu",
+    resize: Resize | None = None,
+) -> dict[str, Any]:
+    """Write the statistics of images to an .npz that everybody reads; returns the audit of the images."""
+    source = open_images(images, "images", resize)
+    if source.images is None:
+        raise UsageError(f"images {images}: holds statistics already; expected images")
+    extractor = _extractor(source, source, features, weights, device)
+    assert extractor is not None
+    found = _reference(source, extractor, spatial=_has_spatial(extractor))
+    _save_statistics(out, source, found.features, extractor, resize)
+    return found.audit
+
+
+@dataclass(frozen=True)
+class Read:
+    """What was found in the images of one side."""
+
+    features: Features | None
+    audit: dict[str, Any]
+    classes: Classes
+
+
+def _generated(
+    source: Source, target: Source, extractor: Extractor | None, num_classes: int | None, *, spatial: bool
+) -> Read:
+    """The generated side: audited before the extractor sees NaN."""
+    if source.images is None or extractor is None:
+        return Read(None, {}, Classes(None, "unknown: statistics given"))
+    told = extractor.kind.num_classes
+    classes = find_classes(source, num_classes or told)
+    size = None if target.images is None else (int(target.images.shape[2]), int(target.images.shape[3]))
+    found = _passed(audit(source.images, classes.strata, image_size=size))
+    if isinstance(source.images, np.ndarray) and source.images.dtype != np.uint8:
+        raise UsageError(f"generated images are {source.images.dtype}; expected uint8 (N, 3, H, W)")
+    features = _extract(extractor, source, spatial=spatial)
+    if told is not None:
+        classes = check_fit(classes, features.posteriors)
+        found |= _passed(audit_classes(features.posteriors, classes.strata if classes.numbered else None))
+    if target.name.startswith("digits-"):
+        found["copies_share"] = copies_share(np.asarray(source.images[:]), digits.load("train")[0])
+    return Read(features, found, classes)
+
+
+def _reference(target: Source, extractor: Extractor | None, *, spatial: bool) -> Read:
+    """The reference side: audited too, its features kept between runs."""
+    nothing = Classes(None, "")
+    if target.images is None or extractor is None:
+        return Read(None, {}, nothing)
+    from bench.features.reference_cache import reference_features
+
+    found = audit(target.images, constant_allowed=REFERENCE_CONSTANT_ALLOWED)
+    if found["failures"]:
+        raise CheckFailed(f"the audit of the reference failed, so there is no score: {'; '.join(found['failures'])}")
+    with _progress(target) as bar:
+        features = reference_features(
+            extractor, target.images, found["content_sha256"], bar.update if bar else lambda done: None, spatial=spatial
+        )
+    return Read(features, found, nothing)
+
+
+def _side(source: Source, features: Features | None, strata: np.ndarray | None) -> Side:
+    return Side(
+        features,
+        _pair(source.statistics),
+        None if source.statistics is None else source.statistics.num_images,
+        _pair(source.spatial),
+        strata,
+    )
+
+
+def _has_spatial(extractor: Extractor | None) -> bool:
+    return extractor is not None and extractor.has_spatial
+
+
+def _check_made_alike(
+    side: Source, role: str, source: Source, target: Source, extractor: Extractor | None, resize: Resize | None
+) -> None:
+    """UsageError where a file says that its statistics were made another way than the other side's features."""
+    made = side.statistics
+    other = target if side is source else source
+    if made is None:
+        return
+    expected: dict[str, object] = {}
+    if other.images is not None and extractor is not None:
+        expected = {"extractor": extractor.name, "extractor_sha256": extractor.weights_sha256}
+        expected |= {"resize": "none" if resize is None else resize.what}
+        expected |= {"image_size": tuple(int(length) for length in other.images.shape[2:])}
+    elif other.statistics is not None:
+        expected = {key: getattr(other.statistics, key) for key in ("extractor", "extractor_sha256", "resize")}
+        expected |= {"image_size": other.statistics.image_size}
+    for key, value in expected.items():
+        told = getattr(made, key)
+        if told is not None and value is not None and told != value:
+            raise UsageError(
+                f"{role} {side.name}: its statistics were made with {key} {told}, the other side has {value}; "
+                "expected the same"
+            )
+
+
+def _save_statistics(
+    out: Path, source: Source, features: Features | None, extractor: Extractor | None, resize: Resize | None
+) -> None:
+    if features is None or extractor is None or source.images is None:
+        raise UsageError(f"--save-statistics {out}: needs images, {source.name} holds statistics")
+    told = {
+        "num_images": len(features.features),
+        "extractor": extractor.name,
+        "extractor_sha256": extractor.weights_sha256,
+        "resize": "none" if resize is None else resize.what,
+        "image_size": (int(source.images.shape[2]), int(source.images.shape[3])),
+    }
+    mine = reference_statistics.Statistics(*compute_statistics(features.features), **told)  # type: ignore[arg-type]
+    spatial = None
+    if features.spatial is not None and len(features.spatial) >= features.spatial.shape[1]:
+        spatial = reference_statistics.Statistics(*compute_statistics(features.spatial))
+    reference_statistics.save_statistics(out, mine, spatial)
 
 
 def _extractor(
@@ -224,17 +257,21 @@ def _extractor(
     return extractor
 
 
-def _extract(extractor: Extractor, source: Source) -> Features:
+def _progress(source: Source) -> Any:
     from bench.console import progress
 
+    num = 0 if source.images is None else len(source.images)
+    return progress(f"features of {source.name}", num) if num > LONG else nullcontext()
+
+
+def _extract(extractor: Extractor, source: Source, *, spatial: bool = False) -> Features:
     assert source.images is not None
-    num = len(source.images)
-    with progress(f"features of {source.name}", num) if num > LONG else nullcontext() as bar:
-        return extractor(source.images, bar.update if bar else lambda done: None)
+    with _progress(source) as bar:
+        return extractor(source.images, bar.update if bar else lambda done: None, spatial=spatial)
 
 
-def _statistics(source: Source) -> Statistics | None:
-    return None if source.statistics is None else (source.statistics.mu, source.statistics.sigma)
+def _pair(statistics: reference_statistics.Statistics | None) -> Statistics | None:
+    return None if statistics is None else (statistics.mu, statistics.sigma)
 
 
 def _passed(found: dict[str, Any]) -> dict[str, Any]:
@@ -243,28 +280,43 @@ def _passed(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _protocol(source: Source, target: Source, extractor: Extractor | None, seed: int) -> dict[str, Any]:
+def _protocol(
+    source: Source,
+    target: Source,
+    extractor: Extractor | None,
+    seed: int,
+    names: Sequence[str],
+    ours: Read,
+    theirs: Read,
+    resize: Resize | None,
+) -> dict[str, Any]:
     def side(which: Source) -> dict[str, Any]:
-        return {
+        described: dict[str, Any] = {
             "name": which.name,
             "num_images": None if which.images is None else len(which.images),
             "image_size": None if which.images is None else [int(n) for n in which.images.shape[2:]],
             "statistics": which.statistics is not None,
         }
+        if isinstance(which.images, ImageFolder):
+            described |= {"found": which.images.summary(), "found_words": which.images.words()}
+        return described
 
     interval = f"95 %, generated images resampled {IMAGE_RESAMPLES} times, reference fixed, recentred percentile"
     if extractor is not None and extractor.kind.num_features > RESAMPLED_DIMENSIONS:
         interval += "; FID: to first order, by its influence function"
+    counts = [0 if read.features is None else len(read.features.features) for read in (ours, theirs)]
     return {
         "generated": side(source),
         "reference": side(target),
         "features": None if extractor is None else extractor.name,
         "features_what": None if extractor is None else extractor.kind.what,
         "features_sha256": None if extractor is None else extractor.weights_sha256,
+        "resize": None if resize is None else resize.what,
+        "classes": ours.classes.how,
         "inception_score_splits": SPLITS,
-        "kid_subset_size": SUBSET_SIZE,
+        "kid_subset_size": subset_size(counts[0], counts[1]) if all(counts) else None,
         "precision_recall_neighbours": NEIGHBOURS,
         "interval": interval,
         "resampling_seed": seed,
-        "metric_versions": {name: METRICS[name].version for name in NAMES},
+        "metric_versions": {name: METRICS[name].version for name in names},
     }

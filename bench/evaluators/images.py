@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,34 +16,50 @@ from bench.evaluators.image_scores import score_images
 from bench.evaluators.scene_examples import grid_png
 from bench.metrics import latency, size
 from bench.metrics.feature_similarity import compute_feature_similarity
+from bench.models import identity
 from bench.records.json_files import plain
-from bench.records.parts import Images, Measurement
+from bench.records.parts import Images, Measurement, Sampled
 from bench.records.schema import RunSpec
-from bench.sampling.images import collect_images
+from bench.sampling.images import Samples, collect_images
+from bench.sampling.ranks import ALONE, Rank
 from bench.sampling.semantic_features import collect_features
+from bench.sampling.shards import STORE
 
 GRID_ROWS = 6  # rows of the sample grid kept for the report
 FEATURE_IMAGES = 100  # images whose semantic features are compared
 
 
-def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
-    """Generate once, score on all metrics."""
+def collect(
+    model: Any, spec: RunSpec, work: Path, *, rank: Rank = ALONE, batch_size: int = 0, leave_claimed: bool = False
+) -> Samples:
+    """The images of a run, from the store in `work` or into it. batch_size: 0: the protocol's."""
     protocol = spec.protocol
     with progress(f"{spec.model}: images", protocol.num_images) as bar:
-        images, rounds_s = collect_images(
+        return collect_images(
             model,
             num_images=protocol.num_images,
             seed=protocol.seed,
-            batch_size=protocol.batch_size,
+            batch_size=batch_size or protocol.batch_size,
             settings=spec.settings,
-            folder=context.work / "images" / f"{spec.model}-{context.key}",
+            store=work / STORE,
+            checksums=identity(spec, work).files,
+            rank=rank,
+            leave_claimed=leave_claimed,
             advance=bar.update,
         )
+
+
+def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
+    """Generate once, score on all metrics."""
+    protocol = spec.protocol
+    samples = collect(model, spec, context.work)
+    images, rounds_s = samples.images(), samples.rounds_s
     found = _scored(images, spec, model.num_classes)
     settings = {**model.spec.sampling, **spec.settings}
     nfe = model.network_evaluations(**settings)
     timed = tuple(rounds_s) if "throughput_per_s" in protocol.metrics else ()
-    found["images"] = replace(found["images"], nfe=nfe, rounds_s=timed)
+    sampled = Sampled(store=samples.name, sha256=samples.sha256(), made_on=tuple(samples.made_on))
+    found["images"] = replace(found["images"], samples=sampled, nfe=nfe, rounds_s=timed)
     found["measurements"] |= size.summarise({"nfe": nfe})
     if timed:
         found["measurements"]["throughput_per_s"] = latency.compute_throughput(rounds_s, protocol.batch_size)

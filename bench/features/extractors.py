@@ -1,27 +1,33 @@
-"""Feature extractors by name, as torch-fidelity knows them: `inception` (for photographs) and `digits` (for 8x8 scans).
+"""Feature extractors by name: `inception` (for photographs), `digits` (for 8x8 scans) and `dinov2` (where its weights
+are).
 
 `digits` is the small CNN of digits_network.py; its weights ship beside it.
 
 An image's features depend on that image alone: extraction works in chunks of one fixed size, the last one filled up, so
-that no caller's batch size reaches them (torch-fidelity issue 43: batch size changes Inception's features).
+that no caller's batch size reaches them (torch-fidelity issue 43: batch size changes Inception's features). It runs in
+the precision of the network, without TF32 and with deterministic kernels, whatever the models before were run in.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY, register_feature_extractor
 
 from bench.datasets import Images, chunks, digits
 from bench.errors import CheckFailed, UsageError
 from bench.features.digits_network import DIGITS_WEIGHTS, DigitsExtractor
-from reference_models.checkpoints import read_state
+from bench.features.dinov2 import DINOV2_FILE, DINOV2_URL, build_dinov2
+from bench.features.inception import build_inception, is_torchscript
 from reference_models.errors import CheckpointError
 
 # -- extraction --------------------------------------------------------------------------------------------------------
@@ -29,10 +35,11 @@ from reference_models.errors import CheckpointError
 
 @dataclass(frozen=True)
 class Features:
-    """What the metrics take, float64, one row per image."""
+    """What the metrics take, one row per image, in the network's own precision."""
 
     features: np.ndarray  # (N, D)
-    posteriors: np.ndarray  # (N, K), class probabilities
+    posteriors: np.ndarray  # (N, K), class probabilities, float64; (N, 0) of a network that tells no classes
+    spatial: np.ndarray | None = None  # (N, 2023) of Inception's mixed_6/conv, for sFID; None: not asked for
 
 
 @dataclass(frozen=True)
@@ -40,7 +47,7 @@ class Kind:
     """A row of EXTRACTORS."""
 
     what: str  # one sentence for the reader of a report
-    registered: str  # its name in torch-fidelity's registry
+    build: Callable[[Path], nn.Module]  # from a weights file; forward: (features, logits or None, spatial or None)
     chunk: int  # images per forward pass, always
     num_features: int
     image_size: int | None  # the one size it takes; None: any, resized as the original Inception graph does
@@ -49,10 +56,25 @@ class Kind:
     get_weights: str  # how to get them
 
 
+class Digits(nn.Module):
+    """`digits` with the forward of a Kind."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.network = DigitsExtractor("digits", ["features", "logits"], feature_extractor_weights_path=str(path))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        return (*self.network(images), None)
+
+
+def _hub_file(name: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / name
+
+
 EXTRACTORS: dict[str, Kind] = {
     "digits": Kind(
         what="CNN trained on the 1,297 training scans, 64 features, float64",
-        registered="digits",
+        build=Digits,
         chunk=250,
         num_features=64,
         image_size=digits.IMAGE_SIZE,
@@ -62,13 +84,23 @@ EXTRACTORS: dict[str, Kind] = {
     ),
     "inception": Kind(
         what="Inception-v3 of the original FID code (torch-fidelity 'inception-v3-compat'), 2,048 features",
-        registered="inception-v3-compat",
+        build=build_inception,
         chunk=32,
         num_features=2048,
         image_size=None,
         num_classes=None,
-        weights=lambda: Path(torch.hub.get_dir()) / "checkpoints" / Path(URL_INCEPTION_V3).name,
+        weights=lambda: _hub_file(Path(URL_INCEPTION_V3).name),
         get_weights=f"download {URL_INCEPTION_V3} (91 MB) to that place, or name the file with --weights",
+    ),
+    "dinov2": Kind(
+        what="DINOv2 ViT-L/14 (arXiv:2304.07193), class token of 1,024 features, images resized as torch-fidelity does",
+        build=build_dinov2,
+        chunk=32,
+        num_features=1024,
+        image_size=None,
+        num_classes=None,
+        weights=lambda: _hub_file(DINOV2_FILE),
+        get_weights=f"download {DINOV2_URL} (1.2 GB) to that place, or name the file with --weights",
     ),
 }
 
@@ -93,35 +125,66 @@ class Extractor:
         path = self.kind.weights() if weights is None else Path(weights)
         if not path.is_file():
             raise CheckFailed(f"features {name!r}: needs weights {path}: no such file; {self.kind.get_weights}")
-        self.weights_sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
-        network = FEATURE_EXTRACTORS_REGISTRY[self.kind.registered]
-        layers = [network.get_default_feature_layer_for_metric(metric) for metric in ("fid", "isc")]
+        self.weights_sha256 = _file_sha256(path)
+        self.has_spatial = name == "inception" and not is_torchscript(path)
         try:
-            state = read_state(path)  # before torch-fidelity, which would unpickle anything
-            self.network = network(self.kind.registered, layers, feature_extractor_weights_path=str(path)).to(device)
+            self.network = self.kind.build(path).to(device).eval().requires_grad_(False)
+        except CheckFailed as error:
+            raise CheckFailed(f"features {name!r}: {error}") from error
         except CheckpointError as error:
             raise CheckFailed(f"features {name!r}: {error}") from error
-        except RuntimeError as error:  # load_state_dict, several lines long
-            found = f"{len(state)} keys found, as {', '.join(list(state)[:3])}"
-            raise CheckFailed(
-                f"features {name!r}: weights {path}: of another model: expected {Path(URL_INCEPTION_V3).name}, {found}"
-            ) from error
 
-    def __call__(self, images: Images, advance: Callable[[int], None] = lambda done: None) -> Features:
-        """Features and class posteriors of uint8 images (N, 3, H, W). `advance(done)` is told how many are done."""
+    def __call__(
+        self, images: Images, advance: Callable[[int], None] = lambda done: None, *, spatial: bool = False
+    ) -> Features:
+        """Features and class posteriors of images (N, 3, H, W), uint8 or, for Inception, float 299x299 in [0, 255].
+
+        advance(done): told how many are done    spatial: those too, UsageError where the network has none
+        """
         height, width = images.shape[2:]
         size = self.kind.image_size
         if size is not None and (height, width) != (size, size):
             raise UsageError(f"features {self.name!r} take images of {size}x{size}, got {width}x{height}")
-        features, posteriors, done = [], [], 0
+        kept: list[np.ndarray | None] = [None, None, None]
+        done = 0
         for chunk in chunks(images, self.kind.chunk):
             count = len(chunk)
             filled = np.concatenate([chunk, np.repeat(chunk[-1:], self.kind.chunk - count, axis=0)])
-            with torch.inference_mode(), torch.backends.cudnn.flags(deterministic=True, allow_tf32=False):
-                outputs = self.network(torch.from_numpy(filled).to(self.device))
-            layers = [output[:count].double().cpu() for output in outputs]
-            features.append(layers[0].numpy())
-            posteriors.append(layers[1].softmax(1).numpy())
+            with torch.inference_mode(), exact_kernels():
+                outputs: list[Any] = list(self.network(torch.from_numpy(filled).to(self.device)))
+            if spatial and outputs[2] is None:
+                raise UsageError(f"features {self.name!r} from this file have no spatial features, which sFID needs")
+            outputs[1] = None if outputs[1] is None else outputs[1].double().softmax(1)
+            for i, output in enumerate(outputs if spatial else outputs[:2]):
+                if output is None:
+                    continue
+                rows = output[:count].cpu().numpy()
+                if kept[i] is None:  # room for all at once: no second copy at the end
+                    kept[i] = np.empty((len(images), rows.shape[1]), rows.dtype)
+                kept[i][done : done + count] = rows  # type: ignore[index]
             done += count
             advance(done)
-        return Features(np.concatenate(features), np.concatenate(posteriors))
+        assert kept[0] is not None, "there is an image at least"
+        return Features(kept[0], np.empty((done, 0)) if kept[1] is None else kept[1], kept[2])
+
+
+@contextmanager
+def exact_kernels() -> Iterator[None]:
+    """float32 as it is written: no TF32, no autocast, deterministic convolutions; cuDNN stays on."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        # flags() would switch cuDNN off where `enabled` is left out.
+        with (
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+            torch.autocast("cuda", enabled=False),
+            torch.autocast("cpu", enabled=False),
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def _file_sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

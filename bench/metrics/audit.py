@@ -3,6 +3,7 @@
 Refused: NaN or infinite pixels, a constant image (black frames), another size than the reference, classes far out of
 balance, and exact duplicates above 1 %: a sampler whose seeds repeat or whose output collapsed. Continuous models and
 photographs repeat no image by chance; below 1 % duplicates move a FID by less than its own noise.
+The reference is audited alike: a score against black or repeated images is none.
 Reported, not refused: copies of training images, the share of images recognised as their class.
 """
 
@@ -15,23 +16,31 @@ import numpy as np
 
 CHUNK = 256  # images read at a time
 DUPLICATES_ALLOWED = 0.01  # share of the images
+REFERENCE_CONSTANT_ALLOWED = 0.01  # share of a reference's images
 SCARCE, CROWDED = 0.25, 3.0  # a class may hold this much of its due share ...
 SIGMAS = 4  # ... or whatever lies within this many Poisson standard deviations of it
 
 
 def audit(
-    images: Any, labels: np.ndarray | None = None, *, image_size: tuple[int, int] | None = None
+    images: Any,
+    labels: np.ndarray | None = None,
+    *,
+    image_size: tuple[int, int] | None = None,
+    constant_allowed: float = 0.0,
 ) -> dict[str, Any]:
     """What is odd about the images, and under "failures" what forbids a score, one sentence each (empty: passed).
 
     images: uint8 or float (N, C, H, W), an array or anything that reads as one (bench.datasets.Images)
-    labels: (N,) the classes asked for    image_size: (H, W) expected; None: any.
+    labels: (N,) the classes asked for    image_size: (H, W) expected; None: any
+    constant_allowed: share of the images that may be constant: a real collection may hold a blank one.
+    "content_sha256" is of all pixels in their order.
     """
     num = len(images)
     if num == 0:
         return {"num_images": 0, "failures": ["there are no images"]}
     seen: dict[bytes, int] = {}
     nonfinite, constant, duplicates = [], [], []
+    whole = hashlib.sha256()
     for start in range(0, num, CHUNK):
         for i, image in enumerate(images[start : start + CHUNK], start):
             if image.dtype.kind == "f" and not np.isfinite(image).all():
@@ -39,7 +48,9 @@ def audit(
                 continue
             if (image == image.reshape(len(image), -1)[:, :1, None]).all():
                 constant.append(i)
-            if seen.setdefault(hashlib.sha256(image.tobytes()).digest(), i) != i:
+            digest = hashlib.sha256(image.tobytes()).digest()
+            whole.update(digest)
+            if seen.setdefault(digest, i) != i:
                 duplicates.append(i)
     size = tuple(int(side) for side in images.shape[2:])
     found: dict[str, Any] = {
@@ -50,12 +61,14 @@ def audit(
         "duplicates": len(duplicates),
         "duplicates_share": len(duplicates) / num,
     }
+    if not nonfinite:
+        found["content_sha256"] = whole.hexdigest()
     failures = []
     if image_size is not None and size != tuple(image_size):
         failures.append(f"images are {_by(size)}, the reference is {_by(image_size)}")
     if nonfinite:
         failures.append(f"{len(nonfinite)} of {num} images hold NaN or infinite values (first: image {nonfinite[0]})")
-    if constant:
+    if len(constant) > constant_allowed * num:
         failures.append(f"{len(constant)} of {num} images are constant (first: image {constant[0]})")
     if len(duplicates) > DUPLICATES_ALLOWED * num:
         failures.append(

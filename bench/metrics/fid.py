@@ -8,18 +8,21 @@ fast enough for resampling and for 2,048 dimensions; they must agree to 1e-3. Ev
 
 from __future__ import annotations
 
-import warnings
+import math
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 
 from bench.errors import CheckFailed
 from bench.records.schema import Metric
-from bench.stats import Bounds, resampled_interval
+from bench.stats import Bounds, normal_interval, resampled_interval, standard_error_of_mean
 
 AGREEMENT = 1e-3  # two engines may differ by this much, relative above 1 and absolute below
 RESAMPLED_DIMENSIONS = 512  # beyond, 200 covariances cost hours: the interval comes from the influence function
 ROWS_AT_ONCE = 4096  # images whose features are centred at a time: bounds memory
+FIT_POINTS = 15  # counts of images through which FID is extrapolated, as its authors take
 
 Statistics = tuple[np.ndarray, np.ndarray]  # mu (D,), sigma (D, D)
 
@@ -47,19 +50,45 @@ def compute_fid(generated: Statistics, reference: Statistics) -> float:
 
     # Its own mean of float32 features is float32 and it asserts equal dtypes: both sides come as float64.
     sides = [{"mu": mu.astype(np.float64), "sigma": sigma.astype(np.float64)} for mu, sigma in (generated, reference)]
-    return fid_statistics_to_metric(*sides, verbose=False)[KEY_METRIC_FID]
+    return _no_less_than_zero(fid_statistics_to_metric(*sides, verbose=False)[KEY_METRIC_FID])
+
+
+def _no_less_than_zero(fid: float) -> float:
+    """0 for the -1e-14 that rounding makes of equal clouds; anything below that is left for `check_agreement`."""
+    return 0.0 if -AGREEMENT < fid <= 0 else fid
 
 
 def compute_fid_clean(generated: Statistics, reference: Statistics) -> float:
     """By clean-fid (Tr sqrt from scipy's sqrtm), on the same features: its resizing is not used."""
-    from cleanfid.fid import frechet_distance as cleanfid_distance
+    from cleanfid import fid as cleanfid
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # it calls scipy.linalg.sqrtm(disp=)
+    with _patched_linalg(cleanfid):
         try:
-            return float(cleanfid_distance(*generated, *reference))
+            return _no_less_than_zero(float(cleanfid.frechet_distance(*generated, *reference)))
         except ValueError as error:  # an imaginary part above 1e-3
             raise CheckFailed(f"clean-fid gives no FID: {error}") from error
+
+
+class _Linalg:
+    """What clean-fid 0.1.35 calls of scipy.linalg: sqrtm(disp=), which SciPy 1.18 removed."""
+
+    @staticmethod
+    def sqrtm(matrix: np.ndarray, disp: bool = True) -> Any:
+        """The root; with disp=False, as (root, estimate of its error), of which clean-fid drops the second."""
+        import scipy.linalg
+
+        root = scipy.linalg.sqrtm(matrix)
+        return root if disp else (root, None)
+
+
+@contextmanager
+def _patched_linalg(module: Any) -> Iterator[None]:
+    """Let a module of clean-fid see _Linalg in place of scipy.linalg, for one call."""
+    before, module.linalg = module.linalg, _Linalg
+    try:
+        yield
+    finally:
+        module.linalg = before
 
 
 def check_agreement(fid: float, other: float, engine: str = "clean-fid") -> None:
@@ -112,15 +141,14 @@ def fid_interval(
     root: np.ndarray | None = None,
     seed: int = 0,
     strata: np.ndarray | None = None,
-) -> Bounds:
-    """95 % interval of a FID whose generated features (N, D) are given; see intervals.py for what it covers.
+) -> Bounds | None:
+    """95 % interval of a FID whose generated features (N, D) are given, None where it is unknown; see stats.py.
 
-    root: `square_root` of the reference's covariance, where the caller has it.
+    root: `square_root` of the reference's covariance, where the caller has it   strata: (N,) classes drawn so many each
     Measured on scans drawn afresh, D = 64: too wide by half at N = 200, right at N = 400 and more.
     """
     if features.shape[1] > RESAMPLED_DIMENSIONS:
-        margin = 1.96 * standard_error(features, reference, root)
-        return max(0.0, value - margin), value + margin
+        return normal_interval(value, standard_error(features, reference, root, strata=strata), lowest=0.0)
     root = square_root(reference[1]) if root is None else root
 
     def statistic(indices: np.ndarray) -> float:
@@ -129,12 +157,15 @@ def fid_interval(
     return resampled_interval(value, statistic, len(features), seed=seed, strata=strata, lowest=0.0)
 
 
-def standard_error(features: np.ndarray, reference: Statistics, root: np.ndarray | None = None) -> float:
+def standard_error(
+    features: np.ndarray, reference: Statistics, root: np.ndarray | None = None, *, strata: np.ndarray | None = None
+) -> float | None:
     """Standard error of FID over the generated images, to first order, without resampling: O(N D^2) once.
 
     With S1 = L L^T, d = mu2 - mu1 and the optimal map T = L (L^T S2 L)^(-1/2) L^T, FID's derivative by mu2 is 2 d and
     by S2 is I - T, so image x moves it by h(x) / N, where up to a constant
-    h(x) = 2 d (x - mu2) + (x - mu2)^T (I - T) (x - mu2); the standard error is std(h) / sqrt(N).
+    h(x) = 2 d (x - mu2) + (x - mu2)^T (I - T) (x - mu2); the standard error is that of the mean of h, in strata where
+    the images were drawn so. None where it is unknown.
     """
     mu1, sigma1 = reference
     mu2, sigma2 = compute_statistics(features)
@@ -144,7 +175,42 @@ def standard_error(features: np.ndarray, reference: Statistics, root: np.ndarray
     half = root @ (vectors * eigenvalues**-0.25)  # T = half half^T
     slope = np.eye(len(half)) - half @ half.T
     moves = [2 * x @ (mu2 - mu1) + np.einsum("nd,nd->n", x @ slope, x) for x in _centred(features, mu2)]
-    return float(np.concatenate(moves).std(ddof=1) / np.sqrt(len(features)))
+    return standard_error_of_mean(np.concatenate(moves), strata)
+
+
+def compute_fid_infinity(
+    features: np.ndarray, reference: Statistics, *, root: np.ndarray | None = None, seed: int = 0
+) -> tuple[float, float]:
+    """(FID extrapolated to infinitely many images, standard error of the fit) (Chong & Forsyth 2020, arXiv:1911.07023).
+
+    FID falls as a + b / N; a is the intercept of the line through FIDs of the first 1/15, 2/15, ... of the images in a
+    random order, by which the statistics need one pass. CheckFailed where the smallest part has fewer images than
+    features twice over.
+    """
+    num, dimensions = features.shape
+    counts = np.unique(np.linspace(max(num // FIT_POINTS, 2 * dimensions), num, FIT_POINTS).astype(int))
+    if counts[0] * 2 > num:
+        raise CheckFailed(
+            f"extrapolating FID needs at least {4 * dimensions} images for {dimensions} features, got {num}"
+        )
+    root = square_root(reference[1]) if root is None else root
+    order = np.random.default_rng([seed, 2]).permutation(num)
+    shift = reference[0]  # any point near the cloud: keeps the sums of squares small
+    total, squares, done = np.zeros(dimensions), np.zeros((dimensions, dimensions)), 0
+    distances = []
+    for count in counts:
+        for start in range(done, count, ROWS_AT_ONCE):
+            part = features[np.sort(order[start : min(start + ROWS_AT_ONCE, count)])] - shift
+            total += part.sum(0)
+            squares += part.T @ part
+        done = count
+        mean = total / count
+        sigma = (squares - count * np.outer(mean, mean)) / (count - 1)
+        distances.append(frechet_distance(*reference, shift + mean, sigma, root))
+    design = np.stack([np.ones(len(counts)), 1 / counts], 1)
+    fitted, residual, *_ = np.linalg.lstsq(design, np.array(distances), rcond=None)
+    variance = float(residual[0]) / (len(counts) - 2) if len(residual) and len(counts) > 2 else 0.0
+    return float(fitted[0]), math.sqrt(variance * np.linalg.inv(design.T @ design)[0, 0])
 
 
 METRICS = (
@@ -161,5 +227,19 @@ METRICS = (
         higher_is_better=False,
         title="FID (clean-fid)",
         what="the same Frechet distance by a second engine, clean-fid, on the same features; must agree to 1e-3",
+    ),
+    Metric(
+        name="sfid",
+        unit="",
+        higher_is_better=False,
+        title="sFID",
+        what="the same Frechet distance over 2,023 spatial Inception features (arXiv:2103.03841), as ADM's evaluator",
+    ),
+    Metric(
+        name="fid_infinity",
+        unit="",
+        higher_is_better=False,
+        title="FID, infinite N",
+        what="FID extrapolated to infinitely many generated images (arXiv:1911.07023): no bias by their count",
     ),
 )

@@ -55,6 +55,15 @@ class ImageAudit:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Sampled:
+    """Where the scored images were kept."""
+
+    store: str  # name of their folder in the store of the results folder
+    sha256: str  # of all shards: equal for any number of workers, batch size and interruption
+    made_on: tuple[Mapping[str, Any], ...] = ()  # device, torch and batch size, and how many shards each made
+
+
+@dataclass(frozen=True, kw_only=True)
 class Images:
     """Of runs that score images."""
 
@@ -62,6 +71,7 @@ class Images:
     refused: Mapping[str, str] = field(default_factory=dict)  # by metric: why its number would mean nothing
     not_run: Mapping[str, str] = field(default_factory=dict)  # by metric: what was missing
     scoring: Mapping[str, Any] = field(default_factory=dict)  # how they were computed: sides, extractor, intervals
+    samples: Sampled | None = None  # None: real images, or a record of an earlier version
     nfe: Mapping[str, Number] | None = (
         None  # network evaluations of one image by part of the network; None: real images
     )

@@ -1,15 +1,19 @@
-"""Collect texts: captions and answers of a model that reads images, one seed per text, every batch timed."""
+"""Collect texts: captions and answers of a model that reads images, one seed per text; timed, or into a store."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.datasets.texts import Text
-from bench.sampling.images import batches
+from bench.errors import CheckFailed
+from bench.sampling.ranks import ALONE, Rank
+from bench.sampling.shards import ShardSet
+from bench.sampling.workers import batches, fill
 from bench.timing.clock import once
 
 if TYPE_CHECKING:
@@ -33,6 +37,24 @@ class Texts:
     evaluations: dict[str, float]  # by part of the network, the mean over the texts
 
 
+def say_batch(
+    model: ReadsImages, items: Sequence[Item], numbers: Sequence[int], seed: int, settings: Mapping[str, Any]
+) -> tuple[list[Said], float]:
+    """(what the model says of each item, the seconds of that; reading the images is left out).
+
+    Text i depends on (seed, i), i being its number, and on its item alone. The images must be of one size.
+    """
+    import torch
+
+    from reference_models.noise import image_seeds
+
+    images = torch.from_numpy(np.stack([item.image() if callable(item.image) else item.image for item in items]))
+    prompts, seeds = [item.prompt for item in items], image_seeds(seed, numbers)
+    said: list[Said] = []
+    seconds = once(lambda round_idx: said.extend(model.say(images, prompts, seeds, **settings)), str(model.device), 0)
+    return said, seconds
+
+
 def collect_texts(
     model: ReadsImages,
     items: Sequence[Item],
@@ -41,31 +63,88 @@ def collect_texts(
     batch_size: int = 16,
     settings: Mapping[str, Any] = {},
     advance: Callable[[int], None] = lambda done: None,
-    indices: Sequence[int] | None = None,
 ) -> Texts:
-    """Text i depends on (seed, i) and its item alone. The images of a batch must be of one size.
-
-    indices: i of each item, where the items are some of a longer list; None: 0, 1, ...
-    """
-    import torch
-
-    from reference_models.noise import image_seeds
-
-    numbers = range(len(items)) if indices is None else indices
+    """Texts of which every batch is timed, so that nothing is taken from a store. Item i has the number i."""
     said: list[Said] = []
     rounds_s: list[float] = []
     for batch in batches(len(items), batch_size):
-        here = items[batch.start : batch.stop]
-        images = torch.from_numpy(np.stack([item.image() if callable(item.image) else item.image for item in here]))
-        prompts, seeds = [item.prompt for item in here], image_seeds(seed, numbers[batch.start : batch.stop])
-
-        def say(round_idx: int, asked: Any = (images, prompts, seeds)) -> None:
-            said.extend(model.say(*asked, **settings))
-
-        seconds = once(say, str(model.device), len(rounds_s))
+        found, seconds = say_batch(model, items[batch.start : batch.stop], batch, seed, settings)
+        said += found
         if len(batch) == batch_size:
             rounds_s.append(seconds)
         advance(batch.stop)
     parts = said[0].evaluations if said else ()
     evaluations = {part: float(np.mean([one.evaluations[part] for one in said])) for part in parts}
     return Texts([Text(one.text, one.finish) for one in said], rounds_s, evaluations)
+
+
+# -- the store ---------------------------------------------------------------------------------------------------------
+
+TEXTS = "texts"  # name of the set, and of its one array: the bytes of a JSON list [text, finish, evaluations] per line
+SHARD_SIZE = 64  # texts: small files anyhow, and a text may cost seconds
+
+
+def store_texts(
+    model: ReadsImages,
+    item: Callable[[int], Item],
+    numbers: Sequence[int],
+    shards: ShardSet,
+    *,
+    seed: int,
+    batch_size: int,
+    settings: Mapping[str, Any],
+    rank: Rank = ALONE,
+    finished: Callable[[], bool] = lambda: False,
+    advance: Callable[[int], None] = lambda done: None,
+) -> None:
+    """Fill a set with a text for each of `numbers`; item(i) is what i is shown and asked.
+
+    finished: whether another worker has written the results; then this one stops. The set may then be gone.
+    Raises CheckFailed where the disk does not take a shard, or where texts are missing at the end.
+    """
+    num, done = len(numbers), 0
+
+    def count(shard: int) -> None:
+        nonlocal done
+        done += len(shards.rows(shard, num))
+        advance(done)
+
+    def lacks(shard: int) -> bool:
+        if not shards.has(shard, num):
+            return True
+        count(shard)
+        return False
+
+    def make(shard: int) -> None:
+        said: list[Said] = []
+        here = [numbers[row] for row in shards.rows(shard, num)]
+        for batch in batches(len(here), batch_size):
+            if finished() or (batch.start and shards.has(shard, num, whole=False)):
+                break  # another worker was faster
+            asked = here[batch.start : batch.stop]
+            said += say_batch(model, [item(i) for i in asked], asked, seed, settings)[0]
+            if batch.stop < len(here):
+                advance(done + batch.stop)
+        if len(said) == len(here):
+            lines = "\n".join(json.dumps([one.text, one.finish, dict(one.evaluations)]) for one in said)
+            shards.write(shard, {TEXTS: np.frombuffer(lines.encode(), np.uint8)}, len(said))
+        count(shard)
+
+    try:
+        shards.begin()
+        fill(shards.num_shards(num), folder=shards.folder, rank=rank, lacks=lacks, make=make, finished=finished)
+    except FileNotFoundError:
+        if not finished():
+            raise
+    if not finished() and (lost := shards.missing(num)):
+        total = shards.num_shards(num)
+        raise CheckFailed(f"{shards.folder}: {len(lost)} of {total} shards vanished; run the same command again")
+
+
+def stored_texts(shards: ShardSet, num: int) -> Iterator[Said]:
+    """The texts of a filled set, in order. CheckFailed where one is missing or damaged."""
+    from reference_models.texts import Said
+
+    for shard in shards.stream(num):
+        for line in shard.arrays[TEXTS].tobytes().splitlines()[: shard.count]:
+            yield Said(*json.loads(line))

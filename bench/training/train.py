@@ -125,7 +125,7 @@ def model_job(name: str, seed: int, device: str) -> Job:
 
     from reference_models import build, find
     from reference_models.autoencoders import AUTOENCODERS
-    from reference_models.checkpoints import read_state, shipped_weights
+    from reference_models.checkpoints import shipped_weights
 
     spec = find(name)
     if spec.recipe is None:
@@ -135,7 +135,7 @@ def model_job(name: str, seed: int, device: str) -> Job:
     made_from = []
     model: Any = build(name, device=device, weights=None, seed=seed)
     if start := starting_weights(name, spec.recipe):
-        model.init_from_one_step(read_state(start))
+        model.init_from_one_step(build(str(spec.recipe.start_from), weights=start).state_dict())
         made_from.append(start)
     if AUTOENCODERS[spec.autoencoder].recipe is not None:
         tokenizer = shipped_weights(spec.autoencoder)
@@ -181,14 +181,14 @@ def scenes_job(name: str, seed: int, device: str) -> Job:
 
     from bench.datasets import scenes
     from reference_models import build, find
-    from reference_models.checkpoints import read_state
+    from reference_models.checkpoints import load_into, read_own_state
     from reference_models.training import ScenesRecipe
 
     recipe = find(name).recipe
     assert isinstance(recipe, ScenesRecipe), f"every model of the scenes scale has a recipe: {name}"
     model: Any = build(name, device=device, weights=None, seed=seed)
     if start := starting_weights(name, recipe):
-        model.load_state_dict(read_state(start))
+        load_into(model, read_own_state(start), str(start))
     weighted = {} if recipe.text_weight is None else {"text_weight": recipe.text_weight}
     tokenizer, lengths = model.tokenizer, (model.text_length, model.question_length)
     indices = torch.arange(scenes.NUM_TRAIN_SCENES, device=device)

@@ -7,7 +7,8 @@ from torch import Tensor
 
 from reference_models.noise import GivenNoise
 from reference_models.parity import Case
-from reference_models.transdiff import TransDiff, TransDiffMRAR
+from reference_models.transdiff import TransDiff
+from reference_models.transdiff_mrar import TransDiffMRAR
 
 
 def outputs(case: Case) -> dict[str, Tensor]:

@@ -67,7 +67,7 @@ def test_sde_steps(timed, device):
     model = reference_models.build("transdiff-digits", device=device)
     model.velocity = lambda x_t, keys_values, modulations: torch.cat([x_t, x_t])
     start = torch.randn(1, *model.token_shape, device=device)
-    timed(lambda i: model.paint(start, [], 250, SeededNoise([i], device), 1.3, 0.9, 0.9))
+    timed(lambda i: model.integrate(start, [], 250, SeededNoise([i], device), 1.3, 0.9, 0.9))
 
 
 @pytest.mark.benchmark(group="nearest of a codebook")

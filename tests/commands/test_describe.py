@@ -76,7 +76,7 @@ def test_every_caption_is_what_the_model_says_of_its_image(capsys, data):
 
 
 def test_a_killed_run_goes_on_and_ends_in_the_same_file(capsys, data, monkeypatch):
-    """Stopped at the fourth image it keeps three captions and writes no result; the rest alone is read again."""
+    """Stopped at the fourth image it keeps the first shard of two, writes no result; the rest alone is read again."""
     assert bench(capsys, *caption(data, data / "whole.json"))[0] == 0
     read_photo, seen = photos.read_photo, []
 
@@ -91,12 +91,13 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_file(capsys, data, monkeypatc
     assert status == 130
     assert "run the same command again" in err
     assert not (data / "out.json").exists()
+    assert not list(data.rglob(".*"))  # no temporary file, no claim
     seen.clear()
     monkeypatch.setattr(describe, "read_photo", lambda path, size: seen.append(path.name) or read_photo(path, size))
     line = complains(capsys, *caption(data, data / "out.json", "--seed", 1))
     assert "work of another run (another seed)" in line
     assert bench(capsys, *caption(data, data / "out.json", "--batch-size", 2))[0] == 0
-    assert seen == NAMES[3:]
+    assert seen == NAMES[2:]
     assert (data / "out.json").read_bytes() == (data / "whole.json").read_bytes()
 
 

@@ -103,7 +103,7 @@ def test_prompts_and_models_that_do_not_belong_together(capsys, tmp_path, weight
     dogs = write(tmp_path / "dogs.txt", "a dog")
     painter = ("generate", "d-dit-digits", "--weights", weights, *out)
     line = complains(capsys, *painter, "--num", 2)
-    assert "d-dit-digits paints from prompts: pass --prompts FILE" in line
+    assert "d-dit-digits generates from prompts: pass --prompts FILE" in line
     assert "--num 9" in complains(capsys, *painter, "--prompts", prompts, "--num", 9)
     assert "unknown word 'dog'" in complains(capsys, *painter, "--prompts", dogs)
     assert "leave out --prompts" in complains(capsys, "generate", "dit-digits", "--prompts", prompts, *out)
@@ -127,5 +127,5 @@ def test_a_model_that_only_reads_paints_nothing(capsys, tmp_path):
         "--device",
         "cpu",
     )
-    assert "reads images and paints none" in complains(capsys, *call, "--out", tmp_path / "out")
+    assert "reads images and generates none" in complains(capsys, *call, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()

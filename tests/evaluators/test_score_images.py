@@ -16,6 +16,7 @@ from bench.errors import CheckFailed, UsageError
 from bench.evaluators import image_scores
 from bench.features import sqrtm_cache
 from bench.features.extractors import Extractor, register
+from bench.metrics import kid
 from bench.metrics.fid import compute_statistics
 
 
@@ -68,6 +69,11 @@ def test_scores_equal_torch_fidelitys_own_on_folders_of_png(tmp_path):
         "precision": "precision",
         "recall": "recall",
     }
+    assert ours["protocol"]["classes"] == "10 classes in turn, by the numbers of the files"
+    labels = np.arange(200) % 10  # for which our KID, and no other number, is corrected
+    sides = (features_of("heldout").features[:200], features_of("train").features[:300])
+    assert ours["metrics"]["kid"]["value"] == pytest.approx(kid.compute_kid(*sides, strata=labels), rel=1e-8)
+    ours["metrics"]["kid"]["value"] = kid.compute_kid(*sides)
     for name, key in key_by_name.items():
         # float64 throughout; the two routes form other batches, which moves features by 1e-13
         assert ours["metrics"][name]["value"] == pytest.approx(theirs[key], rel=1e-8, abs=1e-10), name
@@ -104,7 +110,8 @@ def test_worse_images_score_worse():
         found = image_scores.score_images(worse, "digits-train", floor=False)["metrics"]
         assert found["fid"]["ci_low"] > real["fid"]["ci_high"]
         assert found["kid"]["ci_low"] > real["kid"]["ci_high"]
-        assert found[lowered]["ci_high"] < real[lowered]["ci_low"]
+        highest = found[lowered]["ci_high"]  # unknown where every half of the images covers nothing
+        assert (found[lowered]["value"] if highest is None else highest) < real[lowered]["ci_low"]
 
 
 def test_copies_of_training_scans_are_reported_not_refused():
@@ -129,6 +136,9 @@ def test_adm_files(tmp_path):
         for name in ("images", "statistics", "both")
     )
     expected = held_out_200()["metrics"]
+    floored = (features_of("heldout").features[:200], features_of("train").features, np.arange(200) % 10)
+    assert expected["kid"]["value"] != images["metrics"]["kid"]["value"]  # the file does not tell the scans' classes
+    expected = expected | {"kid": {"value": kid.compute_kid(*floored[:2], strata=floored[2])}}
     assert {name: m["value"] for name, m in images["metrics"].items()} == pytest.approx(
         {name: m["value"] for name, m in expected.items()}, rel=1e-10
     )

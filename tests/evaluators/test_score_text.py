@@ -14,6 +14,7 @@ import pytest
 from bench.datasets.coco_captions import CaptionSet
 from bench.datasets.texts import Text
 from bench.datasets.vqa_v2 import Question, QuestionSet, Truth
+from bench.errors import UsageError
 from bench.evaluators import java_scorers
 from bench.evaluators.answers import score_answers
 from bench.evaluators.captions import score_captions
@@ -286,7 +287,7 @@ def test_empty_references_are_refused(capsys, no_java, tmp_path):
     none = {"images": [{"id": 1}, {"id": 2}], "annotations": [{"image_id": 2, "caption": "b"}]}
     line = complains(capsys, "score", "captions", results, "--annotations", write(tmp_path / "a.json", none))
     assert "1 of 2 images have no reference caption: 1" in line
-    with pytest.raises(Exception, match="no reference caption holds a word"):
+    with pytest.raises(UsageError, match="no reference caption holds a word"):
         score_captions({1: Text("a")}, CaptionSet({1: ("...",)}, {}))
 
 
@@ -294,7 +295,7 @@ def test_a_subset_is_scored_on_request_only(no_java):
     """With `subset` the images without a result are left out, and the protocol says so."""
     references = CaptionSet({i: (f"word{i} a dog",) for i in range(10)}, {})
     results = {i: Text(f"word{i} a dog") for i in range(4)}
-    with pytest.raises(Exception, match="--subset"):
+    with pytest.raises(UsageError, match="--subset"):
         score_captions(results, references)
     found = score_captions(results, references, subset=True)
     assert (found["protocol"]["num_images"], found["protocol"]["subset"]) == (4, True)
@@ -430,7 +431,7 @@ def test_vizwiz_answerability():
     stated = {i: Text(text.text, answerable=(0.9, 0.2, 0.4, 0.1)[i]) for i, text in said.items()}
     metrics = score_answers(stated, question_set(truths), "vizwiz")["metrics"]
     assert metrics["vizwiz_unanswerable_ap"]["value"] == pytest.approx(100)
-    with pytest.raises(Exception, match="3 of 4 results lack 'answerable'"):
+    with pytest.raises(UsageError, match="3 of 4 results lack 'answerable'"):
         score_answers({**said, 0: stated[0]}, question_set(truths), "vizwiz")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench.features import cache
 from bench.features import sqrtm_cache as module
 from bench.metrics.fid import square_root
 
@@ -82,7 +83,7 @@ def test_a_folder_that_cannot_be_written_only_costs_time(folder):
 
 
 def test_only_the_newest_files_are_kept(folder, monkeypatch):
-    monkeypatch.setattr(module, "FILES_KEPT", 3)
+    monkeypatch.setattr(cache, "FILES_KEPT", 3)
     for seed in range(5):
         module.reference_root(covariance(seed))
     assert len(list(folder.iterdir())) == 3

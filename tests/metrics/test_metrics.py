@@ -145,7 +145,8 @@ def test_precision_recall_intervals_are_about_the_spread_of_fresh_samples():
         precision_recall.compute_precision_recall(0.9 * cloud(200, 10 + seed, dimensions=3, shift=0.4), real)
         for seed in range(60)
     ]
-    found = precision_recall.precision_recall_intervals(values[0], 0.9 * cloud(200, 10, dimensions=3, shift=0.4), real)
+    clouds = precision_recall.meet(0.9 * cloud(200, 10, dimensions=3, shift=0.4), real)
+    found = precision_recall.precision_recall_intervals(values[0], clouds)
     for value, bounds, spread in zip(values[0], found, np.std(values, axis=0), strict=True):
         assert bounds is not None
         assert bounds[0] < value < bounds[1]
@@ -155,7 +156,7 @@ def test_precision_recall_intervals_are_about_the_spread_of_fresh_samples():
 
 def test_recall_of_few_images_has_no_interval():
     """Halves of 40 images say nothing about recall: unknown, not zero; precision keeps its interval."""
-    found = precision_recall.precision_recall_intervals((0.5, 0.5), cloud(40, 0), cloud(200, 1))
+    found = precision_recall.precision_recall_intervals((0.5, 0.5), precision_recall.meet(cloud(40, 0), cloud(200, 1)))
     assert found[0] is not None
     assert found[1] is None
 

@@ -208,4 +208,7 @@ def test_mme_sums_accuracy_and_accuracy_plus_per_subtask():
     values = {name: measure(score).value for name, score in scores.items()}
     assert values == pytest.approx({"mme_accuracy": 62.5, "mme_accuracy_plus": 25, "mme_score": 175, "two": 175})
     interval = measure(scores["mme_score"])
+    assert interval.ci_low is interval.ci_high is None  # four images tell no spread
+    many = yes_no.compute_mme_scores(np.tile(correct, (4, 1)), subtasks * 4, {})
+    interval = measure(many["mme_score"])
     assert 0 <= interval.ci_low < 175 < interval.ci_high <= 400

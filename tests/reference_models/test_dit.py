@@ -98,7 +98,7 @@ def test_without_guidance_the_null_class_is_not_looked_at(network: type[Diffusio
     plain = model.sample(labels, SeededNoise(range(5)), cfg_scale=1.0, **settings)
     nearly = model.sample(labels, SeededNoise(range(5)), cfg_scale=1 + 1e-6, **settings)
     torch.testing.assert_close(plain, nearly, atol=1e-4, rtol=1e-4)
-    model.label_embedder.weight[-1] = torch.nan
+    model.label_embed.weight[-1] = torch.nan
     assert torch.equal(plain, model.sample(labels, SeededNoise(range(5)), cfg_scale=1.0, **settings))
 
 
@@ -226,7 +226,7 @@ def test_weights_of_another_patch_size_are_refused():
     """In one line, with a key and both shapes."""
     case = load_case(DATA / "dit.safetensors")
     model = DiT(**{**DiT.from_official_config(case.config), "patch_size": 4})
-    with pytest.raises(CheckpointError, match=r"final.bias: expected \(128,\), found \(32,\)"):
+    with pytest.raises(CheckpointError, match=r"final_layer.bias: expected \(128,\), found \(32,\)"):
         load_into(model, DiT.from_official_state(case.weights()), "dit.pt")
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pytest
 import torch
 
 from reference_models import layers
-from reference_models.layers import Linear
+from reference_models.layers import Linear, sincos_2d, time_waves
 
 
 @pytest.mark.parametrize("bias", [True, False])
@@ -53,3 +56,26 @@ def test_gradients_are_those_of_a_linear_layer():
         linear(x).square().sum().backward()
     torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(ours.bias.grad, theirs.bias.grad, rtol=1e-4, atol=1e-4)
+
+
+def test_time_waves_are_cosines_then_sines_of_a_geometric_series():
+    """Each pair is a point of the unit circle; the k-th turns by t / 10000^(k / n).  A phase up to 1000 in float32 is
+    off by 1000 ulp of 1, that is 6e-5.
+    """
+    t = torch.tensor([0.0, 0.5, 37.0, 999.0])
+    waves = time_waves(t, 8)
+    for row, time in zip(waves.tolist(), t.tolist(), strict=True):
+        for k in range(4):
+            phase = time / 10000 ** (k / 4)
+            assert row[k] == pytest.approx(math.cos(phase), abs=1e-4)
+            assert row[4 + k] == pytest.approx(math.sin(phase), abs=1e-4)
+    torch.testing.assert_close(waves[:, :4].square() + waves[:, 4:].square(), torch.ones(4, 4))
+
+
+def test_positions_tell_the_column_first():
+    """Row r, column c of a grid: sines and cosines of c, then of r, at n = dim / 4 frequencies."""
+    table = sincos_2d(8, np.arange(2), np.arange(3)).view(2, 3, 8)
+    for r in range(2):
+        for c in range(3):
+            expected = [f(x * w) for x in (c, r) for f in (math.sin, math.cos) for w in (1, 0.01)]
+            assert table[r, c].tolist() == pytest.approx(expected, abs=1e-7)

@@ -55,7 +55,7 @@ def test_plain_weights_are_loaded_on_request(only, tmp_path):
     plain = {key: value + 1 for key, value in state.items()}
     torch.save({"model_ema": state, "model": plain}, tmp_path / "w.pth")
     model = reference_models.load_official(spec.name, tmp_path / "w.pth", ema=False)
-    assert torch.equal(model.state_dict()["class_embed.weight"], plain["class_emb.weight"])
+    assert torch.equal(model.state_dict()["label_embed.weight"], plain["class_emb.weight"])
 
 
 def test_a_file_of_another_model_lists_keys_and_names_the_model_that_fits(only, tmp_path):

@@ -133,7 +133,7 @@ def test_without_guidance_the_null_class_is_not_looked_at():
     model = tiny()
     plain = sample(model, cfg_scale=1.0)
     torch.testing.assert_close(plain, sample(model, cfg_scale=1 + 1e-6), atol=1e-4, rtol=1e-4)
-    model.class_embed.weight[model.null_label] = torch.nan
+    model.label_embed.weight[model.null_label] = torch.nan
     assert torch.equal(plain, sample(model, cfg_scale=1.0))
     assert sample(model).isnan().all()
 
@@ -235,7 +235,7 @@ def test_every_weight_learns():
         for name, parameter in model.named_parameters():
             assert parameter.grad is not None, name
             assert parameter.grad.abs().sum() > 0, name
-        assert (model.class_embed.weight.grad[model.null_label].abs().sum() > 0) == null_learns
+        assert (model.label_embed.weight.grad[model.null_label].abs().sum() > 0) == null_learns
 
 
 def test_learns():

@@ -10,7 +10,8 @@ from reference_models import build, specs
 from reference_models.errors import CheckpointError
 from reference_models.noise import GivenNoise, SeededNoise
 from reference_models.parity import check, load_case
-from reference_models.transdiff import TransDiff, TransDiffMRAR
+from reference_models.transdiff import TransDiff
+from reference_models.transdiff_mrar import TransDiffMRAR
 from tests.paths import DATA
 
 DIGITS = ("transdiff-digits", "transdiff-mrar-digits")
@@ -22,7 +23,7 @@ def painting(name: str) -> TransDiff:
     """A digits model with random weights whose last layer, zero at the start of training, is random too."""
     model = build(name, weights=None)
     assert isinstance(model, TransDiff)
-    torch.nn.init.normal_(model.decoder.final_proj.weight, std=0.1, generator=torch.Generator().manual_seed(0))
+    torch.nn.init.normal_(model.decoder.final_layer.weight, std=0.1, generator=torch.Generator().manual_seed(0))
     return model
 
 

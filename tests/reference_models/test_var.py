@@ -73,7 +73,7 @@ def test_without_guidance_the_null_class_is_not_looked_at():
     model, labels = tiny(), torch.arange(5)
     plain = model.sample(labels, SeededNoise(range(5)), cfg_scale=1.0)
     with torch.no_grad():
-        model.class_embed.weight[5] = torch.nan
+        model.label_embed.weight[5] = torch.nan
     assert torch.equal(model.sample(labels, SeededNoise(range(5)), cfg_scale=1.0), plain)
     assert model.network_evaluations(cfg_scale=1.0) == {"transformer": 3}
     assert model.network_evaluations(cfg_scale=2.5) == {"transformer": 6}

@@ -1,0 +1,138 @@
+"""`python -m bench clean`: what lies in the work folder of a results folder and is needed by no record, and remove it.
+
+Needed are samples that the latest record of a run names (they can be scored again without being generated again) and
+those that a worker is at work on. Samples that this version of the code would still take up, but that no record names
+yet, are listed and stay, unless --all is given: they may be hours of work.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bench.commands.app import RESULTS, ResultsDir, example
+from bench.console import console
+from bench.errors import CheckFailed
+from bench.records.store import QUICK, RETRAINED, WORK, latest, load_records
+from bench.sampling import files
+from bench.sampling.identity import VERSION
+from bench.sampling.shards import IDENTITY, STORE, SUFFIX
+
+OLD_STORE = "images"  # where earlier versions kept samples; no present one reads them
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A file or folder that may go."""
+
+    path: Path
+    why: str
+    num_bytes: int
+    goes: bool = True  # with --yes alone; else with --all as well
+
+
+@example("python -m bench clean --yes")
+def clean(
+    results: ResultsDir = RESULTS,
+    yes: Annotated[bool, typer.Option("--yes", help="remove what is listed")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="also samples that `reproduce` has yet to score")] = False,
+) -> None:
+    """List what the work folder holds that no record needs, with sizes; --yes removes it. Records are never touched."""
+    found = [one for folder in (results, results / QUICK, results / RETRAINED) for one in leftovers(folder)]
+    if not found:
+        print(f"clean: nothing to remove below {results}")
+        return
+    print_leftovers(found, results)
+    stays = [one for one in found if not one.goes and not all_]
+    found = [one for one in found if one.goes or all_]
+    total = sum(one.num_bytes for one in found)
+    if stays:
+        print(f"clean: {len(stays)} not scored yet: `reproduce` scores them, --all removes them too")
+    if not yes:
+        print(f"clean: {len(found)} to remove, {total / 1e6:,.1f} MB; --yes removes them")
+        return
+    failed = [one for one in found if not remove(one)]
+    print(f"clean: {len(found) - len(failed)} removed, {total / 1e6:,.1f} MB")
+    if failed:
+        raise CheckFailed(f"{len(failed)} could not be removed, first: {failed[0].path}")
+
+
+def leftovers(results: Path) -> Iterator[Leftover]:
+    """What no record of a results folder needs, in its work folder."""
+    work = results / WORK
+    if not work.is_dir():
+        return
+    found = load_records([results])
+    sampled = (record.images.samples for record in latest(found.records) if record.images)
+    needed = {one.store for one in sampled if one}
+    unreadable = found.faults
+    if (work / OLD_STORE).is_dir():
+        yield Leftover(work / OLD_STORE, "samples as earlier versions kept them", _size(work / OLD_STORE))
+    for folder in sorted((work / STORE).glob("*")):
+        sets = [one for one in folder.iterdir() if one.is_dir()] if folder.is_dir() else []
+        if any(files.in_use(one) for one in sets):
+            continue
+        if folder.name not in needed and not unreadable:  # an unreadable record may need any of them
+            usable = any(is_usable(one) for one in sets)
+            why = "not scored yet" if usable else "samples that no record names"
+            yield Leftover(folder, f"{why} ({_state(sets)})", _size(folder), goes=not usable)
+            continue
+        for path in sorted(folder.rglob("*")):
+            if path.suffix == ".bad":
+                yield Leftover(path, "damaged, made again", _size(path))
+            elif files.is_temporary(path.name):
+                yield Leftover(path, "left by a killed process", _size(path))
+
+
+def is_usable(folder: Path) -> bool:
+    """Whether this version of the code would take up the shards of a folder, as far as the folder says."""
+    from reference_models import specs
+
+    try:
+        identity = json.loads((folder / IDENTITY).read_bytes())
+        spec = specs()[identity["model"]]
+        return (identity["version"], identity["sampling_version"]) == (spec.version, VERSION)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def print_leftovers(found: list[Leftover], results: Path) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"not needed by any record below {escape(str(results))}", title_justify="left")
+    for column in ("what", "why", "MB"):
+        table.add_column(column, overflow="fold", justify="right" if column == "MB" else "left")
+    for one in found:
+        path = escape(one.path.relative_to(results).as_posix())
+        table.add_row(path, one.why, f"{one.num_bytes / 1e6:,.1f}")
+    console().print(table)
+
+
+def remove(one: Leftover) -> bool:
+    """Remove a leftover; False where it is still there."""
+    try:
+        if one.path.is_dir() and not one.path.is_symlink():
+            shutil.rmtree(one.path)
+        else:
+            one.path.unlink(missing_ok=True)
+    except OSError:
+        return not one.path.exists()
+    return True
+
+
+def _state(sets: list[Path]) -> str:
+    counts = [f"{len(list(one.glob('*' + SUFFIX)))} shards of {one.name}" for one in sets]
+    return ", ".join(counts) or "empty"
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all the files in a folder."""
+    found = path.rglob("*") if path.is_dir() else [path]
+    return sum(one.lstat().st_size for one in found if not one.is_dir())

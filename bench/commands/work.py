@@ -1,0 +1,164 @@
+"""`python -m bench work`: a worker that fills the store for all runs of a plan in which nothing is timed.
+
+    torchrun --nproc-per-node 8 --nnodes 2 --rdzv-endpoint HOST:29500 -m bench work --scale imagenet-256
+    python -m bench work --scale imagenet-256 --slurm-nodes 2 --slurm-gpus 8 --slurm-partition gpu
+
+Then `python -m bench reproduce --scale imagenet-256` finds everything there, scores it and writes the records. Workers
+need no connection to each other, only the results folder on a file system that all of them see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bench.commands.app import RESULTS, Device, ResultsDir, example, resolve_device
+from bench.errors import CheckFailed, UsageError
+from bench.plan import Plan, PlannedRun, make_plan
+from bench.records.schema import REAL_DATA
+from bench.records.store import WORK
+from bench.sampling import files
+from bench.sampling.ranks import Rank, limit_threads, this_rank
+from bench.sampling.workers import stopping
+
+if TYPE_CHECKING:
+    from bench.sampling.images import Samples
+
+
+@example("torchrun --nproc-per-node 8 -m bench work --scale imagenet-256")
+def work(
+    scale: Annotated[str, typer.Option(help="digits, scenes, imagenet-256 or coco-captions")] = "digits",
+    only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
+    quick: Annotated[bool, typer.Option(help="for the smoke run")] = False,
+    batch_size: Annotated[int, typer.Option(min=0, help="images per call; changes no image; 0: the protocol's")] = 0,
+    device: Device = "auto",
+    results: ResultsDir = RESULTS,
+    slurm_nodes: Annotated[int, typer.Option(min=0, help="submit to Slurm: machines; 0: work here")] = 0,
+    slurm_gpus: Annotated[int, typer.Option(min=1, help="workers per machine, a GPU each")] = 8,
+    slurm_partition: Annotated[str, typer.Option(help="partition of Slurm")] = "",
+    slurm_hours: Annotated[float, typer.Option(min=0.1, help="time limit of the job")] = 24.0,
+) -> None:
+    """Fill the store for all runs of a plan in which nothing is timed; `reproduce` then writes the records. Resumable.
+
+    Any number of workers: torchrun, Slurm, or the same command in several terminals."""
+
+    orders = Orders(scale, tuple(only or ()), quick, batch_size, device, results.absolute())
+    if slurm_nodes:
+        submit(orders, num_nodes=slurm_nodes, num_gpus=slurm_gpus, partition=slurm_partition, hours=slurm_hours)
+        return
+    with stopping():
+        fill_store(orders, this_rank())
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What the workers are told."""
+
+    scale: str
+    only: tuple[str, ...] = ()  # models; (): all
+    quick: bool = False
+    batch_size: int = 0  # images per call; 0: the protocol's
+    device: str = "auto"
+    results: Path = RESULTS
+
+
+def fill_store(orders: Orders, rank: Rank) -> None:
+    """Collect what the runs of a plan need, as one worker of many. CheckFailed at the end where a run failed."""
+    device = rank.device(resolve_device(orders.device))
+    plan = make_plan(scale=orders.scale, only=orders.only, quick=orders.quick, device=device, results=orders.results)
+    files.check_writable(plan.results, "--results")
+    runs = collectable(plan)
+    if not runs:
+        print("work: nothing to do: every run of this plan is timed, or lacks something (see `python -m bench plan`)")
+        return
+    failures: dict[str, str] = {}
+    done: set[str] = set()
+    # First what nobody is at work on, so that workers spread over the runs; then the rest of each.
+    for leave_claimed in (True, False):
+        for run in runs:
+            title = f"{run.spec.model} {run.spec.protocol.name}"
+            if title in failures or title in done:
+                continue
+            try:
+                found = collect_run(run, plan, rank, orders.batch_size, leave_claimed)
+            except (CheckFailed, FloatingPointError, RuntimeError, ValueError, OSError) as error:
+                failures[title] = " ".join(f"{error}".split())
+                print(f"{title}: failed: {failures[title]}", flush=True)
+                continue
+            if found.is_complete():
+                done.add(title)
+                print(f"{title}: {found.num} images in {found.name}", flush=True)
+    if failures:
+        title, reason = next(iter(failures.items()))
+        raise CheckFailed(f"{len(failures)} of {len(runs)} runs failed, first: {title}: {reason}")
+
+
+def collectable(plan: Plan) -> list[PlannedRun]:
+    """The runs of a plan that a worker can help with: nothing in them is timed, a model generates, nothing lacks."""
+    return [
+        run
+        for run in plan.runs
+        if run.spec.protocol.collects == "images"
+        and "throughput_per_s" not in run.spec.protocol.metrics
+        and run.spec.model != REAL_DATA
+        and not run.lacks
+    ]
+
+
+def collect_run(run: PlannedRun, plan: Plan, rank: Rank, batch_size: int, leave_claimed: bool) -> Samples:
+    """The samples of one run, in the store of the plan's results folder."""
+    from bench.evaluators.images import collect
+    from bench.models import build_for
+
+    work = plan.results / WORK
+    model = build_for(run.spec.model, run.spec.protocol, plan.device, work)
+    limit_threads(model.spec)
+    return collect(model, run.spec, work, rank=rank, batch_size=batch_size, leave_claimed=leave_claimed)
+
+
+def slurm_worker(orders: Orders) -> None:
+    """What each task of the job does."""
+    import submitit
+
+    task = submitit.JobEnvironment()
+    with stopping():
+        fill_store(orders, Rank(task.global_rank, task.num_tasks, task.local_rank))
+
+
+def submit(
+    orders: Orders,
+    *,
+    num_nodes: int = 1,
+    num_gpus: int = 8,
+    partition: str = "",
+    hours: float = 24.0,
+    cluster: str = "slurm",
+) -> Any:
+    """Submit a Slurm job of `num_gpus` workers on each of `num_nodes` machines; returns submitit's job.
+
+    cluster: "local" runs the workers on this machine, which tests do. UsageError where there is no submitit or Slurm.
+    """
+    try:
+        import submitit
+    except ImportError as error:
+        raise UsageError("--slurm-nodes needs submitit: pip install 'arbiter-bench[slurm]'") from error
+    files.check_writable(orders.results, "--results")
+    logs = orders.results / WORK / "slurm"
+    try:
+        executor = submitit.AutoExecutor(folder=logs, cluster=cluster)
+    except RuntimeError as error:
+        raise UsageError(f"--slurm-nodes: {error}") from error
+    executor.update_parameters(
+        name="bench-work",
+        nodes=num_nodes,
+        tasks_per_node=num_gpus,
+        gpus_per_node=num_gpus if cluster == "slurm" else 0,
+        timeout_min=max(1, round(60 * hours)),
+        **({"slurm_partition": partition} if partition else {}),
+    )
+    job = executor.submit(slurm_worker, orders)
+    print(f"work: submitted job {job.job_id}: {num_nodes} x {num_gpus} workers; their output: {logs}")
+    return job

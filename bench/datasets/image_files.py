@@ -1,0 +1,76 @@
+"""One image file, opened with care: whatever is wrong with it is a single line that names the file.
+
+Read is what Pillow decodes by itself into 8 bits per channel. A file that is no regular file (a pipe, a device) is not
+even opened; a picture of more than Pillow's 89 million pixels, or with a text or colour chunk that unpacks to more than
+a megabyte, is refused before its pixels take memory.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import stat
+import warnings
+from pathlib import Path
+
+from PIL import Image
+
+from bench.errors import CheckFailed
+
+FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
+SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif"),
+)
+MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")  # 8 bits per channel; others: clipped
+MAX_PIXELS = 89_478_485  # Pillow's own limit, where it begins to warn
+
+
+@functools.cache
+def formats() -> tuple[str, ...]:
+    """Those of FORMATS that this Pillow was built with."""
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # open_image refuses what it warns of
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+def open_image(path: Path, role: str = "image") -> Image.Image:
+    """The file, its header read and checked, its pixels not yet decoded. CheckFailed in one line."""
+    try:
+        mode = os.stat(path).st_mode
+        if not stat.S_ISREG(mode):
+            raise CheckFailed(f"{role} {path}: no regular file, so no image")
+        image = Image.open(path, formats=formats())
+    except CheckFailed:
+        raise
+    except Exception as error:  # Pillow raises what it likes at a damaged header
+        raise CheckFailed(f"{role} {path}: {fault(error)}") from error
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        image.close()
+        raise CheckFailed(f"{role} {path}: {width}x{height} pixels; at most {MAX_PIXELS:,} are read")
+    if image.mode not in MODES:
+        mode_found = image.mode
+        image.close()
+        raise CheckFailed(f"{role} {path}: pixels of mode {mode_found}; expected 8-bit grey or RGB")
+    return image
+
+
+def read_image(path: Path, role: str = "image") -> Image.Image:
+    """The whole image as RGB: grey becomes RGB, alpha is dropped, as torch-fidelity does. CheckFailed in one line."""
+    with open_image(path, role) as image:
+        try:
+            return image.convert("RGB")
+        except Exception as error:  # cut short, or a damaged stream
+            raise CheckFailed(f"{role} {path}: a broken image ({fault(error)})") from error
+
+
+def fault(error: Exception) -> str:
+    """What Pillow says, in one line without the path."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "not an image"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"more than {MAX_PIXELS:,} pixels"
+    return " ".join(str(getattr(error, "strerror", None) or error).split()) or type(error).__name__

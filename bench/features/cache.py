@@ -1,0 +1,42 @@
+"""Files kept between runs, by the content that they were made of and never by a name.
+
+They lie in $ARBITER_CACHE, else $XDG_CACHE_HOME/arbiter, else ~/.cache/arbiter. Written whole or not at all. The folder
+can be deleted at any time, and where it cannot be written nothing is kept.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+FOLDER_VARIABLE = "ARBITER_CACHE"  # an environment variable
+FILES_KEPT = 8  # of each kind
+
+
+def cache_folder() -> Path:
+    """Where files are kept."""
+    if named := os.environ.get(FOLDER_VARIABLE):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arbiter"
+
+
+def keep(path: Path, write: Callable[[IO[bytes]], None], kind: str) -> None:
+    """Write the file under a temporary name and rename it; forget the oldest of more than FILES_KEPT of this kind.
+
+    kind: a pattern of file names, as "root-*.npy"
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with open(temporary, "wb") as file:
+                write(file)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        for old in sorted(path.parent.glob(kind), key=lambda kept: kept.stat().st_mtime)[:-FILES_KEPT]:
+            old.unlink(missing_ok=True)
+    except OSError:
+        return
