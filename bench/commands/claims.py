@@ -52,7 +52,6 @@ def known_names() -> Known:
 
 def print_claims(title: str, shown: Sequence[Claim]) -> None:
     """A table with a row per claim."""
-    from rich.markup import escape
     from rich.table import Table
 
     from bench.claims.ledger import as_printed
@@ -62,7 +61,7 @@ def print_claims(title: str, shown: Sequence[Claim]) -> None:
     if not screen.is_terminal:
         screen.width = WIDE
     columns = COLUMNS if screen.width >= NARROW else COLUMNS[:NUM_FIRST]
-    table = Table(title=f"{escape(title)} ({len(shown)})", title_justify="left", box=None, pad_edge=False)
+    table = Table(title=f"{title} ({len(shown)})", title_justify="left", box=None, pad_edge=False)
     for name in columns:
         table.add_column(name, overflow="fold", no_wrap=name == "id")
     for claim in shown:
@@ -74,7 +73,7 @@ def print_claims(title: str, shown: Sequence[Claim]) -> None:
             *(", ".join(claim.conflicts_with) or "-", models, side.metric, side.protocol + settings),
             f"{claim.source.paper}, {claim.source.where}",
         )
-        table.add_row(*map(escape, cells[: len(columns)]))
+        table.add_row(*cells[: len(columns)])
     screen.print(table, "")
     if columns != COLUMNS:
         screen.print(f"Through a pipe, in a wider terminal or with --json also: {', '.join(COLUMNS[NUM_FIRST:])}.")

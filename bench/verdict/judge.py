@@ -24,11 +24,11 @@ from dataclasses import replace
 from typing import Any
 
 from bench.analysis.seeds import seed_records
-from bench.analysis.speed import paired_ratios
+from bench.analysis.speed import is_estimated, paired_ratios
 from bench.formatting import listed, named
 from bench.records.schema import Claim, Comparison, Record, Verdict, Word
 from bench.stats import Interval
-from bench.verdict.finding import METRIC_WORDS
+from bench.verdict.finding import METRIC_WORDS, Finding
 from bench.verdict.pair import against_baseline, against_print, below_floor
 from bench.verdict.seeds import over_training_seeds
 from bench.verdict.speed import faster_in_pairs, said_of_estimate, weigh_estimate
@@ -98,17 +98,20 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     if smoke:
         return verdict("inconclusive", f"Smoke run: too little was measured of {listed(smoke)} to judge by.", used)
 
+    estimated = any(map(is_estimated, used))
+
+    def weighed(finding: Finding, ours: Record | None, theirs: Record | None) -> Finding:
+        return weigh_estimate(claim, side, finding, ours, theirs) if estimated else finding
+
     findings = [
-        weigh_estimate(
-            claim,
-            side,
+        weighed(
             faster_in_pairs(claim, side, pair),
             *(find(model, side.protocol, records, {}) for model in (side.subject, name)),
         )
         for name, pair in pairs.items()
     ]
     if subject and side.kind == "value":
-        findings = [weigh_estimate(claim, side, against_print(claim, side, subject), subject, None)]
+        findings = [weighed(against_print(claim, side, subject), subject, None)]
     elif subject:
         for name, baseline in baselines.items():
             seeds = seed_records(side, subject, baseline, records) if side.kind == "direction" else None
@@ -116,9 +119,7 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
             findings.append(
                 over_training_seeds(side.metric, side.better, name, seeds, side.margin)
                 if seeds
-                else weigh_estimate(
-                    claim, side, against_baseline(claim, side, subject, baseline, name), subject, baseline
-                )
+                else weighed(against_baseline(claim, side, subject, baseline, name), subject, baseline)
             )
     words = [finding.word for finding in findings]
     word = next((word for word in DECISIVE if word in words), words[0])

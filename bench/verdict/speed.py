@@ -78,6 +78,10 @@ def more_per_second(subject: Record, baseline: Record) -> Finding:
     if series[0] is None or series[1] is None:
         lacking = subject if series[0] is None else baseline
         return Finding("inconclusive", f"{lacking.model} has no throughput_per_s.")
+    sizes = [found.batch_size for found in series if found]
+    if sizes[0] != sizes[1]:
+        why = f"{subject.model} and {baseline.model} were timed in batches of {sizes[0]} and {sizes[1]} images."
+        return Finding("not comparable", why)
     if why := machine_speeds_differ(subject, baseline):
         return Finding("not comparable", why)
     ours, theirs = ([seconds / found.batch_size for seconds in found.rounds_s] for found in series if found)
@@ -135,9 +139,10 @@ def weigh_estimate(
     There a network may cost by its arithmetic, by the weights that it reads (few rows at a time) or by the kernels that
     it launches (at batch 1 each takes about as long however little it does). So the number may lie anywhere between the
     estimated one and those that each of the three alone would give. An estimate reproduces nothing; it contradicts the
-    printed number where that lies BEYOND times outside all of this.
+    printed number where that lies BEYOND times outside all of this. `subject` and `baseline`: the runs that counted
+    their calls, None where there is none.
     """
-    if finding.estimate is None or subject is None or not is_estimated(subject):
+    if finding.estimate is None:
         return finding
     here = finding.estimate
     alone = {words: counted_alone(side, subject, baseline, key) for key, words in COUNTS.items()}
@@ -155,7 +160,7 @@ def weigh_estimate(
     return Finding(word, f"{finding.text} {against}", here)
 
 
-def counted_alone(side: Comparison, subject: Record, baseline: Record | None, key: str) -> float | None:
+def counted_alone(side: Comparison, subject: Record | None, baseline: Record | None, key: str) -> float | None:
     """The number if nothing but one count of the stages cost time; None where a record lacks it."""
 
     def total(record: Record | None, stage: str | None = None) -> float:

@@ -87,6 +87,9 @@ def test_each_mistake_is_a_line_of_its_own_and_the_status_is_2(capsys, tmp_path)
 
 
 def test_markup_in_a_users_text_is_shown_as_text(capsys, tmp_path):
-    file = write(tmp_path / "mine.toml", SOURCE.replace('"Mine"', '"[red]Mine[/red]"') + CLAIM)
+    """In a cell and in the title, without a backslash that nobody wrote."""
+    file = write(tmp_path / "[red]mine.toml", SOURCE.replace('"Mine"', '"[red]Mine[/red]"') + CLAIM)
     _, out, _ = bench(capsys, "claims", file)
     assert "[red]Mine[/red]" in out
+    assert str(file) in out
+    assert "\\" not in out

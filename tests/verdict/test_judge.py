@@ -382,20 +382,32 @@ def test_a_comparison_without_needs_says_nothing_of_them():
 
 
 @pytest.mark.parametrize(
-    ("count", "word"),
+    ("count", "word", "said"),
     [
-        (682.52e6, "reproduced"),
-        (683.49e6, "reproduced"),
-        (682.48e6, "not reproduced"),
-        (683.51e6, "not reproduced"),  # two-sided
+        (682.52e6, "reproduced", "within the rounding of 683M"),
+        (683.49e6, "reproduced", "within the rounding of 683M"),
+        (682.48e6, "agrees to 0.1 %", "0.076 % from 683M"),
+        (683.51e6, "agrees to 0.1 %", "0.075 % from 683M"),  # two-sided
+        (682.33e6, "agrees to 0.1 %", "0.098 % from 683M"),
+        (683.67e6, "agrees to 0.1 %", "0.098 % from 683M"),
+        (682.31e6, "not reproduced", "0.1 % from 683M"),
+        (683.69e6, "not reproduced", "0.1 % from 683M"),
     ],
 )
-def test_a_count_is_exact_and_judged_by_the_rounding_of_print_alone(count, word):
-    """683M stands for 682.5 to 683.5 million."""
+def test_a_count_is_exact_and_judged_by_the_rounding_of_print_or_else_to_a_thousandth(count, word, said):
+    """683M stands for 682.5 to 683.5 million; beyond that a count may still agree to 0.1 % (682.317 to 683.683)."""
     verdict = as_printed(BY_ID["transdiff-l-num-params"], size("transdiff-l", num_params=count))
     assert (verdict.word, verdict.value) == (word, count)
     assert "interval" not in verdict.reason
-    assert f"Counted {count:,.0f} parameters" in verdict.reason
+    assert f"Counted {count:,.0f} parameters: {said}" in verdict.reason
+
+
+def test_of_a_coarse_print_the_rounding_decides_though_it_is_wider_than_a_thousandth():
+    """ "33M" stands for 32.5 to 33.5 million: 1 % away is still what was printed."""
+    claim = BY_ID["dit-s-8-num-params"]
+    assert (claim.quote, claim.tolerance > 0.01) == ("33M", True)
+    assert as_printed(claim, size("dit-s-8", num_params=33.33e6)).word == "reproduced"
+    assert as_printed(claim, size("dit-s-8", num_params=33.51e6)).word == "not reproduced"
 
 
 def test_printed_gflops_are_multiply_adds_and_counted_flops_are_two_for_each():

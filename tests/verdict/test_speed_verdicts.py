@@ -1,4 +1,4 @@
-"""Verdicts of speed: ratios of rounds that both sides shared, composed times, printed speeds of stated hardware."""
+"""Verdicts of speed: ratios of shared rounds, printed speeds of stated hardware, runs of a machine at two paces."""
 
 from __future__ import annotations
 
@@ -7,14 +7,26 @@ from dataclasses import replace
 import pytest
 
 from bench.claims import CLAIMS
-from bench.formatting import number
+from bench.records.parts import Series
 from bench.records.schema import Record, Verdict
 from bench.verdict.judge import judge
-from tests.fake_records import ENVIRONMENT, composed, latency, measured, protocol, ratios, record, with_timing
+from tests.fake_records import (
+    ENVIRONMENT,
+    OWN_SETTINGS,
+    ROOFLINE,
+    latency,
+    measured,
+    protocol,
+    quality,
+    ratios,
+    record,
+    study_set,
+    with_timing,
+)
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 DIFFUSION, AR = BY_ID["transdiff-latency-diffusion"], BY_ID["transdiff-latency-ar"]
-DECODER, RAR = BY_ID["transdiff-decoder-time-share"], BY_ID["dit-xl-2-images-per-second"]
+RAR, MORE_PER_SECOND = BY_ID["dit-xl-2-images-per-second"], BY_ID["mar-b-images-per-second"]
 GPU = replace(ENVIRONMENT, device="cuda", machine="nvidia-a100", gpu="NVIDIA A100-SXM4-80GB")
 
 
@@ -75,98 +87,6 @@ def test_a_smoke_run_of_pairs_is_not_judged():
     assert judged(DIFFUSION, pairs)["digits"].word == "inconclusive"
 
 
-# -- composed times ----------------------------------------------------------------------------------------------------
-
-
-def on_a_cpu(transdiff_s: float, dit_s: float, *, work: float = 4.0, calls: float = 4.0):
-    """DiT and SiT do `work` times the arithmetic of TransDiff, in `calls` times as many calls of as many kernels."""
-    stages = {"encoder": 0.02 * transdiff_s, "decoder": 0.96 * transdiff_s, "autoencoder": 0.02 * transdiff_s}
-    more = {"flops": work * 29e12, "num_calls": round(150 * calls)}
-    return [
-        composed("transdiff-l", stages, 29e12),  # three parts of 100 calls
-        composed("dit-xl-2", {"network": 0.99 * dit_s, "autoencoder": 0.01 * dit_s}, **more),
-        composed("sit-xl-2", {"network": 0.99 * dit_s, "autoencoder": 0.01 * dit_s}, **more),
-    ]
-
-
-@pytest.mark.parametrize(("times", "word"), [(4.0, "not reproduced"), (112.0, "reproduced"), (140.0, "inconclusive")])
-def test_composed_times_on_a_cpu_are_judged_and_never_without_saying_so(times, word):
-    """Intervals of 1 % on each side: 4 lies outside of 84 to 140, 112 inside, 140 across."""
-    verdict = judged(DIFFUSION, *on_a_cpu(1.0, times, work=times, calls=times))["imagenet-256"]
-    assert (verdict.word, verdict.value) == (word, pytest.approx(times))
-    assert verdict.reason.startswith("Judged on a CPU, not on a GPU (Acme CPU 9000, 2 threads, float32, batch 1; ")
-    assert "composed" in verdict.reason
-
-
-@pytest.mark.parametrize(
-    ("times", "work", "calls", "word"),
-    [
-        (4.0, 4.0, 112.0, "inconclusive"),  # where launches rule it would be x112
-        (4.0, 112.0, 4.0, "inconclusive"),  # this machine is slow at one of the two
-        (4.0, 4.5, 2.5, "not reproduced"),  # no way of counting comes near
-        (112.0, 4.0, 112.0, "inconclusive"),  # right, but a machine bound by operations would say x4
-        (300.0, 200.0, 400.0, "not reproduced"),
-        (300.0, 4.0, 400.0, "inconclusive"),  # the printed number lies between
-    ],
-)
-def test_a_cpu_decides_only_what_a_gpu_cannot_turn(times, work, calls, word):
-    verdict = judged(DIFFUSION, *on_a_cpu(1.0, times, work=work, calls=calls))["imagenet-256"]
-    assert (verdict.word, verdict.value) == (word, pytest.approx(times))
-    alone = f"{number(work)} by arithmetic alone, {number(calls)} by weights read alone, {number(calls)} by kernels"
-    assert f"It would be {alone} launched alone: a GPU may differ" in verdict.reason
-    assert ("so that this machine does not settle it" in verdict.reason) == (word == "inconclusive")
-
-
-def test_the_decoders_share_is_weighed_by_its_arithmetic_weights_and_kernels():
-    """Measured 96 %; of 300 equal calls the decoder makes 100: a GPU could say anything from 33 %; 99 stays outside."""
-    (verdict,) = (judged(DECODER, on_a_cpu(1.0, 4.0)[0])["imagenet-256"],)
-    assert verdict.word == "not reproduced"
-    assert "96.0 by arithmetic alone, 33.3 by weights read alone, 33.3 by kernels launched alone" in verdict.reason
-
-
-def without_counts(made: Record) -> Record:
-    """The record without the weights and kernels of its parts."""
-    stages = made.timing.stages
-    parts = {name: replace(part, num_kernels=None, weight_bytes=None) for name, part in stages.parts.items()}
-    return with_timing(made, stages=replace(stages, parts=parts))
-
-
-def test_what_an_older_record_did_not_count_weighs_nothing():
-    records = on_a_cpu(1.0, 112.0, work=112.0, calls=4.0)
-    assert judged(DIFFUSION, *records)["imagenet-256"].word == "inconclusive"
-    verdict = judged(DIFFUSION, *map(without_counts, records))["imagenet-256"]
-    assert verdict.word == "reproduced"
-    assert "It would be 112 by arithmetic alone: a GPU" in verdict.reason
-
-
-def test_composed_pairs_speak_before_composed_runs():
-    pairs = ratios("transdiff-l", {"dit-xl-2": 4.0, "sit-xl-2": 3.9}, protocol_name="imagenet-256-composed-ratios")
-    verdict = judged(DIFFUSION, *on_a_cpu(1.0, 9.0), pairs)["imagenet-256"]
-    assert (verdict.word, verdict.value) == ("not reproduced", 3.9)
-    assert verdict.reason.startswith("Judged on a CPU, not on a GPU")
-
-
-def test_whole_images_on_a_gpu_speak_before_composed_ones():
-    gpu = ratios(
-        "transdiff-l", {"dit-xl-2": 110.0, "sit-xl-2": 112.0}, protocol_name="imagenet-256-ratios", environment=GPU
-    )
-    verdict = judged(DIFFUSION, *on_a_cpu(1.0, 4.0), gpu)["imagenet-256"]
-    assert (verdict.word, verdict.records) == ("reproduced", (gpu.file,))
-    assert "CPU" not in verdict.reason
-
-
-def test_the_interval_of_a_composed_ratio_is_all_that_both_times_allow():
-    """1 % either way on each side: 4 * 0.99 / 1.01 to 4 * 1.01 / 0.99."""
-    verdict = judged(DIFFUSION, *on_a_cpu(1.0, 4.0))["imagenet-256"]
-    assert (verdict.ci_low, verdict.ci_high) == pytest.approx((4 * 0.99 / 1.01, 4 * 1.01 / 0.99))
-
-
-def test_the_decoders_share_of_the_time_is_judged_in_percent():
-    verdict = judged(DECODER, on_a_cpu(1.0, 4.0)[0])["imagenet-256"]
-    assert (verdict.word, verdict.value, verdict.unit) == ("not reproduced", pytest.approx(96.0), "% of the time")
-    assert "Better than printed" not in verdict.reason  # neither more nor less is better
-
-
 # -- printed speeds ----------------------------------------------------------------------------------------------------
 
 
@@ -194,18 +114,118 @@ def test_relative_times_are_those_of_var_d30():
     assert judged(BY_ID["dit-xl-2-relative-time"], *runs)["imagenet-256"].word == "reproduced"
 
 
-def test_in_small_throughput_is_a_difference_and_more_is_better():
-    claim = BY_ID["mar-b-images-per-second"]
-    runs = [latency("mar-digits", 0.1), latency("dit-digits", 1.0)]  # 200 and 20 images/s
-    verdict = judged(claim, *runs)["digits"]
-    assert (verdict.word, verdict.value) == ("holds in small", pytest.approx(180.0))
-    assert judged(claim, *[latency("mar-digits", 1.0), latency("dit-digits", 0.1)])["digits"].word == (
-        "does not hold in small"
-    )
-
-
 def test_against_every_ar_family():
     pairs = ratios("transdiff-digits", {"mar-digits": 3.0, "llamagen-digits": 0.2, "var-digits": 0.1})
     verdict = judged(AR, pairs)["digits"]
     assert (verdict.word, verdict.value) == ("does not hold in small", 0.1)
     assert "Slower than var-digits" in verdict.reason
+
+
+# -- images per second in small ----------------------------------------------------------------------------------------
+
+
+def in_batch(model: str, per_image_s: float, *, size: int = 8, settings: str = "mar-digits") -> Record:
+    """A record under digits-latency whose images take `per_image_s` each in batches, and ten times as long alone."""
+    made = latency(model, 10 * per_image_s, settings=OWN_SETTINGS[settings])
+    rounds = tuple(size * per_image_s * pace for pace in (0.98, 0.99, 1.0, 1.0, 1.0, 1.01, 1.02))
+    return with_timing(made, throughput=Series(batch_size=size, rounds_s=rounds))
+
+
+def test_throughput_is_compared_as_a_ratio_from_the_raw_rounds_and_more_is_better():
+    """200 against 20 images per second are 10 times as many, 2 % either way of each side; whatever the record's own
+    measurement of its throughput and its interval say."""
+    runs = [in_batch("mar-digits", 0.005), in_batch("dit-digits", 0.05)]
+    verdict = judged(MORE_PER_SECOND, *runs)["digits"]
+    assert (verdict.word, verdict.value, verdict.unit) == ("holds in small", pytest.approx(10), "images per second")
+    assert 10 * 0.98 / 1.02 <= verdict.ci_low < 10 < verdict.ci_high <= 10 * 1.02 / 0.98
+    assert "More than dit-digits (200 against 20.0 images per second; 10.0" in verdict.reason
+    assert set(verdict.records) == {made.file for made in runs}
+    runs = [in_batch("mar-digits", 0.05), in_batch("dit-digits", 0.005)]
+    assert judged(MORE_PER_SECOND, *runs)["digits"].word == "does not hold in small"
+    runs = [in_batch("mar-digits", 0.05), in_batch("dit-digits", 0.0501)]
+    verdict = judged(MORE_PER_SECOND, *runs)["digits"]
+    assert (verdict.word, "Not told apart from dit-digits" in verdict.reason) == ("inconclusive", True)
+
+
+def test_a_record_without_rounds_in_batches_says_nothing_of_throughput():
+    verdict = judged(MORE_PER_SECOND, in_batch("mar-digits", 0.005), latency("dit-digits", 0.05))["digits"]
+    assert (verdict.word, verdict.value) == ("inconclusive", None)
+    assert "dit-digits has no throughput_per_s" in verdict.reason
+
+
+def test_images_per_second_of_two_batch_sizes_are_not_compared():
+    verdict = judged(MORE_PER_SECOND, in_batch("mar-digits", 0.005, size=64), in_batch("dit-digits", 0.05))["digits"]
+    assert (verdict.word, verdict.value) == ("not comparable", None)
+    assert "mar-digits and dit-digits were timed in batches of 64 and 8 images" in verdict.reason
+
+
+def in_studies() -> list[Record]:
+    """Runs of MAR and DiT at three training seeds, alike in all but the model, which time batches of 125: MAR 10 times
+    the slower."""
+    found = []
+    for made in study_set(["training-seeds"]):
+        if made.model in ("mar-digits", "dit-digits"):
+            speed = measured(1.0 if made.model == "mar-digits" else 10.0, 0.01, 4, "images/s")
+            found.append(replace(made, settings=OWN_SETTINGS["mar-digits"], measurements={"throughput_per_s": speed}))
+    assert len({made.protocol.training_seed for made in found}) > 1
+    return found
+
+
+def test_a_speed_rests_on_runs_of_its_own_protocol_whatever_studies_timed():
+    """Studies time batches of 125, digits-latency batches of 8: a verdict of speed never mixes the two."""
+    runs = [in_batch("mar-digits", 0.005), in_batch("dit-digits", 0.05)]
+    assert {made.protocol.batch_size for made in in_studies()} == {125}
+    verdict = judged(MORE_PER_SECOND, *runs, *in_studies())["digits"]
+    assert (verdict.word, verdict.value) == ("holds in small", pytest.approx(10))
+    assert set(verdict.records) == {made.file for made in runs}
+    assert "training seeds" not in verdict.reason
+    assert judged(MORE_PER_SECOND, *in_studies())["digits"].word == "not run"
+
+
+# -- a machine at two paces --------------------------------------------------------------------------------------------
+
+
+def at_pace(made: Record, pace: float) -> Record:
+    """The record with a roofline whose matrix product runs at `pace` times the usual."""
+    return with_timing(made, roofline=replace(ROOFLINE, matmul_flop_per_s=pace * ROOFLINE.matmul_flop_per_s))
+
+
+@pytest.mark.parametrize("paces", [(1.14, 1.0), (1.0, 1.14), (1.16, 1.0), (1.0, 1.16)])
+def test_runs_whose_machine_speeds_differ_by_more_than_15_percent_are_not_compared(paces):
+    """Latency and throughput alike, whichever of the two had the faster machine: 14 % is allowed, 16 % is not."""
+    latencies = [latency("transdiff-digits", 0.1), latency("dit-digits", 0.4)]
+    batches = [in_batch("mar-digits", 0.005), in_batch("dit-digits", 0.05)]
+    for claim, runs in ((DIFFUSION, latencies), (MORE_PER_SECOND, batches)):
+        verdict = judged(claim, *map(at_pace, runs, paces))["digits"]
+        if max(paces) < 1.15:
+            assert verdict.word == "holds in small"
+            continue
+        assert (verdict.word, verdict.value) == ("not comparable", None)
+        assert (
+            f"{runs[0].model} and {runs[1].model} were timed in runs whose machine speeds differ by more than 15 %"
+            in (verdict.reason)
+        )
+        shown = " and ".join(f"{100 * pace:.0f} GFLOP/s" for pace in paces)
+        assert f"(matrix product {shown}): time them in shared rounds" in verdict.reason
+
+
+def test_an_unknown_machine_speed_stops_no_comparison():
+    runs = [at_pace(latency("transdiff-digits", 0.1), 3.0), latency("dit-digits", 0.4)]
+    assert judged(DIFFUSION, *runs)["digits"].word == "holds in small"
+
+
+def test_shared_rounds_are_compared_at_any_pace():
+    """Both sides of a pair ran while the machine ran at one pace, whatever it did in the runs of each."""
+    runs = [at_pace(latency("transdiff-digits", 0.1), 3.0), at_pace(latency("dit-digits", 0.4), 1.0)]
+    pairs = ratios("transdiff-digits", {"dit-digits": 3.0, "sit-digits": 2.0})
+    assert judged(DIFFUSION, *runs, pairs)["digits"].word == "holds in small"
+
+
+def test_scores_do_not_depend_on_the_pace_of_a_machine():
+    fid = BY_ID["transdiff-fid"]
+    made = [latency("transdiff-digits", 0.1), latency("dit-digits", 0.4)]
+    scores = [
+        quality("transdiff-digits", 2.0, timing=made[0].timing),
+        quality("dit-digits", 9.0, timing=made[1].timing),
+    ]
+    assert judged(fid, *map(at_pace, scores, (3.0, 1.0)))["digits"].word == "holds in small"
