@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 import bench.run
 import reference_models
+from bench import assets
 from bench.errors import UsageError
 from bench.plan import make_plan
 from bench.records.schema import Environment, Inputs, Record
@@ -34,6 +35,7 @@ def module_patch():
 @pytest.fixture(scope="module")
 def toy(module_patch, tmp_path_factory):
     """Only the toy exists, with weights of its own: (their file)."""
+    assets.table()  # of the models that there are; it is made once
     weights = tmp_path_factory.mktemp("weights") / "toy-digits.safetensors"
     module_patch.setattr(reference_models, "specs", lambda: {SPEC.name: SPEC})
     module_patch.setenv(FOLDER_VARIABLE, str(weights.parent))
@@ -162,8 +164,11 @@ def test_an_interrupted_run_keeps_the_images_it_has(toy, tmp_path, monkeypatch):
     assert len(others.rounds_s) == 8  # of each shard of 25 a batch of 5 says nothing of the time of 10
 
 
-def test_a_failed_run_is_recorded_and_the_others_go_on(toy, tmp_path):
-    give_weights(toy, float("nan"))
+def test_a_failed_run_is_recorded_and_the_others_go_on(toy, tmp_path, monkeypatch):
+    """Of sound weights whose images come out NaN."""
+    give_weights(toy)
+    original = SPEC.network.sample
+    monkeypatch.setattr(SPEC.network, "sample", lambda *given, **settings: float("nan") * original(*given, **settings))
     failed = run_plan(plan(tmp_path / QUICK))
     assert [record.model for record in failed] == ["toy-digits", "toy-digits"]
     assert "NaN or infinity in 20 of 20 images" in failed[0].reason

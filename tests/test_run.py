@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 import os
 import subprocess
 import sys
@@ -17,16 +19,20 @@ from safetensors.torch import load_file, save_file
 import bench.run
 import reference_models
 from bench.evaluators import images
+from bench.evaluators.timings import TIMING
 from bench.features import extractors
 from bench.metrics import METRICS
 from bench.plan import make_plan
 from bench.processes import KILLED
-from bench.protocols import KINDS, PROTOCOLS
-from bench.records.schema import REAL_DATA, RunSpec
-from bench.records.store import WORK, load_records
+from bench.protocols import KINDS, PROTOCOLS, is_timed
+from bench.records.parts import Images, Measurement
+from bench.records.schema import REAL_DATA, Inputs, RunSpec
+from bench.records.store import WORK, is_current, load_records, save_record
 from bench.run import run_inputs, run_plan
+from bench.sampling.shards import STORE
 from reference_models import autoencoders, find
 from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED
+from tests.fake_records import AUDIT, record
 from tests.paths import ROOT
 
 QUALITY = RunSpec("llamagen-digits", PROTOCOLS["digits-quality"])
@@ -116,6 +122,28 @@ def test_another_machine_measures_again_only_what_it_times(tmp_path, monkeypatch
     assert changed(before, tmp_path) == [False, True, True, False]
 
 
+@pytest.mark.parametrize("spec", SPECS, ids=["quality", "latency", "ratios", "real"])
+def test_inputs_are_what_a_record_keeps_and_an_equal_one_is_not_measured_again(tmp_path, spec):
+    """Typed, the same after they were written and read; any other input, protocol or a failure is measured again."""
+    found = run_inputs(spec, "cpu", tmp_path)
+    assert isinstance(found, Inputs)
+    real = spec.model == REAL_DATA
+    assert (found.weights_sha256 is None, found.weights_origin) == (real, None if real else "shipped")
+    assert (found.machine is not None) == is_timed(spec.protocol)
+    assert found.metric_versions.keys() == set(spec.protocol.metrics)
+    assert found.torch == torch.__version__.partition("+")[0]  # not how it was built
+    save_record(replace(record(spec.model, spec.protocol.name), inputs=found), tmp_path)
+    (kept,) = load_records([tmp_path]).records
+    assert kept.inputs == found
+    assert is_current(kept, spec.protocol, found)
+    for field in dataclasses.fields(Inputs):
+        before = getattr(found, field.name)
+        other = {**before, "another": 1} if isinstance(before, dict) else "another"
+        assert not is_current(kept, spec.protocol, replace(found, **{field.name: other})), field.name
+    assert not is_current(kept, replace(spec.protocol, seed=1), found)
+    assert not is_current(replace(kept, status="failed"), spec.protocol, found)
+
+
 def test_no_code_is_read_so_that_a_comment_changes_nothing(tmp_path):
     """Once all is imported, the inputs of a run are worked out without opening a source file."""
     code = f"""
@@ -143,9 +171,9 @@ def quality_of(tmp_path, *names):
 
 def words_by_model(plan):
     """Of the records on disk: "ok", or the reason."""
-    records, unreadable = load_records([plan.results])
-    assert not unreadable
-    return {record.model: record.reason or record.status for record in records}
+    loaded = load_records([plan.results])
+    assert not loaded.faults
+    return {record.model: record.reason or record.status for record in loaded.records}
 
 
 @pytest.mark.parametrize(
@@ -160,8 +188,14 @@ def words_by_model(plan):
             "OutOfMemoryError: CUDA out of memory. Tried 9 GiB",
         ),
         (bench.errors.UsageError("no such thing"), "no such thing"),
-        ({"raw": {"share": float("nan")}}, "record.raw.share is nan: a record holds finite numbers"),
-        ({"raw": {"model": torch.nn.Identity()}}, "TypeError: Object of type Identity is not JSON serializable"),
+        (
+            {"measurements": {"fid": Measurement(float("nan"), "")}},
+            "record.measurements.fid.value is nan: a record holds finite numbers",
+        ),
+        (
+            {"images": Images(audit=AUDIT, scoring={"extractor": torch.nn.Identity()})},
+            "TypeError: Object of type Identity is not JSON serializable",
+        ),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -169,7 +203,7 @@ def test_any_error_of_a_run_is_recorded_and_the_next_runs_go_on(tmp_path, monkey
 
     def broken(model, spec, context):
         if spec.model != "dit-digits":
-            return {"raw": {}}
+            return {}
         if isinstance(error, dict):
             return error
         raise error
@@ -223,7 +257,7 @@ def test_errors_in_a_worker_are_recorded_and_the_others_go_on(tmp_path, weights,
     (size,) = sizes_of(tmp_path, "dit-s-8")
     plan = replace(plan, runs=(runs["llamagen-digits"], runs["var-digits"], size))
     (plan.results / WORK).mkdir(parents=True)
-    (plan.results / WORK / "images").touch()
+    (plan.results / WORK / STORE).touch()
     failed = {record.model: record.reason for record in run_plan(plan)}
     assert set(failed) == {"llamagen-digits", "var-digits"}
     assert failed["llamagen-digits"].startswith(f"weights {broken}: cannot be read")
@@ -258,13 +292,22 @@ def test_a_killed_worker_is_a_failed_run_and_the_others_go_on(tmp_path, monkeypa
 
 
 def test_every_kind_of_measurement_has_its_evaluator():
-    """(model, spec, context) each; every kind is used by a protocol, and every protocol's kind exists."""
+    """(model, spec, context) each; every kind is used by a protocol, and every protocol's kind exists.
+
+    One that reads a clock may take the timing's settings on top: by name alone, and with a default, for a run has none.
+    """
     assert {protocol.collects for protocol in PROTOCOLS.values()} == set(KINDS)
     for protocol in PROTOCOLS.values():
         models = ["dit-digits", REAL_DATA] if KINDS[protocol.collects].real else ["dit-digits"]
         for model in models:
-            measure = bench.run.evaluator_of(RunSpec(model, protocol))
-            assert list(measure.__annotations__) == ["model", "spec", "context", "return"], protocol.name
+            signature = inspect.signature(bench.run.evaluator_of(RunSpec(model, protocol)))
+            *first, last = signature.parameters.values()
+            if last.name == "timing":
+                assert is_timed(protocol), protocol.name
+                assert (last.kind, last.default) == (inspect.Parameter.KEYWORD_ONLY, TIMING), protocol.name
+            else:
+                first.append(last)
+            assert [parameter.name for parameter in first] == ["model", "spec", "context"], protocol.name
 
 
 def test_a_protocol_of_ratios_times_what_the_one_of_single_models_times():

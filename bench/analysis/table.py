@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
-from bench.records.json_files import plain
+from bench.records.json_files import plain, write_text
 from bench.records.schema import Record
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ COLUMNS = (
     *("machine", "model", "family", "protocol", "scale", "settings", "training_seed", "seed"),
     *("metric", "value", "low", "high", "n", "unit", "file"),
 )
-WRITERS = {".csv": "to_csv", ".json": "to_json", ".parquet": "to_parquet"}
+WRITERS = (".csv", ".json", ".parquet")
 
 
 def long_table(records: Iterable[Record]) -> pd.DataFrame:
@@ -54,6 +54,12 @@ def long_table(records: Iterable[Record]) -> pd.DataFrame:
     return table.astype({"value": float, "low": float, "high": float, "n": "Int64"})
 
 
+def json_lines(table: pd.DataFrame) -> str:
+    """One object per row, null where nothing is known; every number with all its digits, of which pandas keeps ten."""
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
 def save_table(records: Iterable[Record], out: Path) -> int:
     """Write the table to `out`, by its suffix; returns the number of rows. UsageError where it cannot be written."""
     if out.suffix not in WRITERS:
@@ -61,9 +67,13 @@ def save_table(records: Iterable[Record], out: Path) -> int:
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out}: its folder does not exist")
     table = long_table(records)
-    options = {"orient": "records", "lines": True} if out.suffix == ".json" else {"index": False}
     try:
-        getattr(table, WRITERS[out.suffix])(out, **options)
+        if out.suffix == ".csv":
+            table.to_csv(out, index=False)
+        elif out.suffix == ".parquet":
+            table.to_parquet(out, index=False)
+        else:
+            write_text(json_lines(table), out)
     except (OSError, ImportError) as error:
         raise UsageError(f"{out}: {' '.join(str(error).split())}") from error
     return len(table)

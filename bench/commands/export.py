@@ -31,8 +31,11 @@ def export_table(
 ) -> None:
     """Every measurement of the records, one row each: machine, model, protocol, settings, seeds, value, interval."""
     from bench.analysis.table import save_table
+    from bench.errors import UsageError
     from bench.records.store import latest, load_records
 
+    if not results.is_dir():
+        raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
     loaded = load_records([results])
     rows = save_table(loaded.records if all_ else latest(loaded.records), out)
     for fault in loaded.faults:

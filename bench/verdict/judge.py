@@ -98,10 +98,10 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     if smoke:
         return verdict("inconclusive", f"Smoke run: too little was measured of {listed(smoke)} to judge by.", used)
 
-    estimated = any(map(is_estimated, used))
+    composed = any(map(is_estimated, used))
 
     def weighed(finding: Finding, ours: Record | None, theirs: Record | None) -> Finding:
-        return weigh_estimate(claim, side, finding, ours, theirs) if estimated else finding
+        return weigh_estimate(claim, side, finding, ours, theirs) if composed else finding
 
     findings = [
         weighed(
