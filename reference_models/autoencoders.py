@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from reference_models.checkpoints import convert, load_into, read_state, shipped_weights
 from reference_models.conv_autoencoder import ConvAutoencoder, Decoder, Encoder, Shape
 from reference_models.errors import CheckpointError
+from reference_models.noise import Noise
 from reference_models.spec import Official
 from reference_models.training import Recipe
 from reference_models.vq import MultiScaleQuantizer, VectorQuantizer
@@ -53,9 +54,14 @@ class KLAutoencoder(ConvAutoencoder):
         mean, logvar = self.features(images).chunk(2, dim=1)
         return mean, logvar.clamp(-30.0, 20.0)
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Latents, the posterior's mean: (mean - shift) * scale."""
-        return (self.moments(images)[0] - self.shift) * self.scale
+    def encode(self, images: Tensor, noise: Noise | None = None) -> Tensor:
+        """Latents (z - shift) * scale.  z: the posterior's mean, or with `noise` a draw, mean + std * noise.
+
+        All authors draw while they train, and D-DiT also when it reads an image.
+        """
+        mean, logvar = self.moments(images)
+        z = mean if noise is None else mean + (0.5 * logvar).exp() * noise.normal(*mean.shape[1:])
+        return (z - self.shift) * self.scale
 
     def decode(self, latents: Tensor) -> Tensor:
         return self.to_images(latents.float() / self.scale + self.shift).clamp(-1, 1)

@@ -25,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models import masked_text
+from reference_models.autoencoders import KLAutoencoder
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
 from reference_models.layers import Linear, TimeEmbedding, scale_and_shift, sincos_2d
@@ -363,10 +364,13 @@ class DDiT(ReadsImages):
         num_steps: int = 64,
         cached: bool = True,
         length: int | None = None,
+        sample_posterior: bool | None = None,
     ) -> list[Said]:
         """What each image of uint8 (B, 3, H, W) adds to its prompt: an answer to a question, a caption to "".
 
         num_steps, cached: as in `sample_text`.
+        sample_posterior: whether an image's latents are drawn from its KL posterior, by its seed, or are its mean.
+        None: drawn, as published. Small models have no KL autoencoder, and nothing is drawn.
         length: tokens of prompt and text together; None is `text_length`, for questions `question_length`. A text ends
         before its first end token, so it may be empty; one without is whole (the authors' script then drops its last
         letter).
@@ -379,8 +383,10 @@ class DDiT(ReadsImages):
             rows = [i for i, of_row in enumerate(lengths) if of_row == size]
             tokens = encoder.tokenize([prompts[i] for i in rows], size).to(self.device)
             asked = (tokens == encoder.end_id).cumsum(1) > 0  # as the authors' script; their pipeline keeps an end
-            latents = self.autoencoder.encode(images[rows].to(self.device).float() / 127.5 - 1)  # type: ignore[operator]
             noise = SeededNoise([seeds[i] for i in rows], self.device)
+            pixels, autoencoder = images[rows].to(self.device).float() / 127.5 - 1, self.autoencoder
+            is_drawn = isinstance(autoencoder, KLAutoencoder) and sample_posterior is not False
+            latents = autoencoder.encode(pixels, noise) if is_drawn else autoencoder.encode(pixels)
             masked = tokens.masked_fill(asked, self.mask_id)
             filled, counts = self.sample_text(latents, masked, noise, num_steps=num_steps, cached=cached)
             for i, row, where, count in zip(rows, filled.cpu(), asked.cpu(), counts.tolist(), strict=True):
@@ -460,6 +466,7 @@ def _paper_size(image_size: int, official: Official | None, notes: tuple[str, ..
         source="arXiv:2501.00289; SD3-medium: arXiv:2403.03206; sampling: the released pipeline's defaults",
         num_params=2e9,
         official=official,
+        version=2,  # the image that is read: latents drawn from the posterior
         notes=notes,
     )
 

@@ -14,9 +14,9 @@ steps of each image for itself (samplers.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -230,16 +230,32 @@ class DiT(DiffusionTransformer):
 
     @torch.no_grad()
     def sample(  # type: ignore[override]
-        self, labels: Tensor, noise: Noise, *, num_steps: int = 250, cfg_scale: float = 1.5
+        self,
+        labels: Tensor,
+        noise: Noise,
+        *,
+        num_steps: int = 250,
+        cfg_scale: float = 1.5,
+        sampler: str = "ddpm",
+        spacing: str = "even",
     ) -> Tensor:
-        """Latents (B, C, h, w) by ancestral sampling.  num_steps: how many of the 1000 steps are made."""
-        diffusion = DDPM("linear", num_steps).to(labels.device)
+        """Latents (B, C, h, w).  num_steps: how many of the 1000 steps are made.
+
+        sampler: "ddpm" is ancestral sampling; "ddim" is deterministic (2010.02502 eq. 12 with eta = 0).
+        spacing: a name in samplers.SPACINGS. The authors' "ddim50" is num_steps 50, sampler "ddim", spacing "ddim".
+        """
+        if sampler not in DIT_SAMPLERS:
+            raise ValueError(f"unknown sampler {sampler!r}; known: {', '.join(DIT_SAMPLERS)}")
+        diffusion = DDPM("linear", num_steps, spacing=spacing).to(labels.device)
         x = noise.normal(*self.latent_shape)
         modulations = self.modulations(diffusion.timesteps.flip(0), labels, cfg_scale)
-        draws = chain(noise.normals(num_steps - 1, *self.latent_shape), [None])  # the last step draws nothing
+        is_ddim = sampler == "ddim"
+        draws: Iterable[Tensor | None] = repeat(None, num_steps)
+        if not is_ddim:
+            draws = chain(noise.normals(num_steps - 1, *self.latent_shape), [None])  # the last step draws nothing
         for idx, modulation, draw in zip(reversed(range(num_steps)), modulations, draws, strict=True):
             eps, variance = self.predict(x, modulation, cfg_scale).chunk(2, dim=1)
-            x = diffusion.step(idx, x, eps, variance, draw)
+            x = diffusion.ddim_step(idx, x, eps) if is_ddim else diffusion.step(idx, x, eps, variance, draw)
         return x
 
     def network_evaluations(self, *, num_steps: int = 250, cfg_scale: float = 1.5, **settings: Any) -> dict[str, int]:
@@ -271,6 +287,7 @@ DIFFUSION_FORMS = {
     "decreasing": lambda t: np.cos(np.pi * t / 2) ** 4,
     "increasing-decreasing": lambda t: np.sin(np.pi * t) ** 2,
 }
+LAST_STEPS = ("mean", "tweedie", "euler", "none")
 SIT_SAMPLERS = ("sde", "euler", "heun", "dopri5")
 
 
@@ -289,15 +306,16 @@ class SiT(DiffusionTransformer):
         num_steps: int = 250,
         cfg_scale: float = 1.5,
         last_step_size: float = 0.04,
+        last_step: str = "mean",
         diffusion_form: str = "sigma",
         rtol: float = 1e-3,
         atol: float = 1e-6,
     ) -> Tensor:
         """Latents (B, C, h, w).
 
-        sampler: "sde" is Euler-Maruyama with a last step of `last_step_size` along the mean; "euler" and "heun" solve
-        the ODE in num_steps - 1 equal steps (the authors count the points of the grid); "dopri5" chooses its steps by
-        rtol and atol. A setting that the sampler has no use for is ignored.
+        sampler: "sde" is Euler-Maruyama with a last step of `last_step_size` (see `_sample_sde`); "euler" and "heun"
+        solve the ODE in num_steps - 1 equal steps (the authors count the points of the grid); "dopri5" chooses its
+        steps by rtol and atol. A setting that the sampler has no use for is ignored.
         """
         if sampler not in SIT_SAMPLERS:
             raise ValueError(f"unknown sampler {sampler!r}; known: {', '.join(SIT_SAMPLERS)}")
@@ -305,7 +323,7 @@ class SiT(DiffusionTransformer):
             raise ValueError(f"num_steps must be at least 2, got {num_steps}")
         x = noise.normal(*self.latent_shape)
         if sampler == "sde":
-            return self._sample_sde(x, labels, noise, num_steps, cfg_scale, last_step_size, diffusion_form)
+            return self._sample_sde(x, labels, noise, num_steps, cfg_scale, last_step_size, last_step, diffusion_form)
         if sampler == "dopri5":
             label_embeddings, rows = self._label_embeddings(labels, cfg_scale)
 
@@ -331,23 +349,34 @@ class SiT(DiffusionTransformer):
         num_steps: int,
         cfg_scale: float,
         last_step_size: float,
+        last_step: str,
         diffusion_form: str,
     ) -> Tensor:
         """dx = (v + w_t score) dt + sqrt(2 w_t) dW (2401.08740 eq. 7 and 9).
 
         On the straight path score = (t v - x) / (1 - t): a step is x <- keep x + push v + spread noise.
+        last_step: "mean", along the drift of the SDE; "euler", along v; "tweedie", to the posterior mean of the data,
+        which on the straight path is the same point as "euler": x / t + (1 - t)^2 / t score = x + (1 - t) v; "none":
+        the steps reach t = 1 themselves, the last one with noise.
         """
         if diffusion_form not in DIFFUSION_FORMS:
             raise ValueError(f"unknown diffusion_form {diffusion_form!r}; known: {', '.join(DIFFUSION_FORMS)}")
         if not 0 < last_step_size < 1:  # the score is unbounded at t = 1
             raise ValueError(f"last_step_size must lie between 0 and 1, got {last_step_size}")
-        t = np.linspace(0, 1 - last_step_size, num_steps)
+        if last_step not in LAST_STEPS:
+            raise ValueError(f"unknown last_step {last_step!r}; known: {', '.join(LAST_STEPS)}")
+        is_noisy = last_step == "none"
+        grid_end = 1.0 if is_noisy else 1 - last_step_size
+        ends = np.append(np.linspace(0, grid_end, num_steps), [] if is_noisy else [1.0])
+        t, dt = ends[:-1], np.diff(ends)
         w = DIFFUSION_FORMS[diffusion_form](t)
-        dt = np.append(np.diff(t), last_step_size)
+        if last_step in ("euler", "tweedie"):
+            w[-1] = 0.0  # the drift without the score
         keep, push, spread = 1 - dt * w / (1 - t), dt * (1 + w * t / (1 - t)), np.sqrt(2 * w * dt)
         coefficients = torch.from_numpy(np.stack([keep, push, spread], axis=1)).float().to(labels.device)
         grid = torch.from_numpy(t).float().to(labels.device)
-        draws = chain(noise.normals(num_steps - 1, *self.latent_shape), [None])  # the last step draws nothing
+        last = [] if is_noisy else [None]  # the last step draws nothing
+        draws = chain(noise.normals(num_steps - 1, *self.latent_shape), last)
         for modulation, step, draw in zip(self.modulations(grid, labels, cfg_scale), coefficients, draws, strict=True):
             x = step[0] * x + step[1] * self.predict(x, modulation, cfg_scale)
             if draw is not None:
@@ -355,11 +384,19 @@ class SiT(DiffusionTransformer):
         return x
 
     def network_evaluations(
-        self, *, sampler: str = "sde", num_steps: int = 250, cfg_scale: float = 1.5, **settings: Any
+        self,
+        *,
+        sampler: str = "sde",
+        num_steps: int = 250,
+        cfg_scale: float = 1.5,
+        last_step: str = "mean",
+        **settings: Any,
     ) -> dict[str, int]:
         if sampler == "dopri5":
             raise ValueError("dopri5 chooses its own steps: its network evaluations are not known beforehand")
-        evaluations = {"sde": num_steps, "euler": num_steps - 1, "heun": 2 * (num_steps - 1)}[sampler]
+        evaluations = {"sde": num_steps - (last_step == "none"), "euler": num_steps - 1, "heun": 2 * (num_steps - 1)}[
+            sampler
+        ]
         return {"network": evaluations * (1 if cfg_scale == 1.0 else 2)}
 
     def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
@@ -390,12 +427,14 @@ DIT_TABLE_4 = (  # size, patch, pixels, parameters in 1e6, multiply-adds in 1e9
     ("xl", 2, 256, 675, 118.64),
     ("xl", 2, 512, 675, 524.60),
 )
-DIT_SAMPLING = {"num_steps": 250, "cfg_scale": 1.5}
+DIT_SAMPLERS = ("ddpm", "ddim")
+DIT_SAMPLING = {"num_steps": 250, "cfg_scale": 1.5, "sampler": "ddpm", "spacing": "even"}
 SIT_SAMPLING = {
     "sampler": "sde",
     "num_steps": 250,
     "cfg_scale": 1.5,
     "last_step_size": 0.04,
+    "last_step": "mean",
     "diffusion_form": "sigma",
     "rtol": 1e-3,  # of dopri5, as atol
     "atol": 1e-6,

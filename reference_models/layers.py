@@ -45,8 +45,10 @@ def silu(x: Tensor) -> Tensor:
     torch computes what does not fill a vector by another routine, which rounds otherwise: so which elements it rounds
     so would depend on how many rows there are, and an image on its batch.
     """
+    if not x.is_cpu or x.dtype != torch.float32 or torch.compiler.is_compiling():
+        return F.silu(x)
     lacking = -x.numel() % VECTORS
-    if not x.is_cpu or x.dtype != torch.float32 or not lacking:
+    if not lacking:
         return F.silu(x)
     return F.silu(F.pad(x.flatten(), (0, lacking)))[: x.numel()].view(x.shape)
 
@@ -76,7 +78,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """F.linear; on a CPU in float32 with few rows, as one token of each image, by another way.
 
     A small matrix: rows of zeros are added, because for few rows torch's BLAS takes kernels that round otherwise. So
-    what a row becomes does not depend on how many rows there are, and an image not on its batch.
+    what a row becomes does not depend on how many rows there are, and an image not on its batch. (Left out where code
+    is compiled, which rounds in its own ways.)
     A large matrix: a CPU's time is that of reading the weights. torch takes x W^T row by row, by one thread, and reads
     them for each row; (W x^T)^T, the same sums, is shared among the threads (tests/test_benchmarks_models.py). A single
     thread gains where the matrix is wide.
@@ -85,7 +88,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(x, weight, bias)
     num_rows = x.numel() // x.shape[-1]
     if weight.numel() < MANY_WEIGHTS:
-        if num_rows >= ENOUGH_ROWS or num_rows == 0:
+        if num_rows >= ENOUGH_ROWS or num_rows == 0 or torch.compiler.is_compiling():
             return F.linear(x, weight, bias)
         rows = F.pad(x.reshape(num_rows, -1), (0, 0, 0, ENOUGH_ROWS - num_rows))
         return F.linear(rows, weight, bias)[:num_rows].view(*x.shape[:-1], -1)

@@ -125,6 +125,7 @@ class MAR(ImageModel):
     `order` (B, N) holds the positions in the order of decoding: at any time order[:, :K] are known, the others hidden.
     """
 
+    undecayed = ("denoiser.",)  # no weight decay on it in the authors' recipe
     compiled_methods: ClassVar[tuple[str, ...]] = ("encode", "decode", "denoise")
     growing_methods: ClassVar[tuple[str, ...]] = ("encode", "decode")
     stages: ClassVar[Mapping[str, tuple[str, ...]]] = {

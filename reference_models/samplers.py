@@ -91,6 +91,8 @@ class DDPM:
         self.timesteps = torch.tensor(timesteps)
         self.signal = table(np.sqrt(alpha_bar))  # x_t = signal x_0 + noise_level noise
         self.noise_level = table(np.sqrt(1 - alpha_bar))
+        self.signal_before = table(np.sqrt(alpha_bar_prev))  # those of the step before
+        self.noise_level_before = table(np.sqrt(1 - alpha_bar_prev))
         self.mean_x = table(1 / np.sqrt(alpha))  # mean of x_{t-1} = mean_x x_t - mean_eps eps
         self.mean_eps = table(beta / np.sqrt(alpha * (1 - alpha_bar)))
         self.log_variance_mid = table((log_largest + log_smallest) / 2)  # log variance = mid + half * fraction
@@ -125,6 +127,11 @@ class DDPM:
             return mean
         log_variance = self.log_variance_mid[idx] + self.log_variance_half[idx] * log_variance_fraction
         return torch.addcmul(mean, (0.5 * log_variance).exp(), noise, value=temperature)
+
+    def ddim_step(self, idx: int, x_t: Tensor, eps: Tensor) -> Tensor:
+        """x_{t-1} from x_t without noise (2010.02502 eq. 12, eta = 0): the data by eps, one step less diffused."""
+        x_0 = (x_t - self.noise_level[idx] * eps) / self.signal[idx]
+        return self.signal_before[idx] * x_0 + self.noise_level_before[idx] * eps
 
     def q_sample(self, x_0: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """x_t, that is x_0 diffused to step t.  x_0, noise: (B, C, ...)  t: (B,) int64, an index into `timesteps`."""

@@ -6,13 +6,17 @@ draws of the loss from a generator seeded by (seed, s). So a run that is killed 
 
 from __future__ import annotations
 
+import hashlib
+import io
 import math
 import os
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -29,7 +33,15 @@ class Recipe:
     batch_size: int = 64  # images per step
     lr: float = 1e-3  # peak learning rate of AdamW, betas (0.9, 0.95)
     warmup_steps: int = 200  # linear warm-up, then cosine decay to a tenth
-    weight_decay: float = 0.02
+    weight_decay: float = (
+        0.02  # of every parameter, as the shipped weights were trained; see `decay_on` for the papers'
+    )
+    decay_on: str = (
+        "all"  # "all"; "matrices": not on biases, norms and the model's `undecayed` modules (TransDiff, MAR)
+    )
+    draws_per_image: int | None = (
+        None  # of t and noise per latent; None: the model's own (TransDiff 4; MRAR as printed 2)
+    )
     ema_decay: float = 0.999
     grad_clip: float = 3.0  # largest gradient norm
     jitter: float = 0.0  # deviation of noise on the images (in [-1, 1]) before they are tokenised or read
@@ -90,6 +102,53 @@ def batch_indices(seed: int, step: int, batch_size: int, labels: Tensor, images_
     )
 
 
+def decay_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """The parameters for AdamW, with and without weight decay.
+
+    "matrices" is what the authors of TransDiff and MAR do: no decay on vectors (biases, norms), nor on the diffusion
+    part, which a model names in `undecayed` by the beginnings of its parameters' names. DiT and SiT: weight_decay 0.
+    """
+    if recipe.decay_on not in ("all", "matrices"):
+        raise ValueError(f"unknown decay_on {recipe.decay_on!r}; known: all, matrices")
+    named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    if recipe.decay_on == "all":
+        return [{"params": [p for _, p in named], "weight_decay": recipe.weight_decay}]
+    undecayed: Iterable[str] = getattr(model, "undecayed", ())
+    is_free = {name: p.ndim < 2 or name.startswith(tuple(undecayed)) for name, p in named}
+    return [
+        {"params": [p for name, p in named if not is_free[name]], "weight_decay": recipe.weight_decay},
+        {"params": [p for name, p in named if is_free[name]], "weight_decay": 0.0},
+    ]
+
+
+def own_temporary(path: Path) -> Path:
+    """A name beside `path` that no other process uses."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+
+
+def save_checkpoint(content: Mapping[str, Any], path: Path) -> None:
+    """Write what torch.save makes of `content`, then its sha256 (32 bytes): whole or not at all."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    whole = buffer.getvalue()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = own_temporary(path)
+    try:
+        temporary.write_bytes(whole + hashlib.sha256(whole).digest())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """What `save_checkpoint` wrote. ValueError, in one line, for anything else, a single flipped bit included."""
+    whole = path.read_bytes()
+    content, digest = whole[:-32], whole[-32:]
+    if hashlib.sha256(content).digest() != digest:
+        raise ValueError(f"checkpoint {path} cannot be read: damaged, or not written by this version; delete it")
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
 def train(
     model: nn.Module,
     loss: Loss,
@@ -108,17 +167,17 @@ def train(
     refused with ValueError. report: called after every step.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=recipe.lr, betas=(0.9, 0.95), weight_decay=recipe.weight_decay)
+    if recipe.draws_per_image is not None:
+        model.draws_per_image = recipe.draws_per_image  # type: ignore[assignment]
+    optimizer = torch.optim.AdamW(decay_groups(model, recipe), lr=recipe.lr, betas=(0.9, 0.95))
     ema = deepcopy(model).eval().requires_grad_(False)
     pairs = list(zip(ema.parameters(), model.parameters(), strict=True))
     progress = Progress(0, recipe.num_steps, [], 0.0)
-    identity = {**asdict(recipe), "seed": seed}
+    shapes = sorted((key, tuple(value.shape)) for key, value in model.state_dict().items())
+    identity = {**asdict(recipe), "seed": seed, "network": hashlib.sha256(repr(shapes).encode()).hexdigest()}
     if checkpoint is not None and checkpoint.exists():
-        try:
-            saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        except Exception as error:  # torch, zipfile and pickle raise what they like
-            raise ValueError(f"checkpoint {checkpoint} cannot be read; delete it") from error
-        if saved["identity"] != identity:
+        saved = load_checkpoint(checkpoint)
+        if saved.get("identity") != identity:
             raise ValueError(
                 f"checkpoint {checkpoint} belongs to another recipe or seed; delete it or pass another --out"
             )
@@ -139,9 +198,7 @@ def train(
             "losses": torch.tensor(progress.losses, dtype=torch.float64),
             "wall_s": progress.wall_s,
         }
-        checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        torch.save(content, checkpoint.with_suffix(".tmp"))
-        os.replace(checkpoint.with_suffix(".tmp"), checkpoint)
+        save_checkpoint(content, checkpoint)
 
     model.train()
     generator = torch.Generator(device=labels.device)

@@ -157,8 +157,9 @@ class TransDiff(ImageModel):
         "encoder": ("encode",),
         "decoder": ("decoder.keys_values", "decoder.modulations", "velocity"),
     }
+    undecayed = ("decoder.",)  # the diffusion part: no weight decay on it in the authors' recipe
     label_dropout: ClassVar[float] = 0.1
-    draws_per_image: ClassVar[int] = 4  # of t and noise, per image and training step (their `diffusion_batch_mul`)
+    draws_per_image: int = 4  # of t and noise, per image and training step (their `diffusion_batch_mul`)
     # Weight in the loss of the mean pairwise cosine similarity of an image's features. The authors multiply that term
     # by 0.001, but compute it only when asked, and nothing in their code asks: so it is off here too.
     diversity_weight: float = 0.0
@@ -293,7 +294,11 @@ class TransDiff(ImageModel):
         scale_0: float = 1.0,
         scale_1: float = 1.0,
     ) -> Tensor:
-        """Latents, float32 (B, C, h, w).  scale_0 multiplies the drift of a step, scale_1 its noise."""
+        """Latents, float32 (B, C, h, w).  scale_0 multiplies the drift of a step, scale_1 its noise.
+
+        cfg_scale: 1 is off. Departs from official below 1: their sampler guides only above 1 while their encoder still
+        doubles the rows, so that what comes out is not guided; here it extrapolates away from the class.
+        """
         batch_size, guided = len(labels), cfg_scale != 1.0
         rows = F.pad(labels, (0, 1), value=self.null_label) if guided else labels
         keys_values = self.decoder.keys_values(self.encode(rows))

@@ -7,7 +7,8 @@ parallel: K network calls for an image. It needs the tokenizer's codebook for th
 "Latents" of this family are the token ids of all scales in a row, int64 (B, L), as `autoencoder.encode` returns them.
 Departs from official: the AdaLN vectors depend on the class alone and are computed once per image (for the null class
 once per batch), not at every scale; keys and values go into one preallocated cache; one uniform number per token picks
-it by inverse CDF, instead of torch.multinomial on a generator of the whole batch.
+it by inverse CDF, instead of torch.multinomial on a generator of the whole batch. Left out: `more_smooth`, which mixes
+codes by Gumbel-softmax for smoother looking pictures (the authors evaluate without it).
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ in the package, or in the folder that the environment variable ARBITER_WEIGHTS n
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, replace
@@ -46,14 +47,14 @@ class Job:
 def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, device: str = "cpu") -> Path:
     """Train a digits model or tokenizer and save its EMA weights to `out`, with how they came about as metadata.
 
-    Resumes from `out` with suffix .checkpoint if a run was interrupted. UsageError where it has no recipe.
+    Resumes from its checkpoint beside `out` if a run was interrupted. UsageError where it has no recipe.
     """
     import torch
     from safetensors.torch import save_file
 
     from reference_models import find
     from reference_models.autoencoders import AUTOENCODERS
-    from reference_models.training import Progress, train
+    from reference_models.training import Progress, own_temporary, train
 
     if name in AUTOENCODERS:
         make_job = tokenizer_job
@@ -62,7 +63,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     job = make_job(name, seed, device)
     recipe = job.recipe if num_steps is None else replace(job.recipe, num_steps=num_steps)
     job.model.requires_grad_(True)
-    checkpoint = out.with_suffix(".checkpoint")
+    checkpoint = checkpoint_path(name, seed, recipe, out)
     with progress(f"train {name}", recipe.num_steps) as bar:
 
         def report(state: Progress) -> None:
@@ -103,10 +104,20 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     out.parent.mkdir(parents=True, exist_ok=True)
     dtype = getattr(torch, job.stored)
     weights = {key: value.detach().to("cpu", dtype).contiguous() for key, value in ema.state_dict().items()}
-    save_file(weights, out.with_suffix(".tmp"), metadata)
-    os.replace(out.with_suffix(".tmp"), out)
+    temporary = own_temporary(out)
+    try:
+        save_file(weights, temporary, metadata)
+        os.replace(temporary, out)
+    finally:
+        temporary.unlink(missing_ok=True)
     checkpoint.unlink(missing_ok=True)
     return out
+
+
+def checkpoint_path(name: str, seed: int, recipe: Recipe, out: Path) -> Path:
+    """Where a training keeps its state: a name of its own, so that two into one folder, or one file, share nothing."""
+    identity = json.dumps([name, seed, asdict(recipe)], sort_keys=True)
+    return out.with_name(f"{out.name}.{hashlib.sha256(identity.encode()).hexdigest()[:8]}.checkpoint")
 
 
 def digits_on(device: str) -> tuple[Tensor, Tensor]:

@@ -31,19 +31,31 @@ def test_few_rows_give_what_many_give(bias, shape, num_threads, monkeypatch):
 
 
 def test_few_rows_are_taken_the_other_way_only_on_a_cpu_in_float32_and_with_a_large_matrix(monkeypatch):
-    """torch's way is asked for half precision, for small matrices, and for five rows."""
-    asked = []
-    monkeypatch.setattr(torch.nn.Linear, "forward", lambda self, x: asked.append(tuple(x.shape)) or x)
+    """torch's way is asked for half precision, for five rows, and for small matrices, these with 16 rows at least."""
+    asked, product = [], torch.nn.functional.linear
+    monkeypatch.setattr(layers.F, "linear", lambda x, *rest: asked.append(tuple(x.shape)) or product(x, *rest))
     monkeypatch.setattr(layers, "num_threads", lambda: 2)
     Linear(512, 512)(torch.randn(4, 512))
     assert not asked
     Linear(512, 512)(torch.randn(5, 512))
     Linear(96, 288)(torch.randn(2, 96))
+    Linear(96, 288)(torch.randn(17, 96))
     Linear(512, 512, dtype=torch.bfloat16)(torch.randn(2, 512, dtype=torch.bfloat16))
-    assert asked == [(5, 512), (2, 96), (2, 512)]
+    assert asked == [(5, 512), (16, 96), (17, 96), (2, 512)]
     monkeypatch.setattr(layers, "num_threads", lambda: 1)
     Linear(512, 512)(torch.randn(1, 512))  # one thread gains nothing where the matrix is not wide
-    assert asked[3:] == [(1, 512)]
+    assert asked[4:] == [(1, 512)]
+
+
+@pytest.mark.parametrize("width", [72, 80, 96])
+def test_a_row_does_not_depend_on_how_many_there_are(width):
+    """Bit for bit, of small matrices and of silu: what makes an image independent of its batch."""
+    torch.manual_seed(0)
+    x, matrix = torch.randn(64, width), Linear(width, 3 * width)
+    products, values = matrix(x), layers.silu(x)
+    for num_rows in (1, 2, 3, 5, 15, 16, 20, 32):
+        assert torch.equal(matrix(x[:num_rows].clone()), products[:num_rows])
+        assert torch.equal(layers.silu(x[:num_rows].clone()), values[:num_rows])
 
 
 def test_gradients_are_those_of_a_linear_layer():

@@ -205,7 +205,8 @@ def test_the_steps_compile_whole():
         compiled, expected = (
             m.sample(LABELS[:batch_size], SeededNoise(SEEDS[:batch_size]), **settings) for m in (model, plain)
         )
-        torch.testing.assert_close(compiled, expected, atol=1e-5, rtol=1e-5)
+        # Few rows are padded, which compiled code leaves out: float32 sums in another order.
+        torch.testing.assert_close(compiled, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_mask_ratio_of_training(monkeypatch: pytest.MonkeyPatch):

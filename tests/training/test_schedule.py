@@ -21,6 +21,7 @@ from bench.protocols import PROTOCOLS
 from bench.records.schema import RunSpec
 from bench.training import schedule
 from bench.training.schedule import finished, train_all, with_ingredients
+from bench.training.train import checkpoint_path
 from reference_models import find
 from reference_models.autoencoders import AUTOENCODERS
 from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED, shipped_weights
@@ -104,7 +105,8 @@ def test_models_are_trained_on_the_ingredients_beside_them_and_once(short, capsy
 
 def test_a_training_that_fails_is_named_with_its_last_words(short):
     short.mkdir()
-    (short / "vq-digits.checkpoint").write_bytes(b"no checkpoint")
+    recipe = replace(AUTOENCODERS["vq-digits"].recipe, num_steps=3)
+    checkpoint_path("vq-digits", 0, recipe, short / "vq-digits.safetensors").write_bytes(b"no checkpoint")
     with pytest.raises(CheckFailed, match=r"training vq-digits \(seed 0\) failed: .+"):
         train_all(["llamagen-digits"], seed=0, folder=short, device="cpu", num_steps=3)
     assert "Traceback" in (short / "vq-digits.log").read_text()

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from reference_models.training import Recipe, batch_indices, train
+from bench.training.train import checkpoint_path
+from reference_models.training import Recipe, batch_indices, decay_groups, train
 
 RECIPE = Recipe(num_steps=12, batch_size=8, warmup_steps=3)
 LABELS = torch.arange(40) % 10
@@ -83,3 +84,40 @@ def test_the_learning_rate_warms_up_and_decays_to_a_tenth():
     assert rates[0] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(1.0)
     assert rates[-1] == pytest.approx(0.1, abs=1e-3)  # the cosine's last step is one short of its end
+
+
+def test_a_flipped_bit_in_a_checkpoint_is_an_error(tmp_path):
+    """Wherever it lies: other weights are never trained on."""
+    checkpoint = tmp_path / "run.checkpoint"
+    run(checkpoint=checkpoint)
+    whole = checkpoint.read_bytes()
+    for position in range(0, len(whole), len(whole) // 23):
+        damaged = bytearray(whole)
+        damaged[position] ^= 1
+        checkpoint.write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"run\.checkpoint cannot be read"):
+            run(checkpoint=checkpoint)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.checkpoint"]  # no temporary file stays
+
+
+def test_trainings_into_one_file_share_no_checkpoint(tmp_path):
+    """Other model, seed or recipe: another name; and files that differ after a dot are other files."""
+    names = {
+        checkpoint_path(name, seed, recipe, tmp_path / out).name
+        for name in ("dit-digits", "sit-digits")
+        for seed in (0, 1)
+        for recipe in (RECIPE, replace(RECIPE, num_steps=1))
+        for out in ("m.v1", "m.v2")
+    }
+    assert len(names) == 16
+
+
+def test_weight_decay_spares_what_the_authors_spare():
+    """With "matrices" no vector decays, nor what a model names; with "all" everything does."""
+    model = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.LayerNorm(2), torch.nn.Linear(2, 2))
+    model.undecayed = ("2.",)
+    decayed, free = decay_groups(model, replace(RECIPE, weight_decay=0.1, decay_on="matrices"))
+    assert [p.shape for p in decayed["params"]] == [(2, 3)]
+    assert (decayed["weight_decay"], free["weight_decay"], len(free["params"])) == (0.1, 0.0, 5)
+    (everything,) = decay_groups(model, RECIPE)
+    assert len(everything["params"]) == 6
