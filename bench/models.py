@@ -10,9 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench import assets
 from bench.errors import UsageError
 from bench.protocols import SMALL
-from bench.records.schema import Protocol, RunSpec
+from bench.published import PUBLISHED, Precision, Published
+from bench.records.schema import REAL_DATA, Protocol, RunSpec
 
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel, Official, Spec
@@ -116,16 +118,40 @@ def seed_folder(work: Path, training_seed: int) -> Path:
 
 def weights_of(spec: RunSpec, work: Path) -> Path | None:
     """The weights that a run measures, None where they are not there."""
+    if is_released(spec):
+        return _asset_path(spec, 0)
     return _small_file(spec.model, spec.protocol, work)
 
 
 def autoencoder_of(spec: RunSpec, work: Path) -> Path | None:
-    """The weights of a run's autoencoder, where that is trained here: they lie beside the model's. Else None."""
+    """The file of a run's autoencoder: the released one, or that trained here beside the model's. Else None."""
     from reference_models import find
     from reference_models.autoencoders import AUTOENCODERS
 
+    if is_released(spec):
+        return _asset_path(spec, 1)
     name = find(spec.model).autoencoder
     return _small_file(name, spec.protocol, work) if AUTOENCODERS[name].recipe else None
+
+
+def is_released(spec: RunSpec) -> bool:
+    """Whether a run loads what the authors published."""
+    return "weights" in spec.protocol.needs and spec.model != REAL_DATA
+
+
+def released_assets(spec: RunSpec) -> tuple[assets.Asset, ...]:
+    """The weights that a run loads, then its autoencoder where the weights do not bring it; () where none are
+    published."""
+    if not is_released(spec):
+        return ()
+    variant = f"{spec.model}-{spec.protocol.variant}"
+    return assets.of_model(variant) or assets.of_model(spec.model)
+
+
+def _asset_path(spec: RunSpec, place: int) -> Path | None:
+    found = released_assets(spec)[place : place + 1]
+    located = assets.locate(found[0]) if found else None
+    return located.path if located is not None and located.usable else None
 
 
 def _small_file(name: str, protocol: Protocol, work: Path) -> Path | None:
@@ -169,11 +195,12 @@ def identity(spec: RunSpec, work: Path) -> Identity:
     from reference_models.autoencoders import AUTOENCODERS
 
     model = find(spec.model)
+    versions = {"model": model.version, "autoencoder": AUTOENCODERS[model.autoencoder].version}
+    if is_released(spec):
+        found = zip(("weights", "autoencoder"), released_assets(spec), strict=False)
+        return Identity(versions, {name: assets.checksum(asset) for name, asset in found})
     paths = {"weights": weights_of(spec, work), "autoencoder": autoencoder_of(spec, work)}
-    return Identity(
-        {"model": model.version, "autoencoder": AUTOENCODERS[model.autoencoder].version},
-        {name: file_sha256(path) for name, path in paths.items() if path},
-    )
+    return Identity(versions, {name: file_sha256(path) for name, path in paths.items() if path})
 
 
 def reads_images(spec: Spec) -> bool:
@@ -183,12 +210,15 @@ def reads_images(spec: Spec) -> bool:
     return issubclass(spec.network, ReadsImages)
 
 
-def origin(weights: Path | None) -> str | None:
-    """Whether weights came with this package or were trained here; None where there are none."""
+def origin(spec: RunSpec, work: Path) -> str | None:
+    """Whether a run's weights were released by the authors, came with this package or were trained here; None: none."""
     from reference_models.checkpoints import SHIPPED
 
+    weights = weights_of(spec, work)
     if weights is None:
         return None
+    if is_released(spec):
+        return "released"
     return "shipped" if weights.parent == SHIPPED else "trained here"
 
 
@@ -208,7 +238,33 @@ def build_for(name: str, protocol: Protocol, device: str, work: Path) -> Any:
         if path := autoencoder_of(run, work):
             model.attach(spec, partial(build_autoencoder, spec.autoencoder, weights=path, device=device, dtype=dtype))
         return model
-    if "weights" not in protocol.needs:
+    if not is_released(run):
         return build(name, weights=None, device=device, dtype=dtype)
-    model, _ = load_model(name, weights=None, device=device, dtype=protocol.dtype)
+    needed = [assets.require(asset.name) for asset in released_assets(run)]
+    if not needed:
+        raise UsageError(f"{name}: nobody has published its weights")
+    precision = precision_of(run)
+    model, _ = load_model(
+        name,
+        weights=needed[0],
+        autoencoder=needed[1] if len(needed) > 1 else None,
+        device=device,
+        dtype=precision.weights,
+    )
     return model
+
+
+def published_of(spec: RunSpec) -> Published | None:
+    """How the authors evaluated a run's model, where the protocol follows that; None where it does not or they do not
+    say."""
+    if spec.protocol.terms != "published":
+        return None
+    return PUBLISHED.get((spec.model, spec.protocol.variant)) or PUBLISHED.get((spec.model, ""))
+
+
+def precision_of(spec: RunSpec) -> Precision:
+    """In which numbers a run's model generates: as published, else in the protocol's."""
+    row = published_of(spec)
+    if row is not None and row.precision is not None:
+        return row.precision
+    return Precision(weights=spec.protocol.dtype)  # type: ignore[arg-type]  # check_dtype has the same three

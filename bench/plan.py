@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bench import assets
-from bench.claims import CLAIMS, SIZE_CLAIMS
+from bench.claims import CLAIMS
+from bench.claims.ledger import ledger
 from bench.errors import UsageError
-from bench.models import missing_files, reads_images, train_command
-from bench.protocols import PROTOCOLS, RATIOS, SCALES, SMALL, Kind, kind_of, quick_settings
+from bench.models import is_released, missing_files, reads_images, released_assets, train_command
+from bench.paper_protocols import MODELS_OF
+from bench.protocols import PROTOCOLS, RATIOS, SCALES, SMALL, Kind, is_timed, kind_of, quick_settings
 from bench.protocols import quick as quick_protocol
+from bench.published import PUBLISHED
 from bench.records.environment import memory_bytes
 from bench.records.schema import REAL_DATA, Claim, Comparison, Protocol, Record, RunSpec
 from bench.records.store import QUICK, WORK, load_records
-from bench.studies import STUDIES, runs_of
+from bench.studies import STUDIES, runs_of, settings_of, usual_settings
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec
+
+
+TINY_BYTES = 50e6  # of weights: a processor generates with these in reasonable time
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,10 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
     if scale not in SCALES:
         raise UsageError(f"unknown scale {scale!r}; known: {', '.join(SCALES)}")
     for name in only:
-        if find(name).scale != scale:
+        if find(name).scale != MODELS_OF.get(scale, scale):
             raise UsageError(f"model {name!r} is of scale {find(name).scale}, not {scale}")
     chosen = {name: spec for name, spec in specs().items() if not only or name in only}
-    names = [name for name, spec in chosen.items() if spec.scale == scale and not spec.ingredient]
+    names = [name for name, spec in chosen.items() if spec.scale == MODELS_OF.get(scale, scale) and not spec.ingredient]
     paper_sizes = [name for name, spec in chosen.items() if spec.scale not in SMALL]
     protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale and not p.study]
     protocols += [p for p in PROTOCOLS.values() if not kind_of(p).needs_model]
@@ -71,16 +78,34 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
 
 
 def _specs_of(protocol: Protocol, models: Sequence[str], only: Sequence[str]) -> Iterator[RunSpec]:
-    """The runs of a protocol: of these models, or of those among them that its claims name."""
+    """The runs of a protocol: of these models, or of those among them that its claims name, at all their settings."""
+    for name in models:
+        if protocol.variant and kind_of(protocol).name == "images" and (name, protocol.variant) not in PUBLISHED:
+            continue
+        for settings in _settings_of(name, protocol):
+            spec = RunSpec(name, protocol, settings, _baselines_of(name, protocol))
+            if kind_of(protocol).paired and not spec.baselines:
+                continue
+            if not protocol.claimed_only or only or _answers(spec):
+                yield spec
+
+
+def _settings_of(name: str, protocol: Protocol) -> list[dict[str, Any]]:
+    """The settings, where they differ from the model's usual ones, under which a protocol measures it: the published
+    ones or a smoke run's, then those that claims name."""
     from reference_models import find
 
-    for name in models:
-        settings = {} if name == REAL_DATA else quick_settings(protocol, find(name).sampling)
-        spec = RunSpec(name, protocol, settings, _baselines_of(name, protocol))
-        if kind_of(protocol).paired and not spec.baselines:
-            continue
-        if not protocol.claimed_only or only or _answers(spec):
-            yield spec
+    if name == REAL_DATA:
+        return [{}]
+    usual = usual_settings(find(name), protocol)
+    row = PUBLISHED.get((name, protocol.variant)) if protocol.terms == "published" else None
+    first = quick_settings(protocol, usual) | ({} if row is None or kind_of(protocol).reads else dict(row.sampling))
+    wanted = [first]
+    if protocol.terms:
+        sides = [side for claim in ledger() for side in _sides(claim)]
+        wanted += [first | dict(s.settings) for s in sides if (s.protocol, s.subject) == (protocol.name, name)]
+    changed = [{key: value for key, value in one.items() if usual.get(key) != value} for one in wanted]
+    return [one for i, one in enumerate(changed) if one not in changed[:i]]
 
 
 def _baselines_of(model: str, protocol: Protocol) -> tuple[str, ...]:
@@ -128,13 +153,19 @@ def _planned(spec: RunSpec, device: str, work: Path, previous: list[Record]) -> 
 
 def _answers(spec: RunSpec) -> tuple[str, ...]:
     """Ids of the claims that rest on a run."""
-    return tuple(c.id for c in (*CLAIMS, *SIZE_CLAIMS) if any(_rests_on(side, spec) for side in _sides(c)))
+    return tuple(claim.id for claim in ledger() if any(_rests_on(side, spec) for side in _sides(claim)))
 
 
 def _rests_on(side: Comparison, spec: RunSpec) -> bool:
     if kind_of(spec.protocol).paired:
         return _is_ratio(side, spec.model, spec.protocol)
-    return spec.protocol.name in (side.protocol, side.stand_in) and spec.model in (side.subject, *side.baselines)
+    if spec.protocol.name not in (side.protocol, side.stand_in) or spec.model not in (side.subject, *side.baselines):
+        return False
+    if not spec.protocol.terms or kind_of(spec.protocol).name not in ("images", "captions", "answers"):
+        return True
+    return {**usual_settings(find(spec.model), spec.protocol), **published_settings(spec), **side.settings} == settings_of(
+        spec
+    )
 
 
 def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
@@ -144,7 +175,7 @@ def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
         for one in (spec, *(replace(spec, model=other, baselines=()) for other in spec.baselines)):
             lacks += [_how_to_train(missing, spec) for missing in missing_files(one, work)]
     lacks += missing_assets(spec)
-    if "gpu" in protocol.needs and not device.startswith("cuda"):
+    if "gpu" in protocol.needs and not device.startswith("cuda") and not _is_tiny(spec):
         command = f": python -m bench reproduce --scale {protocol.scale} --only {name} --device cuda"
         lacks.append("a CUDA GPU" + (command if protocol.needs == ("gpu",) else ""))
     if protocol.sampled_calls and _memory_bytes(spec) > memory_bytes():
@@ -152,13 +183,17 @@ def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(lacks))
 
 
+def _is_tiny(spec: RunSpec) -> bool:
+    """Whether a processor is enough for what is not timed."""
+    sizes = [assets.locate(asset).size for asset in released_assets(spec)]
+    return not is_timed(spec.protocol) and bool(sizes) and sum(size or math.inf for size in sizes) < TINY_BYTES
+
+
 def missing_assets(spec: RunSpec) -> list[str]:
     """What a run needs of the assets and is not usable here, each with the path that was looked at."""
-    needed: list[assets.Asset] = []
-    if "weights" in spec.protocol.needs and spec.model != REAL_DATA:
-        needed += assets.of_model(spec.model)
-        if not needed:
-            return ["weights: none were released"]
+    needed = list(released_assets(spec))
+    if is_released(spec) and not needed:
+        return ["weights: none were released"]
     needed += [assets.find(name) for name in spec.protocol.assets]
     return [located.complaint for asset in needed if not (located := assets.locate(asset)).usable]
 

@@ -1,5 +1,7 @@
 """PROTOCOLS: how to measure, per scale; KINDS: what is measured, and by which evaluator.
 
+The protocols of the papers' sizes are in paper_protocols.py.
+
 A measurement is compared only with one of the same protocol. A new kind of measurement is one file in evaluators/ and
 one row of KINDS.
 """
@@ -10,12 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.paper_protocols import PAPER_PROTOCOLS, QUALITY, SPEED
 from bench.records.schema import Protocol
 
-QUALITY = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")
 COST = ("throughput_per_s", "nfe")  # of painting those images
-SPEED = ("latency_s", "throughput_per_s", "peak_memory_bytes", "num_params", "flops", "nfe", "decoder_time_share")
-COMPOSED = ("latency_s", "peak_memory_bytes", "num_params", "flops", "nfe", "decoder_time_share")
 
 # The digits networks are so small that a second thread costs more in waiting than it brings, and on a busy machine
 # several times more; one thread gives the same speed on any number of cores.
@@ -184,103 +184,7 @@ PROTOCOLS: dict[str, Protocol] = {
             num_threads=DIGITS_THREADS,
             study=True,
         ),
-        # The papers' protocol: 50 images per class, torch-fidelity on ADM's reference statistics (as TransDiff, MAR).
-        Protocol(
-            name="imagenet-256-quality",
-            scale="imagenet-256",
-            collects="images",
-            metrics=QUALITY,
-            num_images=50_000,
-            features="inception",
-            reference="VIRTUAL_imagenet256_labeled.npz",
-            batch_size=128,
-            needs=("weights", "imagenet-statistics", "gpu"),
-        ),
-        Protocol(
-            name="imagenet-256-latency",
-            scale="imagenet-256",
-            collects="timings",
-            metrics=SPEED,
-            latency_batch_size=1,
-            throughput_batch_size=64,
-            min_rounds=10,
-            min_duration_s=10.0,
-            needs=("gpu",),
-        ),
-        Protocol(
-            name="imagenet-256-ratios",
-            scale="imagenet-256",
-            collects="ratios",
-            metrics=("latency_s",),
-            latency_batch_size=1,
-            min_rounds=10,
-            min_duration_s=10.0,
-            needs=("gpu",),
-        ),
-        # RAR's table 5: images per second in batches of 128.
-        Protocol(
-            name="imagenet-256-batch-128",
-            scale="imagenet-256",
-            collects="timings",
-            metrics=SPEED,
-            latency_batch_size=1,
-            throughput_batch_size=128,
-            min_rounds=5,
-            min_duration_s=10.0,
-            claimed_only=True,
-            needs=("gpu",),
-        ),
-        # The same sizes where a whole image takes minutes: composed of three calls of each part and the exact counts.
-        Protocol(
-            name="imagenet-256-composed",
-            scale="imagenet-256",
-            collects="composed",
-            metrics=COMPOSED,
-            latency_batch_size=1,
-            min_rounds=2,
-            min_duration_s=0.0,
-            sampled_calls=3,
-            claimed_only=True,
-        ),
-        Protocol(
-            name="imagenet-256-composed-ratios",
-            scale="imagenet-256",
-            collects="ratios",
-            metrics=("latency_s",),
-            latency_batch_size=1,
-            min_rounds=6,  # fewer pairs bound no median (stats.py)
-            min_duration_s=0.0,
-            sampled_calls=3,
-        ),
-        # D-DiT paints from prompts; the time is without T5, whose states random ones stand in for.
-        Protocol(
-            name="coco-captions-latency",
-            scale="coco-captions",
-            collects="timings",
-            metrics=SPEED,
-            latency_batch_size=1,
-            throughput_batch_size=16,
-            min_rounds=10,
-            min_duration_s=10.0,
-            needs=("gpu",),
-        ),
-        Protocol(
-            name="coco-captions-composed",
-            scale="coco-captions",
-            collects="composed",
-            metrics=COMPOSED,
-            latency_batch_size=1,
-            min_rounds=2,
-            min_duration_s=0.0,
-            sampled_calls=3,
-        ),
-        # Counts on the meta device: exact, and without weights or a GPU, so that a run of any scale takes them along.
-        Protocol(
-            name="paper-size",
-            scale="paper-size",
-            collects="sizes",
-            metrics=("num_params", "flops", "decoder_share"),
-        ),
+        *PAPER_PROTOCOLS,
     )
 }
 

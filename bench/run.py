@@ -24,7 +24,7 @@ import torch
 from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.evaluators import Context
 from bench.metrics import METRICS
-from bench.models import build_for, file_sha256, identity, origin, weights_of
+from bench.models import build_for, file_sha256, identity, origin
 from bench.plan import Plan, PlannedRun
 from bench.processes import Job, last_words, run_jobs
 from bench.protocols import is_timed, kind_of
@@ -68,7 +68,7 @@ def run_inputs(spec: RunSpec, device: str, work: Path) -> Inputs:
     return Inputs(
         settings=dict(spec.settings),
         weights_sha256=weights,
-        weights_origin=None if spec.model == REAL_DATA else origin(weights_of(spec, work)),
+        weights_origin=None if spec.model == REAL_DATA else origin(spec, work),
         files={name: sha256 for name, sha256 in files.items() if sha256},
         versions=versions,
         metric_versions={name: METRICS[name].version for name in protocol.metrics},

@@ -209,7 +209,7 @@ def extreme_interval(value: float, num: int, highest: float) -> Bounds | None:
     Resampling sees no spread there. Were the mean below highest * (1 - LEVEL) / 2 ^ (1 / num), so many values at the
     top would have a chance of less than 2.5 % (Clopper and Pearson's bound, which holds for any values in that range).
     """
-    if not math.isfinite(highest) or value not in (0.0, highest):
+    if num < SMALLEST_RESAMPLED or not math.isfinite(highest) or value not in (0.0, highest):
         return None
     reach = highest * (1 - ((1 - LEVEL) / 2) ** (1 / num))
     return (0.0, reach) if value == 0 else (highest - reach, highest)

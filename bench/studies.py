@@ -8,14 +8,17 @@ one study that another asks for too is measured once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from bench.protocols import PROTOCOLS, kind_of
 from bench.records.schema import Protocol, RunSpec
+
+if TYPE_CHECKING:
+    from reference_models.spec import Spec
 
 DIGITS = PROTOCOLS["digits-study"]
 
@@ -154,6 +157,9 @@ def settings_of(run: RunSpec) -> Settings:
     """All settings in force: of reading images where the model says texts of them, else of generating."""
     from reference_models import find
 
-    spec = find(run.model)
-    usual = spec.network.reading() if kind_of(run.protocol).reads else spec.sampling  # type: ignore[attr-defined]
-    return {**usual, **run.settings}
+    return {**usual_settings(find(run.model), run.protocol), **run.settings}
+
+
+def usual_settings(spec: Spec, protocol: Protocol) -> Mapping[str, Any]:
+    """A model's own settings of what a protocol asks of it: of reading images, else of generating."""
+    return spec.network.reading() if kind_of(protocol).reads else spec.sampling  # type: ignore[attr-defined]

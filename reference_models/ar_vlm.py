@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.digits import small_spec
-from reference_models.layers import Mlp, merge_heads, split_heads
+from reference_models.layers import Linear, Mlp, merge_heads, split_heads
 from reference_models.noise import SeededNoise
 from reference_models.spec import Spec
 from reference_models.text_encoders import WordTokenizer
@@ -31,8 +31,8 @@ class Block(nn.Module):
         super().__init__()
         self.num_heads = num_heads
         self.norm1 = nn.LayerNorm(hidden_size)
-        self.qkv = nn.Linear(hidden_size, 3 * hidden_size)
-        self.proj = nn.Linear(hidden_size, hidden_size)
+        self.qkv = Linear(hidden_size, 3 * hidden_size)
+        self.proj = Linear(hidden_size, hidden_size)
         self.norm2 = nn.LayerNorm(hidden_size)
         self.mlp = Mlp(hidden_size, 4 * hidden_size)
 
@@ -68,13 +68,13 @@ class ArVlm(ReadsImages):
         self.tokenizer = WordTokenizer(words)
         self.text_length, self.question_length, self.num_patches = text_length, question_length, num_patches
         vocab_size = len(self.tokenizer.words) + 1  # no mask
-        self.patch_embed = nn.Linear(in_channels, hidden_size)
+        self.patch_embed = Linear(in_channels, hidden_size)
         self.patch_positions = nn.Parameter(0.5 * torch.randn(num_patches, hidden_size))
         self.embed = nn.Embedding(vocab_size, hidden_size)  # the end token also begins a text
         self.positions = nn.Parameter(0.5 * torch.randn(text_length, hidden_size))
         self.blocks = nn.ModuleList(Block(hidden_size, num_heads) for _ in range(depth))
         self.norm = nn.LayerNorm(hidden_size)
-        self.head = nn.Linear(hidden_size, vocab_size)
+        self.head = Linear(hidden_size, vocab_size)
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)

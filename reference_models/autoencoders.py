@@ -58,7 +58,7 @@ class KLAutoencoder(ConvAutoencoder):
         return (self.moments(images)[0] - self.shift) * self.scale
 
     def decode(self, latents: Tensor) -> Tensor:
-        return self.paint(latents.float() / self.scale + self.shift).clamp(-1, 1)
+        return self.to_images(latents.float() / self.scale + self.shift).clamp(-1, 1)
 
     @classmethod
     def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +103,7 @@ class VQAutoencoder(ConvAutoencoder):
 
     def decode(self, latents: Tensor) -> Tensor:
         """latents: token ids (B, h, w)."""
-        return self.paint(self.quantizer.decode(latents)).clamp(-1, 1)
+        return self.to_images(self.quantizer.decode(latents)).clamp(-1, 1)
 
     def training_loss(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Squared error + codebook + commitment loss (L_VQ and L_AE of LlamaGen); it draws nothing.
@@ -111,7 +111,7 @@ class VQAutoencoder(ConvAutoencoder):
         Departs from official: no perceptual and no adversarial term. They judge 8x8 digits by features of large photos.
         """
         codes, loss = self.quantizer.quantize(self.features(images))
-        return F.mse_loss(self.paint(codes), images) + loss
+        return F.mse_loss(self.to_images(codes), images) + loss
 
     @classmethod
     def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +161,7 @@ class MultiScaleVQAutoencoder(ConvAutoencoder):
 
     def decode(self, latents: Tensor) -> Tensor:
         """latents: token ids of all scales (B, L)."""
-        return self.paint(self.quantizer.decode(latents)).clamp(-1, 1)
+        return self.to_images(self.quantizer.decode(latents)).clamp(-1, 1)
 
     def training_loss(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Squared error + codebook + commitment loss over the scales (VAR, equation 5); it draws nothing.
@@ -169,7 +169,7 @@ class MultiScaleVQAutoencoder(ConvAutoencoder):
         Departs from official: no perceptual and no adversarial term. They judge 8x8 digits by features of large photos.
         """
         f_hat, loss = self.quantizer.quantize(self.features(images))
-        return F.mse_loss(self.paint(f_hat), images) + loss
+        return F.mse_loss(self.to_images(f_hat), images) + loss
 
     @classmethod
     def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:

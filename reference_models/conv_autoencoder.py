@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
 
+SMALL_CHANNELS = 32  # at full resolution; the paper sizes have 128 and more
+
 
 class ResnetBlock(nn.Module):
     """GroupNorm, SiLU, 3x3 convolution, twice, around a shortcut."""
@@ -179,9 +181,16 @@ class ConvAutoencoder(nn.Module):
         """Encoder output, float32.  images: (B, 3, H, W) in [-1, 1]."""
         return self.quant_conv(self.encoder(images[:, : self.shape.image_channels].to(self.dtype))).float()
 
-    def paint(self, z: Tensor) -> Tensor:
-        """Images of features, float32 (B, 3, H, W), not clipped.  z: (B, C, h, w), unscaled."""
-        return self.decoder(self.post_quant_conv(z.to(self.dtype))).float().expand(-1, 3, -1, -1)
+    def to_images(self, z: Tensor) -> Tensor:
+        """Images of features, float32 (B, 3, H, W), not clipped.  z: (B, C, h, w), unscaled.
+
+        A small network decodes one image as two equal ones: oneDNN rounds otherwise in a batch of one.
+        """
+        num_images = len(z)
+        if num_images == 1 and z.is_cpu and self.shape.channels <= SMALL_CHANNELS:
+            z = z.expand(2, -1, -1, -1)
+        images = self.decoder(self.post_quant_conv(z.to(self.dtype))).float()
+        return images[:num_images].expand(-1, 3, -1, -1)
 
     def encode(self, images: Tensor) -> Tensor:
         raise NotImplementedError

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from reference_models import masked_text
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
-from reference_models.layers import TimeEmbedding, scale_and_shift, sincos_2d
+from reference_models.layers import Linear, TimeEmbedding, scale_and_shift, sincos_2d
 from reference_models.mm_dit import JointBlock, Stream, norm
 from reference_models.noise import Noise, SeededNoise
 from reference_models.spec import Official, Spec
@@ -91,12 +91,12 @@ class DDiT(ReadsImages):
         self.register_buffer("pos_embed", sincos_2d(hidden_size, coordinates, coordinates)[None])
         self.patch_embed = nn.Conv2d(in_channels, hidden_size, patch_size, stride=patch_size)
         self.time_embed = TimeEmbedding(hidden_size)
-        self.text_embed = nn.Linear(text_size, hidden_size)
+        self.text_embed = Linear(text_size, hidden_size)
         self.null_image = nn.Parameter(torch.randn(1, NULL_IMAGE_TOKENS, hidden_size) / math.sqrt(hidden_size))
         self.blocks = nn.ModuleList(JointBlock(hidden_size, num_heads) for _ in range(depth))
-        self.image_modulation = nn.Linear(hidden_size, 2 * hidden_size)  # scale, shift
-        self.image_head = nn.Linear(hidden_size, patch_size**2 * in_channels)
-        self.text_head = nn.Linear(hidden_size, vocab_size)
+        self.image_modulation = Linear(hidden_size, 2 * hidden_size)  # scale, shift
+        self.image_head = Linear(hidden_size, patch_size**2 * in_channels)
+        self.text_head = Linear(hidden_size, vocab_size)
         self.initialize_weights()
         own = None if text_encoder is None else SmallTextEncoder(text_size=text_size, **text_encoder)
         if own is not None and own.vocab_size != vocab_size:

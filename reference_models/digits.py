@@ -142,6 +142,7 @@ SMALL: dict[str, Small] = {
         # 104 of 500 images equal an earlier one.
         Recipe(num_steps=8000, batch_size=32, jitter=0.2),
         autoencoder="vq-digits",
+        version=2,  # draws in float64
     ),
     "var-digits": Small(
         {
@@ -156,6 +157,7 @@ SMALL: dict[str, Small] = {
         {"cfg_scale": 1.25, "top_k": 0, "top_p": 0.96},  # 1.0, 1.25, 1.5, 2.0, 2.5
         Recipe(num_steps=8000, batch_size=32, jitter=0.2),  # as llamagen-digits
         autoencoder="var-vq-digits",
+        version=2,  # draws in float64
     ),
     # As many images as the others; more, smaller steps suit it.
     "dit-digits": Small(_DIT, {"num_steps": 250, "cfg_scale": 1.5}, Recipe(num_steps=8000, batch_size=32)),

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
-from reference_models.layers import Mlp, SelfAttention, TimeEmbedding, sincos_2d
+from reference_models.layers import Linear, Mlp, SelfAttention, TimeEmbedding, silu, sincos_2d
 from reference_models.noise import Noise
 from reference_models.samplers import DDPM, dopri5
 from reference_models.spec import ImageModel, Official, Spec
@@ -85,12 +85,12 @@ class DiffusionTransformer(ImageModel):
         self.hidden_size = hidden_size
         self.grid = latent_size // patch_size
 
-        self.patch_embed = nn.Linear(latent_channels * patch_size**2, hidden_size)
+        self.patch_embed = Linear(latent_channels * patch_size**2, hidden_size)
         self.time_embed = TimeEmbedding(hidden_size)
         self.label_embed = nn.Embedding(num_classes + (label_dropout > 0), hidden_size)  # the null class is the last
         self.blocks = nn.ModuleList(DiTBlock(hidden_size, num_heads, mlp_ratio) for _ in range(depth))
-        self.adaln = nn.Linear(hidden_size, (6 * depth + 2) * hidden_size)  # 6 vectors per block, 2 of the last layer
-        self.final_layer = nn.Linear(hidden_size, self.outputs_per_channel * latent_channels * patch_size**2)
+        self.adaln = Linear(hidden_size, (6 * depth + 2) * hidden_size)  # 6 vectors per block, 2 of the last layer
+        self.final_layer = Linear(hidden_size, self.outputs_per_channel * latent_channels * patch_size**2)
         positions = np.arange(self.grid)
         self.register_buffer("pos_embed", sincos_2d(hidden_size, positions, positions)[None])  # (1, N, D), fixed
         self.initialize_weights()
@@ -119,7 +119,7 @@ class DiffusionTransformer(ImageModel):
 
         condition: (..., D) -> (..., 6 depth + 2, D).
         """
-        modulation = self.adaln(F.silu(condition)).unflatten(-1, (-1, self.hidden_size))
+        modulation = self.adaln(silu(condition)).unflatten(-1, (-1, self.hidden_size))
         modulation[..., 1::3, :] += 1
         return modulation
 

@@ -28,12 +28,27 @@ class TimeEmbedding(nn.Module):
     def __init__(self, hidden_size: int, num_waves: int = 256):
         super().__init__()
         self.num_waves = num_waves
-        self.linear_1 = nn.Linear(num_waves, hidden_size)
-        self.linear_2 = nn.Linear(hidden_size, hidden_size)
+        self.linear_1 = Linear(num_waves, hidden_size)
+        self.linear_2 = Linear(hidden_size, hidden_size)
 
     def forward(self, t: Tensor) -> Tensor:
         waves = time_waves(t, self.num_waves).to(self.linear_1.weight.dtype)
-        return self.linear_2(F.silu(self.linear_1(waves)))
+        return self.linear_2(silu(self.linear_1(waves)))
+
+
+VECTORS = 64  # elements; a multiple of every vector register that torch fills at once
+
+
+def silu(x: Tensor) -> Tensor:
+    """F.silu; on a CPU in float32 whole vectors of x, the last one filled with zeros.
+
+    torch computes what does not fill a vector by another routine, which rounds otherwise: so which elements it rounds
+    so would depend on how many rows there are, and an image on its batch.
+    """
+    lacking = -x.numel() % VECTORS
+    if not x.is_cpu or x.dtype != torch.float32 or not lacking:
+        return F.silu(x)
+    return F.silu(F.pad(x.flatten(), (0, lacking)))[: x.numel()].view(x.shape)
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
@@ -49,6 +64,7 @@ def gelu_tanh(x: Tensor) -> Tensor:
 
 
 FEW_ROWS, MANY_WEIGHTS = 4, 2**18
+ENOUGH_ROWS = 16  # from 12 rows on, and at most 8 threads, a row's product does not depend on their number (measured)
 
 
 @torch.compiler.assume_constant_result
@@ -56,22 +72,34 @@ def num_threads() -> int:
     return torch.get_num_threads()
 
 
-class Linear(nn.Linear):
-    """nn.Linear that reads a large matrix once where few rows meet it, as one token and its unguided twin.
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """F.linear; on a CPU in float32 with few rows, as one token of each image, by another way.
 
-    A CPU's time is then that of reading the weights. torch takes x W^T row by row, by one thread, and reads them for
-    each row; (W x^T)^T, the same sums, is shared among the threads (tests/test_benchmarks_models.py). A single thread
-    gains where the matrix is wide.
+    A small matrix: rows of zeros are added, because for few rows torch's BLAS takes kernels that round otherwise. So
+    what a row becomes does not depend on how many rows there are, and an image not on its batch.
+    A large matrix: a CPU's time is that of reading the weights. torch takes x W^T row by row, by one thread, and reads
+    them for each row; (W x^T)^T, the same sums, is shared among the threads (tests/test_benchmarks_models.py). A single
+    thread gains where the matrix is wide.
     """
+    if not x.is_cpu or x.dtype != torch.float32:
+        return F.linear(x, weight, bias)
+    num_rows = x.numel() // x.shape[-1]
+    if weight.numel() < MANY_WEIGHTS:
+        if num_rows >= ENOUGH_ROWS or num_rows == 0:
+            return F.linear(x, weight, bias)
+        rows = F.pad(x.reshape(num_rows, -1), (0, 0, 0, ENOUGH_ROWS - num_rows))
+        return F.linear(rows, weight, bias)[:num_rows].view(*x.shape[:-1], -1)
+    if num_rows > FEW_ROWS or (num_threads() == 1 and weight.shape[0] <= weight.shape[1]):
+        return F.linear(x, weight, bias)
+    product = (weight @ x.reshape(num_rows, -1).contiguous().t()).t().contiguous()
+    return (product if bias is None else product + bias).view(*x.shape[:-1], -1)
+
+
+class Linear(nn.Linear):
+    """nn.Linear by `linear`."""
 
     def forward(self, x: Tensor) -> Tensor:
-        num_rows = x.numel() // x.shape[-1]
-        if num_rows > FEW_ROWS or not x.is_cpu or x.dtype != torch.float32 or self.weight.numel() < MANY_WEIGHTS:
-            return super().forward(x)
-        if num_threads() == 1 and self.out_features <= self.in_features:
-            return super().forward(x)
-        product = (self.weight @ x.reshape(num_rows, -1).contiguous().t()).t().contiguous()
-        return (product if self.bias is None else product + self.bias).view(*x.shape[:-1], -1)
+        return linear(x, self.weight, self.bias)
 
 
 class Mlp(nn.Module):
@@ -79,8 +107,8 @@ class Mlp(nn.Module):
 
     def __init__(self, hidden_size: int, mlp_size: int, approximate: str = "none"):
         super().__init__()
-        self.fc1 = nn.Linear(hidden_size, mlp_size)
-        self.fc2 = nn.Linear(mlp_size, hidden_size)
+        self.fc1 = Linear(hidden_size, mlp_size)
+        self.fc2 = Linear(mlp_size, hidden_size)
         self.approximate = approximate
 
     def forward(self, x: Tensor) -> Tensor:
@@ -117,8 +145,8 @@ class SelfAttention(nn.Module):
     def __init__(self, hidden_size: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.qkv = nn.Linear(hidden_size, 3 * hidden_size)
-        self.proj = nn.Linear(hidden_size, hidden_size)
+        self.qkv = Linear(hidden_size, 3 * hidden_size)
+        self.proj = Linear(hidden_size, hidden_size)
 
     def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """x: (B, N, D)  mask: (N, N), True = may look -> (B, N, D)."""

@@ -67,9 +67,12 @@ def dropout(x: Tensor, rate: float, generator: torch.Generator | None) -> Tensor
 def draw(logits: Tensor, uniform: Tensor, top_k: int, top_p: float) -> Tensor:
     """One token per row by inverse CDF: the first whose cumulative probability exceeds `uniform`.
 
+    In float64: CUDA does not promise to add in the same order twice, and in float32 the order decides a draw in 10,000.
+
     logits: float32 (B, V)  uniform: (B, 1) in [0, 1) -> int64 (B,).  top_k: keep so many of the likeliest, 0: all;
     then top_p: keep the likeliest until their sum exceeds it, 1: all.
     """
+    logits, uniform = logits.double(), uniform.double()
     if top_k > 0:
         smallest_kept = logits.topk(min(top_k, logits.shape[-1])).values[:, -1:]
         logits = logits.masked_fill(logits < smallest_kept, -torch.inf)
@@ -236,6 +239,8 @@ class LlamaGen(ImageModel):
         if cfg_scale > 1.0:
             cond, null = logits.chunk(2)
             logits = null + (cond - null) * cfg_scale
+        if temperature == 0.0:
+            return logits.argmax(-1)
         return draw(logits / temperature, uniform, top_k, top_p)
 
     def caches(self, num_rows: int, dtype: torch.dtype) -> list[Cache]:
@@ -270,9 +275,12 @@ class LlamaGen(ImageModel):
     ) -> Tensor:
         """Token ids, int64 (B, h, w), from one uniform draw per token and image.
 
-        cfg_scale <= 1: no guidance, as the authors have it.  top_k, top_p: see `draw`; 0 and 1 keep every token.
-        Raises ValueError for guidance without a null class.
+        cfg_scale <= 1: no guidance, as the authors have it.  temperature: 0 takes the likeliest token (the authors
+        divide by 1e-5 at least, which is the same but for ties).  top_k, top_p: see `draw`; 0 and 1 keep every token.
+        Raises ValueError for guidance without a null class, and for a temperature below 0.
         """
+        if temperature < 0:
+            raise ValueError(f"temperature must be at least 0, got {temperature}")
         n, device = self.num_tokens, self.device
         uniform = noise.uniform(n)
         if cfg_scale > 1.0:
@@ -367,6 +375,7 @@ def _paper(size: str, width: int, depth: int, num_heads: int, cfg_scale: float, 
         source="arXiv:2406.06525, table 8; sizes as in the authors' autoregressive/models/gpt.py",
         num_params=params,
         official=Official("huggingface.co/FoundationVision/LlamaGen", file, "MIT") if file else None,
+        version=2,  # draws in float64
         notes=tuple(notes),
     )
 

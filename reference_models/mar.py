@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
-from reference_models.layers import Linear, TimeEmbedding, TransformerBlock, merge_heads, split_heads
+from reference_models.layers import Linear, TimeEmbedding, TransformerBlock, linear, merge_heads, silu, split_heads
 from reference_models.noise import Noise
 from reference_models.samplers import DDPM
 from reference_models.spec import ImageModel, Official, Spec
@@ -42,7 +42,7 @@ class DenoiserBlock(nn.Module):
 
     def forward(self, x: Tensor, shift: Tensor, scale: Tensor, gate: Tensor) -> Tensor:
         h = torch.addcmul(shift, self.norm(x), scale)
-        return torch.addcmul(x, gate, self.linear_2(F.silu(self.linear_1(h))))
+        return torch.addcmul(x, gate, self.linear_2(silu(self.linear_1(h))))
 
 
 class Denoiser(nn.Module):
@@ -51,20 +51,20 @@ class Denoiser(nn.Module):
     def __init__(self, token_size: int, condition_size: int, width: int, depth: int):
         super().__init__()
         self.time_embed = TimeEmbedding(width)
-        self.condition_embed = nn.Linear(condition_size, width)
-        self.input_proj = nn.Linear(token_size, width)
+        self.condition_embed = Linear(condition_size, width)
+        self.input_proj = Linear(token_size, width)
         self.blocks = nn.ModuleList([DenoiserBlock(width) for _ in range(depth)])
         self.norm = nn.LayerNorm(width, eps=1e-6, elementwise_affine=False)
-        self.final_layer = nn.Linear(width, 2 * token_size)
+        self.final_layer = Linear(width, 2 * token_size)
         # adaLN of all layers: shift, scale, gate of each block, then shift, scale of the output.
-        self.modulation = nn.Linear(width, (3 * depth + 2) * width)
+        self.modulation = Linear(width, (3 * depth + 2) * width)
 
     def modulations(self, time: Tensor, condition: Tensor) -> Tensor:
         """What `denoise` needs to know of t and z, (..., (3 depth + 2) W); time and condition: embedded, (..., W) each.
 
         Holds 1 + scale in the place of scale.
         """
-        modulations = self.modulation(F.silu(time + condition))
+        modulations = self.modulation(silu(time + condition))
         modulations.unflatten(-1, (-1, time.shape[-1]))[..., 1::3, :] += 1
         return modulations
 
@@ -86,8 +86,8 @@ def block_at(block: TransformerBlock, x: Tensor, rows: Tensor) -> Tensor:
     """block(x)[:, rows] without computing the other rows.  x: (B, N, D)  rows: (n,) -> (B, n, D)."""
     attn, size = block.attn, x.shape[-1]
     h = block.norm1(x)
-    q = F.linear(h[:, rows], attn.qkv.weight[:size], attn.qkv.bias[:size])
-    k, v = F.linear(h, attn.qkv.weight[size:], attn.qkv.bias[size:]).chunk(2, dim=-1)
+    q = linear(h[:, rows], attn.qkv.weight[:size], attn.qkv.bias[:size])
+    k, v = linear(h, attn.qkv.weight[size:], attn.qkv.bias[size:]).chunk(2, dim=-1)
     q, k, v = (split_heads(part, attn.num_heads) for part in (q, k, v))
     x = x[:, rows] + attn.proj(merge_heads(F.scaled_dot_product_attention(q, k, v)))
     return x + block.mlp(block.norm2(x))
@@ -170,12 +170,12 @@ class MAR(ImageModel):
             return nn.ModuleList([TransformerBlock(size, heads, mlp_ratio) for _ in range(num_blocks)])
 
         self.label_embed = nn.Embedding(num_classes + 1, hidden_size)  # the last row is the null class
-        self.token_embed = nn.Linear(self.token_size, hidden_size)
+        self.token_embed = Linear(self.token_size, hidden_size)
         self.encoder_pos = nn.Parameter(torch.empty(buffer_size + self.num_tokens, hidden_size))
         self.encoder_in = nn.LayerNorm(hidden_size, eps=1e-6)
         self.encoder = stack(hidden_size, depth, num_heads)
         self.encoder_norm = nn.LayerNorm(hidden_size, eps=1e-6)
-        self.decoder_embed = nn.Linear(hidden_size, decoder_size)
+        self.decoder_embed = Linear(hidden_size, decoder_size)
         self.mask_token = nn.Parameter(torch.empty(1, decoder_size))
         self.decoder_pos = nn.Parameter(torch.empty(buffer_size + self.num_tokens, decoder_size))
         self.decoder = stack(decoder_size, decoder_depth or depth, decoder_num_heads or num_heads)

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_models.layers import Mlp, merge_heads, scale_and_shift, split_heads
+from reference_models.layers import Linear, Mlp, merge_heads, scale_and_shift, split_heads
 
 
 def norm(x: Tensor) -> Tensor:
@@ -18,9 +18,9 @@ class Stream(nn.Module):
 
     def __init__(self, hidden_size: int):
         super().__init__()
-        self.modulation = nn.Linear(hidden_size, 6 * hidden_size)
-        self.qkv = nn.Linear(hidden_size, 3 * hidden_size)
-        self.proj = nn.Linear(hidden_size, hidden_size)
+        self.modulation = Linear(hidden_size, 6 * hidden_size)
+        self.qkv = Linear(hidden_size, 3 * hidden_size)
+        self.proj = Linear(hidden_size, hidden_size)
         self.mlp = Mlp(hidden_size, 4 * hidden_size, "tanh")
 
     def enter(self, x: Tensor, m: Tensor) -> Tensor:

@@ -23,7 +23,15 @@ from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
-from reference_models.layers import Mlp, SelfAttention, TimeEmbedding, TransformerBlock, merge_heads, split_heads
+from reference_models.layers import (
+    Linear,
+    Mlp,
+    SelfAttention,
+    TimeEmbedding,
+    TransformerBlock,
+    merge_heads,
+    split_heads,
+)
 from reference_models.noise import Noise
 from reference_models.spec import ImageModel, Official, Spec
 
@@ -37,10 +45,10 @@ class CrossAttention(nn.Module):
     def __init__(self, hidden_size: int, num_heads: int):
         super().__init__()
         self.num_heads = num_heads
-        self.q = nn.Linear(hidden_size, hidden_size)
-        self.k = nn.Linear(hidden_size, hidden_size)
-        self.v = nn.Linear(hidden_size, hidden_size)
-        self.proj = nn.Linear(hidden_size, hidden_size)
+        self.q = Linear(hidden_size, hidden_size)
+        self.k = Linear(hidden_size, hidden_size)
+        self.v = Linear(hidden_size, hidden_size)
+        self.proj = Linear(hidden_size, hidden_size)
 
     def keys_values(self, z: Tensor) -> tuple[Tensor, Tensor]:
         return split_heads(self.k(z), self.num_heads), split_heads(self.v(z), self.num_heads)
@@ -97,15 +105,15 @@ class Decoder(nn.Module):
 
     def __init__(self, channels: int, num_tokens: int, hidden_size: int, depth: int, num_heads: int, mlp_ratio: float):
         super().__init__()
-        self.input_proj = nn.Linear(channels, hidden_size)
+        self.input_proj = Linear(channels, hidden_size)
         self.pos_embed = nn.Parameter(torch.zeros(1, num_tokens, hidden_size))
         self.time_embed = TimeEmbedding(hidden_size)
-        self.time_proj = nn.Linear(hidden_size, 6 * hidden_size)
-        self.cond_proj = nn.Linear(hidden_size, hidden_size)
+        self.time_proj = Linear(hidden_size, 6 * hidden_size)
+        self.cond_proj = Linear(hidden_size, hidden_size)
         blocks = [DecoderBlock(hidden_size, num_heads, mlp_ratio) for _ in range(depth)]
         self.blocks: Sequence[DecoderBlock] = nn.ModuleList(blocks)  # type: ignore[assignment]
         self.final_table = nn.Parameter(torch.randn(1, 2, hidden_size) / hidden_size**0.5)
-        self.final_layer = nn.Linear(hidden_size, channels)
+        self.final_layer = Linear(hidden_size, channels)
 
     def keys_values(self, z: Tensor) -> KeysValues:
         """What the cross-attentions read of z (B, M, D)."""
@@ -181,7 +189,7 @@ class TransDiff(ImageModel):
         self.label_embed = nn.Embedding(num_classes, hidden_size)
         self.null_embed = nn.Parameter(torch.zeros(1, hidden_size))
         self.mask_token = nn.Parameter(torch.zeros(1, self.block_size if is_mrar else 1, hidden_size))
-        self.reference_proj = nn.Linear(4 * channels if is_mrar else channels, hidden_size)  # idle in one-step AR
+        self.reference_proj = Linear(4 * channels if is_mrar else channels, hidden_size)  # idle in one-step AR
         self.encoder_pos = nn.Parameter(torch.zeros(1, buffer_size + encoder_tokens, hidden_size))
         self.embed_norm = nn.LayerNorm(hidden_size, eps=1e-6)
         blocks = [TransformerBlock(hidden_size, encoder_heads, mlp_ratio) for _ in range(encoder_depth)]

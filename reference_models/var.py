@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from reference_models.autoencoders import MultiScaleQuantizer, MultiScaleVQAutoencoder
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
-from reference_models.layers import Mlp, add_to_cache, merge_heads
+from reference_models.layers import Linear, Mlp, add_to_cache, linear, merge_heads, silu
 from reference_models.noise import Noise
 from reference_models.spec import ImageModel, Official, Spec
 
@@ -41,17 +41,17 @@ class Attention(nn.Module):
         self.num_heads = num_heads
         self.softmax_scale = 1.0 if l2_norm else 0.25 / math.sqrt(hidden_size // num_heads)
         self.log_scale = nn.Parameter(torch.full((1, num_heads, 1, 1), math.log(4))) if l2_norm else None
-        self.qkv = nn.Linear(hidden_size, 3 * hidden_size, bias=False)
+        self.qkv = Linear(hidden_size, 3 * hidden_size, bias=False)
         self.q_bias = nn.Parameter(torch.zeros(hidden_size))
         self.v_bias = nn.Parameter(torch.zeros(hidden_size))
         self.register_buffer("k_bias", torch.zeros(hidden_size))  # constant; the authors' files hold it
-        self.proj = nn.Linear(hidden_size, hidden_size)
+        self.proj = Linear(hidden_size, hidden_size)
 
     def forward(self, x: Tensor, mask: Tensor | None, cache: Tensor | None, start: int) -> Tensor:
         """x: (B, n, D)  mask: (n, n), True = may look  cache: (2, B, H, L, d), k and v, filled up to `start`."""
         batch, n, _ = x.shape
         bias = torch.cat([self.q_bias, self.k_bias, self.v_bias])
-        qkv = F.linear(x, self.qkv.weight, bias).view(batch, n, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
+        qkv = linear(x, self.qkv.weight, bias).view(batch, n, 3, self.num_heads, -1).permute(2, 0, 3, 1, 4)
         q, k, v = qkv  # each (B, H, n, d)
         if self.log_scale is not None:
             q, k = F.normalize(qkv[:2], dim=-1)
@@ -74,7 +74,7 @@ class Block(nn.Module):
         if shared_adaln:
             self.adaln_table = nn.Parameter(torch.randn(6, hidden_size) / hidden_size**0.5)
         else:
-            self.adaln = nn.Linear(hidden_size, 6 * hidden_size)
+            self.adaln = Linear(hidden_size, 6 * hidden_size)
 
     def forward(
         self, x: Tensor, modulation: Tensor, mask: Tensor | None = None, cache: Tensor | None = None, start: int = 0
@@ -120,17 +120,17 @@ class VAR(ImageModel):
         self.scales, self.drop_path = scales, drop_path
         counts = [size * size for size in scales]
         self.num_tokens = sum(counts)
-        self.word_embed = nn.Linear(code_dim, hidden_size)
+        self.word_embed = Linear(code_dim, hidden_size)
         self.label_embed = nn.Embedding(num_classes + 1, hidden_size)
         self.level_embed = nn.Embedding(len(scales), hidden_size)
         self.start_embed = nn.Parameter(torch.empty(1, counts[0], hidden_size))
         self.pos_embed = nn.Parameter(torch.empty(1, self.num_tokens, hidden_size))
-        self.shared_adaln = nn.Linear(hidden_size, 6 * hidden_size) if shared_adaln else None
+        self.shared_adaln = Linear(hidden_size, 6 * hidden_size) if shared_adaln else None
         self.blocks = nn.ModuleList(
             Block(hidden_size, num_heads, mlp_ratio, l2_norm, shared_adaln) for _ in range(depth)
         )
-        self.head_adaln = nn.Linear(hidden_size, 2 * hidden_size)
-        self.head = nn.Linear(hidden_size, vocab_size)
+        self.head_adaln = Linear(hidden_size, 2 * hidden_size)
+        self.head = Linear(hidden_size, vocab_size)
         self.initialize_weights(gate_init)
 
     @torch.no_grad()
@@ -162,7 +162,7 @@ class VAR(ImageModel):
 
     def modulations(self, classes: Tensor) -> tuple[Tensor, Tensor]:
         """AdaLN vectors of each block, (depth, 6, B, 1, D), and of the head, (2, B, 1, D).  classes: (B,)."""
-        c, own = F.silu(self.label_embed(classes)), cast(list[Block], self.blocks)
+        c, own = silu(self.label_embed(classes)), cast(list[Block], self.blocks)
         if self.shared_adaln is None:
             blocks = torch.stack([block.adaln(c).unflatten(-1, (6, -1)) for block in own])  # (depth, B, 6, D)
         else:
@@ -311,9 +311,10 @@ def draw_tokens(logits: Tensor, uniform: Tensor, top_k: int, top_p: float) -> Te
     """One token per position from the likeliest `top_k`, of these the fewest that hold `top_p` of the mass.
 
     logits: float32 (B, n, V)  uniform: (B, n) in [0, 1) -> int64 (B, n).
-    By the inverse of the cumulative distribution, in codebook order. top_k = 1 is arg-max.
+    By the inverse of the cumulative distribution, in codebook order, in float64: CUDA does not promise to add in
+    the same order twice, and in float32 the order decides a draw in 10,000. top_k = 1 is arg-max.
     """
-    vocab_size = logits.shape[-1]
+    logits, uniform, vocab_size = logits.double(), uniform.double(), logits.shape[-1]
     best = logits.topk(min(top_k or vocab_size, vocab_size), dim=-1).values  # descending
     mass = best.softmax(dim=-1)
     num_kept = (mass.cumsum(dim=-1) - mass < top_p).sum(dim=-1, keepdim=True)
@@ -342,6 +343,7 @@ def _spec(depth: int, num_params: float, gate_init: float, image_size: int = 256
         source="VAR (2404.02905) table 1; gate_init and sampling: README of github.com/FoundationVision/VAR",
         num_params=num_params,
         official=Official("huggingface.co/FoundationVision/var", f"var_d{depth}.pth", "MIT"),
+        version=2,  # draws in float64
         notes=("the authors' cfg = 1.5 is cfg_scale = 2.5 here (1.0 = off), reached at the last scale",),
     )
 

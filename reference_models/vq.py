@@ -89,7 +89,12 @@ class MultiScaleQuantizer(nn.Module):
         return list(tokens.split([s * s for s in self.scales], dim=1))
 
     def contribution(self, level: int, tokens: Tensor) -> Tensor:
-        """What the tokens of one scale add to the feature map.  tokens: (B, s * s) -> float32 (B, C, h, w)."""
+        """What the tokens of one scale add to the feature map.  tokens: (B, s * s) -> float32 (B, C, h, w).
+
+        On a CPU one image is computed as two equal ones: oneDNN's convolution rounds otherwise in a batch of one.
+        """
+        if len(tokens) == 1 and tokens.device.type == "cpu":
+            return self.contribution(level, tokens.expand(2, -1))[:1]
         size = (self.scales[level], self.scales[level])
         h = F.embedding(tokens, self.codebook.weight.float()).transpose(1, 2).unflatten(2, size)
         h = F.interpolate(h, size=(self.scales[-1], self.scales[-1]), mode="bicubic")  # the last scale: unchanged

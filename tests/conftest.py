@@ -6,12 +6,14 @@ ARBITER_BENCHMARK_DEVICE names the device of the timing tests; without it, a GPU
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,16 @@ def own_cache(tmp_path_factory):
 
 
 # -- workers side by side ----------------------------------------------------------------------------------------------
+
+
+def pytest_collection_finish():
+    """What was imported stays: no later garbage collection (every timed series begins with one) walks through it."""
+    gc.collect()
+    gc.freeze()
+
+
+def pytest_unconfigure():
+    gc.unfreeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -135,5 +147,5 @@ def pytest_benchmark_update_machine_info(config, machine_info):
     """The block that records hold too: processor, GPU, threads, versions."""
     from bench.records import environment
 
-    found = environment.describe(timing_device())
+    found = asdict(environment.describe(timing_device()))
     machine_info["arbiter"] = {key: value for key, value in found.items() if key not in CHANGES_WITHOUT_THE_MACHINE}

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import torch
 
 import bench.sampling.images
@@ -19,6 +20,7 @@ from bench.sampling.ranks import this_rank
 from bench.sampling.workers import stopping
 from reference_models.spec import ImageModel, Spec
 
+END_S = 2.0  # in which a stopped worker ends, on processors that nothing else waits for
 CHECKSUMS = {"weights": "those of the test"}
 
 
@@ -36,6 +38,11 @@ class Noise(ImageModel):
 
 
 NOISE = Spec("noise", "noise", Noise, {}, {"spread": 0.3}, "patch-2x2", "digits", 8, "tests")
+
+
+def allowed_s():
+    """END_S, and more in proportion where more processes wait than there are processors."""
+    return END_S * max(1.0, psutil.getloadavg()[0] / psutil.cpu_count())
 
 
 def means(images):

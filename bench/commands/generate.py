@@ -134,28 +134,29 @@ def generate_folder(
         write_prompts(asked, out / PROMPTS)
 
     size, done = min(batch_size, -(-num // rank.world_size)), 0
-    total = num if rank.world_size == 1 else len(range(rank.rank, num, rank.world_size))
 
     def rows(part: int) -> range:
         return rows_of(part, size, num)
 
-    def lacks(part: int) -> bool:
+    def count(part: int) -> None:
         nonlocal done
-        own = part % rank.world_size == rank.rank
-        lacking = folder.missing(rows(part), whole=own)
-        done += (len(rows(part)) - len(lacking)) * own
-        bar.update(min(done, total))
-        return bool(lacking)
+        done += len(rows(part))
+        bar.update(done)
+
+    def lacks(part: int) -> bool:
+        if folder.missing(rows(part)):
+            return True
+        count(part)
+        return False
 
     def make(part: int) -> None:
-        nonlocal done
         lacking = folder.missing(rows(part), whole=False)
-        for i, image in zip(lacking, generate_batch(model, lacking, seed, {}, prompts=asked), strict=True):
-            folder.save(i, image)
-        done += len(lacking)
-        bar.update(min(done, total))
+        if lacking:  # else another worker was faster
+            for i, image in zip(lacking, generate_batch(model, lacking, seed, {}, prompts=asked), strict=True):
+                folder.save(i, image)
+        count(part)
 
-    with progress(f"generate {name}", total) as bar:
+    with progress(f"generate {name}", num) as bar:
         parts = -(-num // size)
         fill(parts, folder=out, rank=rank, lacks=lacks, make=make, name=lambda part: f"{rows(part).start}-{size}")
     lost = folder.missing(range(num), whole=False)

@@ -126,7 +126,7 @@ def _check_rank(sigma: np.ndarray, rounding: float, path: Path, role: str, suffi
 
     Features that never vary are left out of the count. Zero is what rounding of the stored numbers may leave.
     """
-    varies = np.diagonal(sigma) > 0
+    varies = np.diagonal(sigma) != 0
     kept = sigma[np.ix_(varies, varies)]
     eigenvalues = np.linalg.eigvalsh(kept) if len(kept) else np.zeros(0)
     largest = eigenvalues[-1] if len(eigenvalues) else 0.0

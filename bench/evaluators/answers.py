@@ -18,7 +18,7 @@ from bench.datasets.vqa_v2 import QuestionSet, Truth
 from bench.errors import UsageError
 from bench.evaluators import Context
 from bench.evaluators.scene_examples import by_scene, chosen, example, scenes_of, text_costs
-from bench.evaluators.text_scores import measure_both, text_protocol
+from bench.evaluators.text_scores import bounded, measure_both, text_protocol
 from bench.metrics import vqa, yes_no
 from bench.metrics.item_scores import ItemScore, mean_score, measure
 from bench.metrics.text_audit import audit_texts
@@ -81,6 +81,7 @@ class Scored:
     columns: dict[str, Sequence[Any]]  # what is kept of each question, (N,) by key of per_question
     breakdown: dict[str, dict[str, dict[str, ItemScore]]] = field(default_factory=dict)  # kind -> its value -> metric
     warnings: list[str] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)  # what the audit counts besides
     item_by_question: np.ndarray | None = None  # (N,) item index, where an item is not a question; None: it is
 
 
@@ -101,7 +102,9 @@ def score_answers(
     if empty:
         raise UsageError(f"{len(empty)} of {len(truths)} questions have no reference answer (first: {shown(empty)})")
 
-    ids, texts = list(truths), [results[question_id] for question_id in truths]
+    ids, given = list(truths), [results[question_id] for question_id in truths]
+    said, too_long = bounded([text.text for text in given], "answers")
+    texts = [replace(text, text=short) for text, short in zip(given, said, strict=True)]
     audit = audit_texts([text.text for text in texts], [text.finish for text in texts], ids)
     scored = SCORERS[name](texts, list(truths.values()))
     items = np.arange(len(ids)) if scored.item_by_question is None else scored.item_by_question
@@ -113,8 +116,8 @@ def score_answers(
         "metrics": metrics,
         "without_degenerate": without,
         "not_run": {},
-        "warnings": scored.warnings + audit.summary["warnings"],
-        "audit": audit.summary,
+        "warnings": too_long + scored.warnings + audit.summary["warnings"],
+        "audit": audit.summary | scored.counts,
         "breakdown": {
             kind: {
                 value: {metric: asdict(found) for metric, score in part.items() if (found := measure(score, seed=seed))}
@@ -163,12 +166,25 @@ def _means(metric: str, values: np.ndarray, truths: Sequence[Truth]) -> dict[str
 def _score_accuracy(
     texts: Sequence[Text], truths: Sequence[Truth], accuracy: Callable[[str, Sequence[str]], float]
 ) -> Scored:
-    values = np.array([accuracy(text.text, truth.answers) for text, truth in zip(texts, truths, strict=True)])
-    return Scored(
+    pairs = list(zip(texts, truths, strict=True))
+    values = np.array([accuracy(text.text, truth.answers) for text, truth in pairs])
+    scored = Scored(
         vqa.compute_vqa_scores(values, [truth.kinds.get("answer_type") for truth in truths]),
         {"vqa_accuracy": (PERCENT * values).tolist()},
         _means("vqa_accuracy", PERCENT * values, truths),
     )
+    few = [truth for truth in truths if len(truth.answers) < vqa.ANNOTATORS]
+    if few:
+        counts = [len(truth.answers) for truth in few]
+        some = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else str(counts[0])
+        scored.warnings.append(
+            f"{len(few)} of {len(truths)} questions have fewer than ten reference answers ({some}): the official rule "
+            "presumes ten, and gives an answer that all of them give less than 100 % where they are three or fewer; "
+            f"not comparable with published numbers. Beside it: {vqa.AGREEMENT_TITLE}"
+        )
+        shares = np.array([vqa.agreement(text.text, truth.answers, accuracy) for text, truth in pairs])
+        scored.scores["vqa_agreement"] = mean_score(PERCENT * shares, unit="%", highest=PERCENT)
+    return scored
 
 
 def score_vqa(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
@@ -211,7 +227,19 @@ def score_pope(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
     """POPE."""
     read = [yes_no.parse_pope(text.text) for text in texts]
     said, true = (np.array([word == "yes" for word in words]) for words in (read, [t.answers[0] for t in truths]))
-    return Scored(yes_no.compute_pope_scores(said, true), {"read_as": read, "correct": (said == true).tolist()})
+    scored = Scored(yes_no.compute_pope_scores(said, true), {"read_as": read, "correct": (said == true).tolist()})
+    _count_neither(scored, texts, "POPE reads those without No, no or not in their first sentence as yes")
+    return scored
+
+
+def _count_neither(scored: Scored, texts: Sequence[Text], rule: str) -> None:
+    """Count answers that are neither yes nor no, and warn."""
+    neither = [text.text for text in texts if not yes_no.is_yes_or_no(text.text)]
+    scored.counts["num_neither_yes_nor_no"] = len(neither)
+    if neither:
+        scored.warnings.append(
+            f"{len(neither)} of {len(texts)} answers are neither yes nor no (first: {neither[0][:60]!r}); {rule}"
+        )
 
 
 def score_mme(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
@@ -233,12 +261,14 @@ def score_mme(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
     for subtask in dict.fromkeys(subtasks):
         rows = np.flatnonzero(np.array(subtasks) == subtask)
         breakdown[subtask] = yes_no.compute_mme_scores(correct[rows], [subtask] * len(rows), {})
-    return Scored(
+    scored = Scored(
         yes_no.compute_mme_scores(correct, subtasks, parts),
         {"read_as": read, "correct": right},
         {"subtask": breakdown},
         item_by_question=item_by_question,
     )
+    _count_neither(scored, texts, "MME looks at the first four letters alone, and counts others as wrong")
+    return scored
 
 
 SCORERS: dict[str, Callable[[Sequence[Text], Sequence[Truth]], Scored]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -18,7 +19,7 @@ from bench.datasets.texts import Text, check_ids
 from bench.errors import UsageError
 from bench.evaluators import Context, java_scorers
 from bench.evaluators.scene_examples import by_scene, chosen, example, scenes_of, text_costs
-from bench.evaluators.text_scores import measure_both, text_protocol
+from bench.evaluators.text_scores import bounded, measure_both, text_protocol
 from bench.metrics.captions import CaptionScores, compute_caption_scores, fallback_tokenize
 from bench.metrics.item_scores import measure
 from bench.metrics.scene_check import PERCENT, share
@@ -92,11 +93,16 @@ def score_captions(
     check_ids(results, references.captions_by_image, "image", subset=subset)
     captions_by_image = {i: captions for i, captions in references.captions_by_image.items() if i in results}
     _check_references(captions_by_image)
-    ids, texts = list(captions_by_image), [results[i] for i in captions_by_image]
+    ids, given = list(captions_by_image), [results[i] for i in captions_by_image]
+    said, warnings = bounded([text.text for text in given], "captions")
+    texts = [replace(text, text=short) for text, short in zip(given, said, strict=True)]
+    flat_references = [caption for found in captions_by_image.values() for caption in found]
+    short_references, of_references = bounded(flat_references, "reference captions")
+    warnings += of_references
 
     protocol: dict[str, Any] = {"tokenizer": "PTB, by pycocoevalcap", "comparable": True}
-    warnings, not_run = [], {}
-    flat = [*(text.text for text in texts), *(caption for found in captions_by_image.values() for caption in found)]
+    not_run: dict[str, str] = {}
+    flat = [*said, *short_references]
     try:
         tokens = java_scorers.tokenize(flat)
         java = java_scorers.find_java()

@@ -120,7 +120,9 @@ def _score_fid(scores: Scores, generated: Side, reference: Side, names: Sequence
     bounds, num = None, generated.num_images
     ours = generated.features
     if ours is not None and generated.statistics is None:  # else the interval would be of other images than the value
-        bounds = fid_interval(fid, ours.features, sides[1], root=root, seed=seed, strata=generated.strata)
+        bounds = fid_interval(
+            fid, ours.features, sides[1], root=root, seed=seed, strata=generated.strata, statistics=sides[0]
+        )
         num = len(ours.features)
     for name in asked:
         scores.keep(name, {"fid": fid, "fid_clean": fid_clean}[name], bounds, num)
@@ -158,7 +160,9 @@ def _score_sfid(scores: Scores, generated: Side, reference: Side, seed: int) -> 
         return
     bounds, num = None, generated.num_images
     if generated.spatial is None and spatial is not None:
-        bounds = fid_interval(value, spatial, reference.spatial, root=root, seed=seed, strata=generated.strata)
+        bounds = fid_interval(
+            value, spatial, reference.spatial, root=root, seed=seed, strata=generated.strata, statistics=ours
+        )
         num = len(spatial)
     scores.keep("sfid", value, bounds, num)
 

@@ -18,13 +18,21 @@ from pathlib import Path
 from typing import Any
 
 STARTED: list[subprocess.Popen] = []
+# METEOR's jar reads and writes numbers, and loads its word lists, in the locale that it finds: "0,5" where a comma
+# parts decimals, which ends it. On the command line, for options in the environment are not read by every Java.
+JAVA_OPTIONS = ("-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
+NOISE = ("Picked up ", "NOTE: Picked up ", "WARNING: ")  # what Java says before it says what is wrong
 
 
 class RecordedPopen(subprocess.Popen):
-    """Popen that is found again when all must end."""
+    """Popen that is found again when all must end, and that starts Java in one locale everywhere."""
 
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
+    options: tuple[str, ...] = JAVA_OPTIONS  # of the java command
+
+    def __init__(self, command: Any, *args: Any, **kwargs: Any):
+        if isinstance(command, list | tuple) and command and command[0] == "java":
+            command = [command[0], *self.options, *command[1:]]
+        super().__init__(command, *args, **kwargs)
         STARTED.append(self)
 
 
@@ -74,6 +82,7 @@ def spice(request: dict[str, Any], folder: str) -> list[float]:
     from pycocoevalcap.spice import spice as module
 
     elsewhere(module, folder, (module.SPICE_JAR, "lib"))
+    RecordedPopen.options = ()  # it has them from its parent, with others that it needs
     module.get_stanford_models = lambda: None  # nothing is downloaded while scoring
     scorer = module.Spice()
     _, scores = scorer.compute_score(
@@ -90,7 +99,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, stop)
     answer_fd = os.dup(1)
     os.dup2(2, 1)  # what the scorers print is no answer
-    subprocess.Popen = RecordedPopen  # type: ignore[misc]
+    subprocess.Popen = RecordedPopen  # type: ignore[assignment, misc]
     answer: dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -109,7 +118,8 @@ def main() -> None:
             if "error" in answer:
                 how = "was still running" if ended is None else f"ended with status {ended}"
                 said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
-                answer["error"] += f"; Java {how}{': ' + said.splitlines()[-1] if said else ''}"
+                first = next((line for line in said.splitlines() if not line.startswith(NOISE)), "")
+                answer["error"] += f"; Java {how}{': ' + first if first else ''}"
     with os.fdopen(answer_fd, "w", encoding="utf-8") as file:
         json.dump(answer, file)
     os._exit(0)  # past the destructors

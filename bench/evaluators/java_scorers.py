@@ -38,7 +38,10 @@ SPICE_NEEDS = (
     "nlp.stanford.edu, no checksum known; to fetch it: "
     "python -m pycocoevalcap.spice.get_stanford_models"
 )
-SPICE_OPENS = "--add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.math=ALL-UNNAMED"  # Java 9 and on
+SPICE_OPTIONS = (  # Java 9 and on
+    "--add-opens=java.base/java.lang=ALL-UNNAMED --add-opens=java.base/java.math=ALL-UNNAMED "
+    "-Duser.language=en -Duser.country=US"
+)
 
 
 class JavaError(Exception):
@@ -93,7 +96,7 @@ def spice_lacks() -> str | None:
 def spice(references: Sequence[Sequence[str]], candidates: Sequence[str]) -> np.ndarray:
     """SPICE's F per image (N,)."""
     request = {"task": "spice", "references": list(references), "candidates": list(candidates)}
-    found = np.array(_run(request, 10 * len(candidates), options=SPICE_OPENS), np.float64)
+    found = np.array(_run(request, 10 * len(candidates), options=SPICE_OPTIONS), np.float64)
     if not np.isfinite(found).all():
         raise JavaError(f"SPICE gave no score for {np.count_nonzero(~np.isfinite(found))} of {len(found)} captions")
     return found

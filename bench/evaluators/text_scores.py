@@ -27,6 +27,8 @@ from bench.metrics import METRICS
 from bench.metrics.item_scores import ItemScore, measure
 from bench.stats import IMAGE_RESAMPLES
 
+LONGEST = 2000  # characters of a text that is scored: a caption has 60; of 10 MB each tool would make minutes and GiB
+
 
 def measure_both(
     scores: Mapping[str, ItemScore], degenerate: np.ndarray, *, seed: int
@@ -35,6 +37,19 @@ def measure_both(
     every = {name: measure(score, seed=seed) for name, score in scores.items()}
     rest = {name: measure(score, ~degenerate, seed=seed) for name, score in scores.items() if degenerate.any()}
     return tuple({name: asdict(m) for name, m in found.items() if m is not None} for found in (every, rest))  # type: ignore[return-value]
+
+
+def bounded(texts: Sequence[str], what: str) -> tuple[list[str], list[str]]:
+    """(texts of at most LONGEST characters, a warning where some were cut). what: the texts' noun, as "captions"."""
+    long = [i for i, text in enumerate(texts) if len(text) > LONGEST]
+    if not long:
+        return list(texts), []
+    longest = max(len(texts[i]) for i in long)
+    warning = (
+        f"{len(long)} of {len(texts)} {what} are longer than {LONGEST:,} characters (the longest: {longest:,}): what "
+        "comes after is not scored"
+    )
+    return [text[:LONGEST] for text in texts], [warning]
 
 
 def text_protocol(names: Sequence[str], *, over: str, seed: int) -> dict[str, Any]:

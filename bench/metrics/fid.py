@@ -141,14 +141,18 @@ def fid_interval(
     root: np.ndarray | None = None,
     seed: int = 0,
     strata: np.ndarray | None = None,
+    statistics: Statistics | None = None,
 ) -> Bounds | None:
     """95 % interval of a FID whose generated features (N, D) are given, None where it is unknown; see stats.py.
 
-    root: `square_root` of the reference's covariance, where the caller has it   strata: (N,) classes drawn so many each
+    root: `square_root` of the reference's covariance, statistics: those of the features, where the caller has them
+    strata: (N,) classes drawn so many of each
     Measured on scans drawn afresh, D = 64: too wide by half at N = 200, right at N = 400 and more.
     """
     if features.shape[1] > RESAMPLED_DIMENSIONS:
-        return normal_interval(value, standard_error(features, reference, root, strata=strata), lowest=0.0)
+        return normal_interval(
+            value, standard_error(features, reference, root, strata=strata, statistics=statistics), lowest=0.0
+        )
     root = square_root(reference[1]) if root is None else root
 
     def statistic(indices: np.ndarray) -> float:
@@ -158,7 +162,12 @@ def fid_interval(
 
 
 def standard_error(
-    features: np.ndarray, reference: Statistics, root: np.ndarray | None = None, *, strata: np.ndarray | None = None
+    features: np.ndarray,
+    reference: Statistics,
+    root: np.ndarray | None = None,
+    *,
+    strata: np.ndarray | None = None,
+    statistics: Statistics | None = None,
 ) -> float | None:
     """Standard error of FID over the generated images, to first order, without resampling: O(N D^2) once.
 
@@ -168,7 +177,7 @@ def standard_error(
     the images were drawn so. None where it is unknown.
     """
     mu1, sigma1 = reference
-    mu2, sigma2 = compute_statistics(features)
+    mu2, sigma2 = statistics or compute_statistics(features)
     root = square_root(sigma1) if root is None else root
     eigenvalues, vectors = np.linalg.eigh(_between(root, sigma2))  # reads the lower triangle
     eigenvalues = eigenvalues.clip(min=eigenvalues[-1] * 1e-12)  # directions the images do not fill

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,6 +29,8 @@ from bench.records.schema import Metric
 
 PERCENT = 100.0
 MATCHES_FOR_ALL = 3  # annotators who must agree with an answer that scores in full
+ANNOTATORS = 10  # that the official rule presumes
+AGREEMENT_TITLE = "Agreement (not official)"
 
 PUNCTUATION = ';/[]"{}()=+\\_-><@`,?!'
 COMMA_IN_NUMBER = re.compile(r"\d,\d", re.ASCII)
@@ -123,6 +125,20 @@ def _leave_one_out(answer: str, answers: Sequence[str]) -> float:
     return sum(min(1.0, (total - match) / MATCHES_FOR_ALL) for match in matches) / len(matches)
 
 
+def agreement(answer: str, answers: Sequence[str], accuracy: Callable[[str, Sequence[str]], float]) -> float:
+    """Share of the annotators' answers that equal the answer as `accuracy` compares them, 0 to 1; not official.
+
+    What is left to say where there are fewer than ten: 1 where all there are agree with it.
+    """
+    if accuracy is vizwiz_accuracy:
+        said, truths = normalize(clean(answer)), list(answers)
+    else:
+        said, truths = clean(answer), [clean(one) for one in answers]
+        if len(set(truths)) > 1:
+            said, truths = normalize(said), [normalize(one) for one in truths]
+    return sum(one == said for one in truths) / len(truths)
+
+
 def compute_vqa_scores(accuracies: np.ndarray, answer_types: Sequence[str | None]) -> dict[str, ItemScore]:
     """vqa_accuracy, and of each answer type of VQAv2 and VizWiz that occurs.  accuracies: (N,) 0 to 1."""
     scores = {"vqa_accuracy": mean_score(PERCENT * accuracies, unit="%", highest=PERCENT)}
@@ -188,6 +204,7 @@ METRICS = (
         _metric(name, f"VQA accuracy, {kind}", f"the same, over questions of answer type {kind}")
         for name, kind in ANSWER_TYPES.items()
     ),
+    _metric("vqa_agreement", AGREEMENT_TITLE, "share of the reference answers, fewer than ten, that equal the answer"),
     _metric("vizwiz_unanswerable_f1", "Unanswerable, F1", "VizWiz: telling which questions cannot be answered"),
     _metric("vizwiz_unanswerable_ap", "Unanswerable, AP", "the same as average precision of the stated likelihood"),
     _metric("gqa_accuracy", "GQA accuracy", "answers equal to GQA's, letter by letter"),

@@ -5,6 +5,7 @@ Each has its own way to read yes or no out of an answer, established from its ev
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -23,6 +24,11 @@ def parse_pope(answer: str) -> str:
     """
     words = answer.split(".")[0].replace(",", "").split(" ")
     return "no" if {"No", "no", "not"} & set(words) else "yes"
+
+
+def is_yes_or_no(answer: str) -> bool:
+    """Whether a word of the answer is yes, no or not, in any case: what a reader would take for an answer."""
+    return not {"yes", "no", "not"}.isdisjoint(re.findall(r"[a-z]+", answer.lower()))
 
 
 def parse_mme(answer: str) -> str:

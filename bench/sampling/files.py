@@ -147,7 +147,10 @@ def set_aside(path: Path, reason: str, what: str) -> None:
 
 @contextmanager
 def claim(folder: Path, name: str) -> Iterator[None]:
-    """Within the block, tell the other workers that this process makes `name`. They leave it for last: no lock."""
+    """Within the block, tell the other workers that this process makes `name`. They leave it for last: no lock.
+
+    `end_claims` removes the folder.
+    """
     place = folder / CLAIMS
     path = place / temporary_name(name, "claim")
     for _ in range(3):
@@ -162,7 +165,16 @@ def claim(folder: Path, name: str) -> Iterator[None]:
     finally:
         with suppress(OSError):
             path.unlink(missing_ok=True)
-            place.rmdir()
+
+
+def end_claims(folder: Path) -> None:
+    """Remove this process's claims, those that an interruption left too, and the folder if it is empty."""
+    for match, entry in _temporaries(folder / CLAIMS):
+        if _is_own(match):
+            with suppress(OSError):
+                os.unlink(entry.path)
+    with suppress(OSError):
+        (folder / CLAIMS).rmdir()
 
 
 def claimed(folder: Path) -> set[str]:

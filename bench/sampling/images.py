@@ -203,8 +203,8 @@ class _Collection:
         return self.extracted is not None and not self.extracted.has(shard, self.num, whole=whole)
 
     def counted(self, shard: int) -> bool:
-        """`lacks`, by the shard's checksum where this worker owns it, else by its header; what is there is counted."""
-        if self.lacks(shard, whole=shard % self.rank.world_size == self.rank.rank):
+        """`lacks`, by the shard's checksum; what is there is counted."""
+        if self.lacks(shard, whole=True):
             return True
         self.count(shard)
         return False
@@ -245,7 +245,7 @@ def _write_made(path: Path, model: ImageModel, batch_size: int, times: list[list
     device = torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else model.device.type
     said = {"device": device, "torch": torch.__version__, "batch_size": batch_size, "batches": times}
     files.make_folder(path.parent, "store")
-    files.write_whole(path, json.dumps(said).encode())
+    files.write_whole(path, json.dumps(said).encode(), sync=False)  # if it is lost, a time is lost
 
 
 def _read_made(folder: Path, num_shards: int, batch_size: int) -> tuple[list[float], list[dict[str, Any]]]:

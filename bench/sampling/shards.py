@@ -90,6 +90,11 @@ class ShardSet:
         own = f"-{hash_of(identity)[:8]}" if "part_identity" in identity else ""
         return cls(root / f"{model}-{hash_of(common)[:16]}" / f"{part}{own}-{size}", identity, size)
 
+    @property
+    def name(self) -> str:
+        """What people call the set: its model's folder in a store, its own where it lies alone."""
+        return self.folder.name if self.folder.name.endswith(".partial") else self.folder.parent.name
+
     def begin(self) -> None:
         """Make the folder, say in it what it holds, remove what killed processes left."""
         files.make_folder(self.folder, "store")
@@ -159,7 +164,7 @@ class ShardSet:
         except FileNotFoundError:
             return None
         except Damaged as damage:
-            files.set_aside(self.path(shard), str(damage), f"shard {shard} of {self.folder.parent.name}")
+            files.set_aside(self.path(shard), str(damage), f"shard {shard} of {self.name}")
             return None
         except OSError as error:
             raise CheckFailed(f"{self.path(shard)}: cannot be read: {error.strerror or error}") from error

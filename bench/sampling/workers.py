@@ -34,16 +34,19 @@ def fill(
     leave_claimed: return rather than make what others are making, for a worker that has other things to do
     """
     todo = rank.order(num_shards)
-    while todo and not finished():
-        taken = files.claimed(folder)
-        free = next((shard for shard in todo if name(shard) not in taken), None)
-        if free is None and leave_claimed:
-            return
-        shard = todo[-1] if free is None else free
-        todo.remove(shard)
-        if lacks(shard):
-            with files.claim(folder, name(shard)):
-                make(shard)
+    try:
+        while todo and not finished():
+            taken = files.claimed(folder)
+            free = next((shard for shard in todo if name(shard) not in taken), None)
+            if free is None and leave_claimed:
+                return
+            shard = todo[-1] if free is None else free
+            todo.remove(shard)
+            if lacks(shard):
+                with files.claim(folder, name(shard)):
+                    make(shard)
+    finally:
+        files.end_claims(folder)
 
 
 def batches(num: int, batch_size: int) -> Iterator[range]:

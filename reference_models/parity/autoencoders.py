@@ -13,9 +13,9 @@ def outputs(case: Case) -> dict[str, Tensor]:
         kl = KLAutoencoder(**KLAutoencoder.from_official_config(case.config))
         case.load(kl)
         mean, logvar = kl.moments(case["in.image"])
-        return {"out.mean": mean, "out.logvar": logvar, "out.image": kl.paint(case["in.latents"])}
+        return {"out.mean": mean, "out.logvar": logvar, "out.image": kl.to_images(case["in.latents"])}
     vq = VQAutoencoder(**VQAutoencoder.from_official_config(case.config))
     case.load(vq)
     tokens = vq.encode(case["in.image"])
     quantized = vq.quantizer.decode(tokens)
-    return {"out.tokens": tokens.flatten(1), "out.quantized": quantized, "out.image": vq.paint(quantized)}
+    return {"out.tokens": tokens.flatten(1), "out.quantized": quantized, "out.image": vq.to_images(quantized)}

@@ -29,6 +29,16 @@ def run(folder: Path, options: list[str]) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, env=alone)
 
 
+def test_a_saved_file_holds_the_machine(tmp_path):
+    """As records do: the processor and the versions, without the commit, at which pytest-benchmark would warn."""
+    saved = tmp_path / "saved.json"
+    done = run(ROOT, ["tests/benchmarks/test_time_metrics.py", "-k", "test_png", f"--benchmark-json={saved}"])
+    assert done.returncode == 0, done.stdout + done.stderr
+    machine = json.loads(saved.read_text())["machine_info"]["arbiter"]
+    assert {"processor", "num_cores", "versions", "num_threads"} <= machine.keys()
+    assert not {"commit", "dirty"} & machine.keys()
+
+
 @pytest.mark.quiet
 @pytest.mark.parametrize(("baseline_factor", "status"), [(1.0, 0), (0.5, 1)])
 def test_the_documented_command_fails_on_a_regression(tmp_path, baseline_factor, status):

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import reference_models
-from bench.timing.generation import painter
+from bench.timing.generation import rounds_of
 from reference_models.layers import Linear
 from reference_models.noise import SeededNoise, image_seeds
 from reference_models.samplers import DDPM
@@ -29,7 +29,7 @@ LATENTS = (4, 32, 32)  # of a 256-pixel image
 @pytest.mark.parametrize("name", PAINTERS)
 def test_painting(timed, benchmark, device, name):
     model = reference_models.build(name, device=device)
-    timed(painter(model, 1, {}))
+    timed(rounds_of(model, 1, {}))
     benchmark.extra_info["nfe"] = model.network_evaluations(**model.spec.sampling)
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -16,6 +20,7 @@ from bench.datasets.question_formats import RESULT_KEYS, load_question_set, load
 from reference_models import build
 from reference_models.noise import image_seeds
 from tests.command_line import bench, complains, write
+from tests.paths import ROOT
 
 NUM_IMAGES = 5
 QUESTIONS = ("is there a red 3 ?", "what colour is the 7 ?")
@@ -99,6 +104,77 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_file(capsys, data, monkeypatc
     assert bench(capsys, *caption(data, data / "out.json", "--batch-size", 2))[0] == 0
     assert seen == NAMES[2:]
     assert (data / "out.json").read_bytes() == (data / "whole.json").read_bytes()
+
+
+@pytest.mark.slow
+def test_two_processes_share_the_captions_and_one_writes_them(capsys, data, weights):
+    """Both end well, in one file of results and one that says what made it; so does a third that comes too late."""
+    assert bench(capsys, *caption(data, data / "whole.json"))[0] == 0
+    workers = [start(weights, *caption(data, data / "out.json", "--batch-size", 2), rank=(i, 2)) for i in range(2)]
+    for worker in workers:
+        out, err = worker.communicate(timeout=240)
+        assert (worker.returncode, err) == (0, "")
+        assert f"captions: {data / 'out.json'} (5 by d-dit-digits, seed 0)" in out
+    assert (data / "out.json").read_bytes() == (data / "whole.json").read_bytes()
+    assert not list(data.glob("*.partial"))
+    assert not list(data.rglob(".*"))
+    late = bench(capsys, *caption(data, data / "out.json"))
+    assert (late[0], late[2]) == (0, "")
+    assert "exists already" in complains(capsys, *caption(data, data / "out.json", "--seed", 1))
+
+
+def start(weights, *arguments, rank):
+    """A worker in a process of its own."""
+    environment = dict(zip(("RANK", "WORLD_SIZE"), map(str, rank), strict=True))
+    environment |= {"ARBITER_WEIGHTS": str(weights), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", *map(str, arguments)],
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_another_process_that_writes_the_results_first_is_enough(capsys, data, monkeypatch):
+    """The results appear, and the shards vanish, while this process works: it ends well and leaves nothing."""
+    assert bench(capsys, *caption(data, data / "out.json"))[0] == 0
+    results = (data / "out.json").read_bytes()
+    (data / "out.json").unlink()
+    read_photo, seen = photos.read_photo, []
+
+    def finished_meanwhile(path, size):
+        seen.append(path.name)
+        if len(seen) == 2:
+            shutil.rmtree(data / "out.json.partial")
+            (data / "out.json").write_bytes(results)
+        return read_photo(path, size)
+
+    monkeypatch.setattr(describe, "read_photo", finished_meanwhile)
+    status, _, err = bench(capsys, *caption(data, data / "out.json", "--batch-size", 1))
+    assert (status, err) == (0, "")
+    assert len(seen) == 2
+    assert (data / "out.json").read_bytes() == results
+    assert not list(data.glob("*.partial"))
+
+
+def test_a_damaged_shard_of_texts_is_made_again(capsys, data, monkeypatch):
+    """Cut short while the run was down; a damaged or foreign folder of unfinished work is one line."""
+    assert bench(capsys, *caption(data, data / "whole.json"))[0] == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(describe, "write_results", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert bench(capsys, *caption(data, data / "out.json"))[0] == 130
+    shard, identity = (data / "out.json.partial" / name for name in ("000001.safetensors", "identity.json"))
+    shard.write_bytes(shard.read_bytes()[:-9])
+    said = identity.read_text()
+    identity.write_text("{")
+    assert "identity.json is damaged" in complains(capsys, *caption(data, data / "out.json"))
+    identity.write_text(said)
+    status, out, err = bench(capsys, *caption(data, data / "out.json"))
+    assert (status, err) == (0, "")
+    assert "shard 1 of out.json.partial: unreadable" in out
+    assert (data / "out.json").read_bytes() == (data / "whole.json").read_bytes()
+    assert not list(data.glob("*.partial"))
 
 
 def test_images_that_cannot_be_read_are_named_and_counted(capsys, data):

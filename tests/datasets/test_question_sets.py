@@ -291,3 +291,19 @@ def test_questions_and_annotations_that_do_not_belong_together(tmp_path):
         load_question_set(write(tmp_path / "g.json", GQA), paths[1])
     with pytest.raises(UsageError, match="unknown format 'vqa'; known: vqa-v2, okvqa"):
         load_question_set(*paths, "vqa")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[" * 1_000_000 + "]" * 1_000_000, "nested too deep"),
+        ('[{"question_id": ' + "9" * 5000 + "}]", "a number of more digits"),
+        ('{"question_id": 1}\n{"a": ' + "9" * 5000 + "}", "line 2: holds a number of more digits"),
+        ('{"question_id": 1}\n' + '{"a":' * 200_000, "line 2: nested too deep"),
+    ],
+)
+def test_hostile_json_is_one_line(tmp_path, content, message):
+    """A million brackets and a number of 5,000 digits, in a file and in a line of a file."""
+    with pytest.raises(UsageError, match=message) as caught:
+        load_json(write(tmp_path / "a.json", content), "results")
+    assert "\n" not in str(caught.value)

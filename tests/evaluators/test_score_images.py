@@ -17,7 +17,7 @@ from bench.evaluators import image_scores
 from bench.features import sqrtm_cache
 from bench.features.extractors import Extractor, register
 from bench.metrics import kid
-from bench.metrics.fid import compute_statistics
+from bench.metrics.fid import compute_statistics, frechet_distance
 
 
 def write_folder(folder, images):
@@ -292,3 +292,127 @@ def test_wrong_size_and_type_of_arrays_are_refused():
         )
     with pytest.raises(UsageError, match="generated images are float64; expected uint8"):
         image_scores.score_images(digits.load("heldout")[0] / 255, "digits-train")
+
+
+# -- classes, statistics, references -----------------------------------------------------------------------------------
+
+
+def test_files_numbered_without_leading_zeros_keep_their_classes(tmp_path):
+    """0.png, 1.png, 10.png: the interval is that of 000000.png, ...; shuffled classes are said not to fit."""
+    images = digits.load("heldout")[0][:200]
+    padded = write_folder(tmp_path / "padded", images)
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for i, image in enumerate(images):
+        Image.fromarray(image.transpose(1, 2, 0)).save(plain / f"{i}.png")
+    found, expected = (image_scores.score_images(folder, "digits-train", floor=False) for folder in (plain, padded))
+    assert found["metrics"] == expected["metrics"]
+    shuffled = write_folder(tmp_path / "shuffled", images[np.random.default_rng(0).permutation(200)])
+    lost = image_scores.score_images(shuffled, "digits-train", floor=False)
+    assert lost["protocol"]["classes"].startswith("do not fit: a classifier recognises")
+    assert "recognised_share" not in lost["audit"]
+    widths = [
+        one["metrics"]["inception_score"]["ci_high"] - one["metrics"]["inception_score"]["ci_low"]
+        for one in (lost, expected)
+    ]
+    assert widths[0] > 0
+    assert lost["metrics"]["fid"]["value"] == pytest.approx(expected["metrics"]["fid"]["value"], rel=1e-9)
+
+
+def test_images_of_every_kind_and_place_score_alike(tmp_path):
+    """Of 200 scans 80 as .webp, half of them in a folder: the FID of all 200, and the protocol says what was found."""
+    images = digits.load("heldout")[0][:200]
+    folder = tmp_path / "mixed"
+    (folder / "more").mkdir(parents=True)
+    for i, image in enumerate(images):
+        suffix, options = (".webp", {"lossless": True}) if i % 5 < 2 else (".png", {})
+        name = folder / ("more" if i >= 100 else ".") / f"{i}{suffix}"
+        Image.fromarray(image.transpose(1, 2, 0)).save(name, **options)
+    found = image_scores.score_images(folder, "digits-train", floor=False)
+    assert found["metrics"]["fid"]["n"] == 200
+    assert found["metrics"]["fid"]["value"] == pytest.approx(held_out_200()["metrics"]["fid"]["value"], rel=1e-9)
+    assert found["protocol"]["generated"]["found"] == {"files": {".png": 120, ".webp": 80}, "folders": 2}
+
+
+def test_five_images_of_five_classes_tell_no_interval():
+    """Each class resamples to itself: unknown."""
+    images = digits.load("heldout")[0][:5]
+    found = image_scores.score_images(images, "digits-train", floor=False)["metrics"]
+    assert found["kid"]["value"] < 0
+    assert {(m["ci_low"], m["ci_high"]) for m in found.values()} == {(None, None)}
+
+
+def test_the_subset_size_of_kid_is_the_one_taken():
+    assert held_out_200()["protocol"]["kid_subset_size"] == 200
+
+
+def test_saved_statistics_score_as_the_images_do(tmp_path, capsys):
+    """mu and sigma of the training scans, written by the command line, give the FID that the scans give."""
+    folder = write_folder(tmp_path / "train", digits.load("train")[0])
+    score_images.score_and_print(folder, reference=None, save_statistics=tmp_path / "s.npz")
+    assert "1297 images" in capsys.readouterr().out
+    found = image_scores.score_images(digits.load("heldout")[0][:200], tmp_path / "s.npz", floor=False)
+    assert found["metrics"]["fid"]["value"] == pytest.approx(held_out_200()["metrics"]["fid"]["value"], rel=1e-9)
+    with np.load(tmp_path / "s.npz") as file:
+        assert (int(file["n"]), str(file["extractor"]), str(file["resize"])) == (1297, "digits", "none")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("extractor", "inception"), ("extractor_sha256", "abc"), ("resize", "adm to 8x8"), ("image_size", (16, 16))],
+)
+def test_statistics_made_another_way_are_refused(tmp_path, key, value):
+    mu, sigma = compute_statistics(features_of("train").features)
+    np.savez(tmp_path / "s.npz", mu=mu, sigma=sigma, **{key: np.array(value)})
+    with pytest.raises(UsageError, match=f"its statistics were made with {key} .*expected the same"):
+        image_scores.score_images(digits.load("heldout")[0][:200], tmp_path / "s.npz", floor=False)
+
+
+def test_generated_statistics_beside_images_tell_no_interval(tmp_path):
+    """FID of the statistics, n of the file or unknown, no interval; what rests on the images has its own."""
+    mu, sigma = compute_statistics(features_of("heldout").features)
+    images = digits.load("heldout")[0][:200].transpose(0, 2, 3, 1)
+    np.savez(tmp_path / "both.npz", arr_0=images, mu=mu, sigma=sigma)
+    np.savez(tmp_path / "told.npz", arr_0=images, mu=mu, sigma=sigma, n=500)
+    for name, num in (("both", None), ("told", 500)):
+        found = image_scores.score_images(tmp_path / f"{name}.npz", "digits-train", floor=False)["metrics"]
+        assert (found["fid"]["ci_low"], found["fid"]["ci_high"], found["fid"]["n"]) == (None, None, num)
+        assert found["precision"]["n"] == 200
+        assert found["precision"]["ci_low"] is not None
+
+
+@pytest.mark.parametrize("fault", ["black", "repeated"])
+def test_a_reference_that_is_no_collection_is_refused(fault):
+    """Black or repeated images as the reference: no score, whose fault it is and why."""
+    images = digits.load("train")[0][:200].copy()
+    images[50:] = 0 if fault == "black" else np.tile(images[:50], (3, 1, 1, 1))
+    reference = image_scores.Source("r", images, None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(image_scores, "open_images", lambda source, *_: reference)
+        with pytest.raises(CheckFailed, match="the audit of the reference failed, so there is no score: 150 of 200"):
+            image_scores.score_images(digits.load("heldout")[0][:100], "r", floor=False)
+
+
+def test_spatial_statistics_give_sfid():
+    """Where the reference has them and the features too: the Frechet distance of the spatial features; else not run."""
+    rng = np.random.default_rng(0)
+    spatial = rng.standard_normal((300, 6)).astype(np.float32)
+    ours = dataclasses.replace(features_of("heldout"), spatial=np.concatenate([spatial, spatial[:200] + 1]))
+    reference = image_scores.Side(features_of("train"), spatial=(np.zeros(6), np.eye(6)))
+    found = image_scores.compute_scores(image_scores.Side(ours), reference, names=("sfid",))
+    expected = frechet_distance(np.zeros(6), np.eye(6), *compute_statistics(ours.spatial))
+    assert list(found.measurements) == ["sfid"]
+    assert found.measurements["sfid"].value == pytest.approx(expected, rel=1e-9)
+    assert found.measurements["sfid"].ci_low < expected < found.measurements["sfid"].ci_high
+    plain = image_scores.compute_scores(image_scores.Side(features_of("heldout")), reference, names=("sfid",))
+    assert "mu_s and sigma_s" in plain.not_run["sfid"]
+
+
+def test_more_scores_on_request(capsys):
+    """--also fid_infinity prints one more row; an unknown score names the known ones."""
+    score_images.score_and_print("digits-heldout", reference="digits-train", also=["fid_infinity", "sfid"])
+    out = capsys.readouterr().out
+    assert "FID, infinite N" in out
+    assert "sFID: not run: needs a reference with mu_s and sigma_s" in out
+    with pytest.raises(UsageError, match="unknown score; known: sfid, fid_infinity"):
+        score_images.score_and_print("digits-heldout", reference="digits-train", also=["clip"])

@@ -19,6 +19,7 @@ from bench.evaluators import java_scorers
 from bench.evaluators.answers import score_answers
 from bench.evaluators.captions import score_captions
 from bench.evaluators.java_scorers import Java, JavaError
+from bench.metrics.captions import meteor_of_statistics
 from tests.command_line import bench, complains, write
 
 REFERENCES = {
@@ -470,3 +471,102 @@ def test_both_doors_have_help_with_an_example(capsys, door):
     status, out, _ = bench(capsys, "score", door, "--help")
     assert status == 0
     assert f"Example: python -m bench score {door}" in " ".join(out.split())
+
+
+# -- one locale, bounded texts, few references -------------------------------------------------------------------------
+
+
+@needs_java
+@pytest.mark.slow  # METEOR loads its paraphrases
+def test_meteor_is_the_same_where_a_comma_parts_decimals(monkeypatch):
+    """A machine whose Java speaks German, and lowers letters as Turkish does, gives METEOR's own number."""
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=tr -Duser.country=TR")
+    assert java_scorers.tokenize(["A BIG DOG IN TITANIC"]) == ["a big dog in titanic"]
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Duser.language=de -Duser.country=DE")
+    found = java_scorers.meteor([["two dogs play"], ["a cat"]], ["two dogs play", "a big cat"])
+    assert found.value == pytest.approx(meteor_of_statistics(found.statistics), abs=1e-6)
+    assert found.value > 0.4
+
+
+def test_the_first_line_that_java_complains_with_is_told(fake_java):
+    """What it picked up from the environment comes before the fault, its stack after it: neither is the reason."""
+    fake_java("echo 'Picked up JAVA_TOOL_OPTIONS: -Dx=y' >&2; echo 'the reason' >&2; echo '  at Main' >&2; exit 1")
+    with pytest.raises(JavaError, match=r"ended with status 1: the reason$"):
+        java_scorers.meteor([["a dog"]], ["a dog"])
+
+
+def test_an_endless_caption_is_cut_and_said(no_java):
+    """Ten megabytes are scored as their first characters, in seconds, with a warning; the others keep their scores."""
+    references = CaptionSet({1: ("a dog runs",), 2: ("a cat sleeps",)}, {})
+    start = time.monotonic()
+    found = score_captions({1: Text("a dog " * 1_700_000), 2: Text("a cat sleeps")}, references)
+    assert time.monotonic() - start < 30
+    assert any("1 of 2 captions are longer than 2,000 characters" in warning for warning in found["warnings"])
+    assert found["per_image"][1]["bleu1"] == pytest.approx(1)
+    assert len(found["per_image"][0]["caption"]) == 2000
+
+
+def few_references(num):
+    """Eight questions that `num` annotators answered alike, and rightly answered."""
+    questions = {i: Question("what is it", "a.jpg") for i in range(8)}
+    truths = {i: Truth(("yes",) * num, {"answer_type": "other"}) for i in range(8)}
+    return score_answers({i: Text("yes") for i in range(8)}, QuestionSet(questions, truths))
+
+
+@pytest.mark.parametrize(("num", "official"), [(1, 0), (2, 100 / 3), (3, 200 / 3), (4, 100)])
+def test_few_reference_answers_are_said_aloud_with_the_plain_mean_beside(num, official):
+    """The official rule's number, a warning that it presumes ten, and the share that agrees: all."""
+    found = few_references(num)
+    assert found["metrics"]["vqa_accuracy"]["value"] == pytest.approx(official)
+    assert found["metrics"]["vqa_agreement"]["value"] == 100
+    assert any("fewer than ten reference answers" in warning for warning in found["warnings"])
+
+
+def test_ten_reference_answers_need_no_second_number():
+    found = few_references(10)
+    assert found["metrics"]["vqa_accuracy"]["value"] == 100
+    assert "vqa_agreement" not in found["metrics"]
+    assert not found["warnings"] or "fewer" not in " ".join(found["warnings"])
+
+
+def test_agreement_compares_as_the_official_rule_does():
+    """Normalised where the annotators differ: "The dog" agrees with "dog", two of three."""
+    truths = {1: Truth(("dog", "the dog", "cat"), {})}
+    found = score_answers({1: Text("A Dog.")}, QuestionSet({1: Question("?", "a.jpg")}, truths))
+    assert found["metrics"]["vqa_agreement"]["value"] == pytest.approx(200 / 3)
+
+
+def test_answers_neither_yes_nor_no_are_counted():
+    """POPE reads them as yes, MME as wrong: how many there are is said beside the score."""
+    said = ["yes", "No, it is not.", "maybe", "a snowboard", "YES!", "I cannot tell"]
+    questions = {i: Question("is it there", "a.jpg") for i in range(6)}
+    truths = {i: Truth(("yes",), {}) for i in range(6)}
+    found = score_answers({i: Text(text) for i, text in enumerate(said)}, QuestionSet(questions, truths), "pope")
+    assert found["audit"]["num_neither_yes_nor_no"] == 3
+    assert any(
+        warning.startswith("3 of 6 answers are neither yes nor no (first: 'maybe')") for warning in found["warnings"]
+    )
+    kinds = [{"subtask": "count", "image": f"count/{i // 2}"} for i in range(6)]
+    truths = {i: Truth(("yes",), kinds[i]) for i in range(6)}
+    found = score_answers({i: Text(text) for i, text in enumerate(said)}, QuestionSet(questions, truths), "mme")
+    assert found["audit"]["num_neither_yes_nor_no"] == 3
+
+
+def test_names_from_files_are_text(capsys, tmp_path):
+    """An answer type that is markup, a file name with a terminal's codes and a lone surrogate are printed as text."""
+    questions = [{"question_id": i, "image_id": 1, "question": "what"} for i in range(8)]
+    answers = [{"answer": "yes", "answer_id": k} for k in range(10)]
+    kinds = ["[/red]", "[bold]x", "\x1b[2Jy", "\ud800"] * 2
+    annotations = [{"question_id": i, "answer_type": kinds[i], "answers": answers} for i in range(8)]
+    results = write(tmp_path / "r\x1b[31m.json", [{"question_id": i, "answer": "yes"} for i in range(8)])
+    asked = write(tmp_path / "q.json", {"questions": questions})
+    given = write(tmp_path / "a.json", {"annotations": annotations})
+    call = ("score", "vqa", results, "--questions", asked, "--annotations", given, "--json", tmp_path / "out.json")
+    status, out, err = bench(capsys, *call)
+    assert status == 0, err
+    assert "[/red]" in out
+    assert "[bold]x" in out
+    assert "\\x1b[2Jy" in out
+    assert "\\ud800" in out
+    assert "\x1b" not in out
+    assert "no\\x1b.json" in complains(capsys, "score", "vqa", results, "--questions", tmp_path / "no\x1b.json")

@@ -14,6 +14,9 @@ from safetensors.torch import load_file, save_file
 from bench.datasets import digits
 from bench.errors import CheckFailed, UsageError
 from bench.features import digits_network, extractors
+from bench.features.dinov2 import DinoV2
+from bench.features.inception import build_inception
+from bench.features.reference_cache import reference_features
 
 
 @functools.cache
@@ -72,7 +75,7 @@ def test_training_is_deterministic_and_learns():
 
 
 def test_unknown_extractor_names_the_known_ones():
-    with pytest.raises(UsageError, match=r"unknown feature extractor 'vgg'; known: digits, inception"):
+    with pytest.raises(UsageError, match=r"unknown feature extractor 'vgg'; known: digits, inception, dinov2"):
         extractors.Extractor("vgg")
 
 
@@ -159,3 +162,150 @@ def test_inception_is_torch_fidelitys(inception_weights):
     assert scale > 0
     np.testing.assert_allclose(ours.features, theirs[0].numpy(), atol=1e-4 * scale)
     np.testing.assert_allclose(ours.posteriors, theirs[1].double().softmax(1).numpy(), atol=1e-5)
+
+
+class Scripted(torch.nn.Module):
+    """Inception as clean-fid's file lays it out: `layers` up to the pooled features, `output` after them."""
+
+    class Layers(torch.nn.Module):
+        def __init__(self, parts):
+            super().__init__()
+            self.parts = parts
+
+        def forward(self, x):
+            return self.parts(x).flatten(1)
+
+    def __init__(self, network):
+        super().__init__()
+        parts = [layer for name, layer in network.named_children() if name != "fc"]
+        example = torch.zeros(1, 3, 299, 299)
+        self.layers = torch.jit.trace(self.Layers(torch.nn.Sequential(*parts)).eval(), example, check_trace=False)
+        self.output = network.fc
+
+    def forward(self, x):
+        return self.output(self.layers(x))
+
+
+@pytest.fixture(scope="module")
+def scripted_weights(inception_weights, tmp_path_factory):
+    """The same random weights in TorchScript."""
+    network = build_inception(inception_weights).network
+    path = tmp_path_factory.mktemp("scripted") / "inception-2015-12-05.pt"
+    torch.jit.script(Scripted(network).eval()).save(str(path))
+    return path
+
+
+def test_both_inception_files_give_the_same_features(inception_weights, scripted_weights):
+    """torch-fidelity's state dict and clean-fid's TorchScript on equal weights: features and posteriors to 1e-5.
+
+    For uint8 images of any size and for float images of 299 x 299 alike; only the first has spatial features.
+    """
+    pixels = np.repeat(np.repeat(digits.load("heldout")[0][:2], 4, axis=2), 4, axis=3)
+    one, other = build_inception(inception_weights), build_inception(scripted_weights)
+    floats = 255 * torch.rand((2, 3, 299, 299), generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        for images in (torch.from_numpy(pixels), floats):
+            ours, theirs = one(images), other(images)
+            scale = ours[0].abs().max()
+            assert scale > 0
+            assert (ours[0] - theirs[0]).abs().max() <= 1e-5 * scale
+            assert (ours[1].softmax(1) - theirs[1].softmax(1)).abs().max() <= 1e-5
+            assert ours[2].shape == (2, 2023)
+            assert theirs[2] is None
+
+
+def test_spatial_features_are_the_first_channels_of_mixed_6(inception_weights):
+    """Seven channels of the first branch, at 17 x 17 places, channels last as ADM's statistics have them."""
+    network = build_inception(inception_weights)
+    planes = []
+    network.network.Mixed_6d.branch1x1.register_forward_hook(lambda _, __, out: planes.append(out.clone()))
+    with torch.inference_mode():
+        spatial = network(torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8))[2]
+    assert planes[0].shape == (1, 192, 17, 17)
+    assert spatial[0, 7 * (17 * 3 + 5) + 2] == planes[0][0, 2, 3, 5]
+
+
+def test_torchscript_of_another_model_is_one_line(tmp_path):
+    torch.jit.script(torch.nn.Linear(2, 2)).save(str(tmp_path / "a.pt"))
+    with pytest.raises(CheckFailed, match=r"weights .*a\.pt: TorchScript of another model"):
+        extractors.Extractor("inception", tmp_path / "a.pt")
+
+
+def test_extraction_is_float32_with_cudnn_on_and_deterministic():
+    """Whatever precision was set before: no TF32, no autocast; afterwards all is as it was."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        enabled, deterministic = torch.backends.cudnn.enabled, torch.backends.cudnn.deterministic
+        with torch.autocast("cpu", torch.bfloat16), extractors.exact_kernels():
+            assert torch.backends.cudnn.enabled
+            assert torch.backends.cudnn.deterministic
+            assert not torch.backends.cudnn.allow_tf32
+            assert torch.get_float32_matmul_precision() == "highest"
+            assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
+        assert torch.get_float32_matmul_precision() == "medium"
+        assert (torch.backends.cudnn.enabled, torch.backends.cudnn.deterministic) == (enabled, deterministic)
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+class Counting(torch.nn.Module):
+    """A tiny network of any image size that counts the images it sees."""
+
+    seen = 0
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = path
+
+    def forward(self, images):
+        Counting.seen += len(images)
+        features = images.float().mean((2, 3))
+        return features, features, None
+
+
+def test_reference_features_are_made_once(tmp_path, monkeypatch):
+    """Another model against the same reference reads them; other images, other weights and a damaged file do not."""
+    monkeypatch.setenv("ARBITER_CACHE", str(tmp_path / "cache"))
+    kind = dataclasses.replace(extractors.EXTRACTORS["inception"], build=Counting, num_features=3)
+    monkeypatch.setitem(extractors.EXTRACTORS, "counting", kind)
+    (tmp_path / "weights").write_text("a")
+    images = np.random.default_rng(0).integers(0, 256, (300, 3, 4, 4), dtype=np.uint8)
+
+    def read(pixels, content):
+        Counting.seen = 0
+        found = reference_features(extractors.Extractor("counting", tmp_path / "weights"), pixels, content)
+        np.testing.assert_allclose(found.features, pixels.mean((2, 3)), rtol=1e-5)
+        return Counting.seen > 0
+
+    assert read(images, "one")
+    assert not read(images, "one")
+    assert read(images[::-1], "two")
+    for kept in (tmp_path / "cache").iterdir():
+        content = bytearray(kept.read_bytes())
+        content[200] ^= 1
+        kept.write_bytes(content)
+    assert read(images, "one")
+    assert not read(images, "one")
+    (tmp_path / "weights").write_text("b")
+    assert read(images, "one")
+
+
+def test_dinov2_reads_its_file_and_depends_on_each_image_alone(tmp_path, monkeypatch):
+    """A small file in the released layout, positions of 37 x 37; keys of another model are one line."""
+    torch.manual_seed(0)
+    network = DinoV2(width=64, depth=2, num_positions=1 + 37 * 37)
+    torch.nn.init.normal_(network.pos_embed)
+    torch.save(network.state_dict(), tmp_path / "a.pth")
+    assert network.positions().shape == (1, 257, 64)
+    kind = dataclasses.replace(extractors.EXTRACTORS["dinov2"], chunk=4, num_features=64)
+    monkeypatch.setitem(extractors.EXTRACTORS, "dinov2", kind)
+    images = np.random.default_rng(0).integers(0, 256, (5, 3, 20, 30), dtype=np.uint8)
+    found = extractors.Extractor("dinov2", tmp_path / "a.pth")(images)
+    assert found.features.shape == (5, 64)
+    assert found.posteriors.shape == (5, 0)
+    alone = extractors.Extractor("dinov2", tmp_path / "a.pth")(images[4:])
+    np.testing.assert_allclose(alone.features, found.features[4:], atol=1e-5)
+    torch.save({"stem.weight": torch.zeros(2)}, tmp_path / "b.pth")
+    with pytest.raises(CheckFailed, match=r"b\.pth: of another model: expected dinov2_vitl14"):
+        extractors.Extractor("dinov2", tmp_path / "b.pth")

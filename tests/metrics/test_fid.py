@@ -175,3 +175,47 @@ def test_frechet_distance_at_2048_dimensions():
     )
     found = fid.frechet_distance(*reference, *generated)
     assert found == pytest.approx(fid.compute_fid(generated, reference), rel=1e-6)
+
+
+def test_scipy_without_disp_is_enough(monkeypatch):
+    """SciPy 1.18 and later: sqrtm(matrix) alone, which refuses disp=; clean-fid's number is the same."""
+    import scipy.linalg
+
+    generated, reference = (fid.compute_statistics(cloud(100, 5, seed=seed, shift=seed)) for seed in range(2))
+    expected = fid.frechet_distance(*reference, *generated)
+    whole = scipy.linalg.sqrtm
+
+    def strict(A):
+        return whole(A)
+
+    monkeypatch.setattr(scipy.linalg, "sqrtm", strict)
+    assert fid.compute_fid_clean(generated, reference) == pytest.approx(expected, rel=1e-9)
+    from cleanfid import fid as cleanfid
+
+    assert cleanfid.linalg is scipy.linalg  # as it was
+
+
+def test_equal_clouds_are_at_distance_zero_not_below():
+    """Rounding makes -1e-15 of it: printed as 0."""
+    statistics = fid.compute_statistics(cloud(300, 8, seed=0, shift=3.0, width=2.0))
+    for engine in (fid.compute_fid, fid.compute_fid_clean):
+        found = engine(statistics, statistics)
+        assert 0 <= found < 1e-6
+        assert not np.signbit(found)
+    assert not np.signbit(fid._no_less_than_zero(-0.0))
+    assert fid._no_less_than_zero(-1.0) == -1.0  # no rounding: left for the other engines to contradict
+
+
+def test_fid_infinity_takes_the_bias_of_the_count_away():
+    """FID of 400 images of the reference's own distribution is far above 0, extrapolated it is near 0."""
+    reference = np.zeros(10), np.eye(10)
+    samples = [np.random.default_rng(seed).standard_normal((400, 10)) for seed in range(20)]
+    found = [fid.compute_fid_infinity(sample, reference)[0] for sample in samples]
+    plain = [fid.frechet_distance(*reference, *fid.compute_statistics(sample)) for sample in samples]
+    assert np.mean(plain) > 0.05
+    assert abs(np.mean(found)) < 0.2 * np.mean(plain)
+
+
+def test_fid_infinity_needs_images():
+    with pytest.raises(CheckFailed, match="extrapolating FID needs at least 40 images for 10 features, got 39"):
+        fid.compute_fid_infinity(cloud(39, 10, seed=0), (np.zeros(10), np.eye(10)))

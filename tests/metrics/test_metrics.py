@@ -248,3 +248,106 @@ def test_registry_names_every_metric_once():
     assert scores | speeds <= METRICS.keys()
     code = "import sys, bench.metrics; sys.exit(bool({'torch', 'scipy'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# -- large sets, and classes -------------------------------------------------------------------------------------------
+
+
+def test_inception_score_is_torch_fidelitys():
+    """Its shuffle, its splits, also where ten does not divide the images."""
+    from torch_fidelity.metric_isc import isc_features_to_metric
+
+    logits = 2 * np.random.default_rng(0).standard_normal((207, 9))
+    posteriors = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    expected = isc_features_to_metric(torch.from_numpy(np.log(posteriors)))["inception_score_mean"]
+    assert compute_inception_score(posteriors) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize(("num", "size"), [(30, 30), (70, 30)])
+def test_kid_is_torch_fidelitys(num, size, monkeypatch):
+    """Its subsets too; on whole sets, of which all subsets are one, and without classes."""
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    monkeypatch.setattr(kid, "SUBSET_SIZE", size)
+    x, y = cloud(num, 0), cloud(num, 1, shift=0.5)
+    tensors = (torch.from_numpy(side) for side in (x, y))
+    expected = kid_features_to_metric(*tensors, kid_subset_size=size, verbose=False)["kernel_inception_distance_mean"]
+    assert kid.compute_kid(x, y) == pytest.approx(expected, rel=1e-10)
+    assert kid.subset_size(num, 10 * num) == size
+
+
+def balanced(num_each, seed):
+    """(features, classes) of five classes far apart, so many of each."""
+    labels = np.repeat(np.arange(5), num_each)
+    centres = 2 * np.random.default_rng(99).standard_normal((5, 6))
+    return centres[labels] + cloud(len(labels), seed), labels
+
+
+def test_kid_of_balanced_classes_is_about_zero():
+    """Ten of each of five classes against twenty of each: without the correction far below 0, with it 0."""
+    plain, corrected = [], []
+    for seed in range(60):
+        (x, of_x), (y, of_y) = balanced(10, seed), balanced(20, 1000 + seed)
+        plain.append(kid.compute_kid(x, y))
+        corrected.append(kid.compute_kid(x, y, strata=of_x, reference_strata=of_y))
+    error = np.std(corrected) / np.sqrt(60)
+    assert np.mean(plain) < -10 * error
+    assert abs(np.mean(corrected)) < 4 * error
+
+
+def test_kid_with_a_class_of_one_image_is_left_as_it_is():
+    x, y = cloud(30, 0), cloud(40, 1)
+    assert kid.compute_kid(x, y, strata=np.arange(30)) == kid.compute_kid(x, y)
+
+
+def test_kid_interval_of_many_images_is_about_the_spread_of_fresh_samples(monkeypatch):
+    """To first order, beyond the largest count that is resampled; the subsets' own chance is in it."""
+    monkeypatch.setattr(kid, "LARGEST_RESAMPLED", 100)
+    monkeypatch.setattr(kid, "SUBSET_SIZE", 200)
+    reference = cloud(400, 1)
+    values, widths = [], []
+    for seed in range(40):
+        sample = cloud(800, 10 + seed, shift=0.4)
+        values.append(kid.compute_kid(sample, reference))
+        low, high = kid.kid_interval(values[-1], sample, reference, seed=seed)
+        assert low < values[-1] < high
+        widths.append(high - low)
+    # the spread of 40 values is known to 11 %; three times that
+    assert np.mean(widths) == pytest.approx(2 * 1.96 * np.std(values), rel=0.35)
+
+
+def test_large_sets_score_as_small_ones_do(monkeypatch):
+    """float32 first, float64 where it must decide: the same shares, third neighbours and, nearly, intervals."""
+    x = (cloud(400, 0, dimensions=12) + 30).astype(np.float32)
+    y = (1.1 * cloud(300, 1, dimensions=12, shift=0.1) + 30).astype(np.float32)
+    x[7] = y[5]  # at distance 0
+    exact = precision_recall.meet(x, y)
+    monkeypatch.setattr(precision_recall, "LARGEST_FLOAT64", 10)
+    monkeypatch.setattr(precision_recall, "ROWS_AT_ONCE", 64)
+    large = precision_recall.meet(x, y)
+    assert np.array_equal(large.inside, exact.inside)
+    assert np.array_equal(large.covered, exact.covered)
+    np.testing.assert_allclose(large.nearest[:, 2], exact.nearest[:, 2], rtol=1e-12)
+    intervals = [precision_recall.precision_recall_intervals(precision_recall.shares(c), c) for c in (exact, large)]
+    np.testing.assert_allclose(intervals[1], intervals[0], atol=0.005)
+
+
+def test_recall_of_halves_is_that_of_the_halves_themselves():
+    """What is kept of the distances gives the recall of any half as if it were scored alone."""
+    x, y = cloud(200, 0, dimensions=3), cloud(150, 1, dimensions=3)
+    found = []
+    precision_recall_halves = precision_recall.resampled_interval
+
+    def record(value, statistic, num, **options):
+        if options.get("halves"):
+            for seed in range(5):
+                rows = np.random.default_rng(seed).permutation(200)[:100]
+                found.append((statistic(rows), precision_recall.compute_precision_recall(x[rows], y)[1]))
+        return precision_recall_halves(value, statistic, num, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(precision_recall, "resampled_interval", record)
+        precision_recall.precision_recall_intervals((0.5, 0.5), precision_recall.meet(x, y))
+    assert len(found) == 5
+    for ours, alone in found:
+        assert ours == pytest.approx(alone, abs=1e-7)

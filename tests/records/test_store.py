@@ -389,6 +389,7 @@ def test_samples_that_are_not_there_are_named(sampled):
         (gzip.compress(b'{"scene_scores": {"scene": 1}}\n'), "scenes: Object missing required field `num`"),
         (gzip.compress(b"[" * 100_000), "not JSON"),
     ],
+    ids=["no gzip", "cut off", "a list", "infinity", "a part missing", "too deep"],
 )
 def test_samples_that_cannot_be_read_are_named_whatever_their_checksum(sampled, content, complaint):
     path, samples = sampled

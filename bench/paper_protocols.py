@@ -1,0 +1,162 @@
+"""How models of the papers' sizes are measured: the quality of their images, their texts, their speed and their size.
+
+"published" terms: each model as its authors evaluated it (published.py). What a run needs beside the weights are
+`assets`. No protocol is here where nobody published the weights: the claim says so.
+"""
+
+from __future__ import annotations
+
+from bench.records.schema import Protocol
+
+QUALITY = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")
+SPEED = ("latency_s", "throughput_per_s", "peak_memory_bytes", "num_params", "flops", "nfe", "decoder_time_share")
+COMPOSED = ("latency_s", "peak_memory_bytes", "num_params", "flops", "nfe", "decoder_time_share")
+CAPTIONS = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider")
+# scale -> the scale whose models it measures
+MODELS_OF = dict.fromkeys(("vqa-v2", "okvqa", "vizwiz", "gqa", "pope", "mme"), "coco-captions")
+
+
+def quality(name: str, size: int, *, variant: str = "") -> Protocol:
+    """50,000 images on ADM's reference statistics, each model as its authors evaluated it."""
+    return Protocol(
+        name=name,
+        scale=f"imagenet-{size}",
+        collects="images",
+        metrics=(*QUALITY, "sfid", "nfe"),
+        num_images=50_000,
+        features="inception",
+        reference={256: "VIRTUAL_imagenet256_labeled.npz", 512: "VIRTUAL_imagenet512.npz"}[size],
+        batch_size=128 if size == 256 else 32,
+        terms="published",
+        variant=variant,
+        assets=(f"adm-imagenet-{size}", "inception"),
+        needs=("weights", "gpu"),
+    )
+
+
+def texts(scale: str, collects: str, metrics: tuple[str, ...], *assets: str) -> Protocol:
+    """A caption of every image or an answer to every question of a benchmark, scored as the benchmark does."""
+    return Protocol(
+        name=f"{scale}-{collects}",
+        scale=scale,
+        collects=collects,
+        metrics=(*metrics, "nfe"),
+        reference=assets[0],
+        batch_size=32,
+        dtype="bfloat16",
+        terms="published",
+        variant="sft" if collects == "answers" else "",
+        assets=assets,
+        needs=("weights", "gpu"),
+    )
+
+
+PAPER_PROTOCOLS: tuple[Protocol, ...] = (
+    quality("imagenet-256-quality", 256),
+    quality("imagenet-256-no-guidance-quality", 256, variant="unguided"),
+    quality("imagenet-512-quality", 512),
+    Protocol(
+        name="imagenet-512-latency",
+        scale="imagenet-512",
+        collects="timings",
+        metrics=SPEED,
+        latency_batch_size=1,
+        throughput_batch_size=16,
+        min_rounds=10,
+        min_duration_s=10.0,
+        needs=("gpu",),
+    ),
+    Protocol(
+        name="imagenet-256-latency",
+        scale="imagenet-256",
+        collects="timings",
+        metrics=SPEED,
+        latency_batch_size=1,
+        throughput_batch_size=64,
+        min_rounds=10,
+        min_duration_s=10.0,
+        needs=("gpu",),
+    ),
+    Protocol(
+        name="imagenet-256-ratios",
+        scale="imagenet-256",
+        collects="ratios",
+        metrics=("latency_s",),
+        latency_batch_size=1,
+        min_rounds=10,
+        min_duration_s=10.0,
+        needs=("gpu",),
+    ),
+    # RAR's table 5: images per second in batches of 128.
+    Protocol(
+        name="imagenet-256-batch-128",
+        scale="imagenet-256",
+        collects="timings",
+        metrics=SPEED,
+        latency_batch_size=1,
+        throughput_batch_size=128,
+        min_rounds=5,
+        min_duration_s=10.0,
+        claimed_only=True,
+        needs=("gpu",),
+    ),
+    # The same sizes where a whole image takes minutes: composed of three calls of each part and the exact counts.
+    Protocol(
+        name="imagenet-256-composed",
+        scale="imagenet-256",
+        collects="composed",
+        metrics=COMPOSED,
+        latency_batch_size=1,
+        min_rounds=2,
+        min_duration_s=0.0,
+        sampled_calls=3,
+        claimed_only=True,
+    ),
+    Protocol(
+        name="imagenet-256-composed-ratios",
+        scale="imagenet-256",
+        collects="ratios",
+        metrics=("latency_s",),
+        latency_batch_size=1,
+        min_rounds=6,  # fewer pairs bound no median (stats.py)
+        min_duration_s=0.0,
+        sampled_calls=3,
+    ),
+    # D-DiT's benchmarks: captions from the base weights, answers from those tuned on questions ("sft").
+    texts("coco-captions", "captions", CAPTIONS, "coco-val2014"),
+    texts("vqa-v2", "answers", ("vqa_accuracy",), "vqa-v2", "coco-val2014"),
+    texts("okvqa", "answers", ("vqa_accuracy",), "okvqa", "coco-val2014"),
+    texts("vizwiz", "answers", ("vqa_accuracy",), "vizwiz"),
+    texts("gqa", "answers", ("gqa_accuracy",), "gqa"),
+    texts("pope", "answers", ("pope_accuracy", "pope_f1"), "pope", "coco-val2014"),
+    texts("mme", "answers", ("mme_perception", "mme_cognition"), "mme"),
+    # D-DiT paints from prompts; the time is without T5, whose states random ones stand in for.
+    Protocol(
+        name="coco-captions-latency",
+        scale="coco-captions",
+        collects="timings",
+        metrics=SPEED,
+        latency_batch_size=1,
+        throughput_batch_size=16,
+        min_rounds=10,
+        min_duration_s=10.0,
+        needs=("gpu",),
+    ),
+    Protocol(
+        name="coco-captions-composed",
+        scale="coco-captions",
+        collects="composed",
+        metrics=COMPOSED,
+        latency_batch_size=1,
+        min_rounds=2,
+        min_duration_s=0.0,
+        sampled_calls=3,
+    ),
+    # Counts on the meta device: exact, and without weights or a GPU, so that a run of any scale takes them along.
+    Protocol(
+        name="paper-size",
+        scale="paper-size",
+        collects="sizes",
+        metrics=("num_params", "flops", "decoder_share"),
+    ),
+)

@@ -1,0 +1,158 @@
+"""`bench work` fills the store for what `reproduce` then only scores; `bench clean` removes what no record needs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+import bench.sampling.images as images
+import reference_models
+from bench.commands.work import Orders, collectable, fill_store, submit
+from bench.errors import CheckFailed, UsageError
+from bench.plan import make_plan
+from bench.records.store import QUICK, WORK, load_records
+from bench.run import run_plan
+from bench.sampling import files
+from bench.sampling.ranks import Rank
+from bench.sampling.shards import STORE
+from reference_models.checkpoints import FOLDER_VARIABLE
+from tests.command_line import bench as call
+from tests.toy import SPEC
+
+
+@pytest.fixture
+def toy(monkeypatch, tmp_path):
+    """Only the toy exists, with weights of its own: (their file)."""
+    weights = tmp_path / "weights" / "toy-digits.safetensors"
+    weights.parent.mkdir()
+    save_file({"gain": torch.ones(1)}, weights)
+    monkeypatch.setattr(reference_models, "specs", lambda: {SPEC.name: SPEC})
+    monkeypatch.setenv(FOLDER_VARIABLE, str(weights.parent))
+    return weights
+
+
+@pytest.fixture
+def orders(toy, tmp_path):
+    return Orders("digits", quick=True, device="cpu", results=tmp_path / "results")
+
+
+def quality(orders):
+    """The plan's runs that a worker helps with."""
+    plan = make_plan(scale="digits", only=(), quick=True, device="cpu", results=orders.results)
+    return replace(plan, runs=tuple(collectable(plan)))
+
+
+def test_what_is_timed_or_lacks_something_is_left_to_reproduce(orders, toy):
+    assert [run.spec.protocol.name for run in quality(orders).runs] == ["digits-quality"]
+    toy.unlink()
+    assert quality(orders).runs == ()
+
+
+def test_reproduce_generates_nothing_that_workers_have_made(orders, monkeypatch, capsys):
+    """Two ranks, in batches of another size than the protocol's; the record names its samples."""
+    fill_store(replace(orders, batch_size=7), Rank(1, 2))
+    fill_store(orders, Rank(0, 2))
+    assert "80 images in toy-digits-" in capsys.readouterr().out
+    monkeypatch.setattr(images, "generate_batch", lambda *a, **k: pytest.fail("generated again"))
+    assert run_plan(quality(orders)) == []
+    (record,), _ = load_records([orders.results / QUICK])
+    assert record.measurements["fid"].n == 80
+    samples = record.raw["samples"]
+    assert (orders.results / QUICK / WORK / STORE / samples["store"]).is_dir()
+    assert samples["made_on"] == [{"device": "cpu", "torch": torch.__version__, "batch_size": 7, "shards": 4}]
+
+
+def test_a_run_that_fails_does_not_stop_the_others(orders, toy):
+    save_file({"gain": torch.full((1,), float("nan"))}, toy)
+    with pytest.raises(CheckFailed, match=r"1 of 1 runs failed, first: toy-digits digits-quality: .*NaN or infinity"):
+        fill_store(orders, Rank())
+
+
+def test_results_that_cannot_be_written_are_found_first(orders):
+    orders.results.write_text("")
+    with pytest.raises(UsageError, match="results is a file, expected a folder"):
+        fill_store(orders, Rank())
+
+
+def test_without_submitit_it_says_what_to_install(orders, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(UsageError, match=r"pip install 'arbiter-bench\[slurm\]'"):
+        submit(orders, num_nodes=2)
+
+
+@pytest.mark.slow
+def test_a_submitted_job_is_as_many_workers(monkeypatch, tmp_path):
+    """Submitit's local executor: two tasks on this machine, with the ranks that Slurm would give them."""
+    pytest.importorskip("submitit", reason="pip install 'arbiter-bench[slurm]'")
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    orders = Orders("digits", ("var-digits",), quick=True, device="cpu", results=tmp_path / "results")
+    job = submit(orders, num_nodes=1, num_gpus=2, hours=0.2, cluster="local")
+    job.results()
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 4
+    assert all("80 images in var-digits-" in job.task(i).stdout() for i in range(2))
+
+
+# -- clean -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def recorded(orders):
+    """A results folder with one record and its samples: (its store)."""
+    fill_store(orders, Rank())
+    assert run_plan(quality(orders)) == []
+    return orders.results / QUICK / WORK / STORE
+
+
+def clean(capsys, orders, *options):
+    status, said, err = call(capsys, "clean", "--results", orders.results, *options)
+    assert (status, err) == (0, "")
+    return said
+
+
+def test_what_a_record_names_stays(capsys, orders, recorded):
+    before = sorted(recorded.rglob("*"))
+    assert "nothing to remove" in clean(capsys, orders, "--yes", "--all")
+    assert sorted(recorded.rglob("*")) == before
+
+
+def test_samples_of_no_record_are_listed_then_removed(capsys, orders, recorded, toy):
+    """Those of another version of the code with --yes; those that `reproduce` has yet to score with --all alone."""
+    (named,) = recorded.iterdir()
+    save_file({"gain": torch.full((1,), 0.9)}, toy)
+    fill_store(orders, Rank())
+    (unscored,) = set(recorded.iterdir()) - {named}
+    old = unscored.with_name("toy-digits-of-an-older-version")
+    (old / "images-20").mkdir(parents=True)
+    (old / "images-20" / "000000.safetensors").write_bytes(bytes(2_000_000))
+    (recorded.parent / "images" / "toy").mkdir(parents=True)
+    said = clean(capsys, orders)
+    assert all(one.name in said for one in (unscored, old))
+    assert "1 not scored yet" in said
+    assert "2 to remove, 2.0 MB; --yes removes them" in said
+    assert old.exists()
+    clean(capsys, orders, "--yes")
+    assert set(recorded.iterdir()) == {named, unscored}
+    assert not (recorded.parent / "images").exists()
+    clean(capsys, orders, "--yes", "--all")
+    assert set(recorded.iterdir()) == {named}
+
+
+def test_damaged_shards_and_dead_files_go_and_work_in_progress_stays(capsys, orders, recorded):
+    (named,) = recorded.iterdir()
+    shards = next(named.iterdir())
+    (shards / "000000.safetensors.checksum.bad").write_bytes(b"x")
+    dead = files.temporary_name("000001").replace(f".{os.getpid()}.", ".4194305.")  # no process has this number
+    (shards / dead).write_bytes(b"x")
+    working = recorded / "toy-digits-somebody-works-here" / "images-20"
+    working.mkdir(parents=True)
+    with files.claim(working, "000000"):
+        said = clean(capsys, orders, "--yes", "--all")
+    assert "2 removed" in said
+    assert working.is_dir()
+    assert {path.suffix for path in shards.iterdir()} == {".json", ".safetensors", ""}

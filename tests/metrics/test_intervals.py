@@ -1,0 +1,263 @@
+"""Closed forms behind every interval: how wide it is, how often it holds the truth, and where it is unknown."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from bench import stats
+from bench.metrics import METRICS, fid, inception_score, item_scores, kid, precision_recall
+from bench.metrics.feature_similarity import compute_feature_similarity
+
+REDRAWS = 500
+# 500 redraws know a share of 95 % to 1 %: three of these below, and the 1 % that a small sample's quantiles lack.
+LEAST, MOST = 0.91, 0.985
+
+
+def covers(intervals, truth):
+    return np.mean([low <= truth <= high for low, high in intervals])
+
+
+# -- stats.py ----------------------------------------------------------------------------------------------------------
+
+
+def test_resampled_intervals_of_a_normal_mean_cover():
+    """Mean of 100 draws of deviation 2: 95 % of redraws hold the true mean, with intervals 2 * 1.96 * 0.2 wide."""
+    rng = np.random.default_rng(0)
+    intervals = []
+    for seed in range(REDRAWS):
+        values = 5 + 2 * rng.standard_normal(100)
+        intervals.append(stats.resampled_interval(values.mean(), lambda rows, v=values: v[rows].mean(), 100, seed=seed))
+    assert LEAST < covers(intervals, 5) < MOST
+    width = np.mean([high - low for low, high in intervals])
+    assert width == pytest.approx(2 * 1.96 * 0.2, rel=0.03)
+
+
+def test_stratified_intervals_cover_and_are_narrower():
+    """Four strata of two items, far apart: only the spread within them counts, and not half of it is lost."""
+    rng, labels = np.random.default_rng(1), np.arange(8) % 4
+    resampled, normal = [], []
+    for seed in range(REDRAWS):
+        values = 100.0 * labels + rng.standard_normal(8)
+        mean = float(values.mean())
+        resampled.append(
+            stats.resampled_interval(mean, lambda rows, v=values: v[rows].mean(), 8, seed=seed, strata=labels)
+        )
+        normal.append(stats.normal_interval(mean, stats.standard_error_of_mean(values, labels)))
+    expected = 2 * 1.96 / math.sqrt(8)
+    for found in (resampled, normal):
+        widths = [high - low for low, high in found]
+        # The root of four squares is 6 % low on average, quantiles of few distinct means somewhat more; uncorrected
+        # strata of two would be at 0.66.
+        assert 0.86 < np.mean(widths) / expected < 1
+
+
+@pytest.mark.parametrize("num", [1, 2, 5])
+def test_few_items_tell_no_interval(num):
+    values = np.arange(float(num))
+    assert stats.resampled_interval(values.mean(), lambda rows: values[rows].mean(), num) is None
+    assert stats.standard_error_of_mean(values) is None
+
+
+def test_a_stratum_of_one_item_tells_no_interval():
+    """It resamples to itself: unknown, not narrow."""
+    values, labels = np.arange(10.0), np.array([0, 1, 1, 1, 2, 2, 2, 2, 2, 2])
+    assert stats.resampled_interval(4.5, lambda rows: values[rows].mean(), 10, strata=labels) is None
+    assert stats.standard_error_of_mean(values, labels) is None
+    assert stats.resampled_interval(4.5, lambda rows: values[rows].mean(), 10, strata=np.minimum(labels, 1)) is None
+    labels[0] = 1
+    assert stats.resampled_interval(4.5, lambda rows: values[rows].mean(), 10, strata=labels) is not None
+
+
+def test_resamples_that_are_all_equal_tell_no_interval():
+    assert stats.resampled_interval(3.0, lambda rows: 3.0, 50) is None
+    assert stats.normal_interval(3.0, 0.0) is None
+    assert stats.normal_interval(3.0, None) is None
+
+
+def test_normal_intervals_are_symmetric_and_clipped():
+    assert stats.normal_interval(1.0, 0.5) == (pytest.approx(1 - 0.98), pytest.approx(1 + 0.98))
+    assert stats.normal_interval(0.1, 0.5, lowest=0.0, highest=0.5) == (0.0, 0.5)
+
+
+def test_all_right_is_not_surely_all_right():
+    """Of 20 items all right: 20 draws at the low end would be all right with a chance of 2.5 %; all wrong alike."""
+    low, high = stats.extreme_interval(100.0, 20, 100.0)
+    assert high == 100
+    assert (low / 100) ** 20 == pytest.approx(0.025)
+    low, high = stats.extreme_interval(0.0, 20, 1.0)
+    assert low == 0
+    assert (1 - high) ** 20 == pytest.approx(0.025)
+    assert stats.extreme_interval(0.5, 20, 1.0) is None
+    assert stats.extreme_interval(1.0, 5, 1.0) is None
+    assert stats.extreme_interval(0.0, 20, np.inf) is None
+
+
+def test_differences_and_ratios_of_intervals():
+    """MOVER adds the sides that pull apart; of two equal sides the interval is sqrt 2 as wide."""
+    a, b = stats.Interval(5.0, 4.0, 7.0), stats.Interval(2.0, 1.5, 4.0)
+    found = stats.difference(a, b)
+    assert found.value == 3
+    assert found.low == pytest.approx(3 - math.hypot(1, 2))
+    assert found.high == pytest.approx(3 + math.hypot(2, 0.5))
+    ratio = stats.quotient(a, b)
+    assert (ratio.value, ratio.low, ratio.high) == (2.5, 1.0, 7 / 1.5)
+
+
+def test_ratio_of_medians_covers():
+    """Rounds of one machine, the first model twice as slow: pairs cover the ratio 2, and too few pairs are unknown."""
+    rng = np.random.default_rng(2)
+    found = []
+    for seed in range(REDRAWS // 2):
+        load = rng.lognormal(sigma=0.3, size=30)
+        found.append(
+            stats.ratio_of_medians(
+                2 * load * rng.lognormal(sigma=0.05, size=30), load * rng.lognormal(sigma=0.05, size=30), seed=seed
+            )
+        )
+    assert covers([(one.ci_low, one.ci_high) for one in found], 2) > LEAST - 0.02  # half the redraws
+    assert stats.ratio_of_medians([2.0] * 5, [1.0] * 5).ci_low is None
+
+
+# -- metrics -----------------------------------------------------------------------------------------------------------
+
+
+def test_item_scores_cover():
+    """Accuracy of 60 questions of which 70 % are right."""
+    rng = np.random.default_rng(3)
+    found = []
+    for seed in range(REDRAWS):
+        score = item_scores.mean_score(100.0 * (rng.random(60) < 0.7), unit="%", highest=100.0)
+        measured = item_scores.measure(score, seed=seed)
+        found.append((measured.ci_low, measured.ci_high))
+    assert LEAST < covers(found, 70) < MOST
+
+
+def test_feature_similarity_covers():
+    rng = np.random.default_rng(4)
+    found = []
+    for _ in range(REDRAWS):
+        features = rng.standard_normal((40, 3, 8)) + 0.7
+        measured = compute_feature_similarity(features)
+        found.append((measured.value, measured.ci_low, measured.ci_high))
+    truth = np.mean([value for value, *_ in found])
+    assert LEAST < covers([bounds for _, *bounds in found], truth) < MOST
+
+
+def test_fid_intervals_of_first_order_cover_at_known_variance():
+    """Known means and covariances: the standard error has its right sign of margin, width and share of coverage."""
+    rng = np.random.default_rng(5)
+    reference = np.zeros(4), np.eye(4)
+    values, intervals = [], []
+    for _ in range(REDRAWS):
+        sample = 1.0 + 1.5 * rng.standard_normal((400, 4))
+        statistics = fid.compute_statistics(sample)
+        values.append(fid.frechet_distance(*reference, *statistics))
+        error = fid.standard_error(sample, reference, statistics=statistics)
+        intervals.append(stats.normal_interval(values[-1], error, lowest=0.0))
+    truth = 4 + 4 * 0.25  # |m|^2 + sum (1.5 - 1)^2; of 400 images FID is 0.01 higher, far inside the interval
+    assert LEAST < covers(intervals, truth) < MOST
+    assert np.mean([high - low for low, high in intervals]) == pytest.approx(2 * 1.96 * np.std(values), rel=0.1)
+
+
+def test_fid_intervals_know_the_classes():
+    """Two classes far apart, so many of each: the spread between them is none of the interval's."""
+    rng = np.random.default_rng(6)
+    labels = np.arange(400) % 2
+    reference = np.zeros(3), np.eye(3)
+    sample = rng.standard_normal((400, 3)) + 10 * labels[:, None]
+    apart = fid.standard_error(sample, reference)
+    within = fid.standard_error(sample, reference, strata=labels)
+    assert within < 0.5 * apart
+    values = [
+        fid.frechet_distance(*reference, *fid.compute_statistics(rng.standard_normal((400, 3)) + 10 * labels[:, None]))
+        for _ in range(150)
+    ]
+    assert within == pytest.approx(np.std(values), rel=0.25)  # of 150 values the deviation is known to 6 %
+
+
+def test_inception_score_intervals_know_the_classes():
+    """Sure posteriors, so many of each class: resampled class by class the score hardly moves."""
+    labels = np.arange(500) % 5
+    posteriors = np.full((500, 5), 0.01)
+    posteriors[np.arange(500), labels] = 0.96
+    value = inception_score.compute_inception_score(posteriors)
+    low, high = inception_score.inception_score_interval(value, posteriors)
+    low_within, high_within = inception_score.inception_score_interval(value, posteriors, strata=labels)
+    assert low < value < high
+    assert high_within - low_within <= high - low
+
+
+@pytest.mark.slow
+def test_kid_intervals_cover():
+    """KID against a fixed reference, its truth the mean over redraws; resampled, 150 images."""
+    rng = np.random.default_rng(7)
+    reference = rng.standard_normal((150, 4))
+    values, intervals = [], []
+    for seed in range(200):
+        sample = rng.standard_normal((150, 4)) + 0.5
+        values.append(kid.compute_kid(sample, reference))
+        intervals.append(kid.kid_interval(values[-1], sample, reference, seed=seed))
+    assert covers(intervals, np.mean(values)) > LEAST - 0.03  # 200 redraws
+    assert np.mean([high - low for low, high in intervals]) == pytest.approx(2 * 1.96 * np.std(values), rel=0.12)
+
+
+def test_precision_interval_is_the_binomial_one():
+    """A share p of N independent images: 2 * 1.96 * sqrt(p (1 - p) / N)."""
+    rng = np.random.default_rng(8)
+    clouds = precision_recall.meet(1.5 * rng.standard_normal((300, 3)), rng.standard_normal((300, 3)))
+    precision, recall = precision_recall.shares(clouds)
+    (low, high), _ = precision_recall.precision_recall_intervals((precision, recall), clouds)
+    assert 0.1 < precision < 0.95
+    assert high - low == pytest.approx(2 * 1.96 * math.sqrt(precision * (1 - precision) / 300), rel=0.2)
+    assert low < precision < high
+
+
+# -- what the metrics mean ---------------------------------------------------------------------------------------------
+
+BETTER_LOW = {"fid", "fid_clean", "sfid", "fid_infinity", "kid"}
+BETTER_HIGH = {
+    *(
+        "inception_score",
+        "precision",
+        "recall",
+        "bleu1",
+        "bleu2",
+        "bleu3",
+        "bleu4",
+        "meteor",
+        "rouge_l",
+        "cider",
+        "spice",
+    ),
+    *("vqa_accuracy", "vqa_accuracy_yes_no", "vqa_accuracy_number", "vqa_accuracy_other", "vqa_agreement"),
+    *("vqa_accuracy_unanswerable", "vizwiz_unanswerable_f1", "vizwiz_unanswerable_ap"),
+    *("gqa_accuracy", "gqa_accuracy_open", "gqa_accuracy_binary"),
+    *("pope_accuracy", "pope_precision", "pope_recall", "pope_f1"),
+    *("mme_accuracy", "mme_accuracy_plus", "mme_score", "mme_perception", "mme_cognition"),
+    *("caption_accuracy", "scene_accuracy", "scene_single_object", "scene_two_objects", "scene_counting"),
+    *("scene_colours", "scene_position", "scene_attribution", "throughput_per_s", "texts_per_s"),
+}
+NEITHER = {"pope_yes_ratio", "feature_similarity"}
+
+
+def test_which_way_each_metric_is_better():
+    """A flag that is turned round would turn verdicts round: each score is named here once more."""
+    for name in BETTER_LOW:
+        assert METRICS[name].higher_is_better is False, name
+    for name in BETTER_HIGH:
+        assert METRICS[name].higher_is_better is True, name
+    for name in NEITHER:
+        assert METRICS[name].higher_is_better is None, name
+    rest = METRICS.keys() - BETTER_LOW - BETTER_HIGH - NEITHER
+    assert not {name for name in rest if METRICS[name].higher_is_better is True}, rest
+
+
+def test_every_metric_says_what_it_is():
+    for name, metric in METRICS.items():
+        assert metric.name == name
+        assert metric.title
+        assert metric.what
+        assert metric.version >= 1
