@@ -261,7 +261,8 @@ def test_errors_in_a_worker_are_recorded_and_the_others_go_on(tmp_path, weights,
     failed = {record.model: record.reason for record in run_plan(plan)}
     assert set(failed) == {"llamagen-digits", "var-digits"}
     assert failed["llamagen-digits"].startswith(f"weights {broken}: cannot be read")
-    assert failed["var-digits"].startswith("NotADirectoryError: ")
+    assert failed["var-digits"].startswith(f"store: {plan.results / WORK / STORE}/var-digits-")
+    assert failed["var-digits"].endswith(" cannot be made: Not a directory")
     assert words_by_model(plan) == {**failed, "dit-s-8": "ok"}
 
 

@@ -161,7 +161,7 @@ class Inputs:
 
     settings: Mapping[str, Any] = field(default_factory=dict)  # sampling settings that the run names
     weights_sha256: str | None = None  # of the weights; None: none
-    weights_origin: str | None = None  # "shipped" with this package, or "trained here"; None: no weights
+    weights_origin: str | None = None  # "shipped" with this package, "released" by authors, "trained here"; None: none
     files: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by name of every other file that is loaded
     versions: Mapping[str, int] = field(default_factory=dict)  # of code: "model", "autoencoder", "evaluator", baselines
     metric_versions: Mapping[str, int] = field(default_factory=dict)  # by metric name

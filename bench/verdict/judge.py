@@ -11,6 +11,7 @@ one in small (a direction: the subject against each baseline). Every word rests 
     latency    ratio of the medians of rounds that both sides shared, paired bootstrap, or of the raw rounds of a run of
                each; above 1 the subject is the faster; estimated latencies stand in where no whole image was timed,
                and may only contradict: where print lies twice beyond all that counting explains
+    throughput ratio of the median times of an image in a batch, from the raw rounds of a run of each
 
 A count is exact: it has no interval, and the tolerance alone judges it.
 
@@ -168,7 +169,7 @@ def unit_of(claim: Claim, side: Comparison) -> str:
     """Unit of a verdict's number: the claim's own for a value, "times" for a ratio, the metric for a difference."""
     if side.kind == "value":
         return claim.unit
-    return "times" if side.metric == "latency_s" else METRIC_WORDS.get(side.metric, side.metric)
+    return "times" if side.metric in ("latency_s", "throughput_per_s") else METRIC_WORDS.get(side.metric, side.metric)
 
 
 def least_favourable(side: Comparison, estimates: Sequence[Interval]) -> Interval | None:

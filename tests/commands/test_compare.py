@@ -13,7 +13,7 @@ from bench.claims import CLAIMS
 from bench.commands.compare import compare_runs, same_machine, value_pairs, verdict_pairs
 from bench.errors import UsageError
 from bench.records.parts import Measurement
-from bench.records.store import save_record
+from bench.records.store import content_sha256, save_record
 from tests.fake_records import ENVIRONMENT, full_set, latency, quality, study_set
 from tests.paths import ROOT
 
@@ -106,6 +106,50 @@ def test_two_record_files_are_compared(tmp_path, capsys):
     paths = [save_record(quality("dit-digits", fid), tmp_path / name) for name, fid in (("a", 2.0), ("b", 2.1))]
     compare_runs(*paths)
     assert "1 on both sides" in capsys.readouterr().out
+
+
+def test_what_could_not_be_read_is_named_and_kept_in_the_file(tmp_path, capsys):
+    """On either side: a file that is no record, one that was edited, and a record file that lacks a part; what can be
+    read is compared nevertheless."""
+    a, b = folder(tmp_path / "a", full_set()), folder(tmp_path / "b", full_set())
+    (a / ENVIRONMENT.machine / "odd.json").write_text("{}")
+    edited = next(b.glob("*/mar-digits--digits-quality--*.json"))
+    edited.write_text(edited.read_text().replace("6.4", "1.4", 1))
+    expected = [
+        f"{ENVIRONMENT.machine}/odd.json: schema None, expected 2",
+        f"{ENVIRONMENT.machine}/{edited.name}: was edited: its content does not have the checksum it was written with",
+    ]
+    compare_runs(a, b, json_file=tmp_path / "out.json")
+    printed = capsys.readouterr().out
+    assert [line for line in printed.splitlines() if line.startswith("not read: ")] == [
+        f"not read: {fault}" for fault in expected
+    ]
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["not_read"] == expected
+    assert f"{len(full_set()) - 1} on both sides, 1 on A alone, 0 on B alone" in printed
+    assert "mar-digits" not in {pair["model"] for pair in found["values"] if pair["protocol"] == "digits-quality"}
+    compare_runs(a, a, json_file=tmp_path / "out.json")
+    assert json.loads((tmp_path / "out.json").read_text())["not_read"] == 2 * expected[:1]
+
+
+def test_of_a_record_file_the_part_that_cannot_be_read_is_named(tmp_path, capsys):
+    whole = save_record(latency("dit-digits", 0.2), tmp_path / "a")
+    data = json.loads(whole.read_text())
+    del data["timing"]["latency"]
+    partial = tmp_path / "b" / whole.name
+    partial.parent.mkdir()
+    partial.write_text(json.dumps(data | {"sha256": content_sha256(data)}))
+    compare_runs(whole, partial, json_file=tmp_path / "out.json")
+    fault = f"{partial.name}: timing: lacks latency"
+    assert f"not read: {fault}\n" in capsys.readouterr().out
+    assert json.loads((tmp_path / "out.json").read_text())["not_read"] == [fault]
+
+
+def test_where_all_was_read_nothing_is_said_of_it(tmp_path, capsys):
+    one = folder(tmp_path / "a", full_set())
+    compare_runs(one, one, json_file=tmp_path / "out.json")
+    assert json.loads((tmp_path / "out.json").read_text())["not_read"] == []
+    assert "not read" not in capsys.readouterr().out
 
 
 def test_one_machine_each_is_compared_and_several_are_asked_for(tmp_path):

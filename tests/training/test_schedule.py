@@ -24,7 +24,7 @@ from bench.training.schedule import finished, train_all, with_ingredients
 from bench.training.train import checkpoint_path
 from reference_models import find
 from reference_models.autoencoders import AUTOENCODERS
-from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED, shipped_weights
+from reference_models.checkpoints import FOLDER_VARIABLE, shipped_weights
 from tests.paths import ROOT
 
 STUDY = PROTOCOLS["digits-study"]
@@ -64,8 +64,9 @@ def test_a_further_training_seed_has_weights_of_its_own(tmp_path):
     folder.mkdir(parents=True)
     write_weights(folder, "dit-digits")
     assert weights_of(spec, tmp_path) == folder / "dit-digits.safetensors"
-    assert origin(weights_of(spec, tmp_path)) == "trained here"
-    assert origin(SHIPPED / "dit-digits.safetensors") == "shipped"
+    assert origin(spec, tmp_path) == "trained here"
+    assert origin(RunSpec("dit-digits", STUDY), tmp_path) == "shipped"
+    assert origin(RunSpec("dit-digits", replace(STUDY, training_seed=3)), tmp_path) is None
 
 
 def test_another_folder_of_weights_takes_the_place_of_the_shipped_ones(tmp_path, monkeypatch):

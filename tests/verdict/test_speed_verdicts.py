@@ -136,7 +136,7 @@ def test_throughput_is_compared_as_a_ratio_from_the_raw_rounds_and_more_is_bette
     measurement of its throughput and its interval say."""
     runs = [in_batch("mar-digits", 0.005), in_batch("dit-digits", 0.05)]
     verdict = judged(MORE_PER_SECOND, *runs)["digits"]
-    assert (verdict.word, verdict.value, verdict.unit) == ("holds in small", pytest.approx(10), "images per second")
+    assert (verdict.word, verdict.value, verdict.unit) == ("holds in small", pytest.approx(10), "times")
     assert 10 * 0.98 / 1.02 <= verdict.ci_low < 10 < verdict.ci_high <= 10 * 1.02 / 0.98
     assert "More than dit-digits (200 against 20.0 images per second; 10.0" in verdict.reason
     assert set(verdict.records) == {made.file for made in runs}
