@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DTYPES = ("float32", "bfloat16", "float16")
 PIPELINE = ("transformer", "vae", "text_encoder", "tokenizer")  # of a released D-DiT folder, in diffusers' layout
 
+REAL_IMAGES = "imagenet-val"  # the asset whose images are scored as if they were generated
+
 MANY_TOKENS = 1024  # more than any text has
 
 

@@ -12,15 +12,15 @@ from bench import assets
 from bench.claims import CLAIMS
 from bench.claims.ledger import ledger
 from bench.errors import UsageError
-from bench.models import is_released, missing_files, reads_images, released_assets, train_command
-from bench.paper_protocols import MODELS_OF
+from bench.models import REAL_IMAGES, is_released, missing_files, reads_images, released_assets, train_command
 from bench.protocols import PROTOCOLS, RATIOS, SCALES, SMALL, Kind, is_timed, kind_of, quick_settings
 from bench.protocols import quick as quick_protocol
+from bench.protocols.at_paper_size import MODELS_OF
 from bench.published import PUBLISHED
 from bench.records.environment import memory_bytes
 from bench.records.schema import REAL_DATA, Claim, Comparison, Protocol, Record, RunSpec
 from bench.records.store import QUICK, WORK, load_records
-from bench.studies import STUDIES, runs_of, settings_of, usual_settings
+from bench.studies import STUDIES, runs_of, usual_settings
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec
@@ -69,7 +69,7 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
     for protocol in protocols:
         kind = kind_of(protocol)
         models = [name for name in names if _can(chosen[name], kind)] if kind.needs_model else paper_sizes
-        if kind.real and scale in SMALL:  # their held-out data are part of the package
+        if kind.real and (scale in SMALL or (kind.name == "images" and not protocol.variant)):
             models = [REAL_DATA, *models]
         for spec in _specs_of(protocol, models, only):
             if not (protocol.sampled_calls and device.startswith("cuda")):  # a GPU paints whole images
@@ -161,11 +161,8 @@ def _rests_on(side: Comparison, spec: RunSpec) -> bool:
         return _is_ratio(side, spec.model, spec.protocol)
     if spec.protocol.name not in (side.protocol, side.stand_in) or spec.model not in (side.subject, *side.baselines):
         return False
-    if not spec.protocol.terms or kind_of(spec.protocol).name not in ("images", "captions", "answers"):
-        return True
-    return {**usual_settings(find(spec.model), spec.protocol), **published_settings(spec), **side.settings} == settings_of(
-        spec
-    )
+    first, *_ = _settings_of(spec.model, spec.protocol) if spec.protocol.terms else [spec.settings]
+    return {**first, **side.settings} == {**first, **spec.settings}
 
 
 def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
@@ -185,13 +182,15 @@ def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
 
 def _is_tiny(spec: RunSpec) -> bool:
     """Whether a processor is enough for what is not timed."""
-    sizes = [assets.locate(asset).size for asset in released_assets(spec)]
-    return not is_timed(spec.protocol) and bool(sizes) and sum(size or math.inf for size in sizes) < TINY_BYTES
+    sizes = [assets.locate(asset).size for asset in released_assets(spec)[:1]]
+    return not is_timed(spec.protocol) and bool(sizes) and (sizes[0] or math.inf) < TINY_BYTES
 
 
 def missing_assets(spec: RunSpec) -> list[str]:
     """What a run needs of the assets and is not usable here, each with the path that was looked at."""
     needed = list(released_assets(spec))
+    if spec.model == REAL_DATA and spec.protocol.assets:
+        needed.append(assets.find(REAL_IMAGES))
     if is_released(spec) and not needed:
         return ["weights: none were released"]
     needed += [assets.find(name) for name in spec.protocol.assets]

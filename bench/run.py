@@ -21,10 +21,11 @@ from typing import Any
 
 import torch
 
+from bench import assets
 from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.evaluators import Context
 from bench.metrics import METRICS
-from bench.models import build_for, file_sha256, identity, origin
+from bench.models import REAL_IMAGES, build_for, file_sha256, identity, origin
 from bench.plan import Plan, PlannedRun
 from bench.processes import Job, last_words, run_jobs
 from bench.protocols import is_timed, kind_of
@@ -56,6 +57,8 @@ def run_inputs(spec: RunSpec, device: str, work: Path) -> Inputs:
     versions, files, weights = {"evaluator": kind_of(protocol).version}, {}, None
     if protocol.features:
         files["features"] = features_sha256(protocol)
+    needed = [*protocol.assets, *([REAL_IMAGES] if spec.model == REAL_DATA and protocol.assets else [])]
+    files |= {name: assets.checksum(assets.find(name)) for name in needed}
     if spec.model != REAL_DATA:
         own = identity(spec, work)
         weights = own.files.pop("weights", None)

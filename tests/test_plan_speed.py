@@ -62,7 +62,7 @@ def test_a_model_without_its_tokenizer_is_not_run_and_names_it(tmp_path, weights
         build_for("llamagen-digits", PROTOCOLS["digits-quality"], "cpu", tmp_path)
     with pytest.raises(UsageError, match=f"^llamagen-digits needs the weights of vq-digits: {train}$"):
         load_model("llamagen-digits", weights=None, device="cpu")
-    with pytest.raises(CheckpointError, match="autoencoder 'vq-digits' has no weights here"):
+    with pytest.raises(CheckpointError, match="tokenizer vq-digits has no weights here"):
         build("llamagen-digits").generate([1], [0])
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bench.claims.printed import read_printed
-from bench.claims.rules import NAMED_PROTOCOLS, RULES, NamedProtocol, Rule
+from bench.claims.rules import NAMED_PROTOCOLS, RULES, WEIGHTS, NamedProtocol, Rule
+from bench.claims.sources import NOT_PUBLISHED, UNPUBLISHED
 from bench.records.schema import Claim, Comparison, Source
 
 
@@ -68,11 +69,16 @@ def comparison(row: Row, rule: Rule, protocol: NamedProtocol) -> Comparison:
         protocol=row.protocol,
         scale=protocol.scale,
         better=rule.better,
-        needs=tuple(need.format(model=row.model) for need in protocol.needs),
+        needs=tuple(_need(need, row.model) for need in protocol.needs),
         hardware=row.hardware,
         units_per_printed=rule.units_per_printed,
         settings=dict(row.settings),
     )
+
+
+def _need(need: str, model: str) -> str:
+    told = need.format(model=model)
+    return f"{told}, {NOT_PUBLISHED}" if need == WEIGHTS and model in UNPUBLISHED else told
 
 
 def headline(row: Row, rule: Rule) -> str:

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from bench.claims.sources import GPU
+from bench.claims.sources import GPU, NOT_PUBLISHED
 
 
 @dataclass(frozen=True)
@@ -125,8 +125,8 @@ class NamedProtocol:
 STATISTICS_256 = "the ImageNet-256 reference statistics (ADM's VIRTUAL_imagenet256_labeled.npz)"
 STATISTICS_512 = "the ImageNet-512 reference statistics (ADM's VIRTUAL_imagenet512.npz)"
 WEIGHTS = "weights of {model}"
-AT_400K = "weights of {model} after 400K training steps, which nobody has published"
-ABLATION = "weights of the ablation, which nobody has published"
+AT_400K = f"weights of {{model}} after 400K training steps, {NOT_PUBLISHED}"
+ABLATION = f"weights of the ablation, {NOT_PUBLISHED}"
 A100 = "an NVIDIA A100"
 
 

@@ -33,3 +33,10 @@ STANDINGS = (
 )
 
 GPU = "a GPU"
+
+NOT_PUBLISHED = "which nobody has published"  # ends a need that no run can have: the weights
+# Models whose claims need weights that are not to be had. LlamaGen-XL and above exist for 384 pixels alone.
+UNPUBLISHED = (
+    *("dit-s-2", "dit-b-4", "dit-l-2", "sit-s-2", "sit-b-2", "sit-l-2"),
+    *("llamagen-xl", "llamagen-xxl", "llamagen-3b", "d-dit-256"),
+)

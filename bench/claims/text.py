@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.claims.sources import GPU, PAPERS
+from bench.claims.sources import GPU, NOT_PUBLISHED, PAPERS
 from bench.records.schema import Claim, Comparison, Source
 
 D_DIT = PAPERS["D-DiT"]
@@ -29,7 +29,7 @@ STEPS_TABLE = Source(
 WEIGHTS = {  # by model: what a run needs
     "d-dit-512": "the released D-DiT weights (huggingface.co/JleeOfficial/dual_diff_sd3_512_sft for questions, "
     "dual_diff_sd3_512_base for captions)",
-    "d-dit-256": "weights of D-DiT (256), which nobody has published",
+    "d-dit-256": f"weights of D-DiT (256), {NOT_PUBLISHED}",
 }
 
 AUTOREGRESSIVE = ("ar-vlm-digits",)
@@ -41,8 +41,6 @@ def as_printed(
     metric: str, scale: str, data: str, *, subject: str = "d-dit-512", num_steps: int | None = None
 ) -> Comparison:
     """CIDEr is printed in hundredths of pycocoevalcap's."""
-    steps = "" if num_steps is None else f" --steps {num_steps}"
-    make, score = ("caption", "captions") if metric == "cider" else ("answer", "vqa")
     return Comparison(
         kind="value",
         metric=metric,
@@ -53,7 +51,6 @@ def as_printed(
         needs=(WEIGHTS[subject], data, GPU),
         units_per_printed=0.01 if metric == "cider" else 1.0,
         settings={} if num_steps is None else {"num_steps": num_steps},
-        commands=(f"python -m bench {make} {subject}{steps}", f"python -m bench score {score}"),
     )
 
 

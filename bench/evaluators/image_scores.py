@@ -21,7 +21,15 @@ from bench.errors import CheckFailed, UsageError
 from bench.evaluators.classes import Classes, check_fit, find_classes
 from bench.evaluators.feature_scores import NAMES, ON_REQUEST, Scores, Side, compute_floor, compute_scores
 from bench.metrics import METRICS
-from bench.metrics.audit import REFERENCE_CONSTANT_ALLOWED, audit, audit_classes, copies_share
+from bench.metrics.audit import (
+    REFERENCE_CONSTANT_ALLOWED,
+    Facts,
+    audit,
+    audit_classes,
+    audit_facts,
+    copies_share,
+    facts_of,
+)
 from bench.metrics.fid import RESAMPLED_DIMENSIONS, Statistics, compute_statistics
 from bench.metrics.inception_score import SPLITS
 from bench.metrics.kid import subset_size
@@ -45,8 +53,28 @@ __all__ = [
 LONG = 2000  # images; with more, extraction shows its progress
 
 
+@dataclass(frozen=True)
+class Collected:
+    """Generated images of which only what scores need was kept."""
+
+    features: Features
+    facts: Facts
+    image_size: tuple[int, int]
+    labels: np.ndarray  # (N,) asked for
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self), 3, *self.image_size)
+
+    def __len__(self) -> int:
+        return len(self.facts.digests)
+
+    def __getitem__(self, rows: slice, /) -> np.ndarray:
+        raise TypeError("the pixels of these images were not kept")
+
+
 def score_images(
-    generated: str | Path | np.ndarray,
+    generated: str | Path | np.ndarray | Collected,
     reference: str | Path,
     *,
     features: str | None = None,
@@ -64,16 +92,20 @@ def score_images(
     metrics, floor: {name: {value, unit, ci_low, ci_high, n}}    refused, not_run: {name: reason}
     audit, reference_audit: see metrics/audit.py    protocol: how it was measured    environment: machine and versions
 
-    generated: a data set's name, a folder, an .npz, or an array uint8 (N, 3, H, W); image i of an array is taken to be
-    of class i mod num_classes (None: as many as the extractor tells apart), of a folder or file see classes.py
+    generated: a data set's name, a folder, an .npz, what was Collected, or an array uint8 (N, 3, H, W); image i of an
+    array is taken to be of class i mod num_classes (None: as many as the extractor tells apart), see classes.py
     features: a name in features.EXTRACTORS; None: "digits" for 8x8 images, else "inception"    names: of NAMES and
     ON_REQUEST    resize: for folders and files of other sizes    save_statistics: an .npz for those of `generated`
     Raises UsageError for a wrong call; CheckFailed where the audit fails, values are NaN or weights are missing.
     """
     from bench.records import environment
 
-    source = Source("array", generated, None) if isinstance(generated, np.ndarray) else None
-    source = source or open_images(generated, "generated", resize)  # type: ignore[arg-type]
+    if isinstance(generated, np.ndarray):
+        source = Source("array", generated, None)
+    elif isinstance(generated, Collected):
+        source = Source("samples", generated, None, labels=generated.labels)
+    else:
+        source = open_images(generated, "generated", resize)
     target = open_images(reference, "reference", resize)
     extractor = _extractor(source, target, features, weights, device)
     for side, role in ((source, "generated"), (target, "reference")):
@@ -146,10 +178,13 @@ def _generated(
     told = extractor.kind.num_classes
     classes = find_classes(source, num_classes or told)
     size = None if target.images is None else (int(target.images.shape[2]), int(target.images.shape[3]))
-    found = _passed(audit(source.images, classes.strata, image_size=size))
+    collected = source.images if isinstance(source.images, Collected) else None
+    facts = facts_of(source.images) if collected is None else collected.facts
+    own_size = tuple(int(side) for side in source.images.shape[2:])
+    found = _passed(audit_facts(facts, own_size, classes.strata, image_size=size))
     if isinstance(source.images, np.ndarray) and source.images.dtype != np.uint8:
         raise UsageError(f"generated images are {source.images.dtype}; expected uint8 (N, 3, H, W)")
-    features = _extract(extractor, source, spatial=spatial)
+    features = _extract(extractor, source, spatial=spatial) if collected is None else collected.features
     if told is not None:
         classes = check_fit(classes, features.posteriors)
         found |= _passed(audit_classes(features.posteriors, classes.strata if classes.numbered else None))

@@ -9,32 +9,40 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from bench import assets
 from bench.console import progress
-from bench.datasets import digits
+from bench.datasets import digits, open_images
+from bench.datasets.resizing import Resize
 from bench.evaluators import Context
-from bench.evaluators.image_scores import score_images
+from bench.evaluators.collected import SHOWN, feature_extract, read_collected, thumbnails
+from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, score_images
 from bench.evaluators.scene_examples import grid_png
 from bench.metrics import latency, size
 from bench.metrics.feature_similarity import compute_feature_similarity
-from bench.models import identity
+from bench.models import REAL_IMAGES, identity, precision_of, published_of
+from bench.protocols import SMALL
 from bench.records.json_files import plain
 from bench.records.parts import Images, Measurement, Sampled
-from bench.records.schema import RunSpec
+from bench.records.schema import Protocol, RunSpec
 from bench.sampling.images import Samples, collect_images
+from bench.sampling.precision import precision_name, running_in
 from bench.sampling.ranks import ALONE, Rank
 from bench.sampling.semantic_features import collect_features
 from bench.sampling.shards import STORE
 
-GRID_ROWS = 6  # rows of the sample grid kept for the report
+GRID_ROWS = 6  # rows of the sample grid kept for the report, one class per column
+COLUMNS = 8  # of the grid where there are many classes
 FEATURE_IMAGES = 100  # images whose semantic features are compared
 
 
 def collect(
     model: Any, spec: RunSpec, work: Path, *, rank: Rank = ALONE, batch_size: int = 0, leave_claimed: bool = False
 ) -> Samples:
-    """The images of a run, from the store in `work` or into it. batch_size: 0: the protocol's."""
-    protocol = spec.protocol
-    with progress(f"{spec.model}: images", protocol.num_images) as bar:
+    """The images of a run, from the store in `work` or into it; at a paper's size what is scored of them and the pixels
+    of the first few. batch_size: 0: the protocol's."""
+    protocol, precision, device = spec.protocol, precision_of(spec), str(model.device)
+    streams = is_streamed(protocol)
+    with progress(f"{spec.model}: images", protocol.num_images) as bar, running_in(precision, device):
         return collect_images(
             model,
             num_images=protocol.num_images,
@@ -43,26 +51,46 @@ def collect(
             settings=spec.settings,
             store=work / STORE,
             checksums=identity(spec, work).files,
+            labels=labels_of(spec),
+            precision=precision_name(precision),
+            extract=feature_extract(protocol.features, device) if streams else None,
+            keep_images=SHOWN if streams else None,
             rank=rank,
             leave_claimed=leave_claimed,
             advance=bar.update,
         )
 
 
+def is_streamed(protocol: Protocol) -> bool:
+    """Whether the pixels are too many to be kept."""
+    return protocol.scale not in SMALL
+
+
+def labels_of(spec: RunSpec) -> str:
+    """The rule by which image i has its label (sampling.identity.LABEL_RULES)."""
+    row = published_of(spec)
+    return "uniform" if row is not None and row.labels == "uniform" else "balanced"
+
+
 def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     """Generate once, score on all metrics."""
     protocol = spec.protocol
     samples = collect(model, spec, context.work)
-    images, rounds_s = samples.images(), samples.rounds_s
-    found = _scored(images, spec, model.num_classes)
+    found = _scored_samples(samples, model, spec, context)
     settings = {**model.spec.sampling, **spec.settings}
     nfe = model.network_evaluations(**settings)
-    timed = tuple(rounds_s) if "throughput_per_s" in protocol.metrics else ()
-    sampled = Sampled(store=samples.name, sha256=samples.sha256(), made_on=tuple(samples.made_on))
+    timed = tuple(samples.rounds_s) if "throughput_per_s" in protocol.metrics else ()
+    sampled = Sampled(
+        store=samples.name,
+        sha256=samples.sha256(),
+        labels=labels_of(spec),
+        precision=precision_name(precision_of(spec)),
+        made_on=tuple(samples.made_on),
+    )
     found["images"] = replace(found["images"], samples=sampled, nfe=nfe, rounds_s=timed)
     found["measurements"] |= size.summarise({"nfe": nfe})
     if timed:
-        found["measurements"]["throughput_per_s"] = latency.compute_throughput(rounds_s, protocol.batch_size)
+        found["measurements"]["throughput_per_s"] = latency.compute_throughput(timed, protocol.batch_size)
     if "feature_similarity" in protocol.metrics and hasattr(model, "semantic_features"):
         count = min(FEATURE_IMAGES, protocol.num_images)
         features = collect_features(model, num_images=count, seed=protocol.seed, settings=spec.settings)
@@ -70,17 +98,63 @@ def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any
     return found
 
 
-def measure_real_images(model: None, spec: RunSpec, context: Context) -> dict[str, Any]:
-    """The real-data floor as a run of its own: held-out scans, as many as a model's images, against training scans."""
-    images, _ = digits.load("heldout")
-    return _scored(images[: spec.protocol.num_images], spec, digits.NUM_CLASSES)
-
-
-def _scored(images: np.ndarray, spec: RunSpec, num_classes: int) -> dict[str, Any]:
+def _scored_samples(samples: Samples, model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     protocol = spec.protocol
-    scores = score_images(images, protocol.reference, features=protocol.features, floor=False)
+    if not is_streamed(protocol):
+        return _scored(samples.images(), spec, model.num_classes, context.device)
+    collected = read_collected(
+        samples,
+        labels=labels_of(spec),
+        seed=protocol.seed,
+        num_classes=model.num_classes,
+        image_size=model.spec.image_size,
+    )
+    return _scored(collected, spec, model.num_classes, context.device, shown=samples.images(SHOWN))
+
+
+def measure_real_images(model: None, spec: RunSpec, context: Context) -> dict[str, Any]:
+    """The real-data floor as a run of its own, against the reference of the generated images.
+
+    Of the digits held-out scans, as many as a model's images; of ImageNet the 50,000 validation images.
+    """
+    if spec.protocol.scale == "digits":
+        images, _ = digits.load("heldout")
+        return _scored(images[: spec.protocol.num_images], spec, digits.NUM_CLASSES, context.device)
+    folder = assets.require(REAL_IMAGES)
+    resize = Resize("adm", int(spec.protocol.scale.rpartition("-")[2]))
+    shown = open_images(folder, "real images", resize).images
+    assert shown is not None, "a folder holds images"
+    return _scored(folder, spec, None, context.device, shown=shown[0:SHOWN], resize=resize)
+
+
+def _scored(
+    images: np.ndarray | Collected | Path,
+    spec: RunSpec,
+    num_classes: int | None,
+    device: str,
+    *,
+    shown: np.ndarray | None = None,
+    resize: Resize | None = None,
+) -> dict[str, Any]:
+    """shown: the images of the grid, where it is not made of `images` with a class per column."""
+    protocol = spec.protocol
+    scores = score_images(
+        images,
+        assets.require(protocol.reference) if protocol.assets else protocol.reference,
+        features=protocol.features,
+        device=device,
+        floor=False,
+        names=[name for name in protocol.metrics if name in (*NAMES, *ON_REQUEST)],
+        resize=resize,
+        num_classes=num_classes,
+    )
     kept = {key: scores[key] for key in ("audit", "refused", "not_run")} | {"scoring": scores["protocol"]}
-    grid = grid_png(images[: GRID_ROWS * num_classes], num_classes)
+    if shown is None:
+        assert isinstance(images, np.ndarray)
+        assert num_classes is not None
+        grid = grid_png(images[: GRID_ROWS * num_classes], num_classes)
+    else:
+        grid = grid_png(thumbnails(shown[:SHOWN]), min(COLUMNS, len(shown)))
     return {
         "measurements": {name: Measurement(**fields) for name, fields in scores["metrics"].items()},
         "images": msgspec.convert(plain({**kept, "grid_png": grid}), Images),

@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY, register_feature_extractor
 
+from bench import assets
 from bench.datasets import Images, chunks, digits
 from bench.errors import CheckFailed, UsageError
 from bench.features.digits_network import DIGITS_WEIGHTS, DigitsExtractor
-from bench.features.dinov2 import DINOV2_FILE, DINOV2_URL, build_dinov2
+from bench.features.dinov2 import build_dinov2
 from bench.features.inception import build_inception, is_torchscript
 from reference_models.errors import CheckpointError
 
@@ -67,8 +67,9 @@ class Digits(nn.Module):
         return (*self.network(images), None)
 
 
-def _hub_file(name: str) -> Path:
-    return Path(torch.hub.get_dir()) / "checkpoints" / name
+def _asset_file(name: str) -> Path:
+    """Where an asset lies, or is expected."""
+    return assets.locate(assets.find(name)).path
 
 
 EXTRACTORS: dict[str, Kind] = {
@@ -89,8 +90,8 @@ EXTRACTORS: dict[str, Kind] = {
         num_features=2048,
         image_size=None,
         num_classes=None,
-        weights=lambda: _hub_file(Path(URL_INCEPTION_V3).name),
-        get_weights=f"download {URL_INCEPTION_V3} (91 MB) to that place, or name the file with --weights",
+        weights=lambda: _asset_file("inception"),
+        get_weights="get it with: python -m bench fetch inception; or name the file with --weights",
     ),
     "dinov2": Kind(
         what="DINOv2 ViT-L/14 (arXiv:2304.07193), class token of 1,024 features, images resized as torch-fidelity does",
@@ -99,8 +100,8 @@ EXTRACTORS: dict[str, Kind] = {
         num_features=1024,
         image_size=None,
         num_classes=None,
-        weights=lambda: _hub_file(DINOV2_FILE),
-        get_weights=f"download {DINOV2_URL} (1.2 GB) to that place, or name the file with --weights",
+        weights=lambda: _asset_file("dinov2-vitl14"),
+        get_weights="get it with: python -m bench fetch dinov2-vitl14; or name the file with --weights",
     ),
 }
 

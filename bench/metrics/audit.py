@@ -10,6 +10,7 @@ Reported, not refused: copies of training images, the share of images recognised
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,27 @@ SCARCE, CROWDED = 0.25, 3.0  # a class may hold this much of its due share ...
 SIGMAS = 4  # ... or whatever lies within this many Poisson standard deviations of it
 
 
+@dataclass(frozen=True)
+class Facts:
+    """What the audit must know of each image; from it nothing else of the pixels is needed."""
+
+    digests: np.ndarray  # uint8 (N, 32), SHA-256 of an image's pixels
+    constant: np.ndarray  # bool (N,)
+    finite: np.ndarray  # bool (N,)
+
+
+def facts_of(images: Any) -> Facts:
+    """images: uint8 or float (N, C, H, W), an array or anything that reads as one (bench.datasets.Images)"""
+    num = len(images)
+    found = Facts(np.zeros((num, 32), np.uint8), np.zeros(num, bool), np.ones(num, bool))
+    for start in range(0, num, CHUNK):
+        for i, image in enumerate(images[start : start + CHUNK], start):
+            found.finite[i] = image.dtype.kind != "f" or np.isfinite(image).all()
+            found.constant[i] = (image == image.reshape(len(image), -1)[:, :1, None]).all()
+            found.digests[i] = np.frombuffer(hashlib.sha256(image.tobytes()).digest(), np.uint8)
+    return found
+
+
 def audit(
     images: Any,
     labels: np.ndarray | None = None,
@@ -28,31 +50,34 @@ def audit(
     image_size: tuple[int, int] | None = None,
     constant_allowed: float = 0.0,
 ) -> dict[str, Any]:
-    """What is odd about the images, and under "failures" what forbids a score, one sentence each (empty: passed).
+    """The audit of images; see audit_facts. images: as of facts_of."""
+    size = tuple(int(side) for side in images.shape[2:]) if len(images) else (0, 0)
+    return audit_facts(facts_of(images), size, labels, image_size=image_size, constant_allowed=constant_allowed)
 
-    images: uint8 or float (N, C, H, W), an array or anything that reads as one (bench.datasets.Images)
-    labels: (N,) the classes asked for    image_size: (H, W) expected; None: any
+
+def audit_facts(
+    facts: Facts,
+    size: tuple[int, ...],
+    labels: np.ndarray | None = None,
+    *,
+    image_size: tuple[int, int] | None = None,
+    constant_allowed: float = 0.0,
+) -> dict[str, Any]:
+    """What is odd about images, and under "failures" what forbids a score, one sentence each (empty: passed).
+
+    size: (H, W) of the images    labels: (N,) the classes asked for    image_size: (H, W) expected; None: any
     constant_allowed: share of the images that may be constant: a real collection may hold a blank one.
     "content_sha256" is of all pixels in their order.
     """
-    num = len(images)
+    num = len(facts.digests)
     if num == 0:
         return {"num_images": 0, "failures": ["there are no images"]}
+    nonfinite = np.flatnonzero(~facts.finite)
+    constant = np.flatnonzero(facts.constant & facts.finite)
     seen: dict[bytes, int] = {}
-    nonfinite, constant, duplicates = [], [], []
-    whole = hashlib.sha256()
-    for start in range(0, num, CHUNK):
-        for i, image in enumerate(images[start : start + CHUNK], start):
-            if image.dtype.kind == "f" and not np.isfinite(image).all():
-                nonfinite.append(i)
-                continue
-            if (image == image.reshape(len(image), -1)[:, :1, None]).all():
-                constant.append(i)
-            digest = hashlib.sha256(image.tobytes()).digest()
-            whole.update(digest)
-            if seen.setdefault(digest, i) != i:
-                duplicates.append(i)
-    size = tuple(int(side) for side in images.shape[2:])
+    duplicates = [
+        int(i) for i in np.flatnonzero(facts.finite) if seen.setdefault(facts.digests[i].tobytes(), int(i)) != i
+    ]
     found: dict[str, Any] = {
         "num_images": num,
         "image_size": list(size),
@@ -61,12 +86,12 @@ def audit(
         "duplicates": len(duplicates),
         "duplicates_share": len(duplicates) / num,
     }
-    if not nonfinite:
-        found["content_sha256"] = whole.hexdigest()
+    if not len(nonfinite):
+        found["content_sha256"] = hashlib.sha256(facts.digests.tobytes()).hexdigest()
     failures = []
     if image_size is not None and size != tuple(image_size):
         failures.append(f"images are {_by(size)}, the reference is {_by(image_size)}")
-    if nonfinite:
+    if len(nonfinite):
         failures.append(f"{len(nonfinite)} of {num} images hold NaN or infinite values (first: image {nonfinite[0]})")
     if len(constant) > constant_allowed * num:
         failures.append(f"{len(constant)} of {num} images are constant (first: image {constant[0]})")

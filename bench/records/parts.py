@@ -60,6 +60,8 @@ class Sampled:
 
     store: str  # name of their folder in the store of the results folder
     sha256: str  # of all shards: equal for any number of workers, batch size and interruption
+    labels: str = "balanced"  # rule of the labels: as many of each class; "uniform": each image draws its class
+    precision: str = "float32"  # of the networks while they generated
     made_on: tuple[Mapping[str, Any], ...] = ()  # device, torch and batch size, and how many shards each made
 
 

@@ -26,7 +26,10 @@ from typing import Any
 
 from bench.analysis.seeds import seed_records
 from bench.analysis.speed import is_estimated, paired_ratios
+from bench.claims.sources import NOT_PUBLISHED
 from bench.formatting import listed, named
+from bench.protocols import PROTOCOLS
+from bench.published import PUBLISHED
 from bench.records.schema import Claim, Comparison, Record, Verdict, Word
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS, Finding
@@ -133,28 +136,41 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
 
 
 def find(model: str, protocol: str, records: Sequence[Record], settings: Mapping[str, Any]) -> Record | None:
-    """The model's latest record under the protocol, of those that have these sampling settings."""
+    """The model's latest record under the protocol, of those that have these sampling settings and else its usual or
+    published ones."""
     candidates = [
         record
         for record in records
         if record.model == model
         and record.protocol.name == protocol
         and all(record.settings.get(key) == value for key, value in settings.items())
+        and not _other_settings(record) - set(settings)
     ]
     return max(candidates, key=lambda record: (record.created_utc, record.file), default=None)
+
+
+def _other_settings(record: Record) -> set[str]:
+    """The settings of a run as published that neither the model nor its authors usually have."""
+    if record.protocol.terms != "published":
+        return set()
+    row = PUBLISHED.get((record.model, record.protocol.variant))
+    usual = {} if row is None else row.sampling
+    return {key for key, value in record.inputs.settings.items() if usual.get(key) != value}
 
 
 def not_run_reason(side: Comparison, lacking: Mapping[str, str]) -> str:
     """What is missing, and the command that would run it."""
     needs = f"Needs {listed(side.needs)}. " if side.needs else ""
-    if not side.protocol:
-        return f"{needs}{', then '.join(f'`{command}`' for command in side.commands)} would measure it."
+    if side.protocol not in PROTOCOLS:
+        return f"{needs}This suite does not measure it{f' ({side.protocol})' if side.protocol else ''}."
+    if any(need.endswith(NOT_PUBLISHED) for need in side.needs):
+        return f"{needs}Until then it cannot be measured."
     estimated = ", on a CPU as estimated latency" if side.stand_in else ""
     command = "python -m bench reproduce" + ("" if side.scale == "digits" else f" --scale {side.scale}")
     models = dict.fromkeys((side.subject, *side.baselines))
     command += "".join(f" --only {model}" for model in models if model in lacking)
-    if side.commands:
-        command = ", ".join(side.commands)
+    if PROTOCOLS[side.protocol].study:
+        command = "`, `".join(side.commands)
     return f"{needs}Under {side.protocol}: {lacking_words(lacking)}. `{command}` would run it{estimated}."
 
 

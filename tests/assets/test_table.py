@@ -7,6 +7,9 @@ from pathlib import PurePosixPath
 import pytest
 
 from bench import assets
+from bench.assets import of_model
+from bench.claims.ledger import ledger
+from bench.claims.sources import UNPUBLISHED
 from bench.errors import UsageError
 from reference_models import specs
 from reference_models.autoencoders import AUTOENCODERS
@@ -84,3 +87,14 @@ def test_find_knows_names_and_the_files_that_no_other_asset_has():
         assets.find("transdiff-x")
     with pytest.raises(UsageError, match=r"unknown asset 'checkpoint-last.pth'"):
         assets.find("checkpoint-last.pth")
+
+
+def test_no_asset_has_the_weights_that_claims_say_nobody_has_published():
+    """And every other model of a ledger claim that needs weights has them."""
+    assert not [name for name in UNPUBLISHED if of_model(name)]
+    of_weights = {
+        claim.paper_scale.subject
+        for claim in ledger()
+        if claim.paper_scale and any(need.startswith("weights of") for need in claim.paper_scale.needs)
+    }
+    assert {name for name in of_weights - set(UNPUBLISHED) if not of_model(name)} == set()

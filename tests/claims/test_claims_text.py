@@ -10,6 +10,7 @@ import pytest
 from bench.claims import BENCHMARK_CLAIMS, CLAIMS, PUBLISHED_PAINTING, PUBLISHED_UNDERSTANDING, SIZE_CLAIMS
 from bench.claims.published import PublishedPainting, PublishedUnderstanding
 from bench.claims.published_text import PRINTED_STEPS
+from bench.claims.sources import UNPUBLISHED
 from bench.claims.text import TEXT_CLAIMS
 from bench.metrics import METRICS
 from bench.records.schema import Claim, Record, Verdict
@@ -62,7 +63,8 @@ def test_a_benchmark_score_is_a_metric_that_needs_weights_files_and_a_gpu(claim:
     verdict = judge(claim, [])[0]
     assert verdict.word == "not run"
     assert "weights" in verdict.reason
-    assert "python -m bench score" in verdict.reason
+    command = f"`python -m bench reproduce --scale {side.scale} --only {side.subject}` would run it"
+    assert (command in verdict.reason) is (side.subject not in UNPUBLISHED)
 
 
 def test_the_tolerance_tells_the_256_from_the_512_model_but_on_vqav2():

@@ -1,6 +1,6 @@
 """PROTOCOLS: how to measure, per scale; KINDS: what is measured, and by which evaluator.
 
-The protocols of the papers' sizes are in paper_protocols.py.
+The protocols of the papers' sizes are in at_paper_size.py.
 
 A measurement is compared only with one of the same protocol. A new kind of measurement is one file in evaluators/ and
 one row of KINDS.
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from bench.paper_protocols import PAPER_PROTOCOLS, QUALITY, SPEED
+from bench.protocols.at_paper_size import PAPER_PROTOCOLS, QUALITY, SPEED
 from bench.records.schema import Protocol
 
 COST = ("throughput_per_s", "nfe")  # of painting those images

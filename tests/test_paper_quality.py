@@ -1,0 +1,159 @@
+"""The road to a printed FID: files in the authors' formats below $ARBITER_ASSETS, one plan, records, verdicts.
+
+The networks are small and their weights random, so the verdicts are "not reproduced" or "inconclusive"; that they are
+given at all is what is tested, with every step between: assets, loading, published conditions, store, features, scores.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+import bench.run
+import reference_models
+from bench import assets
+from bench.claims import CLAIMS
+from bench.evaluators.image_scores import score_images
+from bench.evaluators.images import collect
+from bench.features import extractors
+from bench.models import build_for
+from bench.plan import make_plan
+from bench.protocols import PROTOCOLS
+from bench.published import PUBLISHED, Precision
+from bench.records.schema import RunSpec
+from bench.records.store import WORK, load_records
+from bench.run import run_plan
+from bench.verdict.judge import judge
+from reference_models import autoencoders
+from tests.official import small
+
+MODELS = {"transdiff-h": "transdiff", "transdiff-mrar-h": "transdiff-mrar"}
+QUALITY = "imagenet-256-quality"
+NUM_IMAGES = 20  # two of each class
+AUTOENCODER = {"latent_channels": 16, "channels": 32, "channel_mult": (1, 1, 1, 1, 1), "scale": 0.2325}
+
+
+@pytest.fixture(scope="module")
+def inception_state():
+    """Inception with random weights, made through torch-fidelity's own class."""
+    from torch_fidelity import feature_extractor_inceptionv3 as module
+
+    with pytest.MonkeyPatch.context() as patch, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        patch.setattr(module, "load_state_dict_from_url", lambda *given, **named: {})
+        patch.setattr(module.FeatureExtractorInceptionV3, "load_state_dict", lambda self, state: None)
+        return module.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"]).state_dict()
+
+
+@pytest.fixture(scope="module")
+def laboratory(tmp_path_factory, inception_state):
+    """A folder with every released file of two models, small, and the suite made to know them at that size."""
+    root = tmp_path_factory.mktemp("assets")
+    paper = reference_models.specs()
+    tiny = {}
+    for name, case in MODELS.items():
+        spec, state = small(case)
+        sampling = {**paper[name].sampling, "num_steps": 4}
+        tiny[name] = replace(paper[name], config=spec.config, sampling=sampling)
+        put(root, name, {"model_ema": state, "model": {key: value * 0 for key, value in state.items()}})
+    kl = replace(autoencoders.AUTOENCODERS["kl-16"], config=AUTOENCODER)
+    with torch.random.fork_rng(devices=[]):
+        put(root, "kl-16", {"model": kl.network(**kl.config).state_dict()})
+    put(root, "inception", inception_state)
+    generator = np.random.default_rng(0)
+    features = generator.normal(size=(64, 2048)).astype(np.float32)
+    spatial = generator.normal(size=(64, 2023)).astype(np.float32)
+    path = root / assets.find("adm-imagenet-256").path
+    path.parent.mkdir(parents=True)
+    np.savez(
+        path,
+        arr_0=generator.integers(0, 256, (16, 256, 256, 3), np.uint8),
+        mu=features.mean(0),
+        sigma=np.cov(features, rowvar=False),
+        mu_s=spatial.mean(0),
+        sigma_s=np.cov(spatial, rowvar=False),
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ARBITER_ASSETS", str(root))
+        patch.setattr(reference_models, "specs", lambda: tiny)
+        patch.setattr(bench.run, "num_workers", lambda device: 1)  # a child would not know the small models
+        patch.setitem(autoencoders.AUTOENCODERS, "kl-16", kl)
+        precise = replace(PUBLISHED["transdiff-h", ""], precision=Precision())  # float16 on a CPU takes minutes
+        for name in MODELS:
+            patch.setitem(PUBLISHED, (name, ""), replace(precise, model=name, sampling=tiny[name].sampling))
+        patch.setitem(extractors.EXTRACTORS, "inception", replace(extractors.EXTRACTORS["inception"], chunk=4))
+        patch.setitem(PROTOCOLS, QUALITY, replace(PROTOCOLS[QUALITY], num_images=NUM_IMAGES, batch_size=5))
+        yield root
+
+
+def put(root, name, content):
+    path = root / assets.find(name).path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.save(content, path)
+
+
+def runs_of(results):
+    plan = make_plan(scale="imagenet-256", only=list(MODELS), quick=False, device="cpu", results=results)
+    return replace(plan, runs=tuple(r for r in plan.runs if r.spec.protocol.name == QUALITY and r.spec.model in MODELS))
+
+
+@pytest.fixture(scope="module")
+def measured(laboratory, tmp_path_factory):
+    results = tmp_path_factory.mktemp("results")
+    plan = runs_of(results)
+    assert [(run.spec.model, run.lacks) for run in plan.runs] == [(name, ()) for name in MODELS]
+    assert run_plan(plan) == []
+    return results
+
+
+def test_the_printed_numbers_get_their_verdicts(measured):
+    records = load_records([measured]).records
+    claims = {claim.id: claim for claim in CLAIMS}
+    for name in ("transdiff-fid", "transdiff-inception-score", "mrar-fid"):
+        verdict = judge(claims[name], records)[0]
+        assert verdict.word in ("not reproduced", "inconclusive", "reproduced"), verdict
+        assert verdict.value is not None
+
+
+def test_a_record_says_what_it_was_made_of(measured, laboratory):
+    for record in load_records([measured]).records:
+        assert {"fid", "fid_clean", "sfid", "kid", "inception_score", "precision", "recall", "nfe_total"} & set(
+            record.measurements
+        ) >= {"fid", "sfid", "inception_score", "precision"}
+        assert record.inputs.weights_origin == "released"
+        assert record.inputs.weights_sha256 == assets.checksum(assets.find(record.model))
+        assert record.inputs.files["autoencoder"] == assets.checksum(assets.find("kl-16"))
+        assert record.inputs.files["adm-imagenet-256"] == assets.checksum(assets.find("adm-imagenet-256"))
+        assert record.images.samples.precision == "float32"
+        assert record.images.samples.labels == "balanced"
+        assert record.images.audit.num_images == NUM_IMAGES
+
+
+def test_scores_of_what_was_kept_are_those_of_the_pixels(measured, laboratory):
+    """The streamed road against the one that `bench score images` takes, to the last digit."""
+    run = RunSpec("transdiff-h", PROTOCOLS[QUALITY])
+    record = next(r for r in load_records([measured]).records if r.model == run.model)
+    model = build_for(run.model, run.protocol, "cpu", measured / WORK)
+    pixels = collect(model, run, measured / WORK).images()
+    assert len(pixels) == NUM_IMAGES
+    names = ["fid", "sfid", "inception_score", "kid", "precision", "recall"]
+    scores = score_images(
+        pixels, assets.require("adm-imagenet-256"), features="inception", floor=False, names=names, num_classes=10
+    )
+    for name in names:
+        assert record.measurements[name].value == scores["metrics"][name]["value"], name
+
+
+@pytest.mark.parametrize("name", ["transdiff-h", "kl-16", "adm-imagenet-256", "inception"])
+def test_what_is_not_there_is_named_before_anything_runs(laboratory, tmp_path, name):
+    path = assets.require(name)
+    hidden = path.with_name(path.name + ".elsewhere")
+    path.rename(hidden)
+    try:
+        run = next(run for run in runs_of(tmp_path).runs if run.spec.model == "transdiff-h")
+        assert any(f"{name} is missing: {path}" in lack for lack in run.lacks), run.lacks
+    finally:
+        hidden.rename(path)
