@@ -1,4 +1,4 @@
-"""Dual Diffusion, D-DiT (arXiv:2501.00289): one joint transformer generates images from text and reads text from images.
+"""Dual Diffusion, D-DiT (arXiv:2501.00289): one joint transformer makes images from text and reads text from images.
 
 The network is SD3-medium's MM-DiT (arXiv:2403.03206): an image stream and a text stream with weights of their own that
 attend to each other in every block. Images are made by flow matching (velocity, Euler), text by masked diffusion
