@@ -2,7 +2,7 @@
 
 A plain decoder-only transformer, as vision-language models are built (LLaVA, arXiv:2304.08485), at the scenes scale:
 the image's patches stand first and see each other; words see the image and the words before them; next-token prediction
-on captions and on answers. It reads and paints nothing. Size, data, images and steps are those of `d-dit-digits`.
+on captions and on answers. It generates no image. Size, data, images and steps are those of `d-dit-digits`.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ class ArVlm(ReadsImages):
 
     # -- images to text ------------------------------------------------------------------------------------------------
     def network_evaluations(self, **settings: Any) -> dict[str, int]:
-        return {}  # it paints nothing
+        return {}  # it generates no image
 
     def generate(self, *args: Any, **settings: Any) -> Tensor:
         raise ValueError(f"{self.spec.name} reads images and paints none; it has describe(images, prompts, seeds)")

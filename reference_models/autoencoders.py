@@ -1,4 +1,4 @@
-"""Autoencoders: images <-> what generators paint in. `encode` gives latents, `decode` images (B, 3, H, W) in [-1, 1].
+"""Autoencoders: images <-> latents or tokens. `encode` gives latents, `decode` images (B, 3, H, W) in [-1, 1].
 
 All but PatchLatents are one convolutional network (conv_autoencoder.py): MAR's and TransDiff's KL-16, the VAEs of
 Stable Diffusion and SD3, LlamaGen's VQ-16, VAR's multi-scale tokenizer. They differ in sizes and in how they round.

@@ -1,4 +1,4 @@
-"""Dual Diffusion, D-DiT (arXiv:2501.00289): one joint transformer paints images from text and reads text from images.
+"""Dual Diffusion, D-DiT (arXiv:2501.00289): one joint transformer makes images from text and reads text from images.
 
 The network is SD3-medium's MM-DiT (arXiv:2403.03206): an image stream and a text stream with weights of their own that
 attend to each other in every block. Images are made by flow matching (velocity, Euler), text by masked diffusion
@@ -73,7 +73,7 @@ class DDiT(ReadsImages):
         text_size: int,  # width of the text encoder's states
         in_channels: int = 16,
         patch_size: int = 2,
-        latent_size: int = 64,  # side of the latents it paints, unless told otherwise
+        latent_size: int = 64,  # side of the latents it generates, unless told otherwise
         position_size: int = 192,  # side of the position table; an image takes its middle
         position_base: int = 64,  # the table's coordinates run over 0..position_base
         text_length: int = 256,  # tokens of a caption, unless told otherwise
@@ -237,7 +237,7 @@ class DDiT(ReadsImages):
     ) -> Tensor:
         """Both losses on one batch of captioned images.  tokens, label_mask: as in `text_loss`; None is all ones.
 
-        read: latents that the texts are read from, e.g. of noised images; None: `latents`, the ones painted.
+        read: latents that the texts are read from, e.g. of noised images; None: `latents`, the ones to be generated.
         questions: tokens and label mask, each (B * k, l): of k questions with their answers to each image, in turn.
         Their text loss is added, as a mean over what is to be learnt: an answer is one word of many.
         """

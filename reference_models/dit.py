@@ -384,19 +384,15 @@ class SiT(DiffusionTransformer):
         return x
 
     def network_evaluations(
-        self,
-        *,
-        sampler: str = "sde",
-        num_steps: int = 250,
-        cfg_scale: float = 1.5,
-        last_step: str = "mean",
-        **settings: Any,
+        self, *, sampler: str = "sde", num_steps: int = 250, cfg_scale: float = 1.5, **settings: Any
     ) -> dict[str, int]:
         if sampler == "dopri5":
             raise ValueError("dopri5 chooses its own steps: its network evaluations are not known beforehand")
-        evaluations = {"sde": num_steps - (last_step == "none"), "euler": num_steps - 1, "heun": 2 * (num_steps - 1)}[
-            sampler
-        ]
+        evaluations = {
+            "sde": num_steps - (settings.get("last_step") == "none"),
+            "euler": num_steps - 1,
+            "heun": 2 * (num_steps - 1),
+        }[sampler]
         return {"network": evaluations * (1 if cfg_scale == 1.0 else 2)}
 
     def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:

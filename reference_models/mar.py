@@ -1,4 +1,4 @@
-"""MAR (arXiv:2406.11838): masked autoregression over continuous tokens, each token painted by a small diffusion MLP.
+"""MAR (arXiv:2406.11838): masked autoregression over continuous tokens, each token drawn by a small diffusion MLP.
 
 A masked encoder-decoder (Sec. 3.4) turns the class and the tokens known so far into a condition z for every hidden
 position; the denoising MLP (Sec. 3.2, 3.3) samples the next positions of a random order from p(x | z) by DDPM.

@@ -1,7 +1,7 @@
 """Randomness as an argument: image i depends on its seed and i alone, whatever the batch, the device or the process.
 
 A sampler asks a `Noise` for its draws in a fixed order. `SeededNoise` has one generator per image; `GivenNoise` replays
-tensors, for parity cases. Draws are made on the CPU, so that a GPU paints the same pictures.
+tensors, for parity cases. Draws are made on the CPU, so that a GPU starts from the same numbers.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def read_said(tokenizer: Tokenizer, tokens: Tensor, evaluations: Mapping[str, in
 
 
 class ReadsImages(ImageModel):
-    """A model that says something of images, whether or not it paints some."""
+    """A model that says something of images, whether or not it generates some."""
 
     def say(self, images: Tensor, prompts: Sequence[str], seeds: Sequence[int], **settings: Any) -> list[Said]:
         """What each image of uint8 (B, 3, H, W) adds to its prompt: an answer to a question, a caption to ""."""

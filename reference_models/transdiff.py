@@ -230,7 +230,7 @@ class TransDiff(ImageModel):
         return self.features(labels) + self.feature_pos
 
     def semantic_features(self, labels: Tensor, noise: Noise, **settings: Any) -> Tensor:
-        """The features that the images of `sample` are painted from, (B, M, D); here they hang on the class alone."""
+        """The features that the images of `sample` are decoded from, (B, M, D); they depend on the class alone."""
         return self.features(labels)
 
     def velocity(self, x_t: Tensor, keys_values: KeysValues, modulations: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ def empty_cache(x: Tensor, blocks: Sequence[TransformerBlock | DecoderBlock], nu
 
 
 class TransDiffMRAR(TransDiff):
-    """Multi-reference AR: four images of one class in a row; image k is painted from feature blocks 0..k.
+    """Multi-reference AR: four images of one class in a row; image k is decoded from feature blocks 0..k.
 
     The encoder's sequence is the buffer, m = N / 4 mask tokens (block 0), then m tokens for each earlier image (blocks
     1..3), its latents in 2x2 patches. Attention is causal by block. All four images start from the same noise.
@@ -137,7 +137,7 @@ class TransDiffMRAR(TransDiff):
         return self.sample_row(labels, noise, **settings)[0][:, -1]
 
     def semantic_features(self, labels: Tensor, noise: Noise, **settings: Any) -> Tensor:
-        """The blocks that the last image of each row is painted from, (B, num_images m, D)."""
+        """The blocks that the last image of each row is decoded from, (B, num_images m, D)."""
         return self.sample_row(labels, noise, **settings)[1].flatten(1, 2)
 
     def image_scales(self, cfg_scale: float | Sequence[float], num_images: int) -> list[float]:
