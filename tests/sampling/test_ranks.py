@@ -74,3 +74,21 @@ def test_every_option_passes_through_torchrun(door):
             assert "--num-images" in options
             continue
         assert get_args_parser().parse_args(arguments).training_script_args == [door, option, "3"]
+
+
+def test_small_models_run_on_one_thread_unless_the_user_says_otherwise(monkeypatch):
+    import torch
+
+    from bench.sampling.ranks import limit_threads
+    from reference_models import find
+
+    told = []
+    monkeypatch.setattr(torch, "set_num_threads", told.append)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    limit_threads(find("transdiff-b"))
+    assert told == []
+    limit_threads(find("dit-digits"))
+    assert told == [1]
+    monkeypatch.setenv("OMP_NUM_THREADS", "4")
+    limit_threads(find("dit-digits"))
+    assert told == [1]
