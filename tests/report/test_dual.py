@@ -88,7 +88,7 @@ def test_printed_and_measured_steps_share_no_chart(page):
 def test_examples_show_picture_words_and_truth_of_wrong_and_right_ones(page):
     part, words = part_of(page), words_of(page)
     pictures = re.findall(r'<img class="crisp" src="data:image/png;base64,[^"]+" alt="[^"]+" width="96"', part)
-    kept = sum(len(r.raw["examples"]) for r in scenes_set() if r.model != "real-data" and not r.protocol["study"])
+    kept = sum(len(r.samples.examples) for r in scenes_set() if r.model != "real-data" and not r.protocol.study)
     assert len(pictures) == kept
     assert "asked what colour is the 3 ? answers blue annotators red (8), crimson (1), green (1)" in words
     assert "accuracy 30.0 %" in words
@@ -120,7 +120,7 @@ def test_the_printed_context_lists_the_whole_benchmark_table_and_geneval(page):
 
 
 def test_ids_and_links_hold_with_two_machines(tmp_path):
-    environment = {**full_set()[0].environment, "machine": "other-cpu-8c"}
+    environment = replace(full_set()[0].environment, machine="other-cpu-8c")
     page = page_of(tmp_path, [*scenes_set(), captions(environment=environment)])
     found = Tables(page)
     assert len(found.ids) == len(set(found.ids))
@@ -140,7 +140,7 @@ def test_without_records_the_part_names_the_commands(tmp_path):
 
 
 def test_missing_and_failed_runs_are_named(tmp_path):
-    failed = replace(answers("ar-vlm-digits"), status="failed", reason="out of memory.", measurements={}, raw={})
+    failed = replace(answers("ar-vlm-digits"), status="failed", reason="out of memory.", measurements={}, texts=None)
     words = words_of(page_of(tmp_path, [answers(), failed, paintings()]))
     assert "Failed: scenes-answers of ar-vlm-digits: out of memory." in words
     missing = "scenes-captions of d-dit-digits, scenes-captions of ar-vlm-digits and scenes-paintings of real-data"
@@ -151,13 +151,13 @@ def test_missing_and_failed_runs_are_named(tmp_path):
 
 def test_a_scorer_that_was_not_run_is_named_with_its_reason(tmp_path):
     made = captions()
-    made = replace(made, raw={**made.raw, "not_run": {"meteor": "no Java was found"}})
+    made = replace(made, texts=replace(made.texts, not_run={"meteor": "no Java was found"}))
     assert "METEOR of d-dit-digits was not run: no Java was found." in words_of(page_of(tmp_path, [made]))
 
 
 def test_texts_of_models_are_escaped(tmp_path):
     made = captions()
-    examples = [{**made.raw["examples"][0], "text": "<script>alert(1)</script>"}]
-    page = page_of(tmp_path, [replace(made, raw={**made.raw, "examples": examples})])
+    examples = (replace(made.samples.examples[0], text="<script>alert(1)</script>"),)
+    page = page_of(tmp_path, [replace(made, samples=replace(made.samples, examples=examples))])
     assert "<script" not in page
     assert "<script>alert(1)</script>" in words_of(page)

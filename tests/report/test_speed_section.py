@@ -8,18 +8,18 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bench.analysis.speed import at_the_machines_best
+from bench.analysis.speed import at_the_machines_roofline
 from bench.claims import CLAIMS
 from bench.formatting import Unit
 from bench.protocols import SCALES
-from bench.records.parts import Measurement
+from bench.records.parts import Measurement, Speedup
 from bench.records.store import save_record
 from bench.report import render
 from bench.report.sections.speed import ON_A_GPU
 from bench.report.speed_words import speed_paragraph
 from bench.report.tables.speed import spread
 from bench.verdict.judge import judge
-from tests.fake_records import ENVIRONMENT, LIMITS, composed, full_set, latency, quality, ratios, timed
+from tests.fake_records import ENVIRONMENT, ROOFLINE, composed, full_set, latency, quality, ratios, timed, with_timing
 from tests.pages import Tables, text_of
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
@@ -131,19 +131,20 @@ def test_printed_and_measured_ratios_stand_in_columns_of_their_own(page):
     assert not any("112" in cell or "225" in cell for column in columns[1:] for cell in column)
 
 
-def test_each_at_its_best_compares_the_best_batches_on_the_footing_that_users_share(page, tmp_path):
+def test_each_at_its_best_compares_the_best_batches_under_the_conditions_that_users_share(page, tmp_path):
     """Of both the largest batch is the best: 15.4 images per second against a quarter of that."""
     assert rows_of(page, "Paired ratios")["dit-digits"][2] == "x4.00 batch 8 against 8"
-    larger = {**DIT.raw["latency"], "footing": {**DIT.raw["latency"]["footing"], "image_size": 16}}
-    unlike = page_of(tmp_path, TRANSDIFF, replace(DIT, raw={**DIT.raw, "latency": larger}), PAIRS)
+    series = DIT.timing.latency
+    larger = replace(series, conditions=replace(series.conditions, image_size=16))
+    unlike = page_of(tmp_path, TRANSDIFF, with_timing(DIT, latency=larger), PAIRS)
     assert rows_of(unlike, "Paired ratios")["dit-digits"][2] == "not comparable image_size: 8 against 16"
 
 
-def test_sides_on_unlike_footing_have_no_ratio_but_the_field_that_differs(tmp_path):
-    (entry, _) = PAIRS.raw["ratios"]
-    kept = {key: entry[key] for key in ("model", "baseline", "mode", "footing")}
-    unlike = {**kept, "not_comparable": "dtype: float32 against bfloat16"}
-    page = page_of(tmp_path, replace(PAIRS, raw={"ratios": [unlike]}))
+def test_sides_under_unlike_conditions_have_no_ratio_but_the_field_that_differs(tmp_path):
+    (entry, _) = PAIRS.speedups
+    kept = {name: getattr(entry, name) for name in ("model", "baseline", "mode", "conditions")}
+    unlike = Speedup(**kept, not_comparable="dtype: float32 against bfloat16")
+    page = page_of(tmp_path, replace(PAIRS, speedups=(unlike,)))
     assert rows_of(page, "Paired ratios")["dit-digits"][1] == "not comparable dtype: float32 against bfloat16"
 
 
@@ -152,7 +153,7 @@ def test_sides_on_unlike_footing_have_no_ratio_but_the_field_that_differs(tmp_pa
 
 def test_a_run_that_failed_its_check_is_loud_and_every_model_has_its_line(page, tmp_path):
     reason = "validity: 2 of 4 timed images differ from those that are scored for the same seeds"
-    failed = replace(DIT, status="failed", reason=reason, measurements={}, raw={})
+    failed = replace(DIT, status="failed", reason=reason, measurements={}, timing=None)
     rows = rows_of(page, "What was checked")
     assert rows["transdiff-digits"][:3] == ["✓", "equal 4 images", "1.000 0.980 to 1.030"]
     assert 'class="alarm"' not in page
@@ -162,8 +163,8 @@ def test_a_run_that_failed_its_check_is_loud_and_every_model_has_its_line(page, 
 
 
 def test_other_work_on_the_machine_is_marked(tmp_path):
-    busy = {**TRANSDIFF.raw["latency"], "foreign_load": 0.43, "disturbed": True}
-    page = page_of(tmp_path, replace(TRANSDIFF, raw={**TRANSDIFF.raw, "latency": busy}))
+    busy = replace(TRANSDIFF.timing.latency, foreign_load=0.43, disturbed=True)
+    page = page_of(tmp_path, with_timing(TRANSDIFF, latency=busy))
     assert rows_of(page, "What was checked")["transdiff-digits"][3] == "0.43 disturbed"
     assert "Other work ran on the machine while transdiff-digits was timed." in text_of(page)
 
@@ -182,7 +183,7 @@ def test_without_times_the_part_says_how_to_get_them(tmp_path):
 def test_without_a_gpu_the_page_names_a_command_that_exists(page, tmp_path):
     assert f"Not run on a GPU: {ON_A_GPU}" in text_of(page)
     assert ON_A_GPU.split("--scale ")[1].split()[0] in SCALES
-    gpu = {**ENVIRONMENT, "machine": "nvidia-h200", "device": "cuda", "gpu": "NVIDIA H200"}
+    gpu = replace(ENVIRONMENT, machine="nvidia-h200", device="cuda", gpu="NVIDIA H200")
     assert "Not run on a GPU" not in page_of(tmp_path, latency("transdiff-digits", 0.01, environment=gpu))
 
 
@@ -203,7 +204,7 @@ def test_a_speed_verdict_says_what_its_numbers_compare(page):
 def test_a_limit_is_the_highest_that_any_run_of_the_machine_found():
     """A run that looked at a slow moment (5e10) would have its model reach more than there is; other threads differ."""
     slow, fast, other = (
-        replace(record, raw=record.raw | {"machine_limits": {**LIMITS, **changes}})
+        with_timing(record, roofline=replace(ROOFLINE, **changes))
         for record, changes in zip(
             [latency("dit-digits", 0.4), latency("sit-digits", 0.4), latency("mar-digits", 0.4)],
             [{"matmul_flop_per_s": 5e10}, {"copy_bytes_per_s": 1e10}, {"num_threads": 2, "matmul_flop_per_s": 3e11}],
@@ -211,12 +212,12 @@ def test_a_limit_is_the_highest_that_any_run_of_the_machine_found():
         )
     )
     bare = latency("transdiff-digits", 0.1)
-    best = at_the_machines_best([slow, fast, other, bare])
+    best = at_the_machines_roofline([slow, fast, other, bare])
     names = ("matmul_flop_per_s", "copy_bytes_per_s")
-    found = [tuple(record.raw["machine_limits"][name] for name in names) for record in best[:3]]
+    found = [tuple(getattr(record.timing.roofline, name) for name in names) for record in best[:3]]
     assert found == [(1e11, 2e10), (1e11, 2e10), (3e11, 2e10)]
     assert best[3] is bare
-    assert slow.raw["machine_limits"]["matmul_flop_per_s"] == 5e10  # the record itself stays as it was
+    assert slow.timing.roofline.matmul_flop_per_s == 5e10  # the record itself stays as it was
 
 
 def test_a_scale_of_composed_times_alone_points_to_them(tmp_path):

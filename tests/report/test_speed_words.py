@@ -8,9 +8,10 @@ import pytest
 
 from bench.claims import CLAIMS
 from bench.claims.speed import SPEED_CLAIMS
+from bench.records.parts import Series, Sweep
 from bench.report.speed_words import speed_paragraph
 from bench.verdict.judge import judge
-from tests.fake_records import LIMITS, composed, latency, ratios, stages
+from tests.fake_records import ROOFLINE, composed, latency, ratios, stages, with_timing
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 DIFFUSION = BY_ID["transdiff-latency-diffusion"]
@@ -31,12 +32,12 @@ def paper_size():
     ]
 
 
-def small(model, seconds, flops, num_calls, **raw):
+def small(model, seconds, flops, num_calls, **changes):
     """A run whose stages are known: 98 % in the network."""
     made = latency(model, seconds, spread=0.0)
     parts = {"decoder": 0.98 * seconds, "rest": 0.02 * seconds}
-    kept = {"flops": flops, "stages": stages(parts, flops, num_calls=num_calls), "machine_limits": LIMITS, **raw}
-    return replace(made, raw={**made.raw, **kept})
+    kept = {"flops": flops, "stages": stages(parts, flops, num_calls=num_calls), "roofline": ROOFLINE, **changes}
+    return with_timing(made, **kept)
 
 
 def test_a_ratio_of_times_is_taken_apart_into_arithmetic_and_speed_of_execution():
@@ -100,11 +101,13 @@ def test_the_reached_share_of_the_limits_names_what_binds():
     assert "100 GFLOP/s) and copy (20 GB/s)" in text
 
 
+def sweep(seconds):
+    """Three rounds of each batch size."""
+    return Sweep(batches=tuple(Series(batch_size=size, rounds_s=(each,) * 3) for size, each in seconds.items()))
+
+
 def test_sweeps_say_what_batches_make_of_it():
-    sweeps = [
-        {"batches": [{"batch_size": 1, "rounds_s": [0.1] * 3}, {"batch_size": 4, "rounds_s": [0.2] * 3}]},  # 20 per s
-        {"batches": [{"batch_size": 1, "rounds_s": [0.4] * 3}, {"batch_size": 2, "rounds_s": [0.4] * 3}]},  # 5 per s
-    ]
+    sweeps = [sweep({1: 0.1, 4: 0.2}), sweep({1: 0.4, 2: 0.4})]  # at best 20 and 5 images per second
     runs = [
         small("transdiff-digits", 0.1, 1e9, 100, sweep=sweeps[0]),
         small("dit-digits", 0.4, 4e9, 400, sweep=sweeps[1]),
@@ -123,10 +126,9 @@ def test_what_no_record_holds_is_said_to_be_missing():
 
 
 def test_foreign_load_is_told():
-    runs = [
-        small("transdiff-digits", 0.1, 1e9, 100, latency={"disturbed": True}),
-        small("dit-digits", 0.4, 4e9, 400),
-    ]
+    busy = small("transdiff-digits", 0.1, 1e9, 100)
+    busy = with_timing(busy, latency=replace(busy.timing.latency, disturbed=True))
+    runs = [busy, small("dit-digits", 0.4, 4e9, 400)]
     text = paragraph("transdiff-latency-diffusion", "digits", *runs)
     assert "Other work ran on the machine during the runs of transdiff-digits." in text
 

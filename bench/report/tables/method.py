@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.formatting import as_words
 from bench.records.schema import Record
-from bench.report.tables import Cell, Table
+from bench.report.tables import NONE, Cell, Table, plain_table
 
 AUDIT_WORDS = {
     "num_images": "images",
@@ -131,10 +131,10 @@ def audit_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | 
     if not keys:
         return None
     rows = tuple(
-        (label, tuple(Cell(as_words(key, audit[key])) if key in audit else Cell("–") for key in keys))
+        (label, tuple(Cell(as_words(key, audit[key])) if key in audit else NONE for key in keys))
         for label, audit in audits.items()
     )
-    return Table(
+    return plain_table(
         "Audit of the images before scoring; images that fail it are not scored.",
         tuple((AUDIT_WORDS.get(key, key.replace("_", " ")), "") for key in keys),
         rows,

@@ -1,0 +1,70 @@
+"""Records that lost a key are judged and shown without it: whatever is missing, there is a page, and it says so."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.claims import CLAIMS, SIZE_CLAIMS
+from bench.records.parts import Counts
+from bench.records.store import content_sha256, load_records
+from bench.report import render
+from bench.studies import STUDIES
+from bench.verdict.judge import judge
+from tests.fake_records import composed, full_set, ratios, record, studied, timed
+from tests.fake_scenes import scenes_set
+from tests.pages import NOW, text_of, write
+
+PARTS = ("measurements", "images", "texts", "paintings", "timing", "speedups", "counts", "environment", "settings")
+REFERENCES = STUDIES["references"].runs
+
+
+def everything():
+    """One record of each kind and more."""
+    return [
+        *full_set(),
+        timed("sit-digits", {"network": 0.3, "autoencoder": 0.02, "rest": 0.08}),
+        timed("transdiff-digits", {"encoder": 0.01, "decoder": 0.05, "rest": 0.02}, settings={"num_steps": 3}),
+        ratios("transdiff-digits", {"dit-digits": 2.8, "sit-digits": 3.1}),
+        composed("transdiff-l", {"encoder": 3.0, "decoder": 95.0, "autoencoder": 2.0}, 1e13),
+        composed("dit-xl-2", {"network": 396.0, "autoencoder": 4.0}, 3e13),
+        record("dit-s-8", "paper-size", settings={}, counts=Counts(num_params=33_142_016, flops=7.2e8)),
+        *map(studied, REFERENCES),
+        *scenes_set(),
+    ]
+
+
+def places(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The place of every key of every object within the parts of a record."""
+    if isinstance(data, dict):
+        for key in data.keys() if place else data.keys() & set(PARTS):
+            yield (*place, key)
+            yield from places(data[key], (*place, key))
+    elif isinstance(data, list):
+        for i, item in enumerate(data):
+            yield from places(item, (*place, i))
+
+
+@pytest.mark.parametrize("draw", range(12))
+def test_every_record_may_lack_a_key_and_there_is_a_page(tmp_path, draw):
+    """Each record of a full results folder without one key, drawn at random, as another program might write it."""
+    results, generator = write(tmp_path, everything()), np.random.default_rng(draw)
+    for path in sorted(results.glob("*/*--*.json")):
+        data = json.loads(path.read_text())
+        found = sorted(places(data), key=str)
+        *outer, key = found[generator.integers(len(found))]
+        inner = data
+        for each in outer:
+            inner = inner[each]
+        del inner[key]
+        path.write_text(json.dumps({**data, "sha256": content_sha256(data)}))
+    loaded = load_records([results])
+    assert loaded.faults
+    for claim in (*CLAIMS, *SIZE_CLAIMS):
+        judge(claim, loaded.records)
+    page = text_of(render([results], tmp_path / "index.html", now=NOW).read_text())
+    assert all(" ".join(fault.split()) in page for fault in loaded.faults)
