@@ -33,6 +33,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "time": ("time", "time_", "Latency and throughput of sampling, in rounds that are kept raw."),
     "parity": ("parity", "parity", "Compare our models with numbers of the authors' own code."),
     "compare": ("compare", "compare", "Two sets of records side by side."),
+    "verify": ("verify", "verify", "Whether the report still says what the records say."),
     "report": ("reproduce", "report", "Render the report from the records; imports no torch."),
 }
 GROUPS = {

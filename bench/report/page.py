@@ -28,7 +28,7 @@ from bench.records.store import latest, load_records, write_text
 from bench.report.charts.speedups import speedups_chart
 from bench.report.charts.svg import NARROW, place_of, standalone
 from bench.report.sections.answers import answers, picture_rows
-from bench.report.sections.cards import cards, paper_tables
+from bench.report.sections.cards import cards, headline_claims, paper_tables
 from bench.report.sections.cost import cost_view
 from bench.report.sections.dual import SCALE as SCENES
 from bench.report.sections.dual import dual_view, of_scenes
@@ -150,6 +150,7 @@ def context(
         "cards": cards(judged, Said()),
         "papers": paper_tables(judged, by_machine),
         "groups": groups,
+        "scored": [group for group in groups if group["scores"] or group["samples"]],
         "studies": studies,
         "costs": costs,
         "dual": [dual_view(machine, found) for machine, found in by_machine.items() if of_scenes(found)],
@@ -177,10 +178,9 @@ def by_scale(records: Sequence[Record]) -> dict[str, list[Record]]:
 
 def contents(told: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The sections that the page has."""
-    quality = any(group["scores"] or group["samples"] for group in told["groups"])
     return [
         ("claims", "Claims"),
-        *([("quality", "Quality")] if quality else []),
+        *([("quality", "Quality")] if told["scored"] else []),
         *([("cost", "Cost")] if told["costs"] else []),
         ("mrar", "MRAR"),
         ("dual", "Dual Diffusion"),
@@ -245,22 +245,16 @@ def commit_words(record: Record) -> str:
 
 
 def not_run(judged: Iterable[Judged]) -> list[dict[str, Any]]:
-    """The commands of the verdicts "not run", each with the claims it would settle."""
-    by_commands: dict[tuple[str, ...], dict[str, str]] = {}
+    """The commands of the verdicts "not run", each with the claims (and their places) that it would settle."""
+    headlines = {claim.id for claim in headline_claims()}
+    by_commands: dict[tuple[str, ...], list[tuple[str, str]]] = {}
     for found in judged:
         for side in filter(None, (found.paper, found.small)):
             if not side.was_run:
-                where = "#claim-" if found.claim.id else ""
                 name = f"{found.claim.id}{', in small' if side is found.small else ''}"
-                by_commands.setdefault(tuple(commands_in(side.verdict.reason)), {})[name] = where
-    return [
-        {"commands": commands, "claims": {place_of_claim(name): name for name in names}}
-        for commands, names in by_commands.items()
-    ]
-
-
-def place_of_claim(name: str) -> str:
-    return f"claim-{name.split(',')[0]}"
+                place = f"claim-{found.claim.id}" if found.claim.id in headlines else "claims"
+                by_commands.setdefault(tuple(commands_in(side.verdict.reason)), []).append((place, name))
+    return [{"commands": commands, "claims": claims} for commands, claims in by_commands.items()]
 
 
 def record_view(record: Record, link_by_file: Mapping[str, str]) -> dict[str, Any]:

@@ -72,7 +72,7 @@ def times(found: Interval) -> tuple[str, str, str]:
     else:
         comparative = "faster"
     bounds = (found.value, found.low, found.high) if found.low == found.low else (found.value, None, None)
-    return number(*bounds), f"times {comparative}", interval(*bounds)
+    return number(found.value), f"times {comparative}", interval(*bounds)
 
 
 def plainly(reason: str) -> str:

@@ -59,7 +59,7 @@ def speedups_chart(rows: Sequence[Row], width: float = WIDE) -> Markup:
     chart.text(axis.at(1) - 6, top - 12, "slower", "muted", "end")
     chart.text(axis.at(1) + 6, top - 12, "faster", "muted")
     chart.text((left + width) / 2, height - 9, "TransDiff: how many times as fast (logarithmic)", "muted", "middle")
-    y = top
+    y: float = top
     for row, extent in zip(rows, per_row, strict=True):
         draw_row(chart, axis, row, y + BETWEEN / 2, y + extent - BETWEEN / 2, wide, left)
         y += extent
@@ -76,7 +76,7 @@ def draw_row(chart: Chart, axis: Axis, row: Row, top: float, bottom: float, wide
         chart.box(axis.at(printed.low), axis.at(printed.high), top, bottom, "printed", 0.28)
         x = axis.at(printed.value)
         chart.line([(x, top), (x, bottom)], "printed", 2.4)
-        chart.text(x, top - 6, f"x{printed.value:g}", anchor="middle", bold=True)
+    label_printed(chart, axis, row.printed, top - 6)
     step = (bottom - top) / max(1, len(row.measured))
     for place, (kind, found) in enumerate(row.measured):
         shape, colour, hollow, _ = KINDS[kind]
@@ -91,6 +91,19 @@ def draw_row(chart: Chart, axis: Axis, row: Row, top: float, bottom: float, wide
             chart.text(edge, y, text)
 
 
+def label_printed(chart: Chart, axis: Axis, printed: Sequence[Printed], y: float) -> None:
+    """ "x112" above each printed number; where two would touch, one label for both."""
+    labels: list[tuple[float, str]] = []
+    for each in sorted(printed, key=lambda each: each.value):
+        x, text = axis.at(each.value), f"x{each.value:g}"
+        if labels and x - labels[-1][0] < (text_width(text) + text_width(labels[-1][1])) / 2 + 6:
+            x, text = (x + labels[-1][0]) / 2, f"{labels.pop()[1]}, {text}"
+        labels.append((x, text))
+    for x, text in labels:
+        half = text_width(text) / 2
+        chart.text(min(x, chart.width - half), y, text, anchor="middle", bold=True)
+
+
 def times_text(times: float) -> str:
     """As "4.7" or "1/14"."""
     return f"{times:.3g}" if times >= 1 else f"1/{1 / times:.3g}"
@@ -99,11 +112,13 @@ def times_text(times: float) -> str:
 def legend_of(kinds: Sequence[str], width: float) -> list[tuple[int, float, str, str]]:
     """(row, left end, kind, words) of each entry."""
     found: list[tuple[int, float, str, str]] = []
-    row, x = 0, 2.0
+    row = 0
+    x = 2.0
     for kind in kinds:
         words = "printed, with what counts as reproduced" if kind == "printed" else KINDS[kind][3]
         if x > 2 and x + 24 + text_width(words) > width:
-            row, x = row + 1, 2.0
+            row += 1
+            x = 2.0
         found.append((row, x, kind, words))
         x += 28 + text_width(words)
     return found

@@ -14,7 +14,7 @@ from bench.formatting import interval, listed, named, number
 from bench.metrics import METRICS
 from bench.records.schema import Claim, Comparison, Record
 from bench.report.charts.speedups import claim_bar
-from bench.report.sections.answers import Fragment, difference_parts, not_measured, printed_of, speed_parts
+from bench.report.sections.answers import Fragment, difference_parts, not_measured, printed_of, speed_parts, trace_of
 from bench.report.sections.judged import Judged, Records, Side, verdicts_of
 from bench.report.tables import Cell, Rows, Table, cell
 from bench.report.tables.speed import side_cells, timed_cell
@@ -90,7 +90,7 @@ def result_parts(claim: Claim, side: Side) -> tuple[Fragment, ...]:
     if verdict.value is None:
         return (verdict.word,)
     bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
-    return (Cell(number(*bounds), interval(*bounds)), f" {claim.unit} ({interval(*bounds)})")
+    return (Cell(number(*bounds), trace=trace_of(verdict)), f" {claim.unit} ({interval(*bounds)})")
 
 
 def command_of(side: Comparison) -> str:
@@ -206,7 +206,7 @@ def paper_table(paper: str, where: str, found: Sequence[Judged]) -> dict[str, An
 def row_cells(found: Judged) -> tuple[Cell, ...]:
     verdict = found.paper.verdict
     bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
-    measured = Cell("–") if verdict.value is None else Cell(number(*bounds), interval(*bounds))  # type: ignore[arg-type]
+    measured = Cell("–") if verdict.value is None else Cell(number(*bounds), interval(*bounds), trace=trace_of(verdict))  # type: ignore[arg-type]
     return (
         Cell(found.claim.quote),
         measured,

@@ -14,6 +14,7 @@ from bench.report.tables.speed import compliance_table, estimated_table, latency
 from bench.report.tables.speedups import ratio_table
 
 HERE = "python -m bench reproduce"
+SCALES = {"digits": "Small models", "imagenet-256": "Paper's sizes", "coco-captions": "D-DiT at the paper's size"}
 ON_A_GPU = f"{HERE} --scale imagenet-256 --device cuda"
 
 
@@ -34,19 +35,20 @@ def cost_view(records: Sequence[Record]) -> dict[str, Any]:
 
 def tables_of(name: str, records: Sequence[Record]) -> list[tuple[str, Any]]:
     """The tables of the runs of one protocol."""
+    what = SCALES.get(records[0].protocol.scale, name)
     labels = label_by_file(records)
     staged, swept = ([r for r in records if has(r)] for has in (stages_of, rates_of))
     if records[0].protocol.collects == "composed":
-        found = [(f"{name}: estimated latency", estimated_table(records, labels))]
+        found = [(f"{what}: estimated latency", estimated_table(records, labels))]
     else:
         found = [
-            (f"{name}: percentiles", latency_table(records, labels)),
-            (f"{name}: size and cost", table_of("Size and cost of each generator.", COSTS, records, labels)),
+            (f"{what}: percentiles of the time", latency_table(records, labels)),
+            (f"{what}: size and cost", table_of("Size and cost of each generator.", COSTS, records, labels)),
         ]
-    found += [(f"{name}: stages", stage_table(staged, labels))] if staged else []
-    found += [(f"{name}: batches", sweep_table(swept, labels))] if swept else []
+    found += [(f"{what}: where the time goes", stage_table(staged, labels))] if staged else []
+    found += [(f"{what}: batches", sweep_table(swept, labels))] if swept else []
     if records[0].protocol.collects != "composed":
-        found.append((f"{name}: is the time honest?", compliance_table(records, labels)))
+        found.append((f"{what}: is the time honest?", compliance_table(records, labels)))
     return found
 
 

@@ -1,4 +1,4 @@
-"""The part "Dual Diffusion" of the report: one model that paints, captions and answers, beside an autoregressive one.
+"""The part "Dual Diffusion" of the report: one model that generates, captions and answers, beside an autoregressive one.
 
 Records of the scale "scenes" stand here and in no other table of scores; so do the runs of the study "text-steps".
 """
@@ -49,9 +49,9 @@ TASKS = (  # heading, protocol, what is counted, models, metrics
         ),
     ),
     (
-        "Paintings",
+        "Generated images",
         PAINTINGS,
-        "captions to paint",
+        "captions to generate from",
         (DUAL, REAL_DATA),
         (
             *("scene_accuracy", "scene_single_object", "scene_two_objects", "scene_counting", "scene_colours"),
@@ -59,7 +59,7 @@ TASKS = (  # heading, protocol, what is counted, models, metrics
         ),
     ),
 )
-COSTS = (("texts_per_s", "Time per text"), ("throughput_per_s", "Time per painting"))  # rate, title of its inverse
+COSTS = (("texts_per_s", "Time per text"), ("throughput_per_s", "Time per image"))  # rate, title of its inverse
 MILLISECONDS = Unit(1e-3, "ms")
 
 Found = Mapping[tuple[str, str], Record]  # by protocol and model
@@ -112,7 +112,7 @@ def lead(found: Found) -> str:
     parts = (
         (CAPTIONS, "caption_accuracy", "gets {} of the captions wholly right", AUTOREGRESSIVE),
         (ANSWERS, "vqa_accuracy", "answers with a VQA accuracy of {}", AUTOREGRESSIVE),
-        (PAINTINGS, "scene_accuracy", "paints {} of the scenes as asked", REAL_DATA),
+        (PAINTINGS, "scene_accuracy", "generates {} of the scenes as asked", REAL_DATA),
     )
     clauses = []
     for protocol, metric, words, other in parts:
@@ -195,7 +195,7 @@ def task_tables(found: Found) -> list[Table]:
 
 
 def time_cell(record: Record, rate: str) -> Cell:
-    """Milliseconds of one text or painting, in the batches of the run."""
+    """Milliseconds of one text or image, in the batches of the run."""
     found = seconds_per_item(record, rate)
     if found is None:
         return NONE
@@ -296,7 +296,7 @@ def printed_steps() -> Table:
 
 HEIGHT_PX = 96  # a picture is enlarged by the largest whole factor that fits
 SHOWN = 3  # of the wrong ones and of the right ones, before the rest is folded away
-KINDS = {"scenes-paintings": "Paintings", "scenes-captions": "Captions", "scenes-answers": "Answers"}
+KINDS = {"scenes-paintings": "Images", "scenes-captions": "Captions", "scenes-answers": "Answers"}
 
 
 def examples_of(found: Mapping[tuple[str, str], Record], prefix: str) -> list[dict[str, Any]]:

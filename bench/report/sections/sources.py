@@ -23,7 +23,7 @@ PRINTED = (
     ("Printed scores, ImageNet 256×256, 50,000 images", QUALITY, PUBLISHED_QUALITY),
     ("Printed speeds; the units differ by source", SPEED, PUBLISHED_SPEED),
     ("Printed scores of reading images; CIDEr times 100, accuracies in %", READING, PUBLISHED_UNDERSTANDING),
-    ("Printed scores of painting from text, GenEval", PAINTING, PUBLISHED_PAINTING),
+    ("Printed scores of images from text, GenEval", PAINTING, PUBLISHED_PAINTING),
 )
 
 

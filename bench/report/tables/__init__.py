@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bench.analysis.evidence import Trace, Traced
 from bench.analysis.records import nfe_of
-from bench.formatting import Unit, as_words, display_unit, fixed, interval, listed, number, quantity
+from bench.formatting import Unit, display_unit, fixed, interval, listed, number, quantity
 from bench.metrics import METRICS
 from bench.records.parts import Measurement
 from bench.records.schema import REAL_DATA, Record
@@ -140,10 +140,15 @@ def cell(record: Record, metric: str, unit: Unit | None = None) -> Cell:
         return NONE
     bounds = (measured.value, measured.ci_low, measured.ci_high)
     counted = measured.unit == METRICS["nfe"].unit and float(measured.value).is_integer()
-    below = as_words("nfe", nfe_of(record)) if metric == "nfe" and nfe_of(record) else ""
+    below = ", ".join(f"{part} {count_words(n)}" for part, n in nfe_of(record).items()) if metric == "nfe" else ""
     trace = Trace(measured.value, (record.file,), (f"measurements.{metric}",))
     text = fixed(measured.value, 0) if counted else number(*bounds, unit)
     return Cell(text, interval(*bounds, unit) or below, trace=trace)
+
+
+def count_words(count: float) -> str:
+    """A count, or the mean of counts in three digits."""
+    return fixed(count, 0) if float(count).is_integer() else number(count)
 
 
 def rounds_cell(record: Record) -> Cell:

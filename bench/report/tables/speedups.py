@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from bench.analysis.evidence import Trace
 from bench.analysis.speed import rates_of
-from bench.formatting import interval, number
 from bench.records.comparable import not_comparable
 from bench.records.parts import Speedup
 from bench.records.schema import Record
 from bench.report.tables import NONE, Cell, Table
+from bench.report.words import times
+from bench.stats import Interval, as_interval
 
 EQUAL, BEST = "forced equal", "each at its best"
 COLUMNS = (
@@ -19,8 +21,8 @@ COLUMNS = (
     ("Network evaluations", "for an image"),
 )
 CAPTION = (
-    "How many times the images per second of the other model. Each at its best: in the batch of its sweep with the "
-    "most; the sweeps share no rounds, so that this ratio has no interval."
+    "Times per image, one model against another. Each at its best: in the batch of its sweep with the most images per "
+    "second; the sweeps share no rounds, so that this ratio has no interval."
 )
 
 
@@ -66,10 +68,13 @@ def measured_cell(record: Record, entry: Speedup) -> Cell:
     ratio = entry.ratio
     if entry.not_comparable or ratio is None:
         return Cell("not comparable", entry.not_comparable)
-    bounds = (ratio.value, ratio.ci_low, ratio.ci_high)
-    below = interval(*bounds) or f"{ratio.n} pairs: no interval"
+    shown, words, below = times(as_interval(ratio))
+    below = below or f"{ratio.n} pairs: no interval"
     key = f"speedups.{record.speedups.index(entry)}.ratio"
-    return Cell(f"x{number(*bounds)}", below, trace=Trace(ratio.value, (record.file,), (key,)))
+    trace = Trace(ratio.value, (record.file,), (key,))
+    if ratio.value < 1:
+        trace = Trace(1 / ratio.value, trace.files, trace.keys, inverse=True)
+    return Cell(f"{shown} {words}", below, trace=trace)
 
 
 def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
@@ -83,7 +88,8 @@ def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
     if why := not_comparable(one, other, BEST):
         return Cell("not comparable", why)
     (size, rate), (their_size, their_rate) = (max(rates_of(side), key=lambda each: each[1]) for side in (ours, theirs))
-    return Cell(f"x{number(rate / their_rate)}", f"batch {size} against {their_size}")
+    shown, words, _ = times(Interval(rate / their_rate, math.nan, math.nan))
+    return Cell(f"{shown} {words}", f"batch {size} against {their_size}")
 
 
 def swept(model: str, record: Record, records: Sequence[Record]) -> Record | None:

@@ -72,11 +72,11 @@ def cost_chart(records: Sequence[Record], front: Sequence[str], kind: str, answe
 
 
 def how(records: Sequence[Record]) -> str:
-    """How the time was taken, as "painting in batches of 125 on one processor thread"."""
+    """How the time was taken, as "generating in batches of 125 on one processor thread"."""
     sizes = sorted({int(record.protocol.batch_size) for record in records})
     threads = {record.environment.num_threads for record in records}
     thread_words = " on one processor thread" if threads == {1} else ""
-    return f"painting in batches of {listed([str(size) for size in sizes])}{thread_words}"
+    return f"generating in batches of {listed([str(size) for size in sizes])}{thread_words}"
 
 
 def findings(records: Sequence[Record], answers: Answers, fronts: Mapping[str, Sequence[str]]) -> list[str]:
