@@ -139,6 +139,25 @@ def as_script(found: Any) -> str:
     return OPENING + text.replace("<", "\\u003c") + CLOSING
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A number as a page prints it."""
+
+    text: str
+    trace: Trace
+
+
+def traces_in(page: str) -> list[Shown]:
+    """Every number of a page that says where it stands."""
+    found = re.findall(r'<data value="([^"]*)" data-record="([^"]*)" data-key="([^"]*)">([^<]*)</data>', page)
+    shown = []
+    for value, files, key, text in found:
+        inverse = key.startswith("1 / ")
+        keys = tuple(key.removeprefix("1 / ").split(" / "))
+        shown.append(Shown(text, Trace(float(value), tuple(files.split()), keys, inverse)))
+    return shown
+
+
 def read_evidence(page: Path) -> Any:
     """The object inside a page. UsageError where the file does not exist or holds none."""
     if not page.is_file():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,8 +19,8 @@ def verify(
     results: ResultsDir = RESULTS,
     report: Annotated[Path, typer.Option(help="the page to check")] = REPORT,
 ) -> None:
-    """Judge the records again and check the page against them: its verdicts, numbers and files. Exit status 1 if not."""
-    from bench.analysis.evidence import evidence, read_evidence
+    """Judge the records again and check the page against them: verdicts, numbers, files. Exit 1 if it differs."""
+    from bench.analysis.evidence import evidence, read_evidence, traces_in
     from bench.claims import CLAIMS
     from bench.records.store import latest, load_records
     from bench.verdict.judge import judge
@@ -41,13 +42,15 @@ def verify(
     for machine, found in verdicts.items():
         words = ", ".join(f"{count} {word}" for word, count in Counter(verdict.word for verdict in found).items())
         print(f"verdicts on {machine}: {words}")
-    faults = [*loaded.faults, *differences(said, evidence(records, verdicts, [results]))]
+    found = evidence(records, verdicts, [results])
+    shown = traces_in(report.read_text(encoding="utf-8"))
+    faults = [*loaded.faults, *differences(said, found), *wrong_numbers(shown, found["verdicts"], results)]
     for fault in faults:
         print(f"✗ {fault}")
     if faults:
         raise CheckFailed(f"{report} is not the report of these records; `python -m bench report` renders it again")
-    num_numbers, num_verdicts = len(said["rows"]), len(said["verdicts"])
-    print(f"✓ {report}: {len(said['files'])} records, {num_numbers:,} numbers, {num_verdicts} verdicts as on disk")
+    counts = f"{len(said['files'])} records, {len(said['rows']):,} numbers, {len(said['verdicts'])} verdicts"
+    print(f"✓ {report}: {counts} as on disk; {len(shown):,} numbers shown, each followed to its record")
 
 
 def differences(said: Any, found: Any) -> list[str]:
@@ -80,7 +83,33 @@ def numbers_of(found: Any, files: set[str]) -> dict[tuple[str, str], list[Any]]:
     return {(names[row[0]], row[1]): list(row[2:]) for row in found["rows"] if names[row[0]] in files}
 
 
-def told(verdicts: dict[tuple[Any, ...], Sequence[Any]], key: tuple[Any, ...]) -> str:
+def wrong_numbers(shown: Sequence[Any], verdicts: Sequence[Sequence[Any]], results: Path) -> list[str]:
+    """One line per number on the page that its key in the records does not give."""
+    from bench.analysis.evidence import evaluate
+    from bench.records.store import read_json
+
+    files = {file for number in shown for file in number.trace.files}
+    data = {file: read_json(results / file) for file in files if (results / file).is_file()}
+    by_verdict = {
+        f"verdict {row[1]} {row[2]}": [other[4] for other in verdicts if other[1:3] == row[1:3]] for row in verdicts
+    }
+    lines = []
+    for number in shown:
+        trace = number.trace
+        try:
+            key = trace.keys[0]
+            values = by_verdict[key] if key.startswith("verdict ") else [evaluate(trace.files, trace.key, data)]
+        except (KeyError, IndexError, TypeError, ValueError):
+            lines.append(f"{number.text}: its key {trace.key} leads nowhere in {', '.join(trace.files)}")
+            continue
+        if not any(value is not None and math.isclose(value, trace.value, rel_tol=1e-9) for value in values):
+            lines.append(
+                f"{number.text}: {trace.value} in the page, {values[0]} by {trace.key} of {', '.join(trace.files)}"
+            )
+    return lines
+
+
+def told(verdicts: Mapping[tuple[Any, ...], Sequence[Any]], key: tuple[Any, ...]) -> str:
     """As "inconclusive (0.03)"."""
     if key not in verdicts:
         return "no verdict"

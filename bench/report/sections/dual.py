@@ -1,4 +1,4 @@
-"""The part "Dual Diffusion" of the report: one model that generates, captions and answers, beside an autoregressive one.
+"""The part "Dual Diffusion": one model that generates, captions and answers, beside an autoregressive one.
 
 Records of the scale "scenes" stand here and in no other table of scores; so do the runs of the study "text-steps".
 """
