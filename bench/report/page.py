@@ -38,6 +38,7 @@ from bench.report.sections.sizes import size_view
 from bench.report.sections.sources import disagreement, printed_tables
 from bench.report.sections.studies import studies_view
 from bench.report.words import MEANINGS, Said, anchor, badge_of, commands_in, prose
+from bench.studies import STUDIES, Study
 
 HERE = Path(__file__).parent
 TITLE = "TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?"
@@ -125,17 +126,21 @@ def context(
         for machine, found in by_machine.items()
         for scale, group in by_scale(found).items()
     ]
-    studies = [
-        {"machine": machine, "studies": studies_view(machine, found)}
+    studies = {
+        machine: studies_view(machine, found)
         for machine, found in by_machine.items()
         if any(record.protocol.study and record.protocol.scale != SCENES for record in found)
+    }
+    costs = [
+        {"machine": machine, "study": studies.get(machine, {}).get("trade-off"), **cost_view(found)}
+        for machine, found in shown.items()
     ]
-    costs = [{"machine": machine, **cost_view(found)} for machine, found in shown.items()]
-    costs = [view for view in costs if view["ratios"] or view["folded"] or view["alarms"]]
+    costs = [view for view in costs if view["study"] or view["ratios"] or view["folded"] or view["alarms"]]
     rows = picture_rows(judged)
     weights = weights_stamp(every)
     smoke = any(record.protocol.quick for record in every)
     link_by_file = links(every, results_dirs, out)
+    said = Said()
     told = {
         "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
         "script": Markup((HERE / "page.js").read_text(encoding="utf-8")),
@@ -147,10 +152,10 @@ def context(
         "answers": answers(judged),
         "picture": picture(rows) if rows else None,
         "legend": [(badge_of(word), meaning) for word, meaning in MEANINGS.items()],
-        "cards": cards(judged, Said()),
-        "papers": paper_tables(judged, by_machine),
+        "cards": cards(judged, said),
+        "papers": paper_tables(judged, by_machine, said),
         "groups": groups,
-        "scored": [group for group in groups if group["scores"] or group["samples"]],
+        "scored": quality_parts(groups, studies),
         "studies": studies,
         "costs": costs,
         "dual": [dual_view(machine, found) for machine, found in by_machine.items() if of_scenes(found)],
@@ -158,12 +163,25 @@ def context(
         "printed": printed_tables(),
         "sizes": size_view([record for record in every if record.protocol.collects == "sizes"]),
         "not_run": not_run(judged.values()),
+        "not_studied": not_studied(every),
         "failed": [record for record in every if record.status != "ok" and not record.protocol.study],
         "unreadable": unreadable,
         "records": [record_view(record, link_by_file) for record in every],
         "evidence": Markup(as_script(evidence(every, verdicts, results_dirs))),
     }
     return told | {"contents": contents(told)}
+
+
+def quality_parts(groups: Sequence[Mapping[str, Any]], studies: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A part per machine and scale that has scores, with the studies of quality; also where there are studies alone."""
+    found = [group | {"studies": {}} for group in map(dict, groups) if group["scores"] or group["samples"]]
+    for machine, studied in studies.items():
+        part = next((each for each in found if (each["machine"], each["scale"]) == (machine, "digits")), None)
+        if part is None:
+            part = group_view(machine, "digits", [])
+            found.append(part)
+        part["studies"] = studied
+    return found
 
 
 def by_scale(records: Sequence[Record]) -> dict[str, list[Record]]:
@@ -255,6 +273,12 @@ def not_run(judged: Iterable[Judged]) -> list[dict[str, Any]]:
                 place = f"claim-{found.claim.id}" if found.claim.id in headlines else "claims"
                 by_commands.setdefault(tuple(commands_in(side.verdict.reason)), []).append((place, name))
     return [{"commands": commands, "claims": claims} for commands, claims in by_commands.items()]
+
+
+def not_studied(records: Sequence[Record]) -> list[Study]:
+    """The studies of which no run was made."""
+    made = {(record.model, record.protocol.name) for record in records}
+    return [study for study in STUDIES.values() if not any((r.model, r.protocol.name) in made for r in study.runs)]
 
 
 def record_view(record: Record, link_by_file: Mapping[str, str]) -> dict[str, Any]:

@@ -111,9 +111,10 @@ class Said:
         for text in texts:
             sentences = []
             for sentence in SENTENCE.split(text.strip()):
-                if self.where.setdefault(sentence, here) == here:
+                if sentence not in self.where:
+                    self.where[sentence] = here
                     sentences.append(sentence)
-                else:
+                elif self.where[sentence] != here:
                     elsewhere.append(self.where[sentence])
             kept += [" ".join(sentences)] if sentences else []
         return kept, list(dict.fromkeys(elsewhere))

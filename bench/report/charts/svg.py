@@ -19,8 +19,8 @@ from markupsafe import Markup
 
 from bench.stats import Interval
 
-NARROW = 328  # what a telephone of 360 px has for a chart: its text of FONT px is not shrunk there
-FONT = 11.5
+NARROW = 300  # what a telephone of 360 px has for a chart inside a card: its text is shrunk to 11 px at most
+FONT = 12
 FAMILIES = ("transdiff", "mar", "llamagen", "dit", "sit", "var", "transdiff-mrar", "d-dit", "ar-vlm")
 MARKERS = "osdv^xph*"  # one per family, in order
 SHAPES = {  # corners of a marker around (0, 0), for a radius of 1
@@ -209,6 +209,7 @@ def standalone(svg: str, colours: str) -> str:
     head = (
         f'<style>{colours} text {{ font-family: system-ui, "Segoe UI", "Liberation Sans", Arial, sans-serif; }}</style>'
     )
+    svg = str(svg)  # Markup escapes what is added to it
     start = svg.index(">") + 1
     opening = svg[:start].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
     return f'{opening}{head}<rect width="100%" height="100%" fill="var(--paper)"/>{svg[start:]}\n'

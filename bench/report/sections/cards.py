@@ -163,7 +163,7 @@ def time_of(record: Record, side: Side) -> Cell:
 # -- one table per paper -----------------------------------------------------------------------------------------------
 
 
-def paper_tables(judged: Mapping[str, Judged], records: Records) -> list[dict[str, Any]]:
+def paper_tables(judged: Mapping[str, Judged], records: Records, said: Said) -> list[dict[str, Any]]:
     """The claims of papers that are context, and D-DiT's benchmarks: one folded table per source."""
     by_source: dict[tuple[str, str], list[Judged]] = {}
     for claim in CLAIMS:
@@ -176,10 +176,10 @@ def paper_tables(judged: Mapping[str, Judged], records: Records) -> list[dict[st
         if paper:
             side = Side(claim.paper_scale, paper, machine, records[machine], records[machine])
             by_source.setdefault((claim.source.paper, claim.source.where), []).append(Judged(claim, side, None))
-    return [paper_table(paper, where, found) for (paper, where), found in by_source.items()]
+    return [paper_table(paper, where, found, said) for (paper, where), found in by_source.items()]
 
 
-def paper_table(paper: str, where: str, found: Sequence[Judged]) -> dict[str, Any]:
+def paper_table(paper: str, where: str, found: Sequence[Judged], said: Said) -> dict[str, Any]:
     """A row per claim: printed, measured, the verdict on either side."""
     words: dict[str, int] = {}
     for each in found:
@@ -193,14 +193,18 @@ def paper_table(paper: str, where: str, found: Sequence[Judged]) -> dict[str, An
         "link": link_of(found[0].claim.source.url),
         "standing": found[0].claim.source.standing,
         "table": Table("", columns, (("", rows),), first="Claim"),
-        "reasons": list(
-            dict.fromkeys(
-                f"{each.paper.asked.subject}: {plainly(each.paper.verdict.reason)}"
-                for each in found
-                if each.paper.verdict.word not in ("not run", "reproduced")
-            )
-        ),
+        "reasons": reasons_of(found, said),
     }
+
+
+def reasons_of(found: Sequence[Judged], said: Said) -> list[str]:
+    """Why the rows that were judged got their words, each sentence once."""
+    reasons = []
+    for each in found:
+        if each.paper.was_run and each.paper.verdict.word != "reproduced":
+            kept, _ = said.new([plainly(each.paper.verdict.reason)], each.claim.id)
+            reasons += [f"{each.claim.headline.rstrip('.')}: {text}" for text in kept]
+    return reasons
 
 
 def row_cells(found: Judged) -> tuple[Cell, ...]:

@@ -315,9 +315,7 @@ def examples_of(found: Mapping[tuple[str, str], Record], prefix: str) -> list[di
 def gallery(title: str, record: Record, items: Sequence[Mapping[str, Any]], *, folded: bool) -> dict[str, Any]:
     wrong, right = ([item for item in items if item["right"] is bool(side)] for side in (0, 1))
     return {
-        "title": f"{title} by {record.model}",
-        "note": f"{len(wrong)} wrong and {len(right)} right ones, evenly spaced among all of each kind; how often each "
-        "occurs stands in the tables.",
+        "title": f"{title} by {record.model}: {len(wrong)} wrong and {len(right)} right examples",
         "shown": [] if folded else [*wrong[:SHOWN], *right[:SHOWN]],
         "folded": [*wrong, *right] if folded else [*wrong[SHOWN:], *right[SHOWN:]],
     }
