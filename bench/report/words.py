@@ -34,7 +34,7 @@ MEANINGS: dict[Word, str] = {
     "not comparable": "the two sides were measured differently; the reason names the field",
     "not run": "the reason names what is missing and the command",
 }
-SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[A-Z“\"0-9])")
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\w“\"])")  # names of models begin in lower case
 HALF_AS_FAST = re.compile(r"(\S+) is (0\.\d+) times as fast as (\S+?), 95 % interval ([\d.]+) to ([\d.]+)")
 
 

@@ -83,12 +83,16 @@ def draw_row(chart: Chart, axis: Axis, row: Row, top: float, bottom: float, wide
         y = top + step * (place + 0.5)
         whiskers_x(chart, axis, found, y, colour)
         chart.marker(axis.at(found.value), y, shape, colour, 4.6, hollow)
-        text = times_text(found.value)
-        edge = axis.at(max(found.high, found.value)) + 9
-        if edge + text_width(text) > chart.width:
-            chart.text(axis.at(min(found.low, found.value)) - 9, y, text, "ink", "end")
-        else:
-            chart.text(edge, y, text)
+        write_beside(chart, axis, found, y, times_text(found.value))
+
+
+def write_beside(chart: Chart, axis: Axis, found: Interval, y: float, text: str) -> None:
+    """To the right of the interval, or to its left where there is no room."""
+    right, left = axis.at(max(found.high, found.value)) + 9, axis.at(min(found.low, found.value)) - 9
+    if text and right + text_width(text) > chart.width:
+        chart.text(left, y, text, "ink", "end")
+    elif text:
+        chart.text(right, y, text)
 
 
 def label_printed(chart: Chart, axis: Axis, printed: Sequence[Printed], y: float) -> None:
@@ -146,14 +150,17 @@ def describe(rows: Sequence[Row]) -> str:
 
 
 def claim_bar(
-    printed: Printed | None, measured: Sequence[tuple[str, Interval]], neutral: float, *, log: bool
+    printed: Printed | None, measured: Sequence[tuple[str, str, Interval]], neutral: float, *, log: bool
 ) -> Markup:
-    """A claim at a glance: the printed band, what was measured, and a line where neither side wins."""
+    """A claim at a glance: the printed band, what was measured, and a line where neither side wins.
+
+    measured: kind of evidence, label, number with its interval.
+    """
     height = 15 * max(1, len(measured)) + 26
-    bounds = [b for _, found in measured for b in (found.low, found.value, found.high)] + [neutral]
+    bounds = [b for *_, found in measured for b in (found.low, found.value, found.high)] + [neutral]
     bounds += [printed.low, printed.high] if printed else []
     axis = axis_over(bounds, 12, NARROW - 12, log=log)
-    words = [f"measured {number(found.value)} ({KINDS[kind][3]})" for kind, found in measured]
+    words = [f"measured {number(found.value)} ({KINDS[kind][3]}) {label}".rstrip() for kind, label, found in measured]
     words = ([f"printed {printed.value:g}"] if printed else []) + words
     chart = Chart(NARROW, height, f"{'; '.join(words)}.")
     bottom = height - 20
@@ -162,9 +169,10 @@ def claim_bar(
     if printed:
         chart.box(axis.at(printed.low), axis.at(printed.high), 2, bottom, "printed", 0.28)
         chart.line([(axis.at(printed.value), 2), (axis.at(printed.value), bottom)], "printed", 2.4)
-    for place, (kind, found) in enumerate(measured):
+    for place, (kind, label, found) in enumerate(measured):
         shape, colour, hollow, _ = KINDS[kind]
         y = 2 + (bottom - 2) * (place + 0.5) / len(measured)
         whiskers_x(chart, axis, found, y, colour)
         chart.marker(axis.at(found.value), y, shape, colour, FONT / 2.7, hollow)
+        write_beside(chart, axis, found, y, label)
     return chart.svg()

@@ -105,18 +105,17 @@ def bar_of(claim: Claim, found: Judged) -> Markup | None:
     if paper.asked.metric == "latency_s":
         speeds = [*speeds_of(paper.asked, paper.judged), *arithmetic_of(paper.asked, paper.judged)]
         speeds += speeds_of(small.asked, small.judged) if small else []
-        measured = [(speed.kind, speed.ratio.found) for speed in speeds]
+        counted = {"flops": ", by FLOPs"}
+        measured = [(each.kind, each.baseline + counted.get(each.kind, ""), each.ratio.found) for each in speeds]
         return claim_bar(printed_of(claim), measured, 1.0, log=True) if measured else None
     verdict = found.main.verdict
     if verdict.value is None or verdict.ci_low is None or verdict.ci_high is None:
         return None
-    measured = [("small", Interval(verdict.value, verdict.ci_low, verdict.ci_high))]
+    estimate = Interval(verdict.value, verdict.ci_low, verdict.ci_high)
     if found.main is paper:
-        printed = printed_of(claim)
-        return claim_bar(
-            printed, [("estimated" if verdict.marker else "paper", measured[0][1])], printed.low, log=False
-        )
-    return claim_bar(None, measured, 0.0, log=False)
+        printed, kind = printed_of(claim), "estimated" if verdict.marker else "paper"
+        return claim_bar(printed, [(kind, "", estimate)], printed.low, log=False)
+    return claim_bar(None, [("small", "", estimate)], 0.0, log=False)
 
 
 def sides_table(found: Judged) -> Table | None:
