@@ -57,13 +57,6 @@ def traced(record: Record, metric: str) -> Traced | None:
     return Traced(as_interval(measured), Trace(measured.value, (record.file,), (f"measurements.{metric}",)))
 
 
-def inverted(number: Traced) -> Traced:
-    """One over a positive number."""
-    value, low, high = number.found.value, number.found.low, number.found.high
-    trace = number.trace
-    return Traced(Interval(1 / value, 1 / high, 1 / low), Trace(1 / value, trace.files, trace.keys, not trace.inverse))
-
-
 def evaluate(files: Sequence[str], key: str, data: Mapping[str, Any]) -> float:
     """The number of a `Trace` from the JSON of its files, by file. KeyError or IndexError where a key leads nowhere."""
     inverse = key.startswith("1 / ")

@@ -37,11 +37,11 @@ def speeds_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:
 def arithmetic_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:
     """What the ratios would be if operations alone cost time: those of the baseline over those of the subject."""
     subject = timed_of(side.subject, side, records)
-    ours = traced(subject.record, "flops") if subject else None
+    ours = traced(subject, "flops") if subject else None
     found = []
     for baseline in side.baselines:
         timed = timed_of(baseline, side, records)
-        theirs = traced(timed.record, "flops") if timed else None
+        theirs = traced(timed, "flops") if timed else None
         if ours and theirs:
             value = theirs.found.value / ours.found.value
             files = (*theirs.trace.files, *ours.trace.files)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from markupsafe import Markup
 from bench.analysis.evidence import as_script, evidence
 from bench.analysis.seeds import seeds_of
 from bench.analysis.speed import at_the_machines_roofline
+from bench.analysis.weights import weights_stamp
 from bench.errors import UsageError
-from bench.formatting import as_words, listed
+from bench.formatting import as_words
 from bench.records.schema import REAL_DATA, Record
 from bench.records.store import latest, load_records, write_text
 from bench.report.charts.speedups import speedups_chart
@@ -296,32 +296,3 @@ def record_view(record: Record, link_by_file: Mapping[str, str]) -> dict[str, An
         ),
         "weights": (record.inputs.weights_sha256 or "–")[:12],
     }
-
-
-SHIPPED, RETRAINED = "shipped", "trained here"  # inputs.weights_origin
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Whose weights were measured, in words; `stamp` is "" where they are the shipped ones, or unknown."""
-
-    stamp: str
-    text: str
-
-
-def weights_stamp(records: Iterable[Record]) -> Weights:
-    """Of every model with weights; further training seeds, which never ship, left out."""
-    models: dict[str, dict[str, None]] = {}  # by origin
-    for record in records:
-        if record.inputs.weights_sha256 and not record.protocol.training_seed:
-            models.setdefault(record.inputs.weights_origin or "", {})[record.model] = None
-    if not models.keys() - {""}:
-        return Weights("", "")
-    if models.keys() == {SHIPPED}:
-        return Weights("", "Weights: shipped with the package.")
-    if models.keys() == {RETRAINED}:
-        text = "Every model was trained anew before it was measured; no weights that ship with the package are shown."
-        return Weights("RETRAINED WEIGHTS", text)
-    words = {SHIPPED: "shipped with the package", RETRAINED: "trained anew", "": "of unrecorded origin"}
-    text = f"{'; '.join(f'{words.get(origin, origin)}: {listed(list(found))}' for origin, found in models.items())}."
-    return Weights("MIXED WEIGHTS" if RETRAINED in models else "", f"Weights {text}")

@@ -34,7 +34,7 @@ MEANINGS: dict[Word, str] = {
     "not comparable": "the two sides were measured differently; the reason names the field",
     "not run": "the reason names what is missing and the command",
 }
-SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\w“\"])")  # names of models begin in lower case
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\w“\"`])")  # names of models begin in lower case
 HALF_AS_FAST = re.compile(r"(\S+) is (0\.\d+) times as fast as (\S+?), 95 % interval ([\d.]+) to ([\d.]+)")
 
 
@@ -58,10 +58,6 @@ def as_code(escaped: str) -> str:
 def anchor(text: str) -> str:
     """`text` as an id."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def times(found: Interval) -> tuple[str, str, str]:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.analysis.weights import weights_stamp
 from bench.records.schema import Measurement
-from bench.report.page import weights_stamp
 from bench.report.sections.studies import SECTIONS, studies_view
 from bench.studies import STUDIES
 from bench.verdict.seeds import judge_later_images

@@ -137,7 +137,7 @@ def rows_of(side: Side) -> Rows:
     asked = side.asked
     if asked.metric in SPEED:
         timed = [timed_of(model, asked, side.shown) for model in (asked.subject, *asked.baselines)]
-        return tuple((found.model, side_cells(found.record)) for found in timed if found)
+        return tuple((found.model, side_cells(found)) for found in timed if found)
     wanted = [(asked.subject, asked.settings), *((model, asked.baseline_settings) for model in asked.baselines)]
     rows = []
     for model, settings in wanted:

@@ -10,17 +10,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.analysis.records import whiskers
-from bench.analysis.studies import seconds_per_item
 from bench.claims.published_text import PRINTED_STEPS
 from bench.claims.text import STEPS_TABLE
-from bench.formatting import Unit, as_words, interval, listed, number
+from bench.formatting import as_words, listed, number
 from bench.metrics import METRICS
 from bench.metrics.scene_check import METRIC_BY_TASK
 from bench.records.parts import Example
 from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.charts.svg import png_size
-from bench.report.tables import NONE, Cell, Rows, Table, cell, plain_table
+from bench.report.tables import NONE, Cell, Rows, Table, cell, plain_table, seconds_cell
 from bench.report.tables.method import environment_tables, protocol_tables
 from bench.report.tables.text_audits import audit_table, degenerate_words
 from bench.report.words import anchor
@@ -60,7 +59,6 @@ TASKS = (  # heading, protocol, what is counted, models, metrics
     ),
 )
 COSTS = (("texts_per_s", "Time per text"), ("throughput_per_s", "Time per image"))  # rate, title of its inverse
-MILLISECONDS = Unit(1e-3, "ms")
 
 Found = Mapping[tuple[str, str], Record]  # by protocol and model
 
@@ -186,21 +184,12 @@ def task_tables(found: Found) -> list[Table]:
                 rows.append((titled(metric), tuple(cell(record, metric) for record in here.values())))
         for rate, title in COSTS:
             if any(rate in record.measurements for record in here.values()):
-                rows.append((f"{title}, ms", tuple(time_cell(record, rate) for record in here.values())))
+                rows.append((title, tuple(seconds_cell(record, rate) for record in here.values())))
         nums = sorted({record.protocol.num_images for record in here.values()})
         caption = f"{heading}: {listed([str(num) for num in nums])} held-out {counted}, 95 % intervals below."
         columns = tuple((NAMES.get(model, model), "") for model in here)
         tables.append(plain_table(caption, columns, tuple(rows), first="Measured"))
     return tables
-
-
-def time_cell(record: Record, rate: str) -> Cell:
-    """Milliseconds of one text or image, in the batches of the run."""
-    found = seconds_per_item(record, rate)
-    if found is None:
-        return NONE
-    bounds = (found.value, found.ci_low, found.ci_high, MILLISECONDS)
-    return Cell(number(*bounds), interval(*bounds))
 
 
 def titled(metric: str) -> str:

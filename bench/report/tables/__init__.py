@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bench.analysis.evidence import Trace, Traced
+from bench.analysis.evidence import Trace
 from bench.analysis.records import nfe_of
+from bench.analysis.studies import seconds_per_item
 from bench.formatting import Unit, display_unit, fixed, interval, listed, number, quantity
 from bench.metrics import METRICS
 from bench.records.parts import Measurement
@@ -46,17 +47,6 @@ class Table:
 
 def plain_table(caption: str, columns: Sequence[tuple[str, str]], rows: Rows, first: str = "Model") -> Table:
     return Table(caption, tuple(columns), (("", rows),), first)
-
-
-def of(found: Traced, unit: Unit | None = None) -> Cell:
-    """A number with its interval and its trace."""
-    bounds = known(found)
-    return Cell(number(*bounds, unit), interval(*bounds, unit), trace=found.trace)
-
-
-def known(found: Traced) -> tuple[float, float | None, float | None]:
-    value, low, high = found.found.value, found.found.low, found.found.high
-    return (value, low, high) if low == low and high > low else (value, None, None)
 
 
 def score_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | None:
@@ -144,6 +134,16 @@ def cell(record: Record, metric: str, unit: Unit | None = None) -> Cell:
     trace = Trace(measured.value, (record.file,), (f"measurements.{metric}",))
     text = fixed(measured.value, 0) if counted else number(*bounds, unit)
     return Cell(text, interval(*bounds, unit) or below, trace=trace)
+
+
+def seconds_cell(record: Record, rate: str = "throughput_per_s") -> Cell:
+    """The time of one image or text, in the batches of the run; its interval below in the same unit."""
+    found = seconds_per_item(record, rate)
+    if found is None:
+        return NONE
+    unit = display_unit("latency_s", [found.value])
+    bounds = (found.value, found.ci_low, found.ci_high, unit)
+    return Cell(f"{number(*bounds)} {unit.symbol}", interval(*bounds))
 
 
 def count_words(count: float) -> str:

@@ -9,11 +9,11 @@ from markupsafe import Markup
 from bench.analysis.front import cost_of, front_of, lines_of
 from bench.analysis.records import whiskers
 from bench.analysis.studies import fid_gap, seconds_per_item
-from bench.formatting import display_unit, interval, listed, number, quantity
+from bench.formatting import listed, number
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, high, lines_chart
 from bench.report.sections.studies.common import Answers, Section, fid_of, recognised
-from bench.report.tables import NONE, Cell, Table, table_of
+from bench.report.tables import Cell, Table, seconds_cell, table_of
 from bench.report.tables.speed import with_columns
 
 COLUMNS = ("fid", "recall", "nfe")
@@ -135,13 +135,5 @@ def table_of_runs(caption: str, records: Sequence[Record], answers: Answers) -> 
     return with_columns(
         table,
         (("Recognised", "as the class asked for"), [recognised(record) for record in records]),
-        (("Time per image", "lower is better"), [time_cell(record) for record in records]),
+        (("Time per image", "lower is better"), [seconds_cell(record) for record in records]),
     )
-
-
-def time_cell(record: Record) -> Cell:
-    found = seconds_per_item(record)
-    if found is None:
-        return NONE
-    unit = display_unit("latency_s", [found.value])
-    return Cell(quantity("latency_s", found.value), interval(found.value, found.ci_low, found.ci_high, unit))

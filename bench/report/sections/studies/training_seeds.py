@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from bench.analysis.seeds import mean_over_training_seeds
+from bench.analysis.seeds import mean_over_training_seeds, seed_means, spread_of
 from bench.analysis.studies import Values, fid_half_width, values_of
 from bench.formatting import fixed, listed, num_decimals, number
 from bench.report.sections.studies.common import Answers, Section, interval_cell
@@ -22,19 +20,6 @@ def training_seeds(answers: Answers) -> Section:
         findings=(sentence,) if sentence else (),
         tables=(seeds_table(answers, fids),),
     )
-
-
-def spread_of(values: Values) -> float | None:
-    """Standard deviation between training seeds, sampling seeds averaged within each; None below two."""
-    means = seed_means(values)
-    return float(np.std(list(means.values()), ddof=1)) if len(means) > 1 else None
-
-
-def seed_means(values: Values) -> dict[int, float]:
-    found: dict[int, list[float]] = {}
-    for (training_seed, _), value in values.items():
-        found.setdefault(training_seed, []).append(value)
-    return {training_seed: float(np.mean(each)) for training_seed, each in sorted(found.items())}
 
 
 def spread_in_words(answers: Answers, fids: Mapping[str, Values]) -> str:
