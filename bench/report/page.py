@@ -120,7 +120,8 @@ def context(
     """Everything the template prints."""
     every = [record for group in by_machine.values() for record in group]
     shown = {machine: at_the_machines_roofline(group) for machine, group in by_machine.items()}
-    judged, verdicts = judge_all(by_machine, shown)
+    judged = judge_all(by_machine, shown)
+    verdicts = {machine: [v for found in judged.values() for v in found.every[machine]] for machine in by_machine}
     groups = [
         group_view(machine, scale, group)
         for machine, found in by_machine.items()

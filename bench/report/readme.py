@@ -22,7 +22,7 @@ BEGIN, END = "<!-- found: written by bench.report.readme -->", "<!-- end of foun
 def block(results: Path) -> str:
     """The answers to the four questions, the picture and a verdict per headline claim."""
     records = by_machines(latest(load_records([results]).records))
-    judged, _ = judge_all(records, records)
+    judged = judge_all(records, records)
     lines = [f"- {found.question} **{found.answer}**" for found in answers(judged)]
     lines += ["", "[![Printed and measured speed-ups of TransDiff](reports/speedups.svg)](reports/index.html)", ""]
     lines += ["| claim | at the paper's size | in small |", "| --- | --- | --- |"]

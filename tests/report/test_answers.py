@@ -23,7 +23,7 @@ MIXED = {"mar-l": 5.7, "var-d20": 0.07, "llamagen-l": 0.2}
 
 def judged_of(records):
     machines = by_machines(records)
-    return judge_all(machines, machines)[0]
+    return judge_all(machines, machines)
 
 
 def said(records) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,10 +13,10 @@ from bench.analysis.speedups import arithmetic_of, speeds_of
 from bench.claims import BENCHMARK_CLAIMS, CLAIMS
 from bench.formatting import interval, listed, named, number
 from bench.metrics import METRICS
-from bench.records.schema import Claim, Comparison, Record
+from bench.records.schema import Claim, Comparison, Record, Source
 from bench.report.charts.speedups import claim_bar
 from bench.report.sections.answers import Fragment, difference_parts, not_measured, printed_of, speed_parts, trace_of
-from bench.report.sections.judged import Judged, Records, Side, verdicts_of
+from bench.report.sections.judged import Judged, Records, Side, judge_claim
 from bench.report.tables import Cell, Rows, Table, cell
 from bench.report.tables.speed import side_cells, timed_cell
 from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of, plainly
@@ -162,36 +163,40 @@ def time_of(record: Record, side: Side) -> Cell:
 # -- one table per paper -----------------------------------------------------------------------------------------------
 
 
-def paper_tables(judged: Mapping[str, Judged], records: Records, said: Said) -> list[dict[str, Any]]:
-    """The claims of papers that are context, and D-DiT's benchmarks: one folded table per source."""
-    by_source: dict[tuple[str, str], list[Judged]] = {}
+def paper_tables(
+    judged: Mapping[str, Judged], records: Records, said: Said, others: Sequence[Claim] = BENCHMARK_CLAIMS
+) -> list[dict[str, Any]]:
+    """The claims of papers that are context, and `others` that have no card: one folded table per paper."""
+    by_paper: dict[str, list[Judged]] = {}
     for claim in CLAIMS:
         if paper_of(claim) in CONTEXT:
-            by_source.setdefault((claim.source.paper, claim.source.where), []).append(judged[claim.id])
-    for claim in BENCHMARK_CLAIMS:
-        verdict = verdicts_of(claim, records)
-        machine = next((name for name, each in verdict.items() if each[0].word != "not run"), next(iter(verdict), ""))
-        paper = verdict[machine][0] if machine else None
-        if paper:
-            side = Side(claim.paper_scale, paper, machine, records[machine], records[machine])
-            by_source.setdefault((claim.source.paper, claim.source.where), []).append(Judged(claim, side, None))
-    return [paper_table(paper, where, found, said) for (paper, where), found in by_source.items()]
+            by_paper.setdefault(claim.source.paper, []).append(judged[claim.id])
+    for claim in others:
+        by_paper.setdefault(claim.source.paper, []).append(judge_claim(claim, records, records))
+    return [paper_table(paper, found, said) for paper, found in by_paper.items()]
 
 
-def paper_table(paper: str, where: str, found: Sequence[Judged], said: Said) -> dict[str, Any]:
-    """A row per claim: printed, measured, the verdict on either side."""
-    words: dict[str, int] = {}
+def paper_table(paper: str, found: Sequence[Judged], said: Said) -> dict[str, Any]:
+    """A group per source and a row per claim: printed, measured, the verdict on either side."""
+    by_source: dict[Source, list[Judged]] = {}
     for each in found:
-        words[each.main.verdict.word] = words.get(each.main.verdict.word, 0) + 1
-    counted = listed([f"{count} {word}" for word, count in words.items()])
-    rows = tuple((each.claim.headline.rstrip("."), row_cells(each)) for each in found)
+        by_source.setdefault(each.claim.source, []).append(each)
+    counted = Counter(each.main.verdict.word for each in found)
+    words = listed([f"{count} {word}" for word, count in counted.items()])
+    groups = tuple(
+        (
+            source.where if len(by_source) > 1 else "",
+            tuple((each.claim.headline.rstrip("."), row_cells(each)) for each in rows),
+        )
+        for source, rows in by_source.items()
+    )
     columns = (("Printed", ""), ("Measured", "paper's size"), ("Verdict", "paper's size"), ("In small", ""))
+    name, first = paper.split(" (")[0], next(iter(by_source))
     return {
-        "title": f"{paper.split(' (')[0]}, {where}",
-        "counted": f"{len(found)} claims: {counted}",
-        "link": link_of(found[0].claim.source.url),
-        "standing": found[0].claim.source.standing,
-        "table": Table("", columns, (("", rows),), first="Claim"),
+        "title": f"{name}, {first.where}" if len(by_source) == 1 else name,
+        "counted": f"{len(found)} claims: {words}",
+        "sources": [(source, link_of(source.url)) for source in by_source],
+        "table": Table("", columns, groups, first="Claim"),
         "reasons": reasons_of(found, said),
     }
 

@@ -32,6 +32,7 @@ class Judged:
     claim: Claim
     paper: Side
     small: Side | None  # None: small says nothing
+    every: Mapping[str, Sequence[Verdict]]  # by machine, at every scale
 
     @property
     def main(self) -> Side:
@@ -39,25 +40,18 @@ class Judged:
         return self.small if self.small and self.small.was_run and not self.paper.was_run else self.paper
 
 
-def verdicts_of(claim: Claim, records: Records) -> dict[str, list[Verdict]]:
-    """By machine."""
-    return {machine: judge(claim, found) for machine, found in records.items()}
+def judge_claim(claim: Claim, records: Records, shown: Records) -> Judged:
+    """Either side's verdict by the first machine that could give one."""
+    by_machine = {machine: judge(claim, found) for machine, found in records.items()} or {"": judge(claim, [])}
+    sides = []
+    for place, asked in enumerate([claim.paper_scale, *([claim.in_small] if claim.in_small else [])]):
+        ran = [machine for machine, verdicts in by_machine.items() if verdicts[place].word != "not run"]
+        machine = (ran or list(by_machine))[0]
+        verdict = by_machine[machine][place]
+        sides.append(Side(asked, verdict, machine, records.get(machine, ()), shown.get(machine, ())))
+    return Judged(claim, sides[0], sides[1] if len(sides) > 1 else None, by_machine)
 
 
-def judge_all(records: Records, shown: Records) -> tuple[dict[str, Judged], dict[str, list[Verdict]]]:
-    """(by claim what the page shows, by machine every verdict)."""
-    found: dict[str, Judged] = {}
-    every: dict[str, list[Verdict]] = {machine: [] for machine in records}
-    for claim in CLAIMS:
-        by_machine = verdicts_of(claim, records) or {"": judge(claim, [])}
-        for machine, verdicts in by_machine.items():
-            every.setdefault(machine, []).extend(verdicts)
-        asked = [claim.paper_scale, *([claim.in_small] if claim.in_small else [])]
-        sides = []
-        for place, side in enumerate(asked):
-            ran = [machine for machine, verdicts in by_machine.items() if verdicts[place].word != "not run"]
-            machine = (ran or list(by_machine))[0]
-            verdict = by_machine[machine][place]
-            sides.append(Side(side, verdict, machine, records.get(machine, ()), shown.get(machine, ())))
-        found[claim.id] = Judged(claim, sides[0], sides[1] if len(sides) > 1 else None)
-    return found, every
+def judge_all(records: Records, shown: Records) -> dict[str, Judged]:
+    """By id, every headline claim. shown: the same records as the page displays them."""
+    return {claim.id: judge_claim(claim, records, shown) for claim in CLAIMS}
