@@ -20,7 +20,7 @@ from markupsafe import Markup
 from bench.analysis.evidence import as_script, evidence
 from bench.analysis.seeds import seeds_of
 from bench.analysis.speed import at_the_machines_roofline
-from bench.analysis.weights import weights_stamp
+from bench.analysis.weights import training_of, weights_stamp
 from bench.errors import UsageError
 from bench.formatting import as_words
 from bench.records.schema import REAL_DATA, Record
@@ -37,6 +37,7 @@ from bench.report.sections.quality import group_view
 from bench.report.sections.sizes import size_view
 from bench.report.sections.sources import disagreement, printed_tables
 from bench.report.sections.studies import studies_view
+from bench.report.tables.method import training_table
 from bench.report.words import MEANINGS, Said, anchor, badge_of, commands_in, prose
 from bench.studies import STUDIES, Study
 
@@ -156,6 +157,7 @@ def context(
         "cards": cards(judged, said),
         "papers": paper_tables(judged, by_machine, said),
         "groups": groups,
+        "training": training_table(training_of(every)),
         "scored": quality_parts(groups, studies),
         "studies": studies,
         "costs": costs,

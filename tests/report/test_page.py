@@ -262,6 +262,13 @@ def test_size_cost_audit_protocol_and_machine_are_there(page):
     assert "0123456789" in found.table("The latest record of each run")[1][3]
 
 
+def test_the_training_of_the_measured_weights_is_told_by_their_own_metadata(committed, page):
+    rows = {row[0]: row[1:] for row in Tables(committed).table("Training of the shipped weights")}
+    assert {"transdiff-digits", "dit-digits", "var-digits"} <= set(rows)
+    assert rows["dit-digits"][-1] == "python -m bench train dit-digits --seed 0"
+    assert "Training of the shipped weights" not in page  # its records name other weights
+
+
 def test_uncommitted_changes_are_told(tmp_path):
     made = quality("dit-digits", 2.0, environment=replace(ENVIRONMENT, dirty=True))
     assert "commit 0123456789, with changes" in text_of(page_of(tmp_path, [made]))
