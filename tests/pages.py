@@ -79,4 +79,6 @@ class Tables(html.parser.HTMLParser):
 
 def text_of(page: str) -> str:
     body = page[page.index("<body>") :]
-    return " ".join(html.unescape(re.sub(r"<svg.*?</svg>|<[^>]+>", " ", body, flags=re.DOTALL)).split())
+    return " ".join(
+        html.unescape(re.sub(r"<svg.*?</svg>|<script.*?</script>|<[^>]+>", " ", body, flags=re.DOTALL)).split()
+    )

@@ -71,6 +71,20 @@ def mean_over_training_seeds(values: Mapping[Seeds, float]) -> Interval:
     return Interval(mean, mean - spread, mean + spread)
 
 
+def spread_of(values: Mapping[Seeds, float]) -> float | None:
+    """Standard deviation between training seeds, sampling seeds averaged within each; None below two."""
+    means = seed_means(values)
+    return float(np.std(list(means.values()), ddof=1)) if len(means) > 1 else None
+
+
+def seed_means(values: Mapping[Seeds, float]) -> dict[int, float]:
+    """By training seed the mean of its sampling seeds."""
+    found: dict[int, list[float]] = {}
+    for (training_seed, _), value in values.items():
+        found.setdefault(training_seed, []).append(value)
+    return {training_seed: float(np.mean(each)) for training_seed, each in sorted(found.items())}
+
+
 def image_pairs(records: Sequence[Record], later: int, earlier: int, metric: str) -> dict[Seeds, tuple[Record, Record]]:
     """Pairs of records (of the later image, of the earlier one) by seeds, alike in all but `num_images`."""
     return {

@@ -8,7 +8,7 @@ from statistics import median
 
 from bench.metrics.stages import StageSummary, summarise_stages
 from bench.protocols import RATIOS
-from bench.records.parts import REST, Speedup, Timing
+from bench.records.parts import REST, Speedup
 from bench.records.schema import Comparison, Record
 
 STAGE_ORDER = ("text_encoder", "encoder", "transformer", "network", "decoder", "denoiser", "autoencoder", REST)
@@ -25,11 +25,6 @@ def rates_of(record: Record) -> list[tuple[int, float]]:
     return sorted((found.batch_size, found.batch_size / median(found.rounds_s)) for found in batches)
 
 
-def best_rate(record: Record) -> tuple[int, float] | None:
-    """(batch size, images per second) of the best batch of a sweep; None where there is none."""
-    return max(rates_of(record), key=lambda each: each[1], default=None)
-
-
 # -- stages ------------------------------------------------------------------------------------------------------------
 
 
@@ -39,38 +34,6 @@ def stages_of(record: Record) -> dict[str, StageSummary]:
     found = summarise_stages(timing.stages, timing.roofline) if timing and timing.stages else {}
     place = {stage: index for index, stage in enumerate(STAGE_ORDER)}
     return dict(sorted(found.items(), key=lambda each: place.get(each[0], MIDDLE)))
-
-
-@dataclass(frozen=True)
-class Timed:
-    """One model, by its own run."""
-
-    model: str
-    record: Record
-    timing: Timing
-    seconds: float  # of one call at the latency's batch, the median round
-    stages: Mapping[str, StageSummary]  # {}: none were kept
-
-    @property
-    def flops(self) -> float | None:
-        return self.timing.flops
-
-    @property
-    def num_calls(self) -> int:
-        """Of all parts; 0: not known."""
-        return sum(row.num_calls for row in self.stages.values())
-
-    @property
-    def main_stage(self) -> str:
-        return max(self.stages, key=lambda stage: self.stages[stage].share)
-
-    def stage_s(self, stage: str) -> float:
-        return self.stages[stage].seconds
-
-    @property
-    def whole_s(self) -> float:
-        """The sum of the stages."""
-        return sum(map(self.stage_s, self.stages))
 
 
 def at_the_machines_roofline(records: Sequence[Record]) -> list[Record]:
@@ -96,8 +59,8 @@ def with_roofline(record: Record, best: Mapping[tuple[object, ...], Mapping[str,
     return replace(record, timing=replace(timing, roofline=roofline))
 
 
-def timed_of(model: str, side: Comparison, records: Sequence[Record]) -> Timed | None:
-    """From the latest record of the model under the side's protocol, or else under the one that stands in for it."""
+def timed_of(model: str, side: Comparison, records: Sequence[Record]) -> Record | None:
+    """The model's latest timed record under the side's protocol, or else under the one that stands in for it."""
     for protocol in filter(None, (side.protocol, side.stand_in)):
         fitting = [
             record
@@ -105,10 +68,7 @@ def timed_of(model: str, side: Comparison, records: Sequence[Record]) -> Timed |
             if (record.model, record.protocol.name, record.status) == (model, protocol, "ok") and record.timing
         ]
         if fitting:
-            record = max(fitting, key=lambda record: (record.created_utc, record.file))
-            assert record.timing is not None
-            seconds = median(record.timing.latency.rounds_s)
-            return Timed(model, record, record.timing, seconds, stages_of(record))
+            return max(fitting, key=lambda record: (record.created_utc, record.file))
     return None
 
 
@@ -142,15 +102,6 @@ def pairs_of(side: Comparison, records: Sequence[Record]) -> dict[str, Paired]:
     """By baseline: the speed-ups of shared rounds, of whole calls or else of estimated times."""
     stand_in = paired_ratios(replace(side, protocol=side.stand_in), records) if side.stand_in else {}
     return paired_ratios(side, records) or stand_in
-
-
-def times_as_fast(side: Comparison, known: Mapping[str, Timed], pairs: Mapping[str, Paired]) -> dict[str, float]:
-    """By baseline: how many times as fast the subject is, by shared rounds where there are any."""
-    found = {name: pair.entry.ratio.value for name, pair in pairs.items() if pair.entry.ratio}
-    for name in side.baselines:
-        if name not in found and name in known and side.subject in known:
-            found[name] = known[name].seconds / known[side.subject].seconds
-    return {name: found[name] for name in side.baselines if name in found}
 
 
 def is_estimated(record: Record) -> bool:

@@ -1,16 +1,15 @@
-"""Records -> reports/index.html: one file that needs no network and no JavaScript.
+"""Records -> reports/index.html and, beside it, speedups.svg: one file that needs no network and no JavaScript.
 
     python -m bench report --results results --out reports/index.html
 
 Here the records are read, judged and put into the words and cells of a page; page.html.jinja sets them.
-A number of a paper and a measured number never stand in one column.
 """
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,48 +17,39 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from bench.analysis.evidence import as_script, evidence
 from bench.analysis.seeds import seeds_of
 from bench.analysis.speed import at_the_machines_roofline
-from bench.claims import CLAIMS, PUBLISHED_PAINTING, PUBLISHED_QUALITY, PUBLISHED_SPEED, PUBLISHED_UNDERSTANDING
+from bench.analysis.weights import training_of, weights_stamp
 from bench.errors import UsageError
-from bench.formatting import as_words, listed
+from bench.formatting import as_words
 from bench.records.json_files import write_text
 from bench.records.schema import REAL_DATA, Record
 from bench.records.store import latest, load_records
+from bench.report.charts.speedups import speedups_chart
+from bench.report.charts.svg import NARROW, place_of, standalone
+from bench.report.sections.answers import answers, picture_rows
+from bench.report.sections.cards import cards, headline_claims, paper_tables
+from bench.report.sections.cost import cost_view
 from bench.report.sections.dual import SCALE as SCENES
-from bench.report.sections.dual import dual_view
+from bench.report.sections.dual import dual_view, of_scenes
+from bench.report.sections.judged import Judged, judge_all
 from bench.report.sections.quality import group_view
 from bench.report.sections.sizes import size_view
-from bench.report.sections.speed import speed_view
-from bench.report.sections.studies import SECTIONS, studies_view
-from bench.report.sections.verdicts import claim_view, not_run, summary
-from bench.report.words import anchor, prose
-from bench.studies import STUDIES
-from bench.verdict.judge import judge
+from bench.report.sections.sources import disagreement, printed_tables
+from bench.report.sections.studies import studies_view
+from bench.report.tables.method import training_table
+from bench.report.words import MEANINGS, Said, anchor, badge_of, commands_in, prose
+from bench.studies import STUDIES, Study
 
 HERE = Path(__file__).parent
-PRINTED_TABLES = (  # caption, (heading, field of a row) of each column, groups
-    (
-        "Printed scores of reading images. CIDEr on COCO, times 100; accuracies in %; MME as a sum of scores.",
-        (
-            *(("CIDEr", "cider"), ("VQAv2", "vqa_v2"), ("VizWiz", "vizwiz"), ("OKVQA", "okvqa"), ("MME", "mme")),
-            *(("GQA", "gqa"), ("POPE", "pope"), ("Parameters", "params")),
-        ),
-        PUBLISHED_UNDERSTANDING,
-    ),
-    (
-        "Printed scores of painting from text: GenEval, the share of prompts whose picture shows what was asked.",
-        (
-            *(("Overall", "overall"), ("Single object", "single"), ("Two objects", "two"), ("Counting", "counting")),
-            *(("Colours", "colours"), ("Position", "position"), ("Attribute binding", "attribution")),
-        ),
-        PUBLISHED_PAINTING,
-    ),
-)
+TITLE = "TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?"
+PICTURE = "speedups.svg"
+DISTRIBUTION = "arbiter-bench"
 
 
 def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = None) -> Path:
-    """Write the report on the records of `results_dirs` to `out`, and return `out`.
+    """Write the report on the records of `results_dirs` to `out`, its picture beside it, and return `out`.
 
     UsageError where a folder does not exist. Files that are not records are listed in the report.
     """
@@ -68,16 +58,13 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
         if not folder.is_dir():
             raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
     loaded = load_records(results_dirs)
-    records = loaded.records
-    told = context(
-        at_the_machines_roofline(latest(records)),
-        loaded.faults,
-        now or datetime.now(UTC),
-        links(records, results_dirs, out),
-    )
+    records = by_machines(latest(loaded.records))
+    told = context(records, loaded.faults, now or datetime.now(UTC), results_dirs, out)
     page = environment().get_template("page.html.jinja").render(told)
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_text(page, out)
+    write_text(page.lstrip(), out)
+    if told["picture"]:
+        write_text(standalone(told["picture"]["wide"], colours(told["css"])), out.parent / PICTURE)
     return out
 
 
@@ -91,6 +78,23 @@ def environment() -> jinja2.Environment:
     )
     made.filters |= {"prose": prose, "anchor": anchor}
     return made
+
+
+def colours(css: str) -> str:
+    """The rules that set the colour variables, light and dark."""
+    return css[: css.index("@media print")]
+
+
+def by_machines(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """By machine, the one that measured last first: its numbers answer the questions."""
+    found: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.created_utc, reverse=True):
+        found.setdefault(record.environment.machine, []).append(record)
+
+    def place(record: Record) -> tuple[bool, int, str]:
+        return record.model != REAL_DATA, place_of(record.model), record.file
+
+    return {machine: sorted(group, key=place) for machine, group in found.items()}
 
 
 def links(records: Iterable[Record], results_dirs: Sequence[Path], out: Path) -> dict[str, str]:
@@ -109,133 +113,190 @@ def links(records: Iterable[Record], results_dirs: Sequence[Path], out: Path) ->
 
 
 def context(
-    records: Sequence[Record], unreadable: Sequence[str], now: datetime, link_by_file: Mapping[str, str]
+    by_machine: Mapping[str, Sequence[Record]],
+    unreadable: Sequence[str],
+    now: datetime,
+    results_dirs: Sequence[Path],
+    out: Path,
 ) -> dict[str, Any]:
     """Everything the template prints."""
-    given, sizes = records, [record for record in records if record.protocol.collects == "sizes"]
-    records = [record for record in records if record.protocol.collects != "sizes"]  # sizes have a table apart
-    order = model_order(records)
-    by_machine: dict[str, list[Record]] = {}
-    by_scale: dict[tuple[str, str], list[Record]] = {}  # scales never share a table
-    for record in sorted(records, key=lambda record: (machine_of(record), order[record.model], record.file)):
-        by_machine.setdefault(machine_of(record), []).append(record)
-        if not record.protocol.study and record.protocol.scale != SCENES:  # scenes: a part of their own
-            by_scale.setdefault((machine_of(record), record.protocol.scale), []).append(record)
-    groups = [group_view(machine, scale, group) for (machine, scale), group in sorted(by_scale.items())]
-    judged = {name: [judge(claim, group) for claim in CLAIMS] for name, group in by_machine.items()}
-    if not judged:
-        judged = {"": [judge(claim, []) for claim in CLAIMS]}
-    claims = [
-        claim_view(claim, {name: verdicts[i] for name, verdicts in judged.items()}, by_machine)
-        for i, claim in enumerate(CLAIMS)
+    every = [record for group in by_machine.values() for record in group]
+    shown = {machine: at_the_machines_roofline(group) for machine, group in by_machine.items()}
+    judged = judge_all(by_machine, shown)
+    verdicts = {machine: [v for found in judged.values() for v in found.every[machine]] for machine in by_machine}
+    groups = [
+        group_view(machine, scale, group)
+        for machine, found in by_machine.items()
+        for scale, group in by_scale(found).items()
     ]
-    studied = {name: [r for r in group if r.protocol.study] for name, group in by_machine.items()}
-    dual = dual_view(by_machine, claims)
-    weights = weights_stamp(records)
-    smoke = sorted({record.model for record in records if record.protocol.quick})
-    return {
+    studies = {
+        machine: studies_view(machine, found)
+        for machine, found in by_machine.items()
+        if any(record.protocol.study and record.protocol.scale != SCENES for record in found)
+    }
+    costs = [
+        {"machine": machine, "study": studies.get(machine, {}).get("trade-off"), **cost_view(found)}
+        for machine, found in shown.items()
+    ]
+    costs = [view for view in costs if view["study"] or view["ratios"] or view["folded"] or view["alarms"]]
+    rows = picture_rows(judged)
+    weights = weights_stamp(every)
+    smoke = any(record.protocol.quick for record in every)
+    link_by_file = links(every, results_dirs, out)
+    said = Said()
+    told = {
         "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
-        "title": "".join(f"{stamp}: " for stamp in ("SMOKE RUN" if smoke else "", weights.stamp) if stamp)
-        + "Do the headline claims hold?",
-        "rendered": f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+        "script": Markup((HERE / "page.js").read_text(encoding="utf-8")),
+        "title": TITLE,
+        "stamps": "".join(f"{stamp}: " for stamp in ("SMOKE RUN" if smoke else "", weights.stamp) if stamp),
+        "facts": facts(every, now),
         "smoke": smoke,
         "weights": weights,
-        "summary": summary(judged, [*groups, *dual["views"]], bool(smoke)),
-        "claims": claims,
-        "machines": list(by_machine),
+        "answers": answers(judged),
+        "picture": picture(rows) if rows else None,
+        "legend": [(badge_of(word), meaning) for word, meaning in MEANINGS.items()],
+        "cards": cards(judged, said),
+        "papers": paper_tables(judged, by_machine, said),
         "groups": groups,
-        "speed": speed_view(by_machine, order),
-        "dual": dual,
-        "studies": [
-            studies_view(name, by_machine[name], order)
-            for name, found in studied.items()
-            if any(record.protocol.scale != SCENES for record in found)
-        ],
-        "all_studies": [study for study in STUDIES.values() if study.name in SECTIONS],
-        "sizes": size_view(sizes, link_by_file),
-        "not_run": not_run(claims),
-        "num_records": len(given),
-        "failed": [record for record in given if record.status != "ok" and not record.protocol.study],
+        "training": training_table(training_of(every)),
+        "scored": quality_parts(groups, studies),
+        "studies": studies,
+        "costs": costs,
+        "dual": [dual_view(machine, found) for machine, found in by_machine.items() if of_scenes(found)],
+        "sources": disagreement(),
+        "printed": printed_tables(),
+        "sizes": size_view([record for record in every if record.protocol.collects == "sizes"]),
+        "not_run": not_run(judged.values()),
+        "not_studied": not_studied(every),
+        "failed": [record for record in every if record.status != "ok" and not record.protocol.study],
         "unreadable": unreadable,
-        "records": [
-            record_view(record, link_by_file)
-            for group in by_machine.values()
-            for record in group
-            if not record.protocol.study
-        ],
-        "study_records": [record_view(record, link_by_file) for group in studied.values() for record in group],
-        "published_quality": PUBLISHED_QUALITY,
-        "published_speed": PUBLISHED_SPEED,
-        "printed_tables": PRINTED_TABLES,
+        "records": [record_view(record, link_by_file) for record in every],
+        "evidence": Markup(as_script(evidence(every, verdicts, results_dirs))),
+    }
+    return told | {"contents": contents(told)}
+
+
+def quality_parts(groups: Sequence[Mapping[str, Any]], studies: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A part per machine and scale that has scores, with the studies of quality; also where there are studies alone."""
+    found = [group | {"studies": {}} for group in map(dict, groups) if group["scores"] or group["samples"]]
+    for machine, studied in studies.items():
+        part = next((each for each in found if (each["machine"], each["scale"]) == (machine, "digits")), None)
+        if part is None:
+            part = group_view(machine, "digits", [])
+            found.append(part)
+        part["studies"] = studied
+    return found
+
+
+def by_scale(records: Sequence[Record]) -> dict[str, list[Record]]:
+    """What stands under quality and method: scales never share a table; scenes and sizes have parts of their own."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        protocol = record.protocol
+        if not protocol.study and protocol.scale != SCENES and protocol.collects != "sizes":
+            found.setdefault(protocol.scale, []).append(record)
+    return dict(sorted(found.items()))
+
+
+def contents(told: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The sections that the page has."""
+    return [
+        ("claims", "Claims"),
+        *([("quality", "Quality")] if told["scored"] else []),
+        *([("cost", "Cost")] if told["costs"] else []),
+        ("mrar", "MRAR"),
+        ("dual", "Dual Diffusion"),
+        ("sources", "Sources"),
+        ("models", "Models"),
+        *([("method", "Method")] if told["groups"] or told["studies"] else []),
+        ("not-run", "Not run"),
+        ("records", "Records"),
+    ]
+
+
+def picture(rows: Sequence[Any]) -> dict[str, Any]:
+    """The printed against the measured speed-ups, in two widths."""
+    kinds = {kind for row in rows for kind, _ in row.measured}
+    return {
+        "wide": speedups_chart(rows),
+        "narrow": speedups_chart(rows, NARROW),
+        "estimated": "estimated" in kinds,
     }
 
 
-def machine_of(record: Record) -> str:
-    return record.environment.machine
+def facts(records: Sequence[Record], now: datetime) -> list[tuple[str, str]]:
+    """Name and value of what identifies the page; a name of "" marks the repository's address."""
+    installed = importlib.metadata.metadata(DISTRIBUTION) if is_installed() else None
+    version = installed["Version"] if installed else "unknown"
+    days = sorted({record.created_utc[:10] for record in records})
+    machines = dict.fromkeys(machine_words(record) for record in records)
+    last = max(records, key=lambda record: record.created_utc, default=None)
+    commit = commit_words(last) if last else ""
+    found = [
+        ("measured", " to ".join(dict.fromkeys((days[0], days[-1]))) if days else "nothing yet"),
+        ("on", "; ".join(machines) or "no machine"),
+        *([("commit", commit)] if commit else []),
+        ("rendered", f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC"),
+        ("version", version),
+        ("licence", "MIT"),
+        ("cite as", f"Arbiter {version}, {commit.split(',')[0] or 'no commit'}, {days[-1] if days else now.date()}"),
+    ]
+    urls = (installed.get_all("Project-URL") or []) if installed else []
+    return found + [("", url.split(", ", 1)[1]) for url in urls if url.lower().startswith(("repository", "source"))]
 
 
-def model_order(records: Iterable[Record]) -> dict[str, int]:
-    """Every model's place in tables and colours: real data first, then as the claims name them, then by name."""
-    named = [REAL_DATA]
-    for claim in CLAIMS:
-        for side in filter(None, (claim.in_small, claim.paper_scale)):
-            named += [side.subject, *side.baselines]
-    present = {record.model for record in records}
-    ordered = [model for model in dict.fromkeys(named) if model in present] + sorted(present - set(named))
-    return {model: place for place, model in enumerate(ordered)}
+def is_installed() -> bool:
+    try:
+        importlib.metadata.version(DISTRIBUTION)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
 
 
-def seeds_named(record: Record) -> list[tuple[str, int]]:
-    """The seeds of a study's record, which tell it from others at its settings."""
-    if not record.protocol.study:
-        return []
-    training_seed, seed = seeds_of(record)
-    return [("training seed", training_seed), ("sampling seed", seed)]
+def machine_words(record: Record) -> str:
+    """As "AMD EPYC (2 cores, no GPU)"."""
+    environment = record.environment
+    cores = f"{environment.num_cores} cores, " if environment.num_cores else ""
+    return f"{environment.processor or environment.machine} ({cores}{environment.gpu or 'no GPU'})"
+
+
+def commit_words(record: Record) -> str:
+    commit = record.environment.commit
+    state = {True: ", with changes", False: "", None: ", changes unknown"}[record.environment.dirty]
+    return f"{str(commit)[:10]}{state}" if commit else "unknown"
+
+
+def not_run(judged: Iterable[Judged]) -> list[dict[str, Any]]:
+    """The commands of the verdicts "not run", each with the claims (and their places) that it would settle."""
+    headlines = {claim.id for claim in headline_claims()}
+    by_commands: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    for found in judged:
+        for side in filter(None, (found.paper, found.small)):
+            if not side.was_run:
+                name = f"{found.claim.id}{', in small' if side is found.small else ''}"
+                place = f"claim-{found.claim.id}" if found.claim.id in headlines else "claims"
+                by_commands.setdefault(tuple(commands_in(side.verdict.reason)), []).append((place, name))
+    return [{"commands": commands, "claims": claims} for commands, claims in by_commands.items()]
+
+
+def not_studied(records: Sequence[Record]) -> list[Study]:
+    """The studies of which no run was made."""
+    made = {(record.model, record.protocol.name) for record in records}
+    return [study for study in STUDIES.values() if not any((r.model, r.protocol.name) in made for r in study.runs)]
 
 
 def record_view(record: Record, link_by_file: Mapping[str, str]) -> dict[str, Any]:
     """One line of the list of records."""
-    commit = record.environment.commit
-    state = {True: ", with changes", False: "", None: ", changes unknown"}[record.environment.dirty]
+    seeds = zip(("training seed", "sampling seed"), seeds_of(record), strict=True) if record.protocol.study else ()
     return {
         "file": record.file,
         "link": link_by_file.get(record.file, ""),
         "status": "smoke run" if record.protocol.quick and record.status == "ok" else record.status,
         "measured": datetime.fromisoformat(record.created_utc).astimezone(UTC).strftime("%Y-%m-%d %H:%M"),
-        "commit": f"{str(commit)[:10]}{state}" if commit else "unknown",
+        "commit": commit_words(record),
         "wall": "–" if record.wall_s is None else f"{record.wall_s:.1f} s",
         "settings": ", ".join(
-            f"{name} {as_words(name, value)}"
-            for name, value in (*sorted(record.settings.items()), *seeds_named(record))
+            f"{name} {as_words(name, value)}" for name, value in (*sorted(record.settings.items()), *seeds)
         ),
         "weights": (record.inputs.weights_sha256 or "–")[:12],
     }
-
-
-SHIPPED, RETRAINED = "shipped", "trained here"  # inputs.weights_origin
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Whose weights were measured, in words; `stamp` is "" where they are the shipped ones, or unknown."""
-
-    stamp: str
-    text: str
-
-
-def weights_stamp(records: Iterable[Record]) -> Weights:
-    """Of every model with weights; further training seeds, which never ship, left out."""
-    models: dict[str, dict[str, None]] = {}  # by origin
-    for record in records:
-        if record.inputs.weights_sha256 and not record.protocol.training_seed:
-            models.setdefault(record.inputs.weights_origin or "", {})[record.model] = None
-    if not models.keys() - {""}:
-        return Weights("", "")
-    if models.keys() == {SHIPPED}:
-        return Weights("", "Weights: shipped with the package.")
-    if models.keys() == {RETRAINED}:
-        text = "Every model was trained anew before it was measured; no weights that ship with the package are shown."
-        return Weights("RETRAINED WEIGHTS", text)
-    words = {SHIPPED: "shipped with the package", RETRAINED: "trained anew", "": "of unrecorded origin"}
-    text = f"{'; '.join(f'{words.get(origin, origin)}: {listed(list(found))}' for origin, found in models.items())}."
-    return Weights("MIXED WEIGHTS" if RETRAINED in models else "", f"Weights {text}")

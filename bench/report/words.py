@@ -1,13 +1,16 @@
-"""Field values and prose as a reader wants them, escaped where they become markup."""
+"""Field values and prose as a reader wants them, escaped where they become markup; links; what was said before."""
 
 from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 
 from markupsafe import Markup
 
+from bench.formatting import interval, number
 from bench.records.schema import Word
+from bench.stats import Interval
 
 BADGES: dict[
     Word, tuple[str, str]
@@ -21,12 +24,24 @@ BADGES: dict[
     "not comparable": ("unlike", "≠"),
     "not run": ("none", "–"),
 }
+MEANINGS: dict[Word, str] = {
+    "reproduced": "measured at the paper's scale, inside the tolerance",
+    "not reproduced": "measured at the paper's scale, outside it; better is as suspicious as worse",
+    "agrees to 0.1 %": "a count off the printed digits by less than a thousandth",
+    "holds in small": "small models show the claim's direction, with an interval; never the paper's number",
+    "does not hold in small": "small models show the opposite direction",
+    "inconclusive": "the interval allows both, or too little was measured",
+    "not comparable": "the two sides were measured differently; the reason names the field",
+    "not run": "the reason names what is missing and the command",
+}
+SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\w“\"`])")  # names of models begin in lower case
+HALF_AS_FAST = re.compile(r"(\S+) is (0\.\d+) times as fast as (\S+?), 95 % interval ([\d.]+) to ([\d.]+)")
 
 
-def badge_of(word: Word) -> dict[str, str]:
+def badge_of(word: Word, marker: str = "") -> dict[str, str]:
     """A verdict's word with the style and the sign of its badge."""
     style, sign = BADGES[word]
-    return {"word": word, "style": style, "sign": sign}
+    return {"word": word, "style": style, "sign": sign, "marker": marker}
 
 
 def prose(text: str) -> Markup:
@@ -45,5 +60,57 @@ def anchor(text: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def times(found: Interval) -> tuple[str, str, str]:
+    """A ratio of speeds as ("14.2", "times slower", "13.4 to 15.2"): never a fraction of a time."""
+    if found.value < 1:
+        found = Interval(1 / found.value, 1 / found.high, 1 / found.low)
+        comparative = "slower"
+    else:
+        comparative = "faster"
+    bounds = (found.value, found.low, found.high) if found.low == found.low else (found.value, None, None)
+    return number(found.value), f"times {comparative}", interval(*bounds)
+
+
+def plainly(reason: str) -> str:
+    """A verdict's reason, with "14.2 times slower than" in place of "0.0704 times as fast as"."""
+
+    def slower(match: re.Match[str]) -> str:
+        value, low, high = (float(match[i]) for i in (2, 4, 5))
+        shown, words, bounds = times(Interval(value, low, high))
+        return f"{match[1]} is {shown} {words} than {match[3]}, 95 % interval {bounds}"
+
+    return HALF_AS_FAST.sub(slower, reason)
+
+
+def commands_in(text: str) -> list[str]:
+    """What stands between backticks."""
+    return re.findall(r"`([^`]+)`", text)
+
+
+def link_of(url: str) -> str:
+    """The live address of a source; "" where it is printed nowhere."""
+    if match := re.match(r"arXiv:\s*([\d.]+v?\d*)", url):
+        return f"https://arxiv.org/abs/{match[1]}"
+    place = url.split(" ")[0]
+    return f"https://{place}" if re.match(r"[\w-]+(\.[\w-]+)+(/|$)", place) else ""
+
+
+class Said:
+    """The sentences that the page has printed, and where: none is printed twice."""
+
+    def __init__(self) -> None:
+        self.where: dict[str, str] = {}
+
+    def new(self, texts: Iterable[str], here: str) -> tuple[list[str], list[str]]:
+        """(the texts without sentences that were printed before, ids of the places where those stand)."""
+        kept, elsewhere = [], []
+        for text in texts:
+            sentences = []
+            for sentence in SENTENCE.split(text.strip()):
+                if sentence not in self.where:
+                    self.where[sentence] = here
+                    sentences.append(sentence)
+                elif self.where[sentence] != here:
+                    elsewhere.append(self.where[sentence])
+            kept += [" ".join(sentences)] if sentences else []
+        return kept, list(dict.fromkeys(elsewhere))

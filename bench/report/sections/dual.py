@@ -1,6 +1,6 @@
-"""The part "Dual Diffusion" of the report: one model that paints, captions and answers, beside an autoregressive one.
+"""The part "Dual Diffusion": one model that generates, captions and answers, beside an autoregressive one.
 
-Records of the scale "scenes" stand here and in no other table; so do the runs of the study "text-steps".
+Records of the scale "scenes" stand here and in no other table of scores; so do the runs of the study "text-steps".
 """
 
 from __future__ import annotations
@@ -9,22 +9,21 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bench.analysis.studies import seconds_per_item
-from bench.claims import BENCHMARK_CLAIMS
-from bench.claims.text import BENCHMARK_TABLE, BENCHMARKS, OUTSIDE_USERS, TEXT_CLAIMS, WEIGHTS
-from bench.formatting import Unit, as_words, listed, number
+from bench.analysis.records import whiskers
+from bench.claims.published_text import PRINTED_STEPS
+from bench.claims.text import STEPS_TABLE
+from bench.formatting import as_words, listed, number
 from bench.metrics import METRICS
 from bench.metrics.scene_check import METRIC_BY_TASK
-from bench.records.parts import Example, Measurement
+from bench.records.parts import Example
 from bench.records.schema import REAL_DATA, Record
-from bench.report.charts.drawing import png_size
-from bench.report.charts.scenes import measured_steps, printed_steps, speed_of_steps
-from bench.report.tables import Cell, Table, cell
+from bench.report.charts.lines import Line, Panel, lines_chart
+from bench.report.charts.svg import png_size
+from bench.report.tables import NONE, Cell, Rows, Table, cell, plain_table, seconds_cell
 from bench.report.tables.method import environment_tables, protocol_tables
 from bench.report.tables.text_audits import audit_table, degenerate_words
-from bench.report.words import anchor, badge_of
+from bench.report.words import anchor
 from bench.studies import STUDIES
-from bench.verdict.judge import judge
 
 SCALE = "scenes"
 DUAL, AUTOREGRESSIVE = "d-dit-digits", "ar-vlm-digits"
@@ -49,9 +48,9 @@ TASKS = (  # heading, protocol, what is counted, models, metrics
         ),
     ),
     (
-        "Paintings",
+        "Generated images",
         PAINTINGS,
-        "captions to paint",
+        "captions to generate from",
         (DUAL, REAL_DATA),
         (
             *("scene_accuracy", "scene_single_object", "scene_two_objects", "scene_counting", "scene_colours"),
@@ -59,33 +58,18 @@ TASKS = (  # heading, protocol, what is counted, models, metrics
         ),
     ),
 )
-COSTS = (("texts_per_s", "Time per text"), ("throughput_per_s", "Time per painting"))  # rate, title of its inverse
-UNIT, MILLISECONDS = Unit(), Unit(1e-3, "ms")
+COSTS = (("texts_per_s", "Time per text"), ("throughput_per_s", "Time per image"))  # rate, title of its inverse
 
 Found = Mapping[tuple[str, str], Record]  # by protocol and model
-
-
-def dual_view(
-    records_by_machine: Mapping[str, Sequence[Record]], claims: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """The whole part. claims: those of the page as it sets them; what they say of D-DiT is repeated first."""
-    by_machine = {name: of_scenes(records) for name, records in records_by_machine.items()}
-    ids = {claim.id for claim in TEXT_CLAIMS}
-    every = [record for records in records_by_machine.values() for record in records]
-    return {
-        "claims": [claim for claim in claims if claim["id"] in ids],
-        "views": [machine_view(name, records) for name, records in by_machine.items() if records],
-        "benchmarks": benchmarks_view(every),
-        "outside_users": OUTSIDE_USERS,
-    }
 
 
 def of_scenes(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.protocol.scale == SCALE]
 
 
-def machine_view(machine: str, records: Sequence[Record]) -> dict[str, Any]:
-    """What one machine measured."""
+def dual_view(machine: str, every: Sequence[Record]) -> dict[str, Any]:
+    """What one machine measured of the scenes."""
+    records = of_scenes(every)
     prefix = anchor(f"{machine} scenes")
     found = {
         (record.protocol.name, record.model): record
@@ -104,10 +88,10 @@ def machine_view(machine: str, records: Sequence[Record]) -> dict[str, Any]:
         "machine": machine,
         "id": prefix,
         "lead": lead(found),
-        "rankings": [f"Dual Diffusion on {machine}, {SCALE}: {lead(found)}"] if lead(found) else [],
         "tables": task_tables(found),
         "notes": not_scored(found),
-        "charts": [*measured_steps(steps, prefix), printed_steps(prefix), *speed_of_steps(steps, prefix)],
+        "charts": step_charts(steps),
+        "printed_steps": printed_steps(),
         "examples": examples_of(found, prefix),
         "audit": audit_table(texts),
         "degenerate": degenerate_words(texts),
@@ -126,7 +110,7 @@ def lead(found: Found) -> str:
     parts = (
         (CAPTIONS, "caption_accuracy", "gets {} of the captions wholly right", AUTOREGRESSIVE),
         (ANSWERS, "vqa_accuracy", "answers with a VQA accuracy of {}", AUTOREGRESSIVE),
-        (PAINTINGS, "scene_accuracy", "paints {} of the scenes as asked", REAL_DATA),
+        (PAINTINGS, "scene_accuracy", "generates {} of the scenes as asked", REAL_DATA),
     )
     clauses = []
     for protocol, metric, words, other in parts:
@@ -195,25 +179,17 @@ def task_tables(found: Found) -> list[Table]:
         if not here:
             continue
         rows: list[tuple[str, tuple[Cell, ...]]] = []
-        for metric in metrics:
-            rows += row_of(titled(metric), {model: r.measurements.get(metric) for model, r in here.items()})
+        for metric in (*metrics, "nfe"):
+            if any(metric in record.measurements for record in here.values()):
+                rows.append((titled(metric), tuple(cell(record, metric) for record in here.values())))
         for rate, title in COSTS:
-            times = {model: seconds_per_item(record, rate) for model, record in here.items()}
-            rows += row_of(f"{title}, {MILLISECONDS.symbol}", times, MILLISECONDS)
-            rows += row_of(titled(rate), {model: r.measurements.get(rate) for model, r in here.items()})
-        rows += row_of(METRICS["nfe"].title, {model: r.measurements.get("nfe") for model, r in here.items()})
+            if any(rate in record.measurements for record in here.values()):
+                rows.append((title, tuple(seconds_cell(record, rate) for record in here.values())))
         nums = sorted({record.protocol.num_images for record in here.values()})
         caption = f"{heading}: {listed([str(num) for num in nums])} held-out {counted}, 95 % intervals below."
         columns = tuple((NAMES.get(model, model), "") for model in here)
-        tables.append(Table(caption, columns, tuple(rows), first="Measured"))
+        tables.append(plain_table(caption, columns, tuple(rows), first="Measured"))
     return tables
-
-
-def row_of(
-    title: str, measured: Mapping[str, Measurement | None], unit: Unit = UNIT
-) -> list[tuple[str, tuple[Cell, ...]]]:
-    """The row, or none where nothing of it was measured."""
-    return [(title, tuple(cell(each, unit) for each in measured.values()))] if any(measured.values()) else []
 
 
 def titled(metric: str) -> str:
@@ -231,41 +207,85 @@ def type_table(found: Found) -> Table | None:
     types = list(dict.fromkeys(kind for types in by_model.values() for kind in types))
     if not types:
         return None
-    rows = tuple(
+    rows: Rows = tuple(
         (
             f"{kind} …",
             tuple(
-                Cell(number(types[kind].accuracy), f"{types[kind].n:,} questions") if kind in types else Cell("–")
+                Cell(number(types[kind].accuracy), f"{types[kind].n:,} questions") if kind in types else NONE
                 for types in by_model.values()
             ),
         )
         for kind in types
     )
-    return Table("VQA accuracy in %, by question type.", tuple((m, "") for m in by_model), rows, first="Question")
+    return plain_table("VQA accuracy in %, by question type.", tuple((m, "") for m in by_model), rows, first="Question")
 
 
-# -- what the paper prints ---------------------------------------------------------------------------------------------
+# -- steps -------------------------------------------------------------------------------------------------------------
+
+CURVES = (  # protocol, metric
+    ("scenes-captions-study", "cider"),
+    ("scenes-answers-study", "vqa_accuracy"),
+    ("scenes-captions-study", "texts_per_s"),
+    ("scenes-answers-study", "texts_per_s"),
+)
+SAMPLERS = ((True, "d-dit-digits", "skips steps"), (False, "ar-vlm-digits", "plain"))  # cached, colour, label
 
 
-def benchmarks_view(records: Sequence[Record]) -> dict[str, Any]:
-    """Every score of the paper's benchmark table with its verdict."""
-    claims = {claim.id: claim for claim in BENCHMARK_CLAIMS}
-    models = sorted({model for benchmark in BENCHMARKS for model in benchmark.printed})
-    rows = []
-    for benchmark in BENCHMARKS:
-        claimed = [claims.get(benchmark.claim_id(model)) for model in models]
-        verdicts = [judge(claim, records)[0] if claim else None for claim in claimed]
-        cells = [
-            {"printed": claim.quote, "reason": verdict.reason, **badge_of(verdict.word)} if claim and verdict else None
-            for claim, verdict in zip(claimed, verdicts, strict=True)
-        ]
-        rows.append({"name": benchmark.name, "cells": cells})
-    return {"models": models, "rows": rows, "source": BENCHMARK_TABLE, "needs": WEIGHTS}
+def step_charts(records: Sequence[Record]) -> list[tuple[Any, str]]:
+    """Quality and speed over the number of text steps. Both samplers give the same texts: quality has one curve."""
+    panels = []
+    for protocol, metric in CURVES:
+        speed = metric == "texts_per_s"
+        lines = []
+        for cached, colour, label in SAMPLERS if speed else SAMPLERS[:1]:
+            points = points_by_steps(records, protocol, metric, cached=cached)
+            lines += [Line(colour, points, label=label)] if points else []
+        if lines:
+            what = protocol.split("-")[1]
+            title = f"{what.capitalize()} per second" if speed else titled(metric)
+            panels.append(Panel(title, tuple(lines), log_x=True, log_y=speed))
+    if not panels:
+        return []
+    ends = [f"{p.title} {ends_of(line)}" for p in panels for line in p.lines]
+    svg = lines_chart(panels, "text diffusion steps T, logarithmic", f"Over the number of text steps: {listed(ends)}.")
+    caption = (
+        "Measured on held-out scenes over the number of text steps. “Skips steps” leaves out, text by text, steps in "
+        "which no word changes; both samplers give the same texts."
+    )
+    return [(svg, caption)]
 
+
+def points_by_steps(records: Sequence[Record], protocol: str, metric: str, *, cached: bool) -> tuple[Any, ...]:
+    found = {
+        int(record.settings["num_steps"]): whiskers(record.measurements[metric])
+        for record in records
+        if record.protocol.name == protocol
+        and metric in record.measurements
+        and "num_steps" in record.settings
+        and bool(record.settings.get("cached", True)) is cached
+    }
+    return tuple(sorted(found.items()))
+
+
+def ends_of(line: Line) -> str:
+    """As "1.2 at T = 1 to 6.5 at T = 64"."""
+    ends = dict.fromkeys((line.points[0], line.points[-1]))
+    return " to ".join(f"{found.value:.3g} at T = {steps}" for steps, found in ends)
+
+
+def printed_steps() -> Table:
+    """The paper's own curve: other data, another size, CIDEr times 100; only its shape can be compared."""
+    columns = (("CIDEr", "printed"), ("VQAv2, %", "printed"))
+    rows = tuple((f"T = {t}", (Cell(f"{cider:g}"), Cell(f"{vqa:g}"))) for t, (vqa, cider) in PRINTED_STEPS.items())
+    caption = f"D-DiT over T, on COCO and VQAv2 ({STEPS_TABLE.where}; standing: {STEPS_TABLE.standing})."
+    return plain_table(caption, columns, rows, first="Steps")
+
+
+# -- examples ----------------------------------------------------------------------------------------------------------
 
 HEIGHT_PX = 96  # a picture is enlarged by the largest whole factor that fits
 SHOWN = 3  # of the wrong ones and of the right ones, before the rest is folded away
-KINDS = {"scenes-paintings": "Paintings", "scenes-captions": "Captions", "scenes-answers": "Answers"}
+KINDS = {"scenes-paintings": "Images", "scenes-captions": "Captions", "scenes-answers": "Answers"}
 
 
 def examples_of(found: Mapping[tuple[str, str], Record], prefix: str) -> list[dict[str, Any]]:
@@ -284,9 +304,7 @@ def examples_of(found: Mapping[tuple[str, str], Record], prefix: str) -> list[di
 def gallery(title: str, record: Record, items: Sequence[Mapping[str, Any]], *, folded: bool) -> dict[str, Any]:
     wrong, right = ([item for item in items if item["right"] is bool(side)] for side in (0, 1))
     return {
-        "title": f"{title} by {record.model}",
-        "note": f"{len(wrong)} wrong and {len(right)} right ones, evenly spaced among all of each kind; how often each "
-        "occurs stands in the tables.",
+        "title": f"{title} by {record.model}: {len(wrong)} wrong and {len(right)} right examples",
         "shown": [] if folded else [*wrong[:SHOWN], *right[:SHOWN]],
         "folded": [*wrong, *right] if folded else [*wrong[SHOWN:], *right[SHOWN:]],
     }

@@ -6,24 +6,39 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.analysis.evidence import Trace
 from bench.claims import SIZE_CLAIMS
 from bench.claims.published import Published, PublishedSize
 from bench.claims.sizes import SIZES, size_claims
 from bench.formatting import fixed, listed
 from bench.records.schema import Record
+from bench.report.tables import NONE, Cell, Table
 from bench.report.words import badge_of
 from bench.verdict.judge import judge
 
 KINDS = {"num_params": "parameter counts", "flops": "counts of multiply-adds", "decoder_share": "decoder shares"}
 
 
-def size_view(records: Sequence[Record], link_by_file: Mapping[str, str]) -> dict[str, Any]:
+COLUMNS = tuple(
+    (f"{heading}, {what}" if what else "Verdict", "")
+    for heading in ("Parameters", "Gflops")
+    for what in ("printed", "counted", "")
+)
+
+
+def size_view(records: Sequence[Record]) -> dict[str, Any]:
     """The records' counts against print: a row per model. A count is exact, so that any machine's will do."""
+    files = {record.file: record for record in records}
     groups = []
     for group in SIZES:
-        rows = [row for row in group.rows if isinstance(row, PublishedSize)]
-        groups.append({"group": group, "rows": [row_view(group, row, records, link_by_file) for row in rows]})
-    return {"num_records": len(records), "summary": summary(records), "groups": groups}
+        rows = tuple((r.model, row_cells(group, r, records, files)) for r in group.rows if isinstance(r, PublishedSize))
+        note = f"; {group.note}" if group.note else ""
+        groups.append((f"{group.where} ({group.url}; standing: {group.standing}{note})", rows))
+    caption = (
+        "Autoencoders left out; arithmetic of one forward. Papers print Gflops in multiply-adds; torch counts each as "
+        "two operations, halved here."
+    )
+    return {"num_records": len(records), "summary": summary(records), "table": Table(caption, COLUMNS, tuple(groups))}
 
 
 def summary(records: Sequence[Record]) -> str:
@@ -39,22 +54,22 @@ def summary(records: Sequence[Record]) -> str:
     )
 
 
-def row_view(
-    group: Published, row: PublishedSize, records: Sequence[Record], link_by_file: Mapping[str, str]
-) -> dict[str, Any]:
-    """Name, then two triples of printed, counted and verdict: parameters (or the decoder's share), multiply-adds."""
-    cells: dict[str, dict[str, str]] = {}
+def row_cells(
+    group: Published, row: PublishedSize, records: Sequence[Record], files: Mapping[str, Record]
+) -> tuple[Cell, ...]:
+    """Two triples of printed, counted and verdict: parameters (or the decoder's share), multiply-adds."""
+    cells: dict[str, tuple[Cell, ...]] = {}
     for claim in size_claims(group, row):
         verdict = judge(claim, records)[0]
-        metric = claim.paper_scale.metric
-        cells["flops" if metric == "flops" else "params"] = {
-            "printed": claim.quote,
-            "counted": "–" if verdict.value is None else as_printed(metric, verdict.value),
-            "link": link_by_file.get(verdict.records[0], "") if verdict.records else "",
-            "reason": verdict.reason,
-            **badge_of(verdict.word),
-        }
-    return {"model": row.model, "cells": [cells.get("params"), cells.get("flops")]}
+        metric, made = claim.paper_scale.metric, badge_of(verdict.word)
+        counted = NONE
+        if verdict.value is not None:
+            value = files[verdict.records[0]].measurements[metric].value
+            trace = Trace(value, verdict.records[:1], (f"measurements.{metric}",))
+            counted = Cell(as_printed(metric, verdict.value), trace=trace)
+        badge = Cell(made["word"], style=made["style"], sign=made["sign"])
+        cells["flops" if metric == "flops" else "params"] = (Cell(claim.quote), counted, badge)
+    return (*cells.get("params", (NONE,) * 3), *cells.get("flops", (NONE,) * 3))
 
 
 def as_printed(metric: str, value: float) -> str:

@@ -1,12 +1,14 @@
-"""Tables of measurements: one unit per column, every number with its interval below, failed runs in words."""
+"""Tables of measurements: one unit per column, every number with its interval below and its record behind it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from bench.analysis.evidence import Trace
 from bench.analysis.records import nfe_of
-from bench.formatting import Unit, as_words, display_unit, fixed, interval, listed, number, quantity
+from bench.analysis.studies import seconds_per_item
+from bench.formatting import Unit, display_unit, fixed, interval, listed, number, quantity
 from bench.metrics import METRICS
 from bench.records.parts import Measurement
 from bench.records.schema import REAL_DATA, Record
@@ -19,51 +21,57 @@ COSTS = ("num_params", "nfe", "flops", "peak_memory_bytes")
 
 @dataclass(frozen=True)
 class Cell:
-    """A number and, below it, its interval or a remark."""
+    """A number or a word and, below it, its interval or a remark."""
 
     text: str
     below: str = ""
     heat: float | None = None  # 0 to 1: how strongly it is tinted; None: not at all
     mark: str = ""  # why it stands out, in a word; "": it does not
+    trace: Trace | None = None  # where the number stands; None: it is none, or computed from several
+    style: str = ""  # of a badge; "": none
+    sign: str = ""  # of that badge
+
+
+NONE = Cell("–")
+Rows = tuple[tuple[str, tuple[Cell, ...]], ...]  # label, cells; a single cell spans the row
 
 
 @dataclass(frozen=True)
 class Table:
     caption: str
     columns: tuple[tuple[str, str], ...]  # heading, remark
-    rows: tuple[tuple[str, tuple[Cell, ...]], ...]  # label, cells; a single cell spans the row
-    floor_rows: int = 0  # leading rows that are real data, not a model
+    groups: tuple[tuple[str, Rows], ...]  # heading ("": none), rows
     first: str = "Model"  # heading of the labels
+    floor_rows: int = 0  # leading rows that are real data, not a model
 
 
-def score_table(images: Sequence[Record], labels: Mapping[str, str], floor: Mapping[str, Measurement]) -> Table | None:
-    """Scores with 95 % intervals, real data first."""
+def plain_table(caption: str, columns: Sequence[tuple[str, str]], rows: Rows, first: str = "Model") -> Table:
+    return Table(caption, tuple(columns), (("", rows),), first)
+
+
+def score_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | None:
+    """Scores with 95 % intervals: real data first, then by FID; who is not told apart from the first is marked."""
+    floor = [r for r in images if r.model == REAL_DATA and r.status == "ok"][:1]
     models = [record for record in images if record.model != REAL_DATA]
-    measurements = {labels[record.file]: record.measurements for record in models}
-    rows = {"real held-out scans": floor, **measurements} if floor else measurements
-    if not rows:
+    models.sort(key=lambda r: r.measurements["fid"].value if "fid" in r.measurements else float("inf"))
+    if not floor and not models:
         return None
-    table = table_of("Scores, with 95 % intervals below.", SCORES, rows, failures(models, labels), {}, count=True)
-    return replace(table, floor_rows=1 if floor else 0)
+    names = {r.file: "real held-out scans" for r in floor} | {r.file: labels[r.file] for r in models}
+    table = table_of("Scores, sorted by FID, with 95 % intervals below.", SCORES, [*floor, *models], names, count=True)
+    best = next((r.measurements["fid"] for r in models if "fid" in r.measurements), None)
+    rows = []
+    for record, (label, cells) in zip([*floor, *models], table.groups[0][1], strict=True):
+        fid = record.measurements.get("fid")
+        ties = best and fid and record.model != REAL_DATA and fid is not best and overlap(best, fid)
+        rows.append((label, (replace(cells[0], mark="tie with the first"), *cells[1:]) if ties else cells))
+    return replace(table, groups=(("", tuple(rows)),), floor_rows=len(floor))
 
 
-def metric_table(
-    caption: str, metrics: Sequence[str], records: Sequence[Record], labels: Mapping[str, str]
-) -> Table | None:
-    """A row per record and a column per metric."""
-    if not records:
-        return None
-    rows = {labels[record.file]: record.measurements for record in records}
-    return table_of(caption, metrics, rows, failures(records, labels), batch_remarks(records), parts(records, labels))
-
-
-def with_column(table: Table, heading: tuple[str, str], cells: Mapping[str, Cell]) -> Table:
-    """The table with one column more; cells by label of their row."""
-    rows = tuple(
-        (label, row if len(row) < len(table.columns) else (*row, cells.get(label, Cell("–"))))
-        for label, row in table.rows
-    )
-    return replace(table, columns=(*table.columns, heading), rows=rows)
+def overlap(one: Measurement, other: Measurement) -> bool:
+    """Whether two 95 % intervals meet; of an unknown one nobody knows."""
+    if None in (one.ci_low, one.ci_high, other.ci_low, other.ci_high):
+        return False
+    return one.ci_low <= other.ci_high and other.ci_low <= one.ci_high  # type: ignore[operator]
 
 
 def batch_remarks(timings: Sequence[Record]) -> dict[str, str]:
@@ -77,67 +85,75 @@ def batch_remarks(timings: Sequence[Record]) -> dict[str, str]:
     return remarks | {"throughput_per_s": sizes("throughput"), "peak_memory_bytes": sizes("throughput")}
 
 
-def parts(timings: Sequence[Record], labels: Mapping[str, str]) -> dict[tuple[str, str], str]:
-    """What stands below a number without interval: the network evaluations by part of the network."""
-    nfe = {labels[record.file]: nfe_of(record) for record in timings}
-    return {(label, "nfe"): as_words("nfe", found) for label, found in nfe.items() if found}
-
-
-def rounds_column(records: Sequence[Record], labels: Mapping[str, str]) -> tuple[tuple[str, str], dict[str, Cell]]:
-    """How many rounds were timed, and from which to which time they took."""
-    cells = {}
-    for record in records:
-        if record.timing:
-            rounds = record.timing.latency.rounds_s
-            cells[labels[record.file]] = Cell(
-                str(len(rounds)), f"{quantity('latency_s', min(rounds))} to {quantity('latency_s', max(rounds))}"
-            )
-    return ("Timed rounds", "fastest to slowest below"), cells
-
-
 def table_of(
     caption: str,
     metrics: Sequence[str],
-    rows: Mapping[str, Mapping[str, Measurement]],
-    failed: Mapping[str, str],
-    remarks: Mapping[str, str],
-    below: Mapping[tuple[str, str], str] | None = None,
+    records: Sequence[Record],
+    labels: Mapping[str, str],
+    remarks: Mapping[str, str] | None = None,
     *,
     count: bool = False,
 ) -> Table:
-    """Rows of measurements in one unit per column; `count` adds the number of images behind each row.
+    """A row per record and a column per metric, one unit per column; failed runs in words.
 
-    remarks: what to add to a metric's heading    below: what to print below the number of (row, metric).
+    remarks: what to add to a metric's heading; `count` adds the number of images behind each row.
     """
-    kept = [name for name in metrics if any(name in row for row in rows.values())] or list(metrics)
-    units = {name: display_unit(name, [row[name].value for row in rows.values() if name in row]) for name in kept}
+    kept = [name for name in metrics if any(name in r.measurements for r in records)] or list(metrics)
+    units = {
+        name: display_unit(name, [r.measurements[name].value for r in records if name in r.measurements])
+        for name in kept
+    }
     better = {True: "higher is better", False: "lower is better", None: ""}
     headings = []
     for name in kept:
         symbol = f", {units[name].symbol}" if units[name].symbol else ""
-        remark = ", ".join(filter(None, (remarks.get(name), better[METRICS[name].higher_is_better])))
+        remark = ", ".join(filter(None, ((remarks or {}).get(name), better[METRICS[name].higher_is_better])))
         headings.append((METRICS[name].title + symbol, remark))
     body: list[tuple[str, tuple[Cell, ...]]] = []
-    for label, measurements in rows.items():
-        if label in failed:
-            body.append((label, (Cell(f"failed: {failed[label]}"),)))
+    for record in records:
+        label = labels[record.file]
+        if record.status != "ok":
+            body.append((label, (Cell(f"failed: {record.reason}"),)))
             continue
-        cells = [cell(measurements.get(name), units[name], (below or {}).get((label, name), "")) for name in kept]
+        cells = [cell(record, name, units[name]) for name in kept]
         if count:
-            shown = [measurements[name].n for name in kept if name in measurements]
-            counts = {n for n in shown if n is not None}
+            counts = {n for name in kept if name in record.measurements and (n := record.measurements[name].n)}
             cells.append(Cell(" / ".join(f"{n:,}" for n in sorted(counts)) or "–"))
         body.append((label, tuple(cells)))
-    return Table(caption, (*headings, *((("Images", ""),) if count else ())), tuple(body))
+    return plain_table(caption, (*headings, *((("Images", ""),) if count else ())), tuple(body))
 
 
-def failures(records: Sequence[Record], labels: Mapping[str, str]) -> dict[str, str]:
-    return {labels[record.file]: record.reason for record in records if record.status != "ok"}
-
-
-def cell(measured: Measurement | None, unit: Unit, below: str = "") -> Cell:
+def cell(record: Record, metric: str, unit: Unit | None = None) -> Cell:
+    """A measurement of a record; below it the interval, or of counted evaluations the parts of the network."""
+    measured = record.measurements.get(metric)
     if measured is None:
-        return Cell("–")
+        return NONE
     bounds = (measured.value, measured.ci_low, measured.ci_high)
     counted = measured.unit == METRICS["nfe"].unit and float(measured.value).is_integer()
-    return Cell(fixed(measured.value, 0) if counted else number(*bounds, unit), interval(*bounds, unit) or below)
+    below = ", ".join(f"{part} {count_words(n)}" for part, n in nfe_of(record).items()) if metric == "nfe" else ""
+    trace = Trace(measured.value, (record.file,), (f"measurements.{metric}",))
+    text = fixed(measured.value, 0) if counted else number(*bounds, unit)
+    return Cell(text, interval(*bounds, unit) or below, trace=trace)
+
+
+def seconds_cell(record: Record, rate: str = "throughput_per_s") -> Cell:
+    """The time of one image or text, in the batches of the run; its interval below in the same unit."""
+    found = seconds_per_item(record, rate)
+    if found is None:
+        return NONE
+    unit = display_unit("latency_s", [found.value])
+    bounds = (found.value, found.ci_low, found.ci_high, unit)
+    return Cell(f"{number(*bounds)} {unit.symbol}", interval(*bounds))
+
+
+def count_words(count: float) -> str:
+    """A count, or the mean of counts in three digits."""
+    return fixed(count, 0) if float(count).is_integer() else number(count)
+
+
+def rounds_cell(record: Record) -> Cell:
+    """How many rounds were timed, and from which to which time they took."""
+    rounds = record.timing.latency.rounds_s if record.timing else ()
+    if not rounds:
+        return NONE
+    return Cell(str(len(rounds)), f"{quantity('latency_s', min(rounds))} to {quantity('latency_s', max(rounds))}")

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from bench.formatting import as_words
+from bench.formatting import as_words, quantity
 from bench.records.schema import Record
-from bench.report.tables import Cell, Table
+from bench.report.tables import NONE, Cell, Table, plain_table
 
 AUDIT_WORDS = {
     "num_images": "images",
@@ -119,6 +119,22 @@ def environment_place(key: str) -> tuple[int, str]:
     return (known.index(key) if key in known else len(known), key)
 
 
+TRAINING = {"num_params": "Parameters", "steps": "Steps", "images_seen": "Images seen"}
+
+
+def training_table(training: Mapping[str, Mapping[str, str]]) -> Table | None:
+    """How the shipped small models were trained, from the metadata of their weights."""
+    if not training:
+        return None
+    columns = [*((title, "") for title in TRAINING.values()), ("Took", ""), ("Commit", ""), ("Command", "")]
+    rows = []
+    for model, said in training.items():
+        counts = [Cell(f"{int(said[name]):,}" if name in said else "–") for name in TRAINING]
+        took = Cell(quantity("wall_s", float(said["wall_s"])) if "wall_s" in said else "–")
+        rows.append((model, (*counts, took, Cell(said.get("commit", "–")[:10]), Cell(said.get("command", "–")))))
+    return plain_table("Training of the shipped weights that were measured.", columns, tuple(rows))
+
+
 def audit_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | None:
     """What the audit found before anything was scored."""
     audits = {
@@ -131,10 +147,10 @@ def audit_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | 
     if not keys:
         return None
     rows = tuple(
-        (label, tuple(Cell(as_words(key, audit[key])) if key in audit else Cell("–") for key in keys))
+        (label, tuple(Cell(as_words(key, audit[key])) if key in audit else NONE for key in keys))
         for label, audit in audits.items()
     )
-    return Table(
+    return plain_table(
         "Audit of the images before scoring; images that fail it are not scored.",
         tuple((AUDIT_WORDS.get(key, key.replace("_", " ")), "") for key in keys),
         rows,

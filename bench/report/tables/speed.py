@@ -1,9 +1,9 @@
-"""The tables of one machine's times: percentiles, composed times, batch sweeps, stages, validity."""
+"""The tables of one machine's times: percentiles, estimates, batch sweeps, stages, compliance."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 
 from bench.analysis.speed import rates_of, stages_of
@@ -11,24 +11,23 @@ from bench.formatting import Unit, display_unit, fixed, interval, num_decimals, 
 from bench.metrics.stages import StageSummary
 from bench.records.parts import REST, Compliance, Measurement, Series
 from bench.records.schema import Record
-from bench.report.tables import SPEEDS, Cell, Table, batch_remarks, failures, rounds_column, table_of, with_column
+from bench.report.tables import NONE, SPEEDS, Cell, Table, batch_remarks, cell, plain_table, rounds_cell, table_of
 
-NONE = Cell("–")
 NOT_MEASURED = Cell("not measured")
 PERCENTILES = SPEEDS[:4]
-COMPOSED = ("latency_s", "decoder_time_share", "flops", "peak_memory_bytes")
+ESTIMATES = ("latency_s", "decoder_time_share", "flops", "peak_memory_bytes")
 ENDED = {"memory": "the next did not fit into memory", "time": "its rounds got long"}
 
 
-@dataclass(frozen=True)
-class Grouped:
-    """A table whose rows stand in groups."""
-
-    caption: str
-    columns: tuple[tuple[str, str], ...]  # heading, remark
-    groups: tuple[tuple[str, tuple[tuple[str, tuple[Cell, ...]], ...]], ...]  # heading, rows of label and cells
-    first: str = "Model"
-    spans: tuple[tuple[str, int], ...] = ()  # headings over several columns, from the second column on
+def with_columns(table: Table, *columns: tuple[tuple[str, str], Sequence[Cell]]) -> Table:
+    """The table, of one group, with columns more: heading, then a cell per row."""
+    ((heading, rows),) = table.groups
+    more = list(zip(*(cells for _, cells in columns), strict=True))
+    rows = tuple(
+        (label, cells if len(cells) < len(table.columns) else (*cells, *extra))
+        for (label, cells), extra in zip(rows, more, strict=True)
+    )
+    return replace(table, columns=(*table.columns, *(heading for heading, _ in columns)), groups=((heading, rows),))
 
 
 def spread(measured: Measurement, unit: Unit) -> str:
@@ -47,48 +46,41 @@ def spread(measured: Measurement, unit: Unit) -> str:
 
 def latency_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     """Percentiles of the timed rounds, throughput, the cold first call and the number of rounds."""
-    rows = {labels[record.file]: record.measurements for record in records}
-    caption = "Time to generate, with 95 % intervals below: percentiles of the timed rounds, which hold no cold call."
-    table = table_of(caption, SPEEDS, rows, failures(records, labels), batch_remarks(records))
-    shown = [name for name in SPEEDS if any(name in row for row in rows.values())]
-    units = {name: display_unit(name, [row[name].value for row in rows.values() if name in row]) for name in shown}
-    bounded = tuple(
-        (label, cells if len(cells) < len(shown) else with_bounds(cells, rows[label], shown, units))
-        for label, cells in table.rows
-    )
-    first = {
-        labels[record.file]: Cell(quantity("latency_s", record.timing.latency.first_call_s))
-        for record in records
-        if record.timing and record.timing.latency.first_call_s
-    }
-    table = with_column(replace(table, rows=bounded), ("First call", "cold"), first)
-    return with_column(table, *rounds_column(records, labels))
-
-
-def with_bounds(
-    cells: Sequence[Cell], row: Mapping[str, Measurement], shown: Sequence[str], units: Mapping[str, Unit]
-) -> tuple[Cell, ...]:
-    """The cells of percentiles with one-sided bounds where there is no interval."""
-    return tuple(
-        replace(found, below=spread(row[name], units[name])) if name in PERCENTILES and name in row else found
-        for found, name in zip(cells, shown, strict=True)
+    caption = "Time to generate, each model by itself: percentiles of the timed rounds, which hold no cold call."
+    table = table_of(caption, SPEEDS, records, labels, batch_remarks(records))
+    shown = [name for name in SPEEDS if any(name in record.measurements for record in records)]
+    rows = []
+    for record, (label, cells) in zip(records, table.groups[0][1], strict=True):
+        if len(cells) == len(shown):
+            cells = tuple(
+                replace(found, below=spread(record.measurements[name], unit_of(name, records)))
+                if name in PERCENTILES and name in record.measurements
+                else found
+                for found, name in zip(cells, shown, strict=True)
+            )
+        rows.append((label, cells))
+    first = [
+        Cell(quantity("latency_s", r.timing.latency.first_call_s))
+        if r.timing and r.timing.latency.first_call_s
+        else NONE
+        for r in records
+    ]
+    return with_columns(
+        replace(table, groups=(("", tuple(rows)),)),
+        (("First call", "cold"), first),
+        (("Timed rounds", "fastest to slowest below"), list(map(rounds_cell, records))),
     )
 
 
-def composed_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
-    """Composed times with the error of the composition."""
-    rows = {labels[record.file]: record.measurements for record in records}
-    caption = (
-        "COMPOSED times of one image at batch 1: no image was painted whole. Intervals below hold the error of the "
-        "composition, too."
-    )
-    table = table_of(caption, COMPOSED, rows, failures(records, labels), {})
-    return with_column(table, ("Error of composing", "calls that ran, of all"), composition(records, labels))
+def unit_of(metric: str, records: Sequence[Record]) -> Unit:
+    return display_unit(metric, [r.measurements[metric].value for r in records if metric in r.measurements])
 
 
-def composition(records: Sequence[Record], labels: Mapping[str, str]) -> dict[str, Cell]:
-    """The standard error of each composed time relative to it, and how many of its calls ran."""
-    found = {}
+def estimated_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
+    """Estimated latencies with the error of the estimate, and how many of the calls ran."""
+    caption = f"Estimated latency of one image at batch 1, {records[0].protocol.name}; 95 % intervals below."
+    table = table_of(caption, ESTIMATES, records, labels)
+    cells = []
     for record in records:
         stages = record.timing.stages if record.timing else None
         if record.timing and stages and stages.error_s is not None:
@@ -96,8 +88,10 @@ def composition(records: Sequence[Record], labels: Mapping[str, str]) -> dict[st
                 sum(getattr(part, key) for part in stages.parts.values()) for key in ("num_timed", "num_calls")
             )
             share = percent(stages.error_s / median(record.timing.latency.rounds_s))
-            found[labels[record.file]] = Cell(f"± {share}", f"{ran:,} of {calls:,}")
-    return found
+            cells.append(Cell(f"± {share}", f"{ran:,} of {calls:,}"))
+        else:
+            cells.append(NONE)
+    return with_columns(table, (("Error of the estimate", "calls that ran, of all"), cells))
 
 
 def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
@@ -112,39 +106,37 @@ def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
         best = max(rates, key=lambda size: rates[size])
         memory = {found.batch_size: found.peak_memory_bytes for found in sweep.batches}
         cells = [
-            Cell(
-                number(rates[size]),
-                memory_words(memory[size]) + (", best" if size == best else ""),
-            )
+            Cell(number(rates[size]), memory_words(memory[size]) + (", best" if size == best else ""))
             if size in rates
             else NONE
             for size in sizes
         ]
         rows.append((labels[record.file], (*cells, Cell(ENDED.get(sweep.ended_by, sweep.ended_by)))))
     columns = (*((f"Batch {size:,}", "images/s") for size in sizes), ("Ended because", ""))
-    return Table("Batch sweep; peak memory of a call below, the weights left out.", columns, tuple(rows))
+    return plain_table("Batch sweep; peak memory of a call below, the weights left out.", columns, tuple(rows))
 
 
-def stage_table(records: Sequence[Record], labels: Mapping[str, str]) -> Grouped:
+def memory_words(num_bytes: int | None) -> str:
+    return "memory unknown" if num_bytes is None else quantity("peak_memory_bytes", num_bytes)
+
+
+def stage_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     """A group per model and a row per stage."""
     columns = (
         ("Time", "median round"),
         ("Share", "of the sum"),
         ("Calls", ""),
         ("Per call", ""),
-        ("Operations", ""),
+        ("FLOPs", ""),
         ("Weights read", ""),
-        ("Of the limit", "reached"),
+        ("Of the roofline", "reached"),
         ("If it were free", "gain at most, by Amdahl"),
     )
     groups = tuple(
-        (
-            f"{labels[record.file]}{remark_on(record)}",
-            tuple(map(stage_row, *zip(*stages_of(record).items(), strict=True))),
-        )
+        (f"{labels[record.file]}{remark_on(record)}", tuple(stage_row(*each) for each in stages_of(record).items()))
         for record in records
     )
-    return Grouped("Stages of one call of each model.", columns, groups, first="Stage")
+    return Table("Stages of one call of each model.", columns, groups, first="Stage")
 
 
 def stage_row(stage: str, row: StageSummary) -> tuple[str, tuple[Cell, ...]]:
@@ -170,34 +162,32 @@ def remark_on(record: Record) -> str:
     stages = record.timing.stages if record.timing else None
     total = sum(row.seconds for row in stages_of(record).values())
     if stages and stages.estimated and stages.error_s is not None:
-        return f": COMPOSED, ± {percent(stages.error_s / total)}"
+        return f": estimated, ± {percent(stages.error_s / total)}"
     if not stages or not stages.whole_s:
         return ""
     return f": stages add up to {percent(total / median(stages.whole_s))} of a call that nothing interrupts"
 
 
-# -- validity ----------------------------------------------------------------------------------------------------------
+# -- compliance --------------------------------------------------------------------------------------------------------
 
 
-def validity_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
+def compliance_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     """A line per model: what guards its times."""
-    failed = failures(records, labels)
     columns = (
         ("Valid", ""),
         ("Timed images", "against those scored, same seeds"),
-        ("Repeated / fresh", "time of one image, 95 % interval below"),
+        ("Repeated / fresh", "time of one image"),
         ("Other work", "cores that others used"),
         ("Warm-up", "rounds thrown away"),
         ("Rounds ended", ""),
     )
     rows = tuple(
-        (labels[r.file], (Cell(f"✗ failed: {failed[labels[r.file]]}"),) if r.status != "ok" else validity_row(r))
-        for r in records
+        (labels[r.file], (Cell(f"✗ failed: {r.reason}"),) if r.status != "ok" else compliance_row(r)) for r in records
     )
-    return Table("What was checked while each model was timed.", columns, rows)
+    return plain_table("What was checked while each model was timed.", columns, rows)
 
 
-def validity_row(record: Record) -> tuple[Cell, ...]:
+def compliance_row(record: Record) -> tuple[Cell, ...]:
     if record.timing is None:
         return (NOT_MEASURED,) * 6
     found, series = record.timing.compliance, record.timing.latency
@@ -226,10 +216,6 @@ def images_cell(found: Compliance) -> Cell:
     return Cell("equal" if found.images_equal else "equal but for rounding", f"{num} images")
 
 
-def memory_words(num_bytes: int | None) -> str:
-    return "memory unknown" if num_bytes is None else quantity("peak_memory_bytes", num_bytes)
-
-
 def load_cell(series: Series) -> Cell:
     """What others did on the machine during the rounds, marked where it was much."""
     if not series.rounds_ended_by:
@@ -237,3 +223,37 @@ def load_cell(series: Series) -> Cell:
     cores, gpu = series.foreign_load, series.foreign_gpu_share
     parts = [*([f"{cores:.2f}"] if cores is not None else []), *([f"{percent(gpu)} of the GPU"] if gpu else [])]
     return Cell(", ".join(parts) or "unknown", mark="disturbed" if series.disturbed else "")
+
+
+# -- the sides of a claim ----------------------------------------------------------------------------------------------
+
+
+def side_cells(record: Record) -> tuple[Cell, ...]:
+    """Time, evaluations, FLOPs, FLOP/s, share of the roofline and main stage of one timed model."""
+    found = stages_of(record)
+    main = max(found, key=lambda stage: found[stage].share) if found else ""
+    flops, latency = record.measurements.get("flops"), record.measurements.get("latency_s")
+    rate = f"{quantity('flops', flops.value / latency.value)}/s" if flops and latency else "–"
+    reached = found[main].roofline_share if main else None
+    return (
+        timed_cell(record),
+        cell(record, "nfe"),
+        flops_cell(record),
+        Cell(rate),
+        Cell(percent(reached)) if reached else NONE,
+        Cell(main, percent(found[main].share)) if main else NONE,
+    )
+
+
+def timed_cell(record: Record) -> Cell:
+    measured = record.measurements.get("latency_s")
+    if measured is None:
+        return NONE
+    unit = display_unit("latency_s", [measured.value])
+    found = cell(record, "latency_s", unit)
+    return replace(found, text=f"{found.text} {unit.symbol}")
+
+
+def flops_cell(record: Record) -> Cell:
+    measured = record.measurements.get("flops")
+    return replace(cell(record, "flops"), text=quantity("flops", measured.value)) if measured else NONE

@@ -1,44 +1,39 @@
-"""Measured ratios of speed beside the printed speed-ups: in one table, never in one column."""
+"""Measured ratios of speed, pair by pair."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 
+from bench.analysis.evidence import Trace
 from bench.analysis.speed import rates_of
-from bench.claims.speed import SPEED_CLAIMS
-from bench.formatting import interval, number
 from bench.records.comparable import not_comparable
 from bench.records.parts import Speedup
-from bench.records.schema import Claim, Comparison, Record
-from bench.report.tables import Cell
-from bench.report.tables.speed import NONE, Grouped
+from bench.records.schema import Record
+from bench.report.tables import NONE, Cell, Table
+from bench.report.words import times
+from bench.stats import Interval, as_interval
 
 EQUAL, BEST = "forced equal", "each at its best"
-PRINTED = "Printed, of the papers' models"
-MEASURED = "Measured here: times the images per second of the other"
 COLUMNS = (
-    ("Speed-up", "where, below"),
     ("Forced equal", "same rounds, same batch"),
     ("Each at its best", "batches below"),
-    ("Evaluations of the network", "for an image"),
+    ("Network evaluations", "for an image"),
 )
 CAPTION = (
-    "Paired ratios of speed with 95 % intervals below. Forced equal: both sides timed in the same rounds, all that an "
-    "experimenter chooses alike. Each at its best: each in the batch of its sweep with the most images per second; the "
-    "sweeps do not share rounds, so that this ratio has no interval."
+    "Times per image, one model against another. Each at its best: in the batch of its sweep with the most images per "
+    "second; the sweeps share no rounds, so that this ratio has no interval."
 )
 
 
-def ratio_table(records: Sequence[Record]) -> Grouped | None:
+def ratio_table(records: Sequence[Record]) -> Table | None:
     """The ratios of one machine's records, a group per run; None where no two models were timed together."""
     groups = []
     for record in records:
-        rows = [row_of(record, pair, records) for pair in pairs_of(record).values()]
+        rows = [(name, row_of(record, pair, records)) for name, pair in pairs_of(record).items()]
         if rows:
             groups.append((heading(record), tuple(rows)))
-    if not groups:
-        return None
-    return Grouped(CAPTION, COLUMNS, tuple(groups), "Against", ((PRINTED, 1), (MEASURED, 3)))
+    return Table(CAPTION, COLUMNS, tuple(groups), "Against") if groups else None
 
 
 def pairs_of(record: Record) -> dict[str, dict[str, Speedup]]:
@@ -50,49 +45,36 @@ def pairs_of(record: Record) -> dict[str, dict[str, Speedup]]:
 
 
 def heading(record: Record) -> str:
-    composed = any(entry.estimated for entry in record.speedups)
+    estimated = any(entry.estimated for entry in record.speedups)
     disturbed = any(entry.disturbed for entry in record.speedups)
     words = [
         f"{record.protocol.scale} scale",
         f"batch {record.protocol.latency_batch_size}",
         record.protocol.dtype,
-        *(["COMPOSED times"] if composed else []),
+        *(["estimated latency"] if estimated else []),
         *(["other work ran meanwhile"] if disturbed else []),
     ]
     return f"{record.model} ({', '.join(words)})"
 
 
-def row_of(record: Record, pair: Mapping[str, Speedup], records: Sequence[Record]) -> tuple[str, tuple[Cell, ...]]:
+def row_of(record: Record, pair: Mapping[str, Speedup], records: Sequence[Record]) -> tuple[Cell, ...]:
     entry = pair.get(EQUAL) or next(iter(pair.values()))
-    printed = list(claims_on(record.model, entry.baseline))
-    numbers = Cell("; ".join(f"x{claim.value:g}" for claim in printed), "; ".join(map(short, printed)))
-    equal = measured_cell(pair[EQUAL]) if EQUAL in pair else Cell("not measured")
-    best = measured_cell(pair[BEST]) if BEST in pair else at_best(record, entry.baseline, records)
-    return entry.baseline, (numbers if printed else NONE, equal, best, evaluations(entry))
+    equal = measured_cell(record, pair[EQUAL]) if EQUAL in pair else Cell("not measured")
+    best = measured_cell(record, pair[BEST]) if BEST in pair else at_best(record, entry.baseline, records)
+    return equal, best, evaluations(entry)
 
 
-def claims_on(model: str, baseline: str) -> Iterator[Claim]:
-    """The printed speed-ups that a pair answers, at the paper's scale or in small."""
-    for claim in SPEED_CLAIMS:
-        sides: list[Comparison | None] = [claim.paper_scale, claim.in_small]
-        if claim.paper_scale.metric == "latency_s" and any(
-            side and side.subject == model and baseline in side.baselines for side in sides
-        ):
-            yield claim
-
-
-def short(claim: Claim) -> str:
-    """As "TransDiff abstract"."""
-    return f"{claim.source.paper.split(' (')[0]} {claim.source.where.split(':')[0].split(',')[0]}"
-
-
-def measured_cell(entry: Speedup) -> Cell:
+def measured_cell(record: Record, entry: Speedup) -> Cell:
     ratio = entry.ratio
     if entry.not_comparable or ratio is None:
         return Cell("not comparable", entry.not_comparable)
-    bounds = (ratio.value, ratio.ci_low, ratio.ci_high)
-    below = interval(*bounds) or f"{ratio.n} pairs: no interval"
-    return Cell(f"x{number(*bounds)}", below + (", composed" if entry.estimated else ""))
+    shown, words, below = times(as_interval(ratio))
+    below = below or f"{ratio.n} pairs: no interval"
+    key = f"speedups.{record.speedups.index(entry)}.ratio"
+    trace = Trace(ratio.value, (record.file,), (key,))
+    if ratio.value < 1:
+        trace = Trace(1 / ratio.value, trace.files, trace.keys, inverse=True)
+    return Cell(f"{shown} {words}", below, trace=trace)
 
 
 def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
@@ -102,11 +84,12 @@ def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
         return Cell("not measured", "no sweep of both")
     one, other = (side.timing.latency.conditions if side.timing else None for side in (ours, theirs))
     if one is None or other is None:
-        return Cell("not comparable", "footing unknown")
+        return Cell("not comparable", "conditions unknown")
     if why := not_comparable(one, other, BEST):
         return Cell("not comparable", why)
     (size, rate), (their_size, their_rate) = (max(rates_of(side), key=lambda each: each[1]) for side in (ours, theirs))
-    return Cell(f"x{number(rate / their_rate)}", f"batch {size} against {their_size}")
+    shown, words, _ = times(Interval(rate / their_rate, math.nan, math.nan))
+    return Cell(f"{shown} {words}", f"batch {size} against {their_size}")
 
 
 def swept(model: str, record: Record, records: Sequence[Record]) -> Record | None:

@@ -9,7 +9,7 @@ from bench.metrics import METRICS
 from bench.metrics.text_audit import CLASSES
 from bench.records.parts import Measurement
 from bench.records.schema import Record
-from bench.report.tables import Cell, Table
+from bench.report.tables import NONE, Cell, Table, plain_table
 
 WORDS = dict(zip(CLASSES, ("Empty", "End token first", "Truncated", "Repeated"), strict=True))
 SCORE = {"captions": "cider", "answers": "vqa_accuracy"}  # by what a protocol collects: the score shown beside
@@ -26,7 +26,7 @@ def audit_table(texts: Named) -> Table | None:
     columns = ("Texts", *WORDS.values(), "Degenerate", "Different texts", "Most common", "Score", "Score without them")
     rows = tuple((label, tuple(audit_cells(record))) for label, record in audited)
     caption = "Audit of the texts. A degenerate text is scored like any other; the last column leaves them out."
-    return Table(caption, tuple((name, "") for name in columns), rows, first="Texts of")
+    return plain_table(caption, tuple((name, "") for name in columns), rows, first="Texts of")
 
 
 def audit_cells(record: Record) -> list[Cell]:
@@ -47,7 +47,7 @@ def audit_cells(record: Record) -> list[Cell]:
 
 def score_cell(name: str, measured: Measurement | None) -> Cell:
     if measured is None:
-        return Cell("–")
+        return NONE
     bounds = (measured.value, measured.ci_low, measured.ci_high)
     return Cell(f"{METRICS[name].title} {number(*bounds)}", interval(*bounds))
 

@@ -1,11 +1,11 @@
-"""The part "Studies" of the report: per machine a section for each study of the digits scale.
+"""Questions that take many runs: per machine a part for each study of the digits scale.
 
-The study "text-steps" stands where its models do, in the part "Dual Diffusion" (scenes.py).
+The study "text-steps" stands where its models do, in the part "Dual Diffusion" (dual.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.analysis.studies import settings_in_use
@@ -27,21 +27,19 @@ SECTIONS: dict[str, Callable[[Answers], Section]] = {
 }
 
 
-def studies_view(machine: str, records: Sequence[Record], order: Mapping[str, int]) -> dict[str, Any]:
-    """Every study with what the records of one machine say of it; also those that were not run."""
+def studies_view(machine: str, records: Sequence[Record]) -> dict[str, Any]:
+    """By name every study with what the records of one machine say of it; also those that were not run."""
     prefix = anchor(f"{machine} study")
     in_use = settings_in_use(records)
-    sections = []
+    found = {}
     for study in (study for study in STUDIES.values() if study.name in SECTIONS):
-        answers = answers_of(study, records, order, in_use, prefix)
+        answers = answers_of(study, records, in_use, prefix)
         section = SECTIONS[study.name](answers) if answers.records else Section()
-        sections.append(
-            {
-                "id": answers.id,
-                "title": study.title,
-                "question": study.question,
-                "lacking": lacking_words(answers),
-                "section": section,
-            }
-        )
-    return {"machine": machine, "id": prefix, "studies": sections}
+        found[study.name] = {
+            "id": answers.id,
+            "title": study.title,
+            "question": study.question,
+            "lacking": lacking_words(answers),
+            "section": section,
+        }
+    return found

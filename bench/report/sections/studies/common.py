@@ -14,7 +14,8 @@ from bench.analysis.records import floor_of, label_by_file, whiskers
 from bench.analysis.studies import find_record
 from bench.formatting import as_words, fixed, interval, listed, num_decimals, number
 from bench.records.schema import Record, RunSpec
-from bench.report.tables import Cell, Table
+from bench.report.charts.svg import place_of
+from bench.report.tables import NONE, Cell, Table
 from bench.stats import Interval
 from bench.studies import Settings, Study
 
@@ -28,7 +29,6 @@ class Answers:
     failed: Mapping[str, str]  # runs that failed, in words: why
     lacking: tuple[str, ...]  # models of the runs that were not made
     in_use: Mapping[str, Settings]  # by model: its own sampling settings
-    order: Mapping[str, int]  # by model: its place in the report, for colours and markers
     labels: Mapping[str, str]  # by file: the model with the settings that the study varies
     machine_records: tuple[Record, ...]  # of all studies on that machine, for what stands beside
     floor: Interval | None  # FID of real held-out scans
@@ -39,7 +39,7 @@ class Answers:
 
     @property
     def models(self) -> list[str]:
-        return sorted({record.model for record in self.records}, key=self.order.__getitem__)
+        return sorted({record.model for record in self.records}, key=lambda model: (place_of(model), model))
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,7 @@ class Section:
     folded: tuple[tuple[str, Table], ...] = ()  # summary, table
 
 
-def answers_of(
-    study: Study, records: Sequence[Record], order: Mapping[str, int], in_use: Mapping[str, Settings], prefix: str
-) -> Answers:
+def answers_of(study: Study, records: Sequence[Record], in_use: Mapping[str, Settings], prefix: str) -> Answers:
     """The records among those of one machine that answer a study."""
     studied = [record for record in records if record.protocol.study]
     found = [(run, find_record(run, studied, in_use)) for run in study.runs]
@@ -68,7 +66,6 @@ def answers_of(
         failed={run_words(run): record.reason for run, record in found if record and record.status != "ok"},
         lacking=tuple(run.model for run, record in found if record is None),
         in_use=in_use,
-        order=order,
         labels=label_by_file(kept),
         machine_records=tuple(record for record in studied if record.status == "ok"),
         floor=whiskers(floor["fid"]) if "fid" in floor else None,
@@ -99,7 +96,7 @@ def lacking_words(answers: Answers) -> list[str]:
 
 def recognised(record: Record) -> Cell:
     share = record.images.audit.recognised_share if record.images else None
-    return Cell("–") if share is None else Cell(as_words("recognised_share", share))
+    return NONE if share is None else Cell(as_words("recognised_share", share))
 
 
 def differing(settings: Mapping[str, Any], in_use: Mapping[str, Any], ignoring: Sequence[str]) -> str:

@@ -14,9 +14,9 @@ from bench.claims.sources import ABSTRACT
 from bench.formatting import Unit, display_unit, listed, number
 from bench.metrics import METRICS
 from bench.records.schema import Record
-from bench.report.charts.studies import Panel, draw_panel, panels_chart
+from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.sections.studies.common import Answers, Section, gap_words, interval_cell
-from bench.report.tables import Cell, Table
+from bench.report.tables import NONE, Cell, Table, plain_table
 from bench.report.words import badge_of
 from bench.stats import Interval
 from bench.verdict.seeds import judge_later_images
@@ -79,38 +79,41 @@ def row_chart(answers: Answers, rows: Mapping[int, Sequence[Record]], one_step: 
         values = {k: found for k, records in rows.items() if (found := values_of(records, metric))}
         if not values:
             continue
-        level = values_of(one_step, metric)
+        model, level = answers.models[0], values_of(one_step, metric)
+        thin = [
+            Line(
+                model,
+                tuple(
+                    (k, bare(mean_of([v for (training, _), v in found.items() if training == seed])))
+                    for k, found in values.items()
+                ),
+                thin=True,
+            )
+            for seed in training_seeds
+        ]
+        means = tuple((k, mean_over_training_seeds(found)) for k, found in values.items())
         panels.append(
             Panel(
-                title=METRICS[metric].title,
-                series=answers.order[answers.models[0]],
-                x=tuple(values),
-                y=tuple(bare(mean_over_training_seeds(found).value) for found in values.values()),
-                thin=tuple(
-                    tuple(
-                        mean_of([v for (training, _), v in found.items() if training == seed])
-                        for found in values.values()
-                    )
-                    for seed in training_seeds
-                ),
+                METRICS[metric].title,
+                (*thin, Line(model, tuple((k, bare(mean.value)) for k, mean in means))),
                 level=bare(mean_over_training_seeds(level).value) if level else None,
             )
         )
-    ends = ", ".join(f"{panel.title} {panel.y[0].value:.3g} to {panel.y[-1].value:.3g}" for panel in panels)
-    svg = panels_chart(
+    ends = ", ".join(
+        f"{p.title} {p.lines[-1].points[0][1].value:.3g} to {p.lines[-1].points[-1][1].value:.3g}" for p in panels
+    )
+    svg = lines_chart(
         panels,
-        draw_panel,
-        "images painted in a row; the last is scored",
-        f"{answers.id}-rows",
+        "images in a row; the last is scored",
         f"Scores of the first to the last image of a row, means over training seeds: {ends}.",
     )
     caption = (
-        f"Scores of the 1st to the {max(rows)}th image of a row, each painted with the ones before it as references. "
-        "Thick: mean over training seeds; thin: each training seed."
+        f"Scores of the 1st to the {max(rows)}th image of a row, each with the ones before it as references. "
+        "Markers: mean over training seeds; thin: each training seed."
     )
     if one_step:
         caption += f" Dashed: {ONE_STEP}, mean of the same seeds."
-    return Markup(svg), caption
+    return svg, caption
 
 
 def bare(value: float) -> Interval:
@@ -143,11 +146,11 @@ def row_table(rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) 
     for k in rows:
         pairs = image_pairs([record for records in rows.values() for record in records], k, k - 1, "fid")
         gap = paired_difference("fid", pairs) if pairs else None
-        cells_by_row[f"image {k}"].append(interval_cell(gap) if gap else Cell("–"))
+        cells_by_row[f"image {k}"].append(interval_cell(gap) if gap else NONE)
     if one_step:
-        cells_by_row[ONE_STEP].append(Cell("–"))
+        cells_by_row[ONE_STEP].append(NONE)
     num = len({seeds_of(record)[0] for records in rows.values() for record in records})
-    return Table(
+    return plain_table(
         f"Means over {num} training seeds, with Student's 95 % intervals over them below.",
         tuple(columns),
         tuple((name, tuple(cells)) for name, cells in cells_by_row.items()),
@@ -158,6 +161,6 @@ def row_table(rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) 
 def mean_cell(values: Values, unit: Unit, exact: bool) -> Cell:
     """The mean over training seeds; of what every seed shares (`exact`) no interval."""
     if not values:
-        return Cell("–")
+        return NONE
     mean = mean_over_training_seeds(values)
     return Cell(number(mean.value, unit=unit)) if exact else interval_cell(mean)

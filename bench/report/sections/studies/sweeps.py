@@ -3,48 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from markupsafe import Markup
 
 from bench.analysis.records import whiskers
 from bench.analysis.studies import fid_gap
 from bench.formatting import interval, number
-from bench.metrics import METRICS
 from bench.records.schema import Record
-from bench.report.charts.studies import Panel, draw_panel, panels_chart
+from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.sections.studies.common import Answers, Section, differing, fid_of, gap_words
-from bench.report.tables import SCORES, Cell, Table, table_of
+from bench.report.tables import NONE, SCORES, Cell, Table, plain_table, table_of
 
 # -- guidance ----------------------------------------------------------------------------------------------------------
 
 
 def guidance(answers: Answers) -> Section:
     sweeps = {model: sweep for model in answers.models if len(sweep := by_scale(answers.of(model))) > 1}
-    charts = []
-    for metric in ("fid", "inception_score"):
-        panels = [
-            panel_of(model, sweep, metric, answers) for model, sweep in sweeps.items() if metric_in(sweep, metric)
-        ]
-        if panels:
-            title = METRICS[metric].title
-            better = "higher" if METRICS[metric].higher_is_better else "lower"
-            ends = ", ".join(f"{p.title} {p.y[0].value:.3g} to {p.y[-1].value:.3g}" for p in panels)
-            description = f"{title} against the guidance scale, one panel per model, from the weakest to the strongest "
-            svg = panels_chart(
-                panels, draw_panel, "guidance scale (cfg_scale)", f"{answers.id}-{metric}", f"{description}: {ends}."
-            )
-            caption = (
-                f"{title} ({better} is better) against the guidance scale; 1 is without guidance. Dotted: the scale in "
-                "use. Bars: 95 % intervals. Each panel has an axis of its own."
-            )
-            charts.append((Markup(svg), caption))
-    rows = {answers.labels[record.file]: record.measurements for record in answers.records}
-    scores = table_of("Scores at every guidance scale, with 95 % intervals below.", SCORES, rows, {}, {})
+    panels = [panel_of(model, sweep, answers) for model, sweep in sweeps.items() if metric_in(sweep, "fid")]
+    charts: tuple[tuple[Markup, str], ...] = ()
+    if panels:
+        ends = ", ".join(
+            f"{p.title} {p.lines[0].points[0][1].value:.3g} to {p.lines[0].points[-1][1].value:.3g}" for p in panels
+        )
+        svg = lines_chart(
+            panels,
+            "guidance scale (cfg_scale)",
+            f"FID against the guidance scale, from the weakest to the strongest: {ends}.",
+        )
+        charts = (
+            (svg, "FID (lower is better) against the guidance scale; 1 is without guidance. Dotted: the scale in use."),
+        )
+    scores = table_of("Scores at every guidance scale.", SCORES, answers.records, answers.labels)
     judged = [best_of(model, sweep, answers) for model, sweep in sweeps.items() if metric_in(sweep, "fid")]
     return Section(
         findings=tuple(sentence for sentence in judged),
-        charts=tuple(charts),
+        charts=charts,
         folded=((f"All {len(answers.records)} runs", scores),) if answers.records else (),
     )
 
@@ -57,15 +50,11 @@ def metric_in(records: Sequence[Record], metric: str) -> list[Record]:
     return [record for record in records if metric in record.measurements]
 
 
-def panel_of(model: str, sweep: Sequence[Record], metric: str, answers: Answers) -> Panel:
-    records = metric_in(sweep, metric)
-    return Panel(
-        title=model,
-        series=answers.order[model],
-        x=tuple(record.settings["cfg_scale"] for record in records),
-        y=tuple(whiskers(record.measurements[metric]) for record in records),
-        in_use=answers.in_use[model].get("cfg_scale"),
+def panel_of(model: str, sweep: Sequence[Record], answers: Answers) -> Panel:
+    points = tuple(
+        (record.settings["cfg_scale"], whiskers(record.measurements["fid"])) for record in metric_in(sweep, "fid")
     )
+    return Panel(model, (Line(model, points),), in_use=answers.in_use[model].get("cfg_scale"))
 
 
 def best_of(model: str, sweep: Sequence[Record], answers: Answers) -> str:
@@ -134,20 +123,13 @@ def heat_table(grid: dict[tuple[float, float], Record]) -> Table:
     fids = [record.measurements["fid"].value for record in grid.values()]
     low, high = min(fids), max(fids)
     columns = sorted({scale_1 for _, scale_1 in grid})
-    table = Table(
-        "FID (lower is better) by the scale of the drift (rows) and of the noise (columns), with 95 % intervals below; "
-        "the stronger the tint, the worse.",
-        tuple((f"scale_1 {scale_1:g}", "") for scale_1 in columns),
-        (),
-        first="scale_0",
-    )
     rows = []
     for scale_0 in sorted({at[0] for at in grid}):
         cells = []
         for scale_1 in columns:
             record = grid.get((scale_0, scale_1))
             if record is None:
-                cells.append(Cell("–"))
+                cells.append(NONE)
                 continue
             fid = record.measurements["fid"]
             bounds = (fid.value, fid.ci_low, fid.ci_high)
@@ -155,4 +137,9 @@ def heat_table(grid: dict[tuple[float, float], Record]) -> Table:
             mark = "neither scaled" if (scale_0, scale_1) == (1.0, 1.0) else ""
             cells.append(Cell(number(*bounds), interval(*bounds), heat, mark))
         rows.append((f"{scale_0:g}", tuple(cells)))
-    return replace(table, rows=tuple(rows))
+    return plain_table(
+        "FID by the scale of the drift (rows) and of the noise (columns); the stronger the tint, the worse.",
+        [(f"scale_1 {scale_1:g}", "") for scale_1 in columns],
+        tuple(rows),
+        first="scale_0",
+    )

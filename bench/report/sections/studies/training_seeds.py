@@ -4,46 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-from markupsafe import Markup
-
-from bench.analysis.seeds import mean_over_training_seeds
+from bench.analysis.seeds import mean_over_training_seeds, seed_means, spread_of
 from bench.analysis.studies import Values, fid_half_width, values_of
 from bench.formatting import fixed, listed, num_decimals, number
-from bench.report.charts.studies import seeds_chart
 from bench.report.sections.studies.common import Answers, Section, interval_cell
-from bench.report.tables import Cell, Table
+from bench.report.tables import NONE, Cell, Table, plain_table
 
 
 def training_seeds(answers: Answers) -> Section:
     fids = {model: found for model in answers.models if (found := values_of(answers.of(model), "fid"))}
     if all(len(seed_means(values)) < 2 for values in fids.values()):
         return Section()
-    svg = seeds_chart(fids, answers.order, f"{answers.id}-dots")
-    caption = (
-        "FID of each trained network, one row of markers per training seed; filled: sampling seed 0, hollow: others. "
-        "Bar: mean over training seeds (printed at the right); line below: its 95 % interval (Student's), cut where it "
-        "leaves the chart."
-    )
     sentence = spread_in_words(answers, fids)
     return Section(
         findings=(sentence,) if sentence else (),
-        charts=((Markup(svg), caption),),
         tables=(seeds_table(answers, fids),),
     )
-
-
-def spread_of(values: Values) -> float | None:
-    """Standard deviation between training seeds, sampling seeds averaged within each; None below two."""
-    means = seed_means(values)
-    return float(np.std(list(means.values()), ddof=1)) if len(means) > 1 else None
-
-
-def seed_means(values: Values) -> dict[int, float]:
-    found: dict[int, list[float]] = {}
-    for (training_seed, _), value in values.items():
-        found.setdefault(training_seed, []).append(value)
-    return {training_seed: float(np.mean(each)) for training_seed, each in sorted(found.items())}
 
 
 def spread_in_words(answers: Answers, fids: Mapping[str, Values]) -> str:
@@ -81,13 +57,13 @@ def seeds_table(answers: Answers, fids: Mapping[str, Values]) -> Table:
                 model,
                 (
                     interval_cell(mean),
-                    *(Cell(fixed(means[seed], decimals)) if seed in means else Cell("–") for seed in training),
-                    Cell("–") if spread is None else Cell(number(spread)),
-                    Cell("–") if half_width is None else Cell(number(half_width)),
+                    *(Cell(fixed(means[seed], decimals)) if seed in means else NONE for seed in training),
+                    NONE if spread is None else Cell(number(spread)),
+                    NONE if half_width is None else Cell(number(half_width)),
                 ),
             )
         )
-    return Table(
+    return plain_table(
         "FID over training seeds: mean with Student's 95 % interval below, each training seed (mean of its sampling "
         "seeds), the standard deviation between them, and the half-width of one run's bootstrap interval.",
         (

@@ -1,0 +1,33 @@
+"""Quality against cost: which runs no other beats in both, and which runs of a model form a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+
+from bench.analysis.studies import seconds_per_item
+from bench.records.parts import Measurement
+from bench.records.schema import Record
+
+
+def cost_of(record: Record, kind: str) -> Measurement | None:
+    """What an image costs: "time", in the batches of the run, or "evaluations" of the network."""
+    return seconds_per_item(record) if kind == "time" else record.measurements.get("nfe")
+
+
+def front_of(costs: Mapping[str, tuple[float, float]]) -> list[str]:
+    """The runs (by name: cost, FID) that no other beats in both, the cheapest first."""
+    kept: list[str] = []
+    for name in sorted(costs, key=lambda name: costs[name]):
+        if not kept or costs[name][1] < costs[kept[-1]][1]:
+            kept.append(name)
+    return kept
+
+
+def lines_of(records: Sequence[Record]) -> list[list[Record]]:
+    """Runs of one model that differ in `num_steps` alone, from few to many."""
+    lines: dict[str, list[Record]] = {}
+    for record in records:
+        others = {name: value for name, value in record.settings.items() if name != "num_steps"}
+        lines.setdefault(json.dumps(others, sort_keys=True), []).append(record)
+    return [sorted(line, key=lambda record: record.settings.get("num_steps", 0)) for line in lines.values()]

@@ -1,0 +1,117 @@
+"""`bench verify`: verdicts from the records, computed again; whether a page still says what the records say."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.commands.app import REPORT, RESULTS, ResultsDir, example
+from bench.errors import CheckFailed, UsageError
+
+
+@example("python -m bench verify --report reports/index.html")
+def verify(
+    results: ResultsDir = RESULTS,
+    report: Annotated[Path, typer.Option(help="the page to check")] = REPORT,
+) -> None:
+    """Judge the records again and check the page against them: verdicts, numbers, files. Exit 1 if it differs."""
+    from bench.analysis.evidence import evidence, read_evidence, traces_in
+    from bench.claims import CLAIMS
+    from bench.records.store import latest, load_records
+    from bench.verdict.judge import judge
+
+    if not results.is_dir():
+        raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
+    said = read_evidence(report)
+    loaded = load_records([results])
+    records = latest(loaded.records)
+    machines = sorted({record.environment.machine for record in records})
+    verdicts = {
+        machine: [
+            verdict
+            for claim in CLAIMS
+            for verdict in judge(claim, [r for r in records if r.environment.machine == machine])
+        ]
+        for machine in machines
+    }
+    for machine, found in verdicts.items():
+        words = ", ".join(f"{count} {word}" for word, count in Counter(verdict.word for verdict in found).items())
+        print(f"verdicts on {machine}: {words}")
+    found = evidence(records, verdicts, [results])
+    shown = traces_in(report.read_text(encoding="utf-8"))
+    faults = [*loaded.faults, *differences(said, found), *wrong_numbers(shown, found["verdicts"], results)]
+    for fault in faults:
+        print(f"✗ {fault}")
+    if faults:
+        raise CheckFailed(f"{report} is not the report of these records; `python -m bench report` renders it again")
+    counts = f"{len(said['files'])} records, {len(said['rows']):,} numbers, {len(said['verdicts'])} verdicts"
+    print(f"✓ {report}: {counts} as on disk; {len(shown):,} numbers shown, each followed to its record")
+
+
+def differences(said: Any, found: Any) -> list[str]:
+    """One line per file, number or verdict of a page (`said`) that is not as the records have it (`found`)."""
+    ours, theirs = ({entry["file"]: entry["sha256"] for entry in each["files"]} for each in (said, found))
+    lines = [f"{file}: in the page, not (or no longer the latest) on disk" for file in ours.keys() - theirs.keys()]
+    lines += [f"{file}: measured since the page was rendered" for file in theirs.keys() - ours.keys()]
+    changed = [file for file in ours.keys() & theirs.keys() if ours[file] != theirs[file]]
+    lines += [f"{file}: another checksum in the page than on disk" for file in changed]
+    same = ours.keys() & theirs.keys() - set(changed)
+    numbers = [numbers_of(each, same) for each in (said, found)]
+    lines += [
+        f"{file}, {key}: {numbers[0].get((file, key))} in the page, {numbers[1].get((file, key))} in the record"
+        for file, key in numbers[0].keys() | numbers[1].keys()
+        if numbers[0].get((file, key)) != numbers[1].get((file, key))
+    ]
+    words = [{tuple(row[:3]): tuple(row[3:]) for row in each["verdicts"]} for each in (said, found)]
+    lines += [
+        f"{claim} at {scale} on {machine}: {told(words[0], (machine, claim, scale))} in the page, "
+        f"{told(words[1], (machine, claim, scale))} from the records"
+        for machine, claim, scale in words[0].keys() | words[1].keys()
+        if words[0].get((machine, claim, scale)) != words[1].get((machine, claim, scale))
+    ]
+    return sorted(lines)
+
+
+def numbers_of(found: Any, files: set[str]) -> dict[tuple[str, str], list[Any]]:
+    """By file and key: value, interval, count and unit of the measurements of these files."""
+    names = [entry["file"] for entry in found["files"]]
+    return {(names[row[0]], row[1]): list(row[2:]) for row in found["rows"] if names[row[0]] in files}
+
+
+def wrong_numbers(shown: Sequence[Any], verdicts: Sequence[Sequence[Any]], results: Path) -> list[str]:
+    """One line per number on the page that its key in the records does not give."""
+    from bench.analysis.evidence import evaluate
+    from bench.records.store import read_json
+
+    files = {file for number in shown for file in number.trace.files}
+    data = {file: read_json(results / file) for file in files if (results / file).is_file()}
+    by_verdict = {
+        f"verdict {row[1]} {row[2]}": [other[4] for other in verdicts if other[1:3] == row[1:3]] for row in verdicts
+    }
+    lines = []
+    for number in shown:
+        trace = number.trace
+        try:
+            key = trace.keys[0]
+            values = by_verdict[key] if key.startswith("verdict ") else [evaluate(trace.files, trace.key, data)]
+        except (KeyError, IndexError, TypeError, ValueError):
+            lines.append(f"{number.text}: its key {trace.key} leads nowhere in {', '.join(trace.files)}")
+            continue
+        if not any(value is not None and math.isclose(value, trace.value, rel_tol=1e-9) for value in values):
+            lines.append(
+                f"{number.text}: {trace.value} in the page, {values[0]} by {trace.key} of {', '.join(trace.files)}"
+            )
+    return lines
+
+
+def told(verdicts: Mapping[tuple[Any, ...], Sequence[Any]], key: tuple[Any, ...]) -> str:
+    """As "inconclusive (0.03)"."""
+    if key not in verdicts:
+        return "no verdict"
+    word, value = verdicts[key]
+    return word if value is None else f"{word} ({value:.4g})"

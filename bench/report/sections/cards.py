@@ -1,0 +1,228 @@
+"""A card per headline claim: its verdict, one line of result, a bar, the sides; all else is folded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from bench.analysis.speed import timed_of
+from bench.analysis.speedups import arithmetic_of, speeds_of
+from bench.claims import BENCHMARK_CLAIMS, CLAIMS
+from bench.formatting import interval, listed, named, number
+from bench.metrics import METRICS
+from bench.records.schema import Claim, Comparison, Record, Source
+from bench.report.charts.speedups import claim_bar
+from bench.report.sections.answers import Fragment, difference_parts, not_measured, printed_of, speed_parts, trace_of
+from bench.report.sections.judged import Judged, Records, Side, judge_claim
+from bench.report.tables import Cell, Rows, Table, cell
+from bench.report.tables.speed import side_cells, timed_cell
+from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of, plainly
+from bench.stats import Interval
+from bench.verdict.finding import METRIC_WORDS
+from bench.verdict.judge import find, not_run_reason
+
+CONTEXT = ("VAR", "RAR")  # papers whose rows are judged in one table each, apart from the headlines
+SPEED = ("latency_s", "decoder_time_share")
+SPEED_COLUMNS = (
+    *(("Time", "of one image"), ("Evaluations", "of the network"), ("FLOPs", ""), ("FLOP/s", "")),
+    *(("Of the roofline", "main stage"), ("Main stage", "share of the time")),
+)
+
+
+def paper_of(claim: Claim) -> str:
+    """As "TransDiff"."""
+    return claim.source.paper.split(" (")[0]
+
+
+def headline_claims() -> list[Claim]:
+    return [claim for claim in CLAIMS if paper_of(claim) not in CONTEXT]
+
+
+def cards(judged: Mapping[str, Judged], said: Said) -> list[dict[str, Any]]:
+    return [card(judged[claim.id], said) for claim in headline_claims()]
+
+
+def card(found: Judged, said: Said) -> dict[str, Any]:
+    claim, here = found.claim, f"claim-{found.claim.id}"
+    sides = [("At the paper's size", found.paper), *([("In small", found.small)] if found.small else [])]
+    conflicts, see_conflicts = said.new(claim.conflicts, here)
+    caveats, see_caveats = said.new([claim.tolerance_reason, claim.caveat], here)
+    reasons, _ = said.new([plainly(side.verdict.reason) for _, side in sides], here)
+    return {
+        "id": here,
+        "headline": claim.headline.rstrip("."),
+        "main": badge_of(found.main.verdict.word, found.main.verdict.marker),
+        "badges": [
+            {"side": name, "machine": side.machine, **badge_of(side.verdict.word, side.verdict.marker)}
+            for name, side in sides
+        ],
+        "results": [{"side": name, "parts": result_parts(claim, side)} for name, side in sides],
+        "bar": bar_of(claim, found),
+        "table": sides_table(found),
+        "quote": claim.quote,
+        "source": claim.source,
+        "link": link_of(claim.source.url),
+        "printed": f"x{claim.value:g}" if claim.unit == "times" else f"{claim.value:g} {claim.unit}",
+        "tolerance": f"± {100 * claim.tolerance:g} %",
+        "conflicts": conflicts,
+        "caveats": caveats,
+        "see": [place for place in dict.fromkeys([*see_conflicts, *see_caveats]) if place != here],
+        "reasons": [sentence for reason in reasons for sentence in SENTENCE.split(reason)],
+        "evidence": [
+            {"side": name, "files": list(dict.fromkeys(side.verdict.records)), "command": command_of(side.asked)}
+            for name, side in sides
+        ],
+    }
+
+
+def result_parts(claim: Claim, side: Side) -> tuple[Fragment, ...]:
+    """What was measured of one side, in one line."""
+    verdict, asked = side.verdict, side.asked
+    if not side.was_run:
+        return not_measured(verdict)
+    speeds = speeds_of(asked, side.judged) if asked.metric == "latency_s" else []
+    if speeds:
+        return speed_parts(speeds)
+    if asked.kind == "direction":
+        return difference_parts(side, METRIC_WORDS.get(asked.metric, asked.metric))
+    if verdict.value is None:
+        return (verdict.word,)
+    bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
+    return (Cell(number(*bounds), trace=trace_of(verdict)), f" {claim.unit} ({interval(*bounds)})")
+
+
+def command_of(side: Comparison) -> str:
+    """What measures that side again."""
+    names = (named(side.subject, side.settings), *side.baselines)
+    return " && ".join(commands_in(not_run_reason(side, dict.fromkeys(names, ""))))
+
+
+def bar_of(claim: Claim, found: Judged) -> Markup | None:
+    """The printed band and what was measured on one axis: of speeds all evidence, else the side that was judged."""
+    paper, small = found.paper, found.small
+    if paper.asked.metric == "latency_s":
+        speeds = [*speeds_of(paper.asked, paper.judged), *arithmetic_of(paper.asked, paper.judged)]
+        speeds += speeds_of(small.asked, small.judged) if small else []
+        counted = {"flops": ", by FLOPs"}
+        measured = [(each.kind, each.baseline + counted.get(each.kind, ""), each.ratio.found) for each in speeds]
+        return claim_bar(printed_of(claim), measured, 1.0, log=True) if measured else None
+    verdict = found.main.verdict
+    if verdict.value is None or verdict.ci_low is None or verdict.ci_high is None:
+        return None
+    estimate = Interval(verdict.value, verdict.ci_low, verdict.ci_high)
+    if found.main is paper:
+        printed, kind = printed_of(claim), "estimated" if verdict.marker else "paper"
+        return claim_bar(printed, [(kind, "", estimate)], printed.low, log=False)
+    return claim_bar(None, [("small", "", estimate)], 0.0, log=False)
+
+
+def sides_table(found: Judged) -> Table | None:
+    """Either side's models: of speed what their time is made of, else what they score and cost."""
+    groups, speed = [], found.paper.asked.metric in SPEED
+    for heading, side in (("At the paper's size", found.paper), ("In small", found.small)):
+        rows = rows_of(side) if side else ()
+        if rows:
+            groups.append((heading, rows))
+    if not groups:
+        return None
+    metric = found.main.asked.metric
+    title = METRICS[metric].title if metric in METRICS else metric
+    columns = SPEED_COLUMNS if speed else ((title, ""), ("Evaluations", "of the network"), ("Time", "of one image"))
+    return Table("", columns, tuple(groups), first="Side")
+
+
+def rows_of(side: Side) -> Rows:
+    asked = side.asked
+    if asked.metric in SPEED:
+        timed = [timed_of(model, asked, side.shown) for model in (asked.subject, *asked.baselines)]
+        return tuple((found.model, side_cells(found)) for found in timed if found)
+    wanted = [(asked.subject, asked.settings), *((model, asked.baseline_settings) for model in asked.baselines)]
+    rows = []
+    for model, settings in wanted:
+        record = find(model, asked.protocol, side.judged, settings)
+        if record and record.status == "ok":
+            rows.append(
+                (named(model, settings), (cell(record, asked.metric), cell(record, "nfe"), time_of(record, side)))
+            )
+    return tuple(rows)
+
+
+def time_of(record: Record, side: Side) -> Cell:
+    """Of one image, by the model's own timed run at these settings."""
+    timed = [
+        r
+        for r in side.judged
+        if r.model == record.model and r.settings == record.settings and "latency_s" in r.measurements
+    ]
+    return timed_cell(timed[-1]) if timed else Cell("–")
+
+
+# -- one table per paper -----------------------------------------------------------------------------------------------
+
+
+def paper_tables(
+    judged: Mapping[str, Judged], records: Records, said: Said, others: Sequence[Claim] = BENCHMARK_CLAIMS
+) -> list[dict[str, Any]]:
+    """The claims of papers that are context, and `others` that have no card: one folded table per paper."""
+    by_paper: dict[str, list[Judged]] = {}
+    for claim in CLAIMS:
+        if paper_of(claim) in CONTEXT:
+            by_paper.setdefault(claim.source.paper, []).append(judged[claim.id])
+    for claim in others:
+        by_paper.setdefault(claim.source.paper, []).append(judge_claim(claim, records, records))
+    return [paper_table(paper, found, said) for paper, found in by_paper.items()]
+
+
+def paper_table(paper: str, found: Sequence[Judged], said: Said) -> dict[str, Any]:
+    """A group per source and a row per claim: printed, measured, the verdict on either side."""
+    by_source: dict[Source, list[Judged]] = {}
+    for each in found:
+        by_source.setdefault(each.claim.source, []).append(each)
+    counted = Counter(each.main.verdict.word for each in found)
+    words = listed([f"{count} {word}" for word, count in counted.items()])
+    groups = tuple(
+        (
+            source.where if len(by_source) > 1 else "",
+            tuple((each.claim.headline.rstrip("."), row_cells(each)) for each in rows),
+        )
+        for source, rows in by_source.items()
+    )
+    columns = (("Printed", ""), ("Measured", "paper's size"), ("Verdict", "paper's size"), ("In small", ""))
+    name, first = paper.split(" (")[0], next(iter(by_source))
+    return {
+        "title": f"{name}, {first.where}" if len(by_source) == 1 else name,
+        "counted": f"{len(found)} claims: {words}",
+        "sources": [(source, link_of(source.url)) for source in by_source],
+        "table": Table("", columns, groups, first="Claim"),
+        "reasons": reasons_of(found, said),
+    }
+
+
+def reasons_of(found: Sequence[Judged], said: Said) -> list[str]:
+    """Why the rows that were judged got their words, each sentence once."""
+    reasons = []
+    for each in found:
+        if each.paper.was_run and each.paper.verdict.word != "reproduced":
+            kept, _ = said.new([plainly(each.paper.verdict.reason)], each.claim.id)
+            reasons += [f"{each.claim.headline.rstrip('.')}: {text}" for text in kept]
+    return reasons
+
+
+def row_cells(found: Judged) -> tuple[Cell, ...]:
+    verdict = found.paper.verdict
+    bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
+    measured = Cell("–") if verdict.value is None else Cell(number(*bounds), interval(*bounds), trace=trace_of(verdict))  # type: ignore[arg-type]
+    return (
+        Cell(found.claim.quote),
+        measured,
+        badge_cell(found.paper),
+        badge_cell(found.small) if found.small else Cell("–"),
+    )
+
+
+def badge_cell(side: Side) -> Cell:
+    made = badge_of(side.verdict.word)
+    return Cell(made["word"], side.verdict.marker, style=made["style"], sign=made["sign"])

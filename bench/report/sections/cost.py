@@ -1,0 +1,84 @@
+"""What an image costs: speed in shared rounds, stages, batches, and what guards those times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bench.analysis.records import label_by_file
+from bench.analysis.speed import rates_of, stages_of
+from bench.formatting import listed, quantity
+from bench.records.schema import Record
+from bench.report.tables import COSTS, table_of
+from bench.report.tables.speed import compliance_table, estimated_table, latency_table, stage_table, sweep_table
+from bench.report.tables.speedups import ratio_table
+
+HERE = "python -m bench reproduce"
+SCALES = {"digits": "Small models", "imagenet-256": "Paper's sizes", "coco-captions": "D-DiT at the paper's size"}
+ON_A_GPU = f"{HERE} --scale imagenet-256 --device cuda"
+
+
+def cost_view(records: Sequence[Record]) -> dict[str, Any]:
+    """Of one machine's records; `shown` stands open, `folded` is (summary, table)."""
+    kept = [record for record in records if not record.protocol.study]
+    timed = [record for record in kept if record.protocol.collects in ("timings", "composed")]
+    groups: dict[str, list[Record]] = {}
+    for record in timed:
+        groups.setdefault(record.protocol.name, []).append(record)
+    return {
+        "ratios": ratio_table(kept),
+        "folded": [each for name, group in groups.items() for each in tables_of(name, group)],
+        "alarms": alarms(kept),
+        "notes": notes(timed, kept),
+    }
+
+
+def tables_of(name: str, records: Sequence[Record]) -> list[tuple[str, Any]]:
+    """The tables of the runs of one protocol."""
+    what = SCALES.get(records[0].protocol.scale, name)
+    labels = label_by_file(records)
+    staged, swept = ([r for r in records if has(r)] for has in (stages_of, rates_of))
+    if records[0].protocol.collects == "composed":
+        found = [(f"{what}: estimated latency", estimated_table(records, labels))]
+    else:
+        found = [
+            (f"{what}: percentiles of the time", latency_table(records, labels)),
+            (f"{what}: size and cost", table_of("Size and cost of each generator.", COSTS, records, labels)),
+        ]
+    found += [(f"{what}: where the time goes", stage_table(staged, labels))] if staged else []
+    found += [(f"{what}: batches", sweep_table(swept, labels))] if swept else []
+    if records[0].protocol.collects != "composed":
+        found.append((f"{what}: is the time honest?", compliance_table(records, labels)))
+    return found
+
+
+def alarms(records: Sequence[Record]) -> list[str]:
+    """Timed runs that failed, or whose times are not to be trusted."""
+    collects = ("timings", "composed", "ratios")
+    found = [
+        f"{r.model}, {r.protocol.name}: {r.reason}"
+        for r in records
+        if r.protocol.collects in collects and r.status != "ok"
+    ]
+    return found + [
+        f"{r.model}, {r.protocol.name}: the timed run is not valid"
+        for r in records
+        if r.timing and r.timing.compliance and not r.timing.compliance.valid
+    ]
+
+
+def notes(timed: Sequence[Record], records: Sequence[Record]) -> list[str]:
+    """What a reader of the times must know: other work, the roofline, what was not measured."""
+    found = []
+    disturbed = [record.model for record in timed if record.timing and record.timing.latency.disturbed]
+    if disturbed:
+        found.append(f"Other work ran on the machine while {listed(list(dict.fromkeys(disturbed)))} was timed.")
+    roofline = next((record.timing.roofline for record in timed if record.timing and record.timing.roofline), None)
+    if roofline:
+        product, copy = quantity("flops", roofline.matmul_flop_per_s), roofline.copy_bytes_per_s / 1e9
+        found.append(f"The machine's roofline: matrix product {product}/s, copy {copy:.3g} GB/s.")
+    if not any(record.speedups for record in records):
+        found.append(f"Not measured: ratios of shared rounds. `{HERE}` would take them.")
+    if timed and not any(record.environment.device.startswith("cuda") for record in timed):
+        found.append(f"Not run on a GPU: `{ON_A_GPU}` would time every model at the paper's size, whole.")
+    return found

@@ -1,0 +1,57 @@
+"""Every headline claim with the verdicts that the page shows: of the first machine that could give one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench.claims import CLAIMS
+from bench.records.schema import Claim, Comparison, Record, Verdict
+from bench.verdict.judge import judge
+
+Records = Mapping[str, Sequence[Record]]  # by machine, the one that measured last first
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a claim: what was asked, the verdict and the records that were judged."""
+
+    asked: Comparison
+    verdict: Verdict
+    machine: str
+    judged: Sequence[Record]
+    shown: Sequence[Record]  # the same, each with the machine's roofline: for display only
+
+    @property
+    def was_run(self) -> bool:
+        return self.verdict.word != "not run"
+
+
+@dataclass(frozen=True)
+class Judged:
+    claim: Claim
+    paper: Side
+    small: Side | None  # None: small says nothing
+    every: Mapping[str, Sequence[Verdict]]  # by machine, at every scale
+
+    @property
+    def main(self) -> Side:
+        """The side that gives the heading its verdict."""
+        return self.small if self.small and self.small.was_run and not self.paper.was_run else self.paper
+
+
+def judge_claim(claim: Claim, records: Records, shown: Records) -> Judged:
+    """Either side's verdict by the first machine that could give one."""
+    by_machine = {machine: judge(claim, found) for machine, found in records.items()} or {"": judge(claim, [])}
+    sides = []
+    for place, asked in enumerate([claim.paper_scale, *([claim.in_small] if claim.in_small else [])]):
+        ran = [machine for machine, verdicts in by_machine.items() if verdicts[place].word != "not run"]
+        machine = (ran or list(by_machine))[0]
+        verdict = by_machine[machine][place]
+        sides.append(Side(asked, verdict, machine, records.get(machine, ()), shown.get(machine, ())))
+    return Judged(claim, sides[0], sides[1] if len(sides) > 1 else None, by_machine)
+
+
+def judge_all(records: Records, shown: Records) -> dict[str, Judged]:
+    """By id, every headline claim. shown: the same records as the page displays them."""
+    return {claim.id: judge_claim(claim, records, shown) for claim in CLAIMS}

@@ -1,0 +1,155 @@
+"""The committed page in a real browser: headless Chromium, where Debian's chromium and chromedriver are installed.
+
+axe-core (tests/data/axe, MPL 2.0) looks for what keeps people out.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+from bench.report import render
+from tests.paths import DATA, ROOT
+
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+selenium = pytest.importorskip("selenium", reason="selenium is not installed")
+pytestmark = [
+    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed"),
+    pytest.mark.slow,
+]
+WIDTHS = (1280, 360)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """The page of the committed records. ARBITER_SCREENSHOTS names a folder for screenshots of it."""
+    return render([ROOT / "results"], tmp_path_factory.mktemp("page") / "index.html")
+
+
+def show(browser, path, width, *, dark=False, opened=False):
+    """The page at a width in CSS pixels, in light or dark, with all parts folded as they come, or open."""
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+    metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get(path.as_uri())
+    if opened:
+        browser.execute_async_script(
+            "const done = arguments[0]; document.querySelectorAll('details').forEach(each => { each.open = true; });"
+            "setTimeout(done, 200);"
+        )
+    if folder := os.environ.get("ARBITER_SCREENSHOTS"):
+        browser.save_screenshot(f"{folder}/{width}-{'dark' if dark else 'light'}.png")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_requested_nothing_fails_and_nothing_is_wider_than_the_screen(browser, path, width):
+    show(browser, path, width, opened=True)
+    assert browser.get_log("browser") == []
+    assert browser.execute_script("return performance.getEntriesByType('resource').length") == 0
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing(browser, path, width, dark):
+    show(browser, path, width, dark=dark, opened=True)
+    browser.set_script_timeout(120)
+    browser.execute_script((DATA / "axe" / "axe.min.js").read_text(encoding="utf-8"))
+    found = browser.execute_async_script(
+        "const done = arguments[0];"
+        "axe.run().then(all => done(all.violations.map(each => [each.id, each.nodes.map(node => node.html)])))"
+    )
+    assert found == []
+
+
+def test_the_four_answers_are_on_the_first_screen(browser, path):
+    show(browser, path, 1280)
+    bottoms = browser.execute_script(
+        "return [...document.querySelectorAll('.answer')].map(each => each.getBoundingClientRect().bottom)"
+    )
+    assert len(bottoms) == 4
+    assert max(bottoms) <= 900
+
+
+def test_scroll_areas_are_tab_stops_only_where_they_overflow(browser, path):
+    script = """return [...document.querySelectorAll('.scroll')].filter(each => each.clientWidth > 0)
+        .map(each => [each.scrollWidth > each.clientWidth + 1, each.tabIndex >= 0])"""
+    for width in WIDTHS:
+        show(browser, path, width, opened=True)
+        boxes = browser.execute_script(script)
+        assert boxes
+        assert [over for over, _ in boxes] == [stop for _, stop in boxes]
+
+
+def test_a_table_sorts_both_ways_and_real_data_stays_on_top(browser, path):
+    show(browser, path, 1280)
+    script = """const table = document.querySelector('table.floored');
+        table.tHead.rows[0].cells[1].querySelector('button').click();
+        const value = row => Number(row.cells[1].querySelector('data').value);
+        return [...table.tBodies[0].rows].map(row => [row.className, value(row)])"""
+    for way in (1, -1):
+        rows = browser.execute_script(script)
+        assert [kind for kind, _ in rows] == ["floor"] + [""] * (len(rows) - 1)
+        values = [value for _, value in rows[1:]]
+        assert values == sorted(values, reverse=way < 0)
+
+
+def test_a_click_on_a_number_opens_its_record(browser, path):
+    show(browser, path, 1280)
+    file, top = browser.execute_async_script(
+        """const done = arguments[0], number = document.querySelector('.answer data');
+        const file = number.dataset.record.split(' ')[0];
+        number.click();
+        setTimeout(() => {
+          const row = document.getElementById(location.hash.slice(1));
+          const right = row && row.cells[0].textContent === file;
+          done([file, right ? row.getBoundingClientRect().top : -1]);
+        }, 300);"""
+    )
+    assert file
+    assert 0 <= top <= 900
+
+
+def test_words_shown_are_a_third_of_what_they_were(browser, path):
+    """33,800 words stood on the page of 2026-11-21, folded parts not counted."""
+    show(browser, path, 1280)
+    assert browser.execute_script("return document.body.innerText.split(/\\s+/).length") <= 33_800 / 3
+
+
+def test_text_in_charts_is_legible_on_a_telephone(browser, path):
+    """Not below 11 CSS pixels at 360."""
+    show(browser, path, 360, opened=True)
+    sizes = browser.execute_script(
+        """return [...document.querySelectorAll('figure svg')].filter(svg => svg.getBoundingClientRect().width > 0)
+        .map(svg => svg.getAttribute('font-size') * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)"""
+    )
+    assert sizes
+    assert min(sizes) >= 11
+
+
+def test_paper_shows_the_folded_parts(browser, path):
+    show(browser, path, 1280)
+    opened = """dispatchEvent(new Event('beforeprint'));
+        const shut = document.querySelectorAll('details:not([open])').length;
+        dispatchEvent(new Event('afterprint'));
+        return [shut, document.querySelectorAll('details:not([open])').length]"""
+    while_printing, after = browser.execute_script(opened)
+    assert while_printing == 0
+    assert after > 10

@@ -1,0 +1,170 @@
+"""What an image costs: times, batches, stages, ratios and compliance, each from records alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from bench.analysis.speed import at_the_machines_roofline
+from bench.formatting import Unit
+from bench.protocols import SCALES
+from bench.records.parts import Measurement, Speedup
+from bench.report.sections.cost import ON_A_GPU
+from bench.report.tables.speed import spread
+from tests.fake_records import ENVIRONMENT, ROOFLINE, composed, latency, quality, ratios, timed, with_timing
+from tests.pages import Tables, page_of, text_of
+
+TRANSDIFF = timed("transdiff-digits", {"encoder": 0.01, "decoder": 0.05, "autoencoder": 0.02, "rest": 0.02})
+DIT = timed("dit-digits", {"network": 0.3, "autoencoder": 0.02, "rest": 0.08})
+PAIRS = ratios("transdiff-digits", {"dit-digits": 2.8, "sit-digits": 3.1})
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    scored = [quality("transdiff-digits", 2.0), quality("dit-digits", 3.0)]
+    return page_of(tmp_path_factory.mktemp("cost"), [TRANSDIFF, DIT, PAIRS, *scored])
+
+
+def rows_of(page: str, caption: str) -> dict[str, list[str]]:
+    """The rows of a table by their label; of equal labels the first."""
+    found: dict[str, list[str]] = {}
+    for row in Tables(page).table(caption):
+        if row:
+            found.setdefault(row[0], row[1:])
+    return found
+
+
+def test_latency_is_shown_with_percentiles_rounds_and_units(page):
+    rows = Tables(page).table("Time to generate")
+    assert rows[0][1] == "Latency (median), ms batch 1, lower is better"
+    assert rows[1][0] == "transdiff-digits"
+    assert re.fullmatch(r"40 \d+\.\d ms to \d+ ms", rows[1][-1])
+
+
+def test_a_percentile_that_few_rounds_do_not_bound_says_so():
+    """Of ten rounds a p99 has no upper end: the interval is open, and no number stands for it."""
+    ms = Unit(1e-3, "ms")
+    assert spread(Measurement(0.012, "s", 0.010, None), ms) == "10.0 or more"
+    assert spread(Measurement(0.012, "s", None, 0.014), ms) == "14.0 or less"
+    assert spread(Measurement(0.012, "s"), ms) == "no bound: too few rounds"
+    assert spread(Measurement(0.012, "s", 0.010, 0.014), ms) == "10.0 to 14.0"
+
+
+def test_the_sweep_gives_images_per_second_and_memory_of_each_batch(page):
+    """Eight images in 0.1 x (0.4 + 0.6 x 8) = 0.52 s are 15.4 per second."""
+    assert rows_of(page, "Batch sweep")["transdiff-digits"] == [
+        *("10.0 1.00 MiB", "12.5 2.00 MiB", "14.3 4.00 MiB", "15.4 8.00 MiB, best"),
+        "its rounds got long",
+    ]
+
+
+def test_stages_stand_as_they_run_with_shares_that_add_up_and_amdahls_bound(page):
+    """Half the time in the decoder: making it free gains a factor of two, 1 / (1 - 0.5)."""
+    rows = Tables(page).table("Stages of one call")
+    first = next(i for i, row in enumerate(rows) if row[0].startswith("transdiff-digits"))
+    stages = {row[0]: row[1:] for row in rows[first + 1 : first + 5]}
+    assert list(stages) == ["encoder", "decoder", "autoencoder", "rest"]
+    assert sum(float(row[1].split()[0]) for row in stages.values()) == pytest.approx(100)
+    time, share, calls, per_call, *_, bound = stages["decoder"]
+    assert (time.split(" ")[:2], share, calls, per_call) == (["50.0", "ms"], "50.0 %", "100", "500 µs")
+    assert bound == "x2.00"
+
+
+def test_estimated_latencies_are_marked_with_their_error_and_have_no_percentiles(tmp_path):
+    """A standard error of 1/196 of the time is 0.5 %."""
+    page = page_of(tmp_path, [composed("transdiff-l", {"encoder": 1.0, "decoder": 99.0, "rest": 1.0}, 1e12)])
+    assert "transdiff-l: estimated, ± 0.5 %" in text_of(page)
+    assert rows_of(page, "Estimated latency")["transdiff-l"][-1] == "± 0.5 % 200 of 200"
+    assert "Time to generate" not in page
+
+
+# -- ratios ------------------------------------------------------------------------------------------------------------
+
+
+def test_ratios_say_faster_or_slower(page, tmp_path):
+    rows = rows_of(page, "Times per image")
+    assert [rows[name][0] for name in ("dit-digits", "sit-digits")] == [
+        "2.80 times faster 2.744 to 2.856",
+        "3.10 times faster 3.038 to 3.162",
+    ]
+    slow = page_of(tmp_path, [ratios("transdiff-digits", {"var-digits": 0.1})])
+    assert rows_of(slow, "Times per image")["var-digits"][0] == "10.0 times slower 9.80 to 10.20"
+
+
+def test_each_at_its_best_compares_the_best_batches_under_the_conditions_that_users_share(page, tmp_path):
+    """Of both the largest batch is the best: 15.4 images per second against a quarter of that."""
+    assert rows_of(page, "Times per image")["dit-digits"][1] == "4.00 times faster batch 8 against 8"
+    series = DIT.timing.latency
+    larger = replace(series, conditions=replace(series.conditions, image_size=16))
+    unlike = page_of(tmp_path, [TRANSDIFF, with_timing(DIT, latency=larger), PAIRS])
+    assert rows_of(unlike, "Times per image")["dit-digits"][1] == "not comparable image_size: 8 against 16"
+
+
+def test_sides_under_unlike_conditions_have_no_ratio_but_the_field_that_differs(tmp_path):
+    (entry, _) = PAIRS.speedups
+    kept = {name: getattr(entry, name) for name in ("model", "baseline", "mode", "conditions")}
+    unlike = Speedup(**kept, not_comparable="dtype: float32 against bfloat16")
+    page = page_of(tmp_path, [replace(PAIRS, speedups=(unlike,))])
+    assert rows_of(page, "Times per image")["dit-digits"][0] == "not comparable dtype: float32 against bfloat16"
+
+
+# -- compliance, and what is missing -----------------------------------------------------------------------------------
+
+
+def test_a_run_that_failed_its_check_is_loud_and_every_model_has_its_line(page, tmp_path):
+    reason = "compliance: 2 of 4 timed images differ from those that are scored for the same seeds"
+    failed = replace(DIT, status="failed", reason=reason, measurements={}, timing=None)
+    rows = rows_of(page, "What was checked")
+    assert rows["transdiff-digits"][:3] == ["✓", "equal 4 images", "1.000 0.980 to 1.030"]
+    assert 'class="alarm"' not in page
+    loud = page_of(tmp_path, [TRANSDIFF, failed])
+    assert re.search(rf'class="alarm".*dit-digits, digits-latency: {reason}', loud)
+    assert rows_of(loud, "What was checked")["dit-digits"] == [f"✗ failed: {reason}"]
+
+
+def test_other_work_on_the_machine_is_marked(tmp_path):
+    busy = replace(TRANSDIFF.timing.latency, foreign_load=0.43, disturbed=True)
+    page = page_of(tmp_path, [with_timing(TRANSDIFF, latency=busy)])
+    assert rows_of(page, "What was checked")["transdiff-digits"][3] == "0.43 disturbed"
+    assert "Other work ran on the machine while transdiff-digits was timed." in text_of(page)
+
+
+def test_without_ratios_and_without_a_gpu_the_page_names_commands_that_exist(page, tmp_path):
+    assert f"Not run on a GPU: {ON_A_GPU}" in text_of(page)
+    assert ON_A_GPU.split("--scale ")[1].split()[0] in SCALES
+    gpu = replace(ENVIRONMENT, machine="nvidia-h200", device="cuda", gpu="NVIDIA H200")
+    alone = text_of(page_of(tmp_path, [latency("transdiff-digits", 0.01, environment=gpu)]))
+    assert "Not run on a GPU" not in alone
+    assert "Not measured: ratios of shared rounds. python -m bench reproduce would take them." in alone
+
+
+def test_a_roofline_is_the_highest_that_any_run_of_the_machine_found():
+    """A run that looked at a slow moment (5e10) would have its model reach more than there is; other threads differ."""
+    slow, fast, other = (
+        with_timing(record, roofline=replace(ROOFLINE, **changes))
+        for record, changes in zip(
+            [latency("dit-digits", 0.4), latency("sit-digits", 0.4), latency("mar-digits", 0.4)],
+            [{"matmul_flop_per_s": 5e10}, {"copy_bytes_per_s": 1e10}, {"num_threads": 2, "matmul_flop_per_s": 3e11}],
+            strict=True,
+        )
+    )
+    bare = latency("transdiff-digits", 0.1)
+    best = at_the_machines_roofline([slow, fast, other, bare])
+    names = ("matmul_flop_per_s", "copy_bytes_per_s")
+    found = [tuple(getattr(record.timing.roofline, name) for name in names) for record in best[:3]]
+    assert found == [(1e11, 2e10), (1e11, 2e10), (3e11, 2e10)]
+    assert best[3] is bare
+    assert slow.timing.roofline.matmul_flop_per_s == 5e10  # the record itself stays as it was
+
+
+def test_the_sides_of_a_speed_claim_show_what_their_time_is_made_of(page):
+    """Time, evaluations, arithmetic, its rate, the main stage's share of the roofline, the main stage."""
+    rows = rows_of(page, "Sides of: TransDiff is x112 faster")
+    time, evaluations, flops, rate, _, main = rows["transdiff-digits"]
+    assert time.split()[1] == "ms"
+    assert evaluations.startswith("201 ")
+    assert flops.endswith("MFLOP")
+    assert rate.endswith("GFLOP/s")
+    assert main == "decoder 50.0 %"
