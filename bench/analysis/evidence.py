@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
+from bench.records.json_files import plain, read_json
 from bench.records.parts import Measurement
 from bench.records.schema import Record, Verdict
-from bench.records.store import plain, read_json
 from bench.stats import Interval, as_interval
 
 OPENING, CLOSING = '<script type="application/json" id="evidence">', "</script>"

@@ -86,7 +86,7 @@ def numbers_of(found: Any, files: set[str]) -> dict[tuple[str, str], list[Any]]:
 def wrong_numbers(shown: Sequence[Any], verdicts: Sequence[Sequence[Any]], results: Path) -> list[str]:
     """One line per number on the page that its key in the records does not give."""
     from bench.analysis.evidence import evaluate
-    from bench.records.store import read_json
+    from bench.records.json_files import read_json
 
     files = {file for number in shown for file in number.trace.files}
     data = {file: read_json(results / file) for file in files if (results / file).is_file()}

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 from bench.errors import UsageError
+from bench.records.json_files import write_text
 from bench.records.schema import Verdict
-from bench.records.store import latest, load_records, write_text
+from bench.records.store import latest, load_records
 from bench.report.page import by_machines
 from bench.report.sections.answers import answers
 from bench.report.sections.cards import headline_claims
