@@ -325,6 +325,14 @@ PUBLISHED: dict[tuple[str, str], Published] = {
 }
 
 
+# How the released weights of a model that reads images are asked: the lengths and steps of the authors' pipeline
+# (captions) and of their evaluation script (questions). Names are those of the settings of `say`.
+READING: dict[str, dict[str, Any]] = {
+    "captions": {"num_steps": 64, "length": 128},
+    "answers": {"num_steps": 32, "length": 128},
+}
+
+
 def published(model: str, variant: str = "") -> Published | None:
     """How the authors evaluated `model`; None where there is no row of it."""
     return PUBLISHED.get((model, variant))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from bench.protocols import PROTOCOLS, kind_of
+from bench.published import READING
 from bench.records.schema import Protocol, RunSpec
 
 if TYPE_CHECKING:
@@ -161,5 +162,14 @@ def settings_of(run: RunSpec) -> Settings:
 
 
 def usual_settings(spec: Spec, protocol: Protocol) -> Mapping[str, Any]:
-    """A model's own settings of what a protocol asks of it: of reading images, else of generating."""
-    return spec.network.reading() if kind_of(protocol).reads else spec.sampling  # type: ignore[attr-defined]
+    """A model's own settings of what a protocol asks of it: of reading images (of released weights the authors'), else
+    of generating."""
+    if not kind_of(protocol).reads:
+        return spec.sampling
+    return reading_settings(spec, protocol.collects)
+
+
+def reading_settings(spec: Spec, kind: str) -> Settings:
+    """A model's settings of captions or answers: its own; of one whose weights are not trained here the authors'."""
+    own: Settings = spec.network.reading()  # type: ignore[attr-defined]
+    return own | READING[kind] if spec.recipe is None else own

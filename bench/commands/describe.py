@@ -35,7 +35,7 @@ from bench.commands.app import (
 )
 from bench.console import progress
 from bench.datasets import coco_captions
-from bench.datasets.json_files import Id, shown
+from bench.datasets.json_files import Id
 from bench.datasets.photos import read_photo, unreadable_photos
 from bench.datasets.question_formats import RESULT_KEYS, load_questions
 from bench.errors import CheckFailed, UsageError
@@ -47,7 +47,9 @@ from bench.sampling.identity import file_checksums, item_identity
 from bench.sampling.ranks import limit_threads, this_rank
 from bench.sampling.shards import IDENTITY, ShardSet, shard_size
 from bench.sampling.texts import SHARD_SIZE, Item, store_texts, stored_texts
+from bench.sampling.wording import worded, wording
 from bench.sampling.workers import stopping
+from bench.studies import reading_settings
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec
@@ -133,14 +135,6 @@ def answer(
         write_answers(model, questions, options, name=format_)
 
 
-# How the authors' evaluation script puts a question to the released weights, and the lengths and steps that their
-# pipeline (captions) and that script (questions) take. The scenes' models are trained on bare questions.
-RELEASED_WORDING = "Q: {question} Answer the question using a single word or phrase. A: "
-RELEASED_VIZWIZ = (
-    "Q: {question} Answer the question using a single word or phrase. "
-    "Reply unanswerable if information is not present in the image. A: "
-)
-RELEASED_SETTINGS = {"captions": {"num_steps": 64, "length": 128}, "answers": {"num_steps": 32, "length": 128}}
 SHOWN_FILES = 3  # in a message
 
 
@@ -174,14 +168,7 @@ class Task:
 
 def write_captions(model: str, annotations: Path, options: Options) -> None:
     """Write a caption of every image of a captions file."""
-    found = coco_captions.load(annotations)
-    unnamed = [image_id for image_id in found.captions_by_image if image_id not in found.file_name_by_image]
-    if unnamed:
-        raise UsageError(
-            f"annotations {annotations}: {len(unnamed)} of {len(found.captions_by_image)} images have no 'file_name' "
-            f"under 'images' (first: {shown(unnamed)})"
-        )
-    names = found.file_name_by_image
+    names = coco_captions.load_named(annotations).file_name_by_image
     keys = ("image_id", "caption")
     describe(model, Task("captions", "coco", annotations, keys, names, dict.fromkeys(names, "")), options)
 
@@ -190,10 +177,8 @@ def write_answers(model: str, questions: Path, options: Options, *, name: str | 
     """Write an answer to every question of a question set. name: its format; None: told from the file."""
     spec = reader(model)
     name, found = load_questions(questions, name)
-    wording = "{question}"
-    if spec.recipe is None:
-        wording = RELEASED_VIZWIZ if name == "vizwiz" else RELEASED_WORDING
-    prompts = {one: wording.replace("{question}", asked.question) for one, asked in found.items()}
+    template = wording(spec, name)
+    prompts = {one: worded(asked.question, template) for one, asked in found.items()}
     names = {one: asked.file_name for one, asked in found.items()}
     describe(model, Task("answers", name, questions, RESULT_KEYS[name], names, prompts), options)
 
@@ -212,11 +197,10 @@ def reader(name: str) -> Spec:
 
 def settings_of(spec: Spec, kind: str, num_steps: int | None) -> dict[str, Any]:
     """The settings of the model's `say`."""
-    takes = spec.network.reading()  # type: ignore[attr-defined]
+    takes = reading_settings(spec, kind)
     if num_steps is not None and "num_steps" not in takes:
         raise UsageError(f"{spec.name} writes word by word: leave out --steps")
-    released = RELEASED_SETTINGS[kind] if spec.recipe is None else {}
-    return {**takes, **released, **({} if num_steps is None else {"num_steps": num_steps})}
+    return {**takes, **({} if num_steps is None else {"num_steps": num_steps})}
 
 
 def unreadable(task: Task, ids: list[Id], options: Options) -> dict[str, str]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.datasets.json_files import Id, check_list, check_part, check_unique, load_json, value
+from bench.datasets.json_files import Id, check_list, check_part, check_unique, load_json, shown, value
 from bench.datasets.texts import Text, load_texts
+from bench.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,18 @@ class CaptionSet:
 def load(path: Path) -> CaptionSet:
     """Reference captions. UsageError for another layout; empty captions are for the scorer to refuse."""
     return read(load_json(path, "annotations"), path)
+
+
+def load_named(path: Path) -> CaptionSet:
+    """As load; UsageError where the file does not name an image."""
+    found = load(path)
+    unnamed = [image_id for image_id in found.captions_by_image if image_id not in found.file_name_by_image]
+    if unnamed:
+        raise UsageError(
+            f"annotations {path}: {len(unnamed)} of {len(found.captions_by_image)} images have no 'file_name' under "
+            f"'images' (first: {shown(unnamed)})"
+        )
+    return found
 
 
 def read(data: Any, path: Path) -> CaptionSet:

@@ -1,4 +1,4 @@
-"""Answers to all questions of held-out scenes: VQA accuracy, and POPE's numbers over the yes/no questions."""
+"""Answers to the questions of held-out scenes (VQA accuracy, POPE's numbers over the yes/no ones) or of a benchmark."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from bench.datasets.scenes_files import pope_set, question_set, questions_of
 from bench.datasets.texts import Text, check_ids
 from bench.datasets.vqa_v2 import QuestionSet, Truth
 from bench.errors import UsageError
-from bench.evaluators import Context
-from bench.evaluators.scene_examples import by_scene, chosen, example, scenes_of, text_costs
+from bench.evaluators import Context, benchmark_texts
+from bench.evaluators.benchmark_texts import FILE
+from bench.evaluators.scene_examples import SCALE, by_scene, chosen, example, scenes_of, text_costs
 from bench.evaluators.text_scores import bounded, measure_both, text_protocol
 from bench.metrics import vqa, yes_no
 from bench.metrics.item_scores import ItemScore, mean_score, measure
@@ -31,8 +32,10 @@ from bench.sampling.texts import Item, collect_texts
 
 
 def measure_answers(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
-    """One answer per question."""
+    """One answer per question, of scenes or of a released benchmark."""
     protocol = spec.protocol
+    if protocol.scale != SCALE:
+        return _measure_photos(model, spec, context)
     shown = scenes_of(protocol)
     asked = list(questions_of(shown))
     with progress(f"{spec.model}: answers", len(asked)) as bar:
@@ -71,6 +74,19 @@ def measure_answers(model: Any, spec: RunSpec, context: Context) -> dict[str, An
     )
     samples = Samples(scenes=scored, examples=examples)
     return {"measurements": measurements, "texts": msgspec.convert(plain(kept), Texts), "samples": samples}
+
+
+def _measure_photos(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
+    asked, questions = benchmark_texts.asked_questions(spec)
+    stored = benchmark_texts.collect(model, spec, asked, context.work)
+    said = stored.read()
+    scores = score_answers(benchmark_texts.texts_by_id(asked, said), questions, asked.name)
+    rows = {row["question_id"]: row for row in scores["per_question"]}
+    accuracy = [rows[one].get("vqa_accuracy", PERCENT * rows[one].get("correct", 0)) / PERCENT for one in asked.ids]
+    samples = benchmark_texts.examples(
+        asked, said, [one == 1 for one in accuracy], lambda one: questions.truths[one].answers, accuracy
+    )
+    return benchmark_texts.record_fields(model, spec, asked, stored, said, scores) | {"samples": samples}
 
 
 @dataclass(frozen=True)
@@ -224,10 +240,15 @@ def score_gqa(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
 
 
 def score_pope(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:
-    """POPE."""
+    """POPE. Where the truths tell its files apart, each number is the mean over them."""
     read = [yes_no.parse_pope(text.text) for text in texts]
     said, true = (np.array([word == "yes" for word in words]) for words in (read, [t.answers[0] for t in truths]))
-    scored = Scored(yes_no.compute_pope_scores(said, true), {"read_as": read, "correct": (said == true).tolist()})
+    files = [truth.kinds[FILE] for truth in truths] if all(FILE in truth.kinds for truth in truths) else None
+    scored = Scored(
+        yes_no.compute_pope_scores(said, true, files),
+        {"read_as": read, "correct": (said == true).tolist()},
+        _means("pope_accuracy", PERCENT * (said == true), truths),
+    )
     _count_neither(scored, texts, "POPE reads those without No, no or not in their first sentence as yes")
     return scored
 

@@ -1,4 +1,4 @@
-"""Captions of held-out scenes: the field's scores, and whether every digit, colour and place is right."""
+"""Captions: the field's scores; of held-out scenes also whether every digit, colour and place is right."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from bench.datasets.json_files import Id, shown
 from bench.datasets.scenes_files import caption_set
 from bench.datasets.texts import Text, check_ids
 from bench.errors import UsageError
-from bench.evaluators import Context, java_scorers
-from bench.evaluators.scene_examples import by_scene, chosen, example, scenes_of, text_costs
+from bench.evaluators import Context, benchmark_texts, java_scorers
+from bench.evaluators.scene_examples import SCALE, by_scene, chosen, example, scenes_of, text_costs
 from bench.evaluators.text_scores import bounded, measure_both, text_protocol
 from bench.metrics.captions import CaptionScores, compute_caption_scores, fallback_tokenize
 from bench.metrics.item_scores import measure
@@ -32,8 +32,10 @@ from bench.sampling.texts import Item, collect_texts
 
 
 def measure_captions(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
-    """One caption per scene."""
+    """One caption per scene, or per photograph of a released benchmark."""
     protocol = spec.protocol
+    if protocol.scale != SCALE:
+        return _measure_photos(model, spec, context)
     shown = scenes_of(protocol)
     with progress(f"{spec.model}: captions", len(shown)) as bar:
         found = collect_texts(
@@ -65,6 +67,19 @@ def measure_captions(model: Any, spec: RunSpec, context: Context) -> dict[str, A
         "texts": msgspec.convert(plain(kept), Texts),
         "samples": Samples(scenes=scored, examples=examples),
     }
+
+
+def _measure_photos(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
+    asked, references = benchmark_texts.asked_captions(spec)
+    stored = benchmark_texts.collect(model, spec, asked, context.work)
+    said = stored.read()
+    captions = benchmark_texts.texts_by_id(asked, said)
+    scores = score_captions(captions, references, meteor="meteor" in spec.protocol.metrics)
+    sound = {row["image_id"]: not row["faults"] for row in scores["per_image"]}
+    samples = benchmark_texts.examples(
+        asked, said, [sound[one] for one in asked.ids], references.captions_by_image.__getitem__
+    )
+    return benchmark_texts.record_fields(model, spec, asked, stored, said, scores) | {"samples": samples}
 
 
 def names_all(caption: str, scene: scenes.Scene) -> bool:

@@ -15,7 +15,8 @@ from bench.records.parts import Example, Measurement, SceneScores
 from bench.records.schema import Protocol
 from bench.sampling.texts import Texts
 
-NUM_EXAMPLES, NUM_WRONG = 24, 12
+SCALE = "scenes"
+NUM_EXAMPLES = 24
 
 
 def scenes_of(protocol: Protocol) -> list[Scene]:
@@ -48,10 +49,11 @@ def by_scene(scene_of: Sequence[int], values: Mapping[str, Sequence[float]]) -> 
     )
 
 
-def chosen(right: Sequence[bool]) -> list[int]:
-    """Indices of the items to show, evenly spaced among those that are wrong, then among those that are right."""
-    wrong = spaced([i for i, one in enumerate(right) if not one], NUM_WRONG)
-    return wrong + spaced([i for i, one in enumerate(right) if one], NUM_EXAMPLES - len(wrong))
+def chosen(right: Sequence[bool], num: int = NUM_EXAMPLES) -> list[int]:
+    """Indices of `num` items to show, evenly spaced among those that are wrong (half of them, if there are as many),
+    then among those that are right."""
+    wrong = spaced([i for i, one in enumerate(right) if not one], num // 2)
+    return wrong + spaced([i for i, one in enumerate(right) if one], num - len(wrong))
 
 
 def spaced(indices: Sequence[int], num: int) -> list[int]:

@@ -37,15 +37,23 @@ def parse_mme(answer: str) -> str:
     return next((word for word in ("yes", "no") if word in start), "other")
 
 
-def compute_pope_scores(said_yes: np.ndarray, is_yes: np.ndarray) -> dict[str, ItemScore]:
+def compute_pope_scores(
+    said_yes: np.ndarray, is_yes: np.ndarray, files: Sequence[str] | None = None
+) -> dict[str, ItemScore]:
     """POPE's five numbers; yes is the positive class.  said_yes, is_yes: (N,) bool.
 
+    files: (N,) of each question the file it stands in; each number is then the mean over the files. None: one file.
     Without a yes among the answers precision is 0 by convention, as is F1 without any yes (POPE's script stops).
     """
     items = np.arange(len(is_yes))
+    labels = np.array(files if files is not None else [""] * len(is_yes))
 
     def score(of: Callable[[np.ndarray, np.ndarray], float]) -> ItemScore:
-        return ItemScore(lambda indices: PERCENT * of(said_yes[indices], is_yes[indices]), items, "%", PERCENT)
+        def mean(indices: np.ndarray) -> float:
+            parts = [indices[labels[indices] == name] for name in np.unique(labels[indices])]
+            return PERCENT * float(np.mean([of(said_yes[part], is_yes[part]) for part in parts]))
+
+        return ItemScore(mean, items, "%", PERCENT, labels if files is not None else None)
 
     def share(part: np.ndarray, whole: np.ndarray) -> float:
         return float(part.sum() / max(1, whole.sum()))

@@ -73,9 +73,13 @@ def collect_texts(
         if len(batch) == batch_size:
             rounds_s.append(seconds)
         advance(batch.stop)
+    return Texts([Text(one.text, one.finish) for one in said], rounds_s, mean_evaluations(said))
+
+
+def mean_evaluations(said: Sequence[Said]) -> dict[str, float]:
+    """Evaluations of each part of the network, the mean over the texts."""
     parts = said[0].evaluations if said else ()
-    evaluations = {part: float(np.mean([one.evaluations[part] for one in said])) for part in parts}
-    return Texts([Text(one.text, one.finish) for one in said], rounds_s, evaluations)
+    return {part: float(np.mean([one.evaluations[part] for one in said])) for part in parts}
 
 
 # -- the store ---------------------------------------------------------------------------------------------------------
@@ -95,11 +99,13 @@ def store_texts(
     settings: Mapping[str, Any],
     rank: Rank = ALONE,
     finished: Callable[[], bool] = lambda: False,
+    leave_claimed: bool = False,
     advance: Callable[[int], None] = lambda done: None,
 ) -> None:
     """Fill a set with a text for each of `numbers`; item(i) is what i is shown and asked.
 
     finished: whether another worker has written the results; then this one stops. The set may then be gone.
+    leave_claimed: return rather than make what others are making; texts may then be missing.
     Raises CheckFailed where the disk does not take a shard, or where texts are missing at the end.
     """
     num, done = len(numbers), 0
@@ -132,11 +138,19 @@ def store_texts(
 
     try:
         shards.begin()
-        fill(shards.num_shards(num), folder=shards.folder, rank=rank, lacks=lacks, make=make, finished=finished)
+        fill(
+            shards.num_shards(num),
+            folder=shards.folder,
+            rank=rank,
+            lacks=lacks,
+            make=make,
+            finished=finished,
+            leave_claimed=leave_claimed,
+        )
     except FileNotFoundError:
         if not finished():
             raise
-    if not finished() and (lost := shards.missing(num)):
+    if not leave_claimed and not finished() and (lost := shards.missing(num)):
         total = shards.num_shards(num)
         raise CheckFailed(f"{shards.folder}: {len(lost)} of {total} shards vanished; run the same command again")
 

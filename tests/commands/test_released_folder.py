@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,70 +12,24 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import reference_models
-from reference_models.autoencoders import AUTOENCODERS
 from reference_models.noise import SeededNoise
-from reference_models.parity import load_case
 from tests.command_line import bench, complains, write
-from tests.official import small
-from tests.paths import DATA
+from tests.official import PIPELINE_IMAGE_SIZE as IMAGE_SIZE
+from tests.official import PROMPTS, SCALE, SHIFT, use_pipeline, write_pipeline
 
 NAME = "d-dit-512"
-IMAGE_SIZE = 64
-SCALE, SHIFT = 1.5305, 0.0609  # of SD3's latents
-PROMPTS = ["a red seven", "two dogs"]
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """transformer, vae, text_encoder, tokenizer and model_index.json, written by diffusers and transformers."""
-    reason = "pip install 'arbiter-bench[official]'"
-    diffusers = pytest.importorskip("diffusers", reason=reason)
-    transformers = pytest.importorskip("transformers", reason=reason)
-    tokenizers = pytest.importorskip("tokenizers", reason=reason)
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("released")
-    config = load_case(DATA / "d-dit.safetensors").config
-    _, state = small("d-dit")
-    (folder / "transformer").mkdir()
-    write(folder / "transformer" / "config.json", {"_class_name": "SD3JointModelFlexible", **config})
-    path = folder / "transformer" / "diffusion_pytorch_model.safetensors"
-    save_file({key: value.contiguous() for key, value in state.items()}, path)
-    diffusers.AutoencoderKL(
-        block_out_channels=(32,) * 4,
-        down_block_types=("DownEncoderBlock2D",) * 4,
-        up_block_types=("UpDecoderBlock2D",) * 4,
-        layers_per_block=2,
-        latent_channels=config["in_channels"],
-        use_quant_conv=False,
-        use_post_quant_conv=False,
-        scaling_factor=SCALE,
-        shift_factor=SHIFT,
-    ).save_pretrained(folder / "vae")
-    t5 = transformers.T5Config(
-        vocab_size=128, d_model=config["joint_attention_dim"], d_kv=8, d_ff=32, num_layers=2, num_heads=2
-    )  # more rows than tokens, as T5's own
-    transformers.T5EncoderModel(t5).save_pretrained(folder / "text_encoder")
-    words = ["<pad>", "</s>", "<unk>", *" ".join(PROMPTS).split(), "Q", ":", "A", "?", "what"]
-    words += [f"word{i}" for i in range(config["vocab_size"] - 1 - len(words))] + ["<extra_id_0>"]
-    level = tokenizers.models.WordLevel({word: i for i, word in enumerate(words)}, unk_token="<unk>")
-    tokenizer = tokenizers.Tokenizer(level)
-    tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
-    tokenizer.post_processor = tokenizers.processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, eos_token="</s>", pad_token="<pad>", additional_special_tokens=["<extra_id_0>"]
-    ).save_pretrained(folder / "tokenizer")
-    write(folder / "model_index.json", {"_class_name": "DualDiffSD3Pipeline"})
-    return folder
+    return write_pipeline(tmp_path_factory.mktemp("released"))
 
 
 @pytest.fixture
 def released(saved, monkeypatch):
     """The folder, with the sizes of `d-dit-512` and of SD3's VAE made those of its parts."""
-    spec, _ = small("d-dit")
-    spec = replace(spec, name=NAME, image_size=IMAGE_SIZE)
-    monkeypatch.setattr(reference_models, "specs", lambda: {NAME: spec})
-    sizes = {**AUTOENCODERS["sd3-vae"].config, "channels": 32, "channel_mult": (1, 1, 1, 1)}
-    monkeypatch.setitem(AUTOENCODERS, "sd3-vae", replace(AUTOENCODERS["sd3-vae"], config=sizes))
+    use_pipeline(monkeypatch)
     return saved
 
 
