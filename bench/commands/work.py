@@ -18,6 +18,7 @@ import typer
 from bench.commands.app import RESULTS, Device, ResultsDir, example, resolve_device
 from bench.errors import CheckFailed, UsageError
 from bench.plan import Plan, PlannedRun, make_plan
+from bench.protocols import is_timed
 from bench.records.schema import REAL_DATA
 from bench.records.store import WORK
 from bench.sampling import files
@@ -25,6 +26,7 @@ from bench.sampling.ranks import Rank, limit_threads, this_rank
 from bench.sampling.workers import stopping
 
 if TYPE_CHECKING:
+    from bench.evaluators.benchmark_texts import StoredTexts
     from bench.sampling.images import Samples
 
 
@@ -90,7 +92,7 @@ def fill_store(orders: Orders, rank: Rank) -> None:
                 continue
             if found.is_complete():
                 done.add(title)
-                print(f"{title}: {found.num} images in {found.name}", flush=True)
+                print(f"{title}: {found.num} {run.spec.protocol.collects} in {found.name}", flush=True)
     if failures:
         title, reason = next(iter(failures.items()))
         raise CheckFailed(f"{len(failures)} of {len(runs)} runs failed, first: {title}: {reason}")
@@ -101,21 +103,22 @@ def collectable(plan: Plan) -> list[PlannedRun]:
     return [
         run
         for run in plan.runs
-        if run.spec.protocol.collects == "images"
-        and "throughput_per_s" not in run.spec.protocol.metrics
+        if run.spec.protocol.collects in ("images", "captions", "answers")
+        and not is_timed(run.spec.protocol)
         and run.spec.model != REAL_DATA
         and not run.lacks
     ]
 
 
-def collect_run(run: PlannedRun, plan: Plan, rank: Rank, batch_size: int, leave_claimed: bool) -> Samples:
+def collect_run(run: PlannedRun, plan: Plan, rank: Rank, batch_size: int, leave_claimed: bool) -> Samples | StoredTexts:
     """The samples of one run, in the store of the plan's results folder."""
-    from bench.evaluators.images import collect
+    from bench.evaluators import benchmark_texts, images
     from bench.models import build_for
 
     work = plan.results / WORK
     model = build_for(run.spec.model, run.spec.protocol, plan.device, work)
     limit_threads(model.spec)
+    collect = images.collect if run.spec.protocol.collects == "images" else benchmark_texts.collect_run
     return collect(model, run.spec, work, rank=rank, batch_size=batch_size, leave_claimed=leave_claimed)
 
 
