@@ -26,10 +26,11 @@ def test_every_released_imagenet_model_has_a_row_at_its_scale(name):
 
 @pytest.mark.parametrize("row", HEADLINES, ids=lambda row: row.model)
 def test_the_headline_settings_are_those_that_the_model_samples_with(row):
-    """All of the spec's settings, but those that its sampler does not use (SiT's tolerances under the SDE)."""
+    """All of the spec's settings, but those that its sampler does not use (SiT's tolerances under the SDE) and those
+    that only this suite has."""
     spec = specs()[row.model]
-    unused = {"rtol", "atol"} if spec.family == "sit" else set()
-    assert dict(row.sampling) == {key: value for key, value in spec.sampling.items() if key not in unused}
+    own = {"sit": {"rtol", "atol", "last_step"}, "dit": {"sampler", "spacing"}}.get(spec.family, set())
+    assert dict(row.sampling) == {key: value for key, value in spec.sampling.items() if key not in own}
 
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)

@@ -38,4 +38,6 @@ def test_what_is_timed_runs_alone():
     from bench.protocols import PROTOCOLS, is_timed
 
     together = {protocol.name for protocol in PROTOCOLS.values() if not is_timed(protocol)}
-    assert together == {"digits-quality", "imagenet-256-quality", "paper-size"}
+    benchmarks = {f"{name}-answers" for name in ("vqa-v2", "okvqa", "vizwiz", "gqa", "pope", "mme")}
+    papers = {"imagenet-256-quality", "imagenet-256-no-guidance-quality", "imagenet-512-quality"}
+    assert together == {"digits-quality", "paper-size", "coco-captions-captions"} | papers | benchmarks

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.app import RESULTS, Device, ResultsDir, example, resolve_device
-from bench.errors import CheckFailed, UsageError
+from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.plan import Plan, PlannedRun, make_plan
 from bench.protocols import is_timed
 from bench.records.schema import REAL_DATA
@@ -86,7 +86,7 @@ def fill_store(orders: Orders, rank: Rank) -> None:
                 continue
             try:
                 found = collect_run(run, plan, rank, orders.batch_size, leave_claimed)
-            except (CheckFailed, FloatingPointError, RuntimeError, ValueError, OSError) as error:
+            except (CheckFailed, CheckpointError, FloatingPointError, RuntimeError, ValueError, OSError) as error:
                 failures[title] = " ".join(f"{error}".split())
                 print(f"{title}: failed: {failures[title]}", flush=True)
                 continue

@@ -168,7 +168,9 @@ def not_run_reason(side: Comparison, lacking: Mapping[str, str]) -> str:
     estimated = ", on a CPU as estimated latency" if side.stand_in else ""
     command = "python -m bench reproduce" + ("" if side.scale == "digits" else f" --scale {side.scale}")
     models = dict.fromkeys((side.subject, *side.baselines))
-    command += "".join(f" --only {model}" for model in models if model in lacking)
+    command += "".join(
+        f" --only {model}" for model in models if any(one.partition(" (")[0] == model for one in lacking)
+    )
     if PROTOCOLS[side.protocol].study:
         command = "`, `".join(side.commands)
     return f"{needs}Under {side.protocol}: {lacking_words(lacking)}. `{command}` would run it{estimated}."

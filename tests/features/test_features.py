@@ -89,7 +89,8 @@ def test_missing_inception_weights_are_named_not_downloaded(tmp_path, monkeypatc
     monkeypatch.setattr(torch.hub, "load_state_dict_from_url", lambda *a, **k: pytest.fail("tried to download"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(
-        CheckFailed, match=r"needs weights .*weights-inception-2015.*download https://.*--weights"
+        CheckFailed,
+        match=r"needs weights .*weights-inception-2015.*bench fetch inception; .*--weights",
     ) as caught:
         extractors.Extractor("inception")
     assert "\n" not in str(caught.value)
