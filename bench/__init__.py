@@ -5,7 +5,7 @@ Data moves left to right; a stage reads what the one before wrote and nothing fu
     claims/ -> plan.py -> evaluators/ -> metrics/ -> results/<machine>/ -> analysis/ -> verdict/ -> report/
 
     claims/        what papers print: data only          metrics/     pure functions, one file a metric
-    protocols.py   how each scale is measured            records/     what one run measured: schema, store, machine
+    protocols/     how each scale is measured            records/     what one run measured: schema, store, machine
     studies.py     questions that take many runs         analysis/    records -> numbers, without torch
     plan.py        claims -> runs; what each lacks       verdict/     (claim, records) -> Verdict
     run.py         plan -> records                       report/      records -> reports/index.html
