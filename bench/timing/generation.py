@@ -41,6 +41,7 @@ def rounds_of(model: ImageModel, batch_size: int, settings: Mapping[str, Any], s
     Image i has the label and the seed that it has where images are scored (sampling/images.py). A text-to-image model
     is given PROMPT; without a text encoder, random states take the place of its states.
     """
+    from reference_models.layers import own_rows_alone
     from reference_models.noise import image_seeds
 
     states = None
@@ -60,7 +61,8 @@ def rounds_of(model: ImageModel, batch_size: int, settings: Mapping[str, Any], s
             given: Any = [PROMPT] * batch_size if states is None else states
         else:
             given = [i % model.num_classes for i in indices]
-        return model.generate(given, image_seeds(seed, indices), **settings)
+        with own_rows_alone():
+            return model.generate(given, image_seeds(seed, indices), **settings)
 
     return generate_round
 

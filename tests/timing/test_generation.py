@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -16,7 +17,6 @@ from bench.timing.model_cost import count_flops, peak_memory
 from bench.timing.series import time_rounds, time_series, warm_up
 from bench.timing.settings import TimingSettings
 from bench.timing.sweep import best_batch, sweep_batches
-from reference_models import layers
 
 
 def test_every_round_gets_another_index_and_there_are_enough():
@@ -188,11 +188,12 @@ def test_the_best_batch_generates_most_images_per_second():
 
 
 def test_timed_images_are_those_that_are_scored():
-    """Round 2 of batches of 3 generates the images 6, 7 and 8 of the run."""
+    """Round 2 of batches of 3 generates the images 6, 7 and 8 of the run, to the rounding of a grey level."""
     model = reference_models.build("dit-digits")
     settings = {"num_steps": 2}
     timed = rounds_of(model, 3, settings, seed=5)(2)
-    assert (timed.numpy() == generate_batch(model, range(6, 9), 5, settings)).all()
+    scored = generate_batch(model, range(6, 9), 5, settings)
+    assert np.abs(timed.numpy().astype(int) - scored.astype(int)).max() <= 1
 
 
 def test_a_text_to_image_model_is_timed_with_and_without_its_text_encoder():
@@ -204,8 +205,7 @@ def test_a_text_to_image_model_is_timed_with_and_without_its_text_encoder():
     assert with_encoder.shape == without.shape == (2, 3, 16, 16)
 
 
-def test_latency_and_throughput_are_two_measurements(small, monkeypatch):
-    monkeypatch.setattr(layers, "ENOUGH_ROWS", 1)  # the rows that a CPU adds are not the network's
+def test_latency_and_throughput_are_two_measurements(small):
     model = reference_models.build("dit-digits")
     asked = {"min_rounds": 3, "min_duration_s": 0.0, "settings": {"num_steps": 2}, "timing": BRIEF}
     stages = []
