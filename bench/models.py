@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import assets
+from bench.assets.asset import PIPELINE
+from bench.assets.checksums import digest as digest_of_file
 from bench.errors import UsageError
 from bench.protocols import SMALL
 from bench.published import PUBLISHED, Precision, Published
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
 
 DTYPES = ("float32", "bfloat16", "float16")
-PIPELINE = ("transformer", "vae", "text_encoder", "tokenizer")  # of a released D-DiT folder, in diffusers' layout
 
 REAL_IMAGES = "imagenet-val"  # the asset whose images are scored as if they were generated
 
@@ -35,8 +36,7 @@ def file_sha256(path: Path) -> str:
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
             digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
         return digest.hexdigest()
-    with open(path, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return digest_of_file(path)
 
 
 def check_dtype(dtype: str) -> None:

@@ -19,6 +19,7 @@ State = Literal[
 USABLE: tuple[State, ...] = ("there", "not as published")
 
 HUB = "huggingface.co"
+PIPELINE = ("transformer", "vae", "text_encoder", "tokenizer")  # of a released D-DiT folder, in diffusers' layout
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bench.assets.asset import HUB, Asset, Hub, Part, Url
+from bench.assets.asset import HUB, PIPELINE, Asset, Hub, Part, Url
 from reference_models import specs
 from reference_models.autoencoders import AUTOENCODERS
 from reference_models.spec import Official, Spec
@@ -21,7 +21,6 @@ URLS = {
 # MAR's download script writes below pretrained_models/ and has the same autoencoder as kl16.ckpt.
 MAR_AUTOENCODER = "vae/kl16.ckpt"
 
-PIPELINE = ("transformer", "vae", "text_encoder", "tokenizer")  # of a released D-DiT folder, in diffusers' layout
 PIPELINE_PARTS = (
     *(Part((name,), "weights") for name in PIPELINE[:3]),
     Part(("tokenizer",), "files"),

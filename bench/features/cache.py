@@ -1,6 +1,6 @@
 """Files kept between runs, by the content that they were made of and never by a name.
 
-They lie in $ARBITER_CACHE, else $XDG_CACHE_HOME/arbiter, else ~/.cache/arbiter. Written whole or not at all. The folder
+They lie in the cache folder (bench.assets.checksums). Written whole or not at all. The folder
 can be deleted at any time, and where it cannot be written nothing is kept.
 """
 
@@ -11,15 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-FOLDER_VARIABLE = "ARBITER_CACHE"  # an environment variable
 FILES_KEPT = 8  # of each kind
-
-
-def cache_folder() -> Path:
-    """Where files are kept."""
-    if named := os.environ.get(FOLDER_VARIABLE):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arbiter"
 
 
 def keep(path: Path, write: Callable[[IO[bytes]], None], kind: str) -> None:

@@ -10,7 +10,6 @@ the precision of the network, without TF32 and with deterministic kernels, whate
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from torch_fidelity.registry import FEATURE_EXTRACTORS_REGISTRY, register_feature_extractor
 
 from bench import assets
+from bench.assets.checksums import digest
 from bench.datasets import Images, chunks, digits
 from bench.errors import CheckFailed, UsageError
 from bench.features.digits_network import DIGITS_WEIGHTS, DigitsExtractor
@@ -126,7 +126,7 @@ class Extractor:
         path = self.kind.weights() if weights is None else Path(weights)
         if not path.is_file():
             raise CheckFailed(f"features {name!r}: needs weights {path}: no such file; {self.kind.get_weights}")
-        self.weights_sha256 = _file_sha256(path)
+        self.weights_sha256 = digest(path)
         self.has_spatial = name == "inception" and not is_torchscript(path)
         try:
             self.network = self.kind.build(path).to(device).eval().requires_grad_(False)
@@ -184,8 +184,3 @@ def exact_kernels() -> Iterator[None]:
             yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _file_sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

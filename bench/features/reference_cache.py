@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from bench.assets.checksums import cache_folder
 from bench.datasets import Images
 from bench.datasets.npz_files import NpzFile
 from bench.errors import CheckFailed
-from bench.features.cache import cache_folder, keep
+from bench.features.cache import keep
 from bench.features.extractors import Extractor, Features
 
 SMALLEST_KEPT = 256  # images; features of fewer are made about as fast as they are read

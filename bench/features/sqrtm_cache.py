@@ -10,7 +10,8 @@ import hashlib
 
 import numpy as np
 
-from bench.features.cache import cache_folder, keep
+from bench.assets.checksums import cache_folder
+from bench.features.cache import keep
 from bench.metrics.fid import square_root
 
 SMALLEST_KEPT = 1024  # dimensions; a smaller root is made faster than it is read
