@@ -283,6 +283,7 @@ class Compliance:
     """MLPerf's TEST01 (timed images are the scored ones) and TEST04 (nothing is answered from a cache)."""
 
     num_images: Positive  # compared
+    num_steps: Positive | None = None  # of each of them, where it is not the setting that is timed
     num_different: Count  # images that differ by more than one grey level
     images_equal: bool  # to the last grey level
     max_difference: Count  # grey levels

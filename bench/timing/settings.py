@@ -15,7 +15,7 @@ class TimingSettings:
     max_warmup: int = 50  # and at most
     window: int = 5  # warm-up ends when the medians of its last two windows of so many rounds
     stability: float = 0.05  # differ by no more than this share
-    warmup_share: float = 5.0  # a warm-up lasts at most so many times as long as the rounds must last
+    warmup_share: float = 2.0  # a warm-up lasts at most so many times as long as the rounds must last
     shortest_warmup_s: float = 1.0  # and may last so long in any case
     longest_swept_s: float = 2.0  # a sweep ends at the first batch whose round takes longer
     memory_share: float = (

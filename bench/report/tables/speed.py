@@ -213,7 +213,8 @@ def images_cell(found: Compliance) -> Cell:
     num = found.num_images
     if found.num_different:
         return Cell(f"{found.num_different} of {num} differ", f"by up to {found.max_difference} grey levels")
-    return Cell("equal" if found.images_equal else "equal but for rounding", f"{num} images")
+    steps = f" of {found.num_steps} steps" if found.num_steps else ""
+    return Cell("equal" if found.images_equal else "equal but for rounding", f"{num} images{steps}")
 
 
 def load_cell(series: Series) -> Cell:
