@@ -300,6 +300,13 @@ def test_a_printed_ratio_is_judged_two_sided(seconds, word):
     assert ("as suspicious" in verdict.reason) is (seconds == 225)
 
 
+def test_a_printed_ratio_that_is_missed_on_the_other_side_says_how_many_times_slower():
+    """Never "0.25 times as fast"; the verdict keeps the ratio that was judged."""
+    verdict = as_printed(FASTER_THAN_DIFFUSION, paper_latency("transdiff-l", 4.0), paper_latency("dit-xl-2", 1.0))
+    assert (verdict.word, verdict.value) == ("not reproduced", pytest.approx(0.25, rel=0.02))
+    assert "transdiff-l is 4.000 times slower than dit-xl-2, 95 % interval 3.949 to 4.054" in verdict.reason
+
+
 def test_a_printed_ratio_of_unlike_machines_is_not_compared():
     elsewhere = paper_latency("dit-xl-2", 112.0, environment=replace(ENVIRONMENT, machine="another"))
     assert as_printed(FASTER_THAN_DIFFUSION, paper_latency("transdiff-l", 1.0), elsewhere).word == "not comparable"
