@@ -102,7 +102,7 @@ def _check_released(spec: Spec, weights: Path | None, autoencoder: Path | None) 
         raise UsageError(f"{spec.name} needs its released weights: pass --weights {what}{_released(spec.official)}")
     if from_labels and autoencoder is None:
         where = _released(AUTOENCODERS[spec.autoencoder].official)
-        raise UsageError(f"{spec.name} paints latents of {spec.autoencoder}: pass --autoencoder FILE{where}")
+        raise UsageError(f"{spec.name} generates latents of {spec.autoencoder}: pass --autoencoder FILE{where}")
     lacking = [] if from_labels else [part for part in PIPELINE if not (weights / part).is_dir()]
     if lacking:
         expected = f"expected the released folder, with {', '.join(PIPELINE)}"

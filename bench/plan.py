@@ -72,7 +72,7 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
         if kind.real and (scale in SMALL or (kind.name == "images" and not protocol.variant)):
             models = [REAL_DATA, *models]
         for spec in _specs_of(protocol, models, only):
-            if not (protocol.sampled_calls and device.startswith("cuda")):  # a GPU paints whole images
+            if not (protocol.sampled_calls and device.startswith("cuda")):  # a GPU generates whole images
                 runs.append(_planned(spec, device, results / WORK, previous))
     return Plan(scale, device, results, tuple(runs))
 

@@ -2,8 +2,8 @@
 
     python -m bench study trade-off        (or several names; continues where it was interrupted)
 
-Those of the digits scale generate and score as `digits-quality` does, and keep the time that painting took: a point of
-one study that another asks for too is measured once.
+Those of the digits scale generate and score as `digits-quality` does, and keep the time that generating took: a point
+of one study that another asks for too is measured once.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ class ArVlm(ReadsImages):
         return {}  # it generates no image
 
     def generate(self, *args: Any, **settings: Any) -> Tensor:
-        raise ValueError(f"{self.spec.name} reads images and paints none; it has describe(images, prompts, seeds)")
+        raise ValueError(f"{self.spec.name} reads images and generates none; it has describe(images, prompts, seeds)")
 
     @torch.inference_mode()
     def say(  # type: ignore[override]  # its settings by name

@@ -38,7 +38,7 @@ class ResnetBlock(nn.Module):
 
 
 class SpatialAttention(nn.Module):
-    """Single-head self-attention over all positions of a feature map (B, C, h, w)."""
+    """softmax(Q K^T / sqrt(C)) V (1706.03762 eq. 1) with one head over all positions of a feature map (B, C, h, w)."""
 
     def __init__(self, channels: int, num_groups: int):
         super().__init__()

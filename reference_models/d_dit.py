@@ -481,7 +481,7 @@ SPECS: tuple[Spec, ...] = (
     _paper_size(256, None, ("nobody publishes its weights",)),
     _paper_size(
         512, RELEASED, ("for questions use the instruction-tuned weights: JleeOfficial/dual_diff_sd3_512_sft",)
-    ),
+    ),  # FID 9.4 on COCO, VQAv2 60.1, CIDEr 56.2
     small_spec("d-dit-digits-base", DDiT, "d-dit"),
     small_spec("d-dit-digits", DDiT),
 )

@@ -35,12 +35,12 @@ MODULATED_AT_ONCE = 16  # rows (steps x conditions) whose modulations are comput
 
 
 def adaln(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:
-    """LayerNorm without weights, then scale (the 1 + is in it) and shift.  x: (B, N, D)  shift, scale: (B, 1, D)."""
+    """LN(x) (1 + scale) + shift (2212.09748 fig. 3), the 1 + being in scale.  x: (B, N, D)  shift, scale: (B, 1, D)."""
     return torch.addcmul(shift, F.layer_norm(x, x.shape[-1:], eps=1e-6), scale)
 
 
 class DiTBlock(nn.Module):
-    """The adaLN-Zero block (2212.09748 figure 3)."""
+    """The adaLN-Zero block (2212.09748 figure 3): x + gate f(adaln(x)), of attention, then of the MLP."""
 
     def __init__(self, hidden_size: int, num_heads: int, mlp_ratio: float):
         super().__init__()
@@ -408,20 +408,26 @@ class SiT(DiffusionTransformer):
 
 
 SIZES = {"s": (384, 12, 6), "b": (768, 12, 12), "l": (1024, 24, 16), "xl": (1152, 28, 16)}  # width, depth, heads
-DIT_TABLE_4 = (  # size, patch, pixels, parameters in 1e6, multiply-adds in 1e9
+DIT_TABLE_4 = (  # size, patch, pixels, parameters in 1e6, multiply-adds in 1e9; scores as printed (400k: steps)
     ("s", 8, 256, 33, 0.36),
     ("s", 4, 256, 33, 1.41),
-    ("s", 2, 256, 33, 6.06),
+    ("s", 2, 256, 33, 6.06),  # FID 68.40 (400k)
     ("b", 8, 256, 131, 1.42),
-    ("b", 4, 256, 130, 5.56),
+    ("b", 4, 256, 130, 5.56),  # FID 68.38 (400k)
     ("b", 2, 256, 130, 23.01),
     ("l", 8, 256, 459, 5.01),
     ("l", 4, 256, 458, 19.70),
-    ("l", 2, 256, 458, 80.71),
+    ("l", 2, 256, 458, 80.71),  # FID 5.02, IS 167.2 (VAR table 1)
     ("xl", 8, 256, 676, 7.39),
     ("xl", 4, 256, 675, 29.05),
-    ("xl", 2, 256, 675, 118.64),
-    ("xl", 2, 512, 675, 524.60),
+    ("xl", 2, 256, 675, 118.64),  # FID 2.27, IS 278.24
+    ("xl", 2, 512, 675, 524.60),  # FID 3.04, IS 240.82
+)
+SIT_TABLE_1 = (  # size, parameters in 1e6
+    ("s", 33),  # FID 57.6 (400k)
+    ("b", 130),  # FID 33.0 (400k)
+    ("l", 458),  # FID 18.8 (400k)
+    ("xl", 675),  # FID 2.06, IS 277.50 (table 7, SDE)
 )
 DIT_SAMPLERS = ("ddpm", "ddim")
 DIT_SAMPLING = {"num_steps": 250, "cfg_scale": 1.5, "sampler": "ddpm", "spacing": "even"}
@@ -442,14 +448,8 @@ UNPUBLISHED = "no released weights; the paper samples this size without guidance
 
 
 def _config(size: str, patch_size: int, image_size: int) -> dict[str, Any]:
-    hidden_size, depth, num_heads = SIZES[size]
-    return {
-        "latent_size": image_size // 8,
-        "patch_size": patch_size,
-        "hidden_size": hidden_size,
-        "depth": depth,
-        "num_heads": num_heads,
-    }
+    shape = dict(zip(("hidden_size", "depth", "num_heads"), SIZES[size], strict=True))
+    return {"latent_size": image_size // 8, "patch_size": patch_size, **shape}
 
 
 def _dit_spec(size: str, patch_size: int, image_size: int, params_1e6: int, gflops: float) -> Spec:
@@ -493,7 +493,7 @@ def _sit_spec(size: str, params_1e6: int) -> Spec:
 
 SPECS: tuple[Spec, ...] = (
     *(_dit_spec(*row) for row in DIT_TABLE_4),
-    *(_sit_spec(size, params_1e6) for size, params_1e6 in (("s", 33), ("b", 130), ("l", 458), ("xl", 675))),
+    *(_sit_spec(*row) for row in SIT_TABLE_1),
     small_spec("dit-digits", DiT),
     small_spec("sit-digits", SiT),
 )

@@ -56,7 +56,7 @@ def silu(x: Tensor) -> Tensor:
 
 
 def gelu_tanh(x: Tensor) -> Tensor:
-    """GELU in its tanh approximation.
+    """GELU in its tanh approximation, 0.5 x (1 + tanh u) (1606.08415 section 2).
 
     On a CPU without gradients as x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3), which is the same because
     (1 + tanh u) / 2 = sigmoid(2u): torch's kernel, which calls tanh, takes two to three times as long there.
@@ -91,7 +91,7 @@ def num_threads() -> int:
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """F.linear; on a CPU in float32 with few rows, as one token of each image, by another way.
+    """x W^T + b; on a CPU in float32 with few rows, as one token of each image, by another way.
 
     A small matrix: rows of zeros are added, because for few rows torch's BLAS takes kernels that round otherwise. So
     what a row becomes does not depend on how many rows there are, and an image not on its batch. (Left out where code
@@ -159,7 +159,7 @@ def add_to_cache(cache: Tensor, start: int, k: Tensor, v: Tensor) -> tuple[Tenso
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention with one qkv projection (timm's layout: q, k, v, each all heads)."""
+    """Multi-head self-attention (1706.03762 eq. 1) with one qkv projection (timm's layout: q, k, v, each all heads)."""
 
     def __init__(self, hidden_size: int, num_heads: int):
         super().__init__()

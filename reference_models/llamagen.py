@@ -116,7 +116,7 @@ class Attention(nn.Module):
 
 
 class SwiGlu(nn.Module):
-    """down(silu(gate(x)) * up(x)), gate and up in one matrix."""
+    """FFN_SwiGLU (2002.05202 eq. 6): down(silu(gate(x)) * up(x)), with gate and up in one matrix."""
 
     def __init__(self, hidden_size: int, mlp_size: int):
         super().__init__()
@@ -129,7 +129,11 @@ class SwiGlu(nn.Module):
 
 
 class Block(nn.Module):
-    """Pre-norm attention and SwiGLU."""
+    """Pre-norm attention and SwiGLU.
+
+    `step` gives the last row of `forward`: of softmax(Q K^T / sqrt(d)) V (1706.03762 eq. 1) it computes one query, on
+    the keys and values of the positions before, which a causal mask leaves as they are.
+    """
 
     def __init__(self, hidden_size: int, num_heads: int, num_kv_heads: int, mlp_size: int, norm_eps: float):
         super().__init__()
@@ -380,11 +384,11 @@ def _paper(size: str, width: int, depth: int, num_heads: int, cfg_scale: float, 
     )
 
 
-SPECS = (
-    _paper("b", 768, 12, 12, cfg_scale=2.0, params=111e6, file="c2i_B_256.pt"),
-    _paper("l", 1024, 24, 16, cfg_scale=1.75, params=343e6, file="c2i_L_256.pt"),
-    _paper("xl", 1280, 36, 20, cfg_scale=1.75, params=775e6),
-    _paper("xxl", 1536, 48, 24, cfg_scale=1.75, params=1.4e9),
-    _paper("3b", 3200, 24, 32, cfg_scale=1.5, params=3.1e9),
+SPECS = (  # with the scores that table 8 prints
+    _paper("b", 768, 12, 12, cfg_scale=2.0, params=111e6, file="c2i_B_256.pt"),  # FID 5.464, IS 193.613
+    _paper("l", 1024, 24, 16, cfg_scale=1.75, params=343e6, file="c2i_L_256.pt"),  # FID 3.805, IS 248.28
+    _paper("xl", 1280, 36, 20, cfg_scale=1.75, params=775e6),  # FID 3.391, IS 227.081
+    _paper("xxl", 1536, 48, 24, cfg_scale=1.75, params=1.4e9),  # FID 3.094, IS 253.609
+    _paper("3b", 3200, 24, 32, cfg_scale=1.5, params=3.1e9),  # FID 3.05, IS 222.33
     small_spec("llamagen-digits", LlamaGen),
 )

@@ -33,7 +33,11 @@ class Stream(nn.Module):
 
 
 class JointBlock(nn.Module):
-    """Two streams, one attention over [image, text] (2403.03206 figure 2b)."""
+    """Two streams, one attention over [image, text] (2403.03206 figure 2b).
+
+    Attention is softmax(Q K^T / sqrt(d)) V (1706.03762 eq. 1) row by row: where one stream alone is read afterwards,
+    the queries of the other are left out.
+    """
 
     def __init__(self, hidden_size: int, num_heads: int):
         super().__init__()

@@ -117,7 +117,9 @@ class DDPM:
         noise: Tensor | None,
         temperature: float = 1.0,
     ) -> Tensor:
-        """x_{t-1} from x_t, one reverse step.  All tensors float32 of one shape.
+        """x_{t-1} from x_t, one reverse step: mean of 2006.11239 eq. 11, variance of 2102.09672 eq. 15.
+
+        All tensors float32 of one shape.
 
         log_variance_fraction: the network's variance channels as they are; -1 is the smallest (posterior) variance, 1
         the largest (beta).  noise: standard normal; idx 0 needs none.  temperature: scales the noise.

@@ -59,9 +59,8 @@ class CrossAttention(nn.Module):
 
 
 class DecoderBlock(nn.Module):
-    """Self-attention and MLP with shift, scale and gate of the time (adaLN-single); cross-attention without any.
-
-    Shift and scale arrive folded into the bias and weight of the LayerNorms, see `modulations`.
+    """x + gate f(LN(x) (1 + scale) + shift) of self-attention and MLP, with vectors of the time (adaLN-single:
+    2310.00426); cross-attention has none. Shift and scale are folded into the LayerNorms, see `modulations`.
     """
 
     def __init__(self, hidden_size: int, num_heads: int, mlp_ratio: float):

@@ -80,8 +80,9 @@ class TransDiffMRAR(TransDiff):
     def encode_next(self, x: Tensor, cache: Tensor, start: int) -> Tensor:
         """Features (B, n, D) of the block of tokens x (B, n, D) at positions start..start + n.
 
-        cache: (depth, 2, B, heads, L, D / heads), K and V of what was read before, filled up to `start`; x is added. A
-        block sees itself and all before it: no mask is needed, and nothing before it is computed again.
+        cache: (depth, 2, B, heads, L, D / heads), K and V of what was read before, filled up to `start`; x is added.
+        Equals the last rows of `features`: of its masked softmax(Q K^T / sqrt(d)) V (1706.03762 eq. 1) a block sees
+        itself and all before it, so no mask is needed, and nothing before it is computed again.
         """
         x = self.embed_norm(x + self.encoder_pos[:, start : start + x.shape[1]])
         for block, own_cache in zip(self.encoder_blocks, cache, strict=True):

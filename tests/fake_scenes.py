@@ -19,7 +19,7 @@ from bench.studies import STUDIES
 from tests.fake_records import measured, record
 
 READING = {"num_steps": 64, "cached": True}
-PAINTING = {"num_steps": 28, "cfg_scale": 2.0, "shift": 1.0}
+GENERATING = {"num_steps": 28, "cfg_scale": 2.0, "shift": 1.0}
 
 
 def scene_png(seed: int) -> str:
@@ -123,7 +123,7 @@ def paintings(model: str = "d-dit-digits", accuracy: float = 78.0, **changes: An
     settings: dict[str, Any] = {}
     if model != "real-data":
         measurements |= {"throughput_per_s": measured(90.0, 2.0, 10), "nfe": Measurement(56, "evaluations")}
-        settings = PAINTING
+        settings = GENERATING
     samples = Samples(examples=tuple(examples))
     made = {"measurements": measurements, "settings": settings, "paintings": Paintings(), "samples": samples, **changes}
     return record(model, "scenes-paintings", family="real" if model == "real-data" else "d-dit", **made)
@@ -147,7 +147,7 @@ def step_set() -> list[Record]:
 
 
 def scenes_set(**changes: Any) -> list[Record]:
-    """What `reproduce --scale scenes` and the study leave: two readers, the painter and the checker's ceiling."""
+    """What `reproduce --scale scenes` and the study leave: two readers, the generator and the checker's ceiling."""
     return [
         captions(empty=5, **changes),
         captions("ar-vlm-digits", 7.0, **changes),

@@ -137,14 +137,14 @@ def done(planned):
 
 def test_an_interrupted_run_keeps_the_images_it_has(toy, tmp_path, monkeypatch):
     give_weights(toy)
-    painted = []
+    generated = []
     original = SPEC.network.sample
 
     def sample(self, labels, noise, **settings):
-        if len(painted) == 2:
-            painted.append("interrupted")
+        if len(generated) == 2:
+            generated.append("interrupted")
             raise KeyboardInterrupt
-        painted.append(len(labels))
+        generated.append(len(labels))
         return original(self, labels, noise, **settings)
 
     monkeypatch.setattr(SPEC.network, "sample", sample)
@@ -158,7 +158,7 @@ def test_an_interrupted_run_keeps_the_images_it_has(toy, tmp_path, monkeypatch):
     found = collect_images(model, **collect, store=here)
     assert len(found.rounds_s) == 4
     assert min(found.rounds_s) > 0
-    assert painted == [25, 25, "interrupted", 25, 25]  # the first two shards were kept
+    assert generated == [25, 25, "interrupted", 25, 25]  # the first two shards were kept
     others = collect_images(model, **{**collect, "batch_size": 10}, store=other)
     assert (found.images() == others.images()).all()
     assert len(others.rounds_s) == 8  # of each shard of 25 a batch of 5 says nothing of the time of 10

@@ -51,7 +51,7 @@ def test_a_baseline_without_weights_is_named_and_what_it_is_made_from_too(tmp_pa
 
 
 def test_a_model_without_its_tokenizer_is_not_run_and_names_it(tmp_path, weights):
-    """With its own weights there: a random tokenizer would paint noise."""
+    """With its own weights there: a random tokenizer would generate noise."""
     (weights / "vq-digits.safetensors").unlink()
     train = f"python -m bench train vq-digits --out {weights}/vq-digits.safetensors"
     for protocol in ("digits-quality", "digits-latency"):
@@ -73,7 +73,7 @@ def test_composed_runs_are_of_the_models_that_claims_name_or_that_are_asked_for(
     assert not runs(tmp_path, "imagenet-256-composed", only=("dit-s-8",))["dit-s-8"].lacks
 
 
-def test_a_gpu_paints_whole_images_and_a_cpu_says_with_which_command(tmp_path):
+def test_a_gpu_generates_whole_images_and_a_cpu_says_with_which_command(tmp_path):
     command = "a CUDA GPU: python -m bench reproduce --scale imagenet-256 --only transdiff-l --device cuda"
     assert runs(tmp_path, "imagenet-256-ratios")["transdiff-l"].lacks == (command,)
     assert not runs(tmp_path, "imagenet-256-ratios", device="cuda")["transdiff-l"].lacks

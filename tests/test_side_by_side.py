@@ -34,7 +34,7 @@ def test_two_processes_measure_what_one_measures(tmp_path, monkeypatch):
 
 
 def test_what_is_timed_runs_alone():
-    """The times of a study's paintings are read off, those of `digits-quality` are not."""
+    """The times of a study's images are read off, those of `digits-quality` are not."""
     from bench.protocols import PROTOCOLS, is_timed
 
     together = {protocol.name for protocol in PROTOCOLS.values() if not is_timed(protocol)}

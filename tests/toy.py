@@ -10,7 +10,7 @@ from reference_models.spec import ImageModel, Spec
 
 
 class Toy(ImageModel):
-    """Paints scan number (seed's draw) of the class, plus a little noise."""
+    """Generates scan number (seed's draw) of the class, plus a little noise."""
 
     num_classes = 10
 

@@ -105,5 +105,5 @@ def pairs_of(side: Comparison, records: Sequence[Record]) -> dict[str, Paired]:
 
 
 def is_estimated(record: Record) -> bool:
-    """Whether its times are composed of sampled calls."""
+    """Whether its times are estimated from sampled calls."""
     return bool(record.protocol.sampled_calls)

@@ -46,7 +46,7 @@ def settings_in_use(records: Sequence[Record]) -> dict[str, Settings]:
 
 
 def seconds_per_item(record: Record, rate_name: str = "throughput_per_s") -> Measurement | None:
-    """Of painting an image, or of saying a text, in the batches of the run."""
+    """Of generating an image or a text, in the batches of the run."""
     rate = record.measurements.get(rate_name)
     if rate is None or rate.value <= 0:
         return None

@@ -129,7 +129,7 @@ RAR_SPEEDS = Source(
     standing="independent",
 )
 RAR_ROWS = (
-    # model, images per second as printed, what in small must paint more of them than what
+    # model, images per second as printed, what in small must generate more of them than what
     ("var-d30", "17.3", "var-digits", ("mar-digits", "dit-digits")),
     ("mar-b", "0.8", "mar-digits", ("dit-digits",)),
     ("mar-l", "0.5", "", ()),
@@ -143,7 +143,7 @@ def rar_claim(row: tuple[str, str, str, tuple[str, ...]]) -> Claim:
     model, quote, small, slower = row
     return Claim(
         id=f"{model}-images-per-second",
-        headline=f"{model} paints {quote} images per second on one A100 in batches of 128.",
+        headline=f"{model} generates {quote} images per second on one A100 in batches of 128.",
         quote=quote,
         value=float(quote),
         unit="images/s",

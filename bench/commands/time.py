@@ -108,7 +108,7 @@ def time_models(names: Sequence[str], timing: Request, *, against: str | None, j
     for name in [*names, *([against] if against else [])]:
         spec = find(name)
         if not spec.sampling:  # a captioner
-            raise UsageError(f"{name} paints no images: there is nothing to time here")
+            raise UsageError(f"{name} generates no images: there is nothing to time here")
         if timing.num_steps is not None and "num_steps" not in spec.sampling:
             raise UsageError(f"--num-steps: {name} has no such setting; it has: {', '.join(spec.sampling)}")
     check_json_path(json_file)

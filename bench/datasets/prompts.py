@@ -1,4 +1,4 @@
-"""Prompts to paint from: a text file with one per line, a JSON list of texts, or captions in COCO's layout.
+"""Prompts to generate from: a text file with one per line, a JSON list of texts, or captions in COCO's layout.
 
 Of captions the first of each image is taken, in the file's order of images.
 """

@@ -1,4 +1,4 @@
-"""Paintings of the captions of held-out scenes, read back cell by cell and compared with what the captions say."""
+"""Images generated from captions of held-out scenes, read back cell by cell and compared with what the captions say."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def recognise(images: np.ndarray) -> list[list[scenes.Thing]]:
 
 
 def measure_paintings(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
-    """One painting per scene, of one of its captions; the wordings take turns."""
+    """One image per scene, from one of its captions; the wordings take turns."""
     protocol = spec.protocol
     shown = scenes_of(spec.protocol)
     with progress(f"{spec.model}: paintings", len(shown)) as bar:
@@ -73,7 +73,7 @@ def measure_paintings(model: Any, spec: RunSpec, context: Context) -> dict[str, 
 
 
 def measure_real_scenes(model: None, spec: RunSpec, context: Context) -> dict[str, Any]:
-    """The checker's ceiling: the held-out scenes themselves as if painted."""
+    """The checker's ceiling: the held-out scenes themselves as if generated."""
     shown = scenes_of(spec.protocol)
     return _checked(shown, np.stack([scene.image for scene in shown]))
 
@@ -83,7 +83,7 @@ def prompt_of(scene: scenes.Scene) -> str:
 
 
 def _checked(shown: Sequence[scenes.Scene], images: np.ndarray) -> dict[str, Any]:
-    """images: uint8 (N, 3, 16, 16), painted from the prompts of the scenes shown."""
+    """images: uint8 (N, 3, 16, 16), generated from the prompts of the scenes shown."""
     seen = recognise(images)
     checks = [check_scene(_said(prompt_of(scene)), found) for scene, found in zip(shown, seen, strict=True)]
     satisfied = [check["satisfied"] for check in checks]

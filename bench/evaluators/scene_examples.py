@@ -20,7 +20,7 @@ NUM_EXAMPLES = 24
 
 
 def scenes_of(protocol: Protocol) -> list[Scene]:
-    """The held-out scenes that a protocol shows: the same for its captions, answers and paintings."""
+    """The held-out scenes that a protocol shows: the same for its captions, answers and images."""
     return list(scenes("heldout", protocol.num_images, protocol.seed))
 
 

@@ -28,9 +28,9 @@ def percentile(rounds_s: Sequence[float], percent: float) -> Measurement:
     return Measurement(float(np.quantile(seconds, share)), "s", low, high, len(seconds))
 
 
-def composed_time(rounds_s: Sequence[float], error_s: float) -> Measurement:
-    """A composed time (metrics/stages.py): the median round; its interval is that of the rounds, or their range where
-    they are too few, widened by 1.96 standard errors of the composition, `error_s`."""
+def estimated_latency(rounds_s: Sequence[float], error_s: float) -> Measurement:
+    """An estimated latency (metrics/stages.py): the median round; its interval is that of the rounds, or their range
+    where they are too few, widened by 1.96 standard errors of the estimate, `error_s`."""
     median = percentile(rounds_s, 50)
     low = min(rounds_s) if median.ci_low is None else median.ci_low
     high = max(rounds_s) if median.ci_high is None else median.ci_high
@@ -51,7 +51,7 @@ def summarise(timing: Timing) -> dict[str, Measurement]:
     """Every speed and size metric of one timed model: metric name -> Measurement. What was not timed is left out."""
     latency = timing.latency
     if latency.estimated:  # no round ran whole: it has no percentiles
-        found = {"latency_s": composed_time(latency.rounds_s, latency.error_s or 0.0)}
+        found = {"latency_s": estimated_latency(latency.rounds_s, latency.error_s or 0.0)}
     else:
         found = {"latency_s": percentile(latency.rounds_s, 50)}
         found |= {f"latency_p{percent}_s": percentile(latency.rounds_s, percent) for percent in PERCENTILES[1:]}
@@ -67,7 +67,7 @@ METRICS = (
         unit="s",
         higher_is_better=False,
         title="Latency (median)",
-        what="seconds for one call that paints one batch (of one image unless said otherwise), the median round",
+        what="seconds for one call that generates one batch (of one image unless said otherwise), the median round",
     ),
     *(
         Metric(

@@ -1,4 +1,4 @@
-"""Does a painted scene show what its prompt says?  After GenEval (arXiv:2310.11513), on the cells of a small canvas.
+"""Does a generated scene show what its prompt says?  After GenEval (arXiv:2310.11513), on the cells of a small canvas.
 
 A prompt and a picture are both lists of things: (digit, colour, row, column). GenEval gives each prompt one of six
 tasks; here every prompt names digits, colours and places, so each is asked all six questions.
@@ -66,11 +66,11 @@ def _metric(name: str, title: str, what: str) -> Metric:
 
 METRICS = (
     _metric("caption_accuracy", "Captions right", "captions that name every digit, colour and place, and nothing else"),
-    _metric("scene_accuracy", "Scenes right", "painted scenes in which all is as the prompt says, and nothing else"),
-    _metric("scene_single_object", "Single object", "painted scenes that show the first digit named"),
-    _metric("scene_two_objects", "Two objects", "painted scenes that show the first two digits named"),
-    _metric("scene_counting", "Counting", "painted scenes with as many digits as named"),
-    _metric("scene_colours", "Colours", "painted scenes with each colour as often as named"),
-    _metric("scene_position", "Position", "painted scenes in which each place named holds the digit named"),
-    _metric("scene_attribution", "Attribute binding", "painted scenes in which each digit has the colour named"),
+    _metric("scene_accuracy", "Scenes right", "generated scenes in which all is as the prompt says, and nothing else"),
+    _metric("scene_single_object", "Single object", "generated scenes that show the first digit named"),
+    _metric("scene_two_objects", "Two objects", "generated scenes that show the first two digits named"),
+    _metric("scene_counting", "Counting", "generated scenes with as many digits as named"),
+    _metric("scene_colours", "Colours", "generated scenes with each colour as often as named"),
+    _metric("scene_position", "Position", "generated scenes in which each place named holds the digit named"),
+    _metric("scene_attribution", "Attribute binding", "generated scenes in which each digit has the colour named"),
 )

@@ -14,7 +14,7 @@ METRICS = (
         unit="B",
         higher_is_better=False,
         title="Peak memory",
-        what="most bytes of tensors alive at once while painting a batch, weights included",
+        what="most bytes of tensors alive at once while generating a batch, weights included",
     ),
     Metric(
         name="num_params",
@@ -28,7 +28,7 @@ METRICS = (
         unit="FLOP",
         higher_is_better=False,
         title="FLOPs per image",
-        what="floating-point operations to paint one image by torch's counter, a multiply-add counted as two",
+        what="floating-point operations to generate one image by torch's counter, a multiply-add counted as two",
     ),
     Metric(
         name="nfe",

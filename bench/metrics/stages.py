@@ -1,12 +1,12 @@
 """Where the time of one image goes, and what follows from it: pure functions of raw stage times.
 
-Composed times. A part is called N times, of which a sample ran; what a call that did not run would have taken is read
-off, linearly, between the calls that ran with the next fewer and the next more operations. Calls differ along a loop
-only by their shapes (MAR's known tokens, LlamaGen's position in the cache), so operations order them; where all calls
-are alike, every one takes the mean. (The mean, not the median: what is composed is a sum, and the slow calls are part
-of it. A stall that hit one of few is left to the median over rounds.)
+Estimated latencies. A part is called N times, of which a sample ran; what a call that did not run would have taken is
+read off, linearly, between the calls that ran with the next fewer and the next more operations. Calls differ along a
+loop only by their shapes (MAR's known tokens, LlamaGen's position in the cache), so operations order them; where all
+calls are alike, every one takes the mean. (The mean, not the median: what is estimated is a sum, and the slow calls are
+part of it. A stall that hit one of few is left to the median over rounds.)
 
-Limits. A call cannot end before its operations are done and its weights are read: max(operations / fastest matrix
+Roofline. A call cannot end before its operations are done and its weights are read: max(operations / fastest matrix
 product, bytes / fastest copy), both measured on the same machine. Activations, caches and the time between kernels are
 not in it: the share that is reached is how far a part is from those two limits alone.
 """
@@ -19,7 +19,7 @@ from statistics import median
 
 import numpy as np
 
-from bench.metrics.latency import composed_time, percentile
+from bench.metrics.latency import estimated_latency, percentile
 from bench.records.parts import REST, Measurement, Roofline, Stages
 from bench.records.schema import Metric
 
@@ -76,7 +76,7 @@ def decoder_time_share(stages: Stages) -> Measurement | None:
     wholes_s = [sum(round_) for round_ in zip(*stages.rounds_s.values(), strict=True)]
     shares = [part / whole for part, whole in zip(stages.rounds_s["decoder"], wholes_s, strict=True)]
     if stages.estimated:
-        found = composed_time(shares, (stages.error_s or 0.0) / float(np.median(wholes_s)))
+        found = estimated_latency(shares, (stages.error_s or 0.0) / float(np.median(wholes_s)))
     else:
         found = percentile(shares, 50)
     return replace(found, unit=METRIC.unit)

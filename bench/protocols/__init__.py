@@ -15,7 +15,7 @@ from typing import Any
 from bench.protocols.at_paper_size import PAPER_PROTOCOLS, QUALITY, SPEED
 from bench.records.schema import Protocol
 
-COST = ("throughput_per_s", "nfe")  # of painting those images
+COST = ("throughput_per_s", "nfe")  # of generating those images
 
 # The digits networks are so small that a second thread costs more in waiting than it brings, and on a busy machine
 # several times more; one thread gives the same speed on any number of cores.
@@ -128,7 +128,7 @@ PROTOCOLS: dict[str, Protocol] = {
             min_duration_s=1.0,
             num_threads=DIGITS_THREADS,
         ),
-        # Held-out scenes, the same for all: one caption each, all questions of each, one painting each.
+        # Held-out scenes, the same for all: one caption each, all questions of each, one image each.
         Protocol(
             name="scenes-captions",
             scale="scenes",

@@ -100,7 +100,7 @@ PAPER_PROTOCOLS: tuple[Protocol, ...] = (
         claimed_only=True,
         needs=("gpu",),
     ),
-    # The same sizes where a whole image takes minutes: composed of three calls of each part and the exact counts.
+    # The same sizes where a whole image takes minutes: estimated from three calls of each part and the exact counts.
     Protocol(
         name="imagenet-256-composed",
         scale="imagenet-256",
@@ -130,7 +130,7 @@ PAPER_PROTOCOLS: tuple[Protocol, ...] = (
     texts("gqa", "answers", ("gqa_accuracy",), "gqa"),
     texts("pope", "answers", ("pope_accuracy", "pope_f1"), "pope", "coco-val2014"),
     texts("mme", "answers", ("mme_perception", "mme_cognition"), "mme"),
-    # D-DiT paints from prompts; the time is without T5, whose states random ones stand in for.
+    # D-DiT generates from prompts; the time is without T5, whose states random ones stand in for.
     Protocol(
         name="coco-captions-latency",
         scale="coco-captions",

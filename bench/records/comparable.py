@@ -9,7 +9,7 @@ from __future__ import annotations
 from bench.records.parts import Conditions
 from bench.records.schema import Record
 
-# Whatever is compared: the same machine paints the same kind of picture, all the way to pixels.
+# Whatever is compared: the same machine generates the same kind of image, all the way to pixels.
 ALWAYS = ("machine", "device", "image_size", "autoencoder", "conditioned_on", "text_encoder")
 # What the experimenter can choose for either side. `guided`: both with or both without a second pass per evaluation.
 CHOSEN = (

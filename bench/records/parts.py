@@ -81,7 +81,7 @@ class Images:
     grid_png: str = ""  # base64 PNG: the first images, unselected, one class per column
 
 
-# -- texts and paintings of scenes -------------------------------------------------------------------------------------
+# -- texts and images of scenes ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -214,7 +214,7 @@ class Series:
     load_average: float | None = None  # of the system over one minute, before the rounds
     disturbed: bool | None = None  # others used more than 5 % of the cores or of the GPU; None: unknown
     peak_memory_bytes: Count | None = None  # of one call, weights left out; None: not measured
-    estimated: bool = False  # no round ran whole: each is composed of sampled calls and exact counts
+    estimated: bool = False  # no round ran whole: each is estimated from sampled calls and exact counts
     error_s: float | None = None  # standard error of the estimate; None where nothing is estimated
 
     def __post_init__(self) -> None:
@@ -251,7 +251,7 @@ class Stages:
     rounds_s: Mapping[str, tuple[float, ...]]  # by stage, its seconds in every round; "rest": between the calls
     parts: Mapping[str, Part]  # by method
     whole_s: tuple[Seconds, ...] = ()  # uninterrupted calls, interleaved with those rounds; (): estimated
-    estimated: bool = False  # composed of sampled calls and exact counts
+    estimated: bool = False  # from sampled calls and exact counts
     error_s: float | None = None  # standard error of the estimate
     foreign_load: float | None = None  # cores that others used during the rounds; None: unknown
     disturbed: bool | None = None  # see Series
@@ -320,7 +320,7 @@ class Speedup:
     mode: str  # of records/comparable.py: "forced equal" or "each at its best"
     conditions: Mapping[Literal["model", "baseline"], Conditions]  # by side
     not_comparable: str = ""  # the fields that differ and must not: nothing below was timed; "": comparable
-    estimated: bool = False  # times composed of sampled calls and exact counts
+    estimated: bool = False  # times estimated from sampled calls and exact counts
     ratio: Measurement | None = None  # how many times the images per second of the baseline; None: not timed
     rounds_s: Mapping[str, tuple[Seconds, ...]] = field(default_factory=dict)  # by side; entry i is of round i
     first_call_s: Mapping[str, Seconds] = field(default_factory=dict)  # by side, cold

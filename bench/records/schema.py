@@ -44,7 +44,7 @@ class Comparison:
     scale: str = ""  # scale of that protocol, as "digits"
     better: Literal["lower", "higher"] = "lower"  # which side of the baselines the claim puts the subject on
     needs: tuple[str, ...] = ()  # what a run needs that a clone does not hold, in words
-    stand_in: str = ""  # protocol whose composed times speak, and say so, where `protocol` has no record
+    stand_in: str = ""  # protocol whose estimated latencies speak, and say so, where `protocol` has no record
     hardware: str = ""  # what a printed number was measured on, as it stands in a GPU's name ("A100"); "": not stated
     units_per_printed: float = 1.0  # how many units of the metric make one unit of the printed number
     margin: float = 0.0  # share of a baseline's score that the subject may fall short of it; 0: it must be better
@@ -97,7 +97,7 @@ class Protocol:
     min_duration_s: float = 1.0  # timed seconds at least
     dtype: str = "float32"  # of the networks
     num_threads: int | None = None  # processor threads of the networks; None: torch's own choice
-    sampled_calls: int = 0  # calls of each part of a network that run where times are composed; 0: all run
+    sampled_calls: int = 0  # calls of each part of a network that run where times are estimated; 0: all run
     claimed_only: bool = False  # of its scale only the models that a claim names under it, and those asked for by name
     quick: bool = False  # a smoke run, too small to judge anything by
     study: bool = False  # run by `bench study`, not by `reproduce`

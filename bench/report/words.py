@@ -35,7 +35,6 @@ MEANINGS: dict[Word, str] = {
     "not run": "the reason names what is missing and the command",
 }
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\w“\"`])")  # names of models begin in lower case
-HALF_AS_FAST = re.compile(r"(\S+) is (0\.\d+) times as fast as (\S+?), 95 % interval ([\d.]+) to ([\d.]+)")
 
 
 def badge_of(word: Word, marker: str = "") -> dict[str, str]:
@@ -69,17 +68,6 @@ def times(found: Interval) -> tuple[str, str, str]:
         comparative = "faster"
     bounds = (found.value, found.low, found.high) if found.low == found.low else (found.value, None, None)
     return number(found.value), f"times {comparative}", interval(*bounds)
-
-
-def plainly(reason: str) -> str:
-    """A verdict's reason, with "14.2 times slower than" in place of "0.0704 times as fast as"."""
-
-    def slower(match: re.Match[str]) -> str:
-        value, low, high = (float(match[i]) for i in (2, 4, 5))
-        shown, words, bounds = times(Interval(value, low, high))
-        return f"{match[1]} is {shown} {words} than {match[3]}, 95 % interval {bounds}"
-
-    return HALF_AS_FAST.sub(slower, reason)
 
 
 def commands_in(text: str) -> list[str]:

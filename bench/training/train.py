@@ -151,7 +151,7 @@ def model_job(name: str, seed: int, device: str) -> Job:
     if AUTOENCODERS[spec.autoencoder].recipe is not None:
         tokenizer = shipped_weights(spec.autoencoder)
         if tokenizer is None:
-            raise UsageError(f"model {name!r} paints tokens of {spec.autoencoder!r}, which has no weights here")
+            raise UsageError(f"model {name!r} generates tokens of {spec.autoencoder!r}, which has no weights here")
         made_from.append(tokenizer)
     images, labels = digits_on(device)
     with torch.inference_mode():

@@ -56,18 +56,21 @@ def direction(low: float, high: float, *, neutral: float) -> Word:
     return "inconclusive"
 
 
-def within_tolerance(claim: Claim, side: Comparison, estimate: Interval, before: str, after: str) -> Finding:
+def within_tolerance(
+    claim: Claim, side: Comparison, estimate: Interval, before: str, after: str, told: Interval | None = None
+) -> Finding:
     """Reproduced where the whole interval lies within the tolerance, on either side of the printed number.
 
-    `before` and `after` are the words around the number.
+    `before` and `after` are the words around the number, which is the estimate unless another is `told` in its place.
     """
     low, high = claim.value * (1 - claim.tolerance), claim.value * (1 + claim.tolerance)
     allowed = f"{claim.value:g} ± {100 * claim.tolerance:g} % ({interval(claim.value, low, high)})"
     if not estimate.is_known:
         return Finding(
-            "inconclusive", f"{before} {number(estimate.value)} {after}, interval unknown; printed {allowed}."
+            "inconclusive", f"{before} {number((told or estimate).value)} {after}, interval unknown; printed {allowed}."
         )
-    bounds = (estimate.value, estimate.low, estimate.high)
+    told = told or estimate
+    bounds = (told.value, told.low, told.high)
     measured = f"{before} {number(*bounds)} {after}, 95 % interval {interval(*bounds)}"
     if low <= estimate.low and estimate.high <= high:
         return Finding("reproduced", f"{measured}: within {allowed}.", estimate)

@@ -106,7 +106,10 @@ def times_as_fast(
     baseline: str,
 ) -> Finding:
     """The printed ratio at the paper's scale, the direction in small; `ours` and `theirs` are the rounds."""
+    inverse = Interval(1 / estimate.value, 1 / estimate.high, 1 / estimate.low)  # NaN bounds stay unknown
     if side.kind == "ratio":
+        if estimate.value < 1:
+            return within_tolerance(claim, side, estimate, f"{subject} is", f"times slower than {baseline}", inverse)
         return within_tolerance(claim, side, estimate, f"{subject} is", f"times as fast as {baseline}")
     word = direction(estimate.low, estimate.high, neutral=1.0)
     numbers = (
@@ -114,7 +117,7 @@ def times_as_fast(
         f"{quantity('latency_s', float(np.median(theirs)))}"
     )
     if word == "does not hold in small":
-        times, comparative = Interval(1 / estimate.value, 1 / estimate.high, 1 / estimate.low), "Slower"
+        times, comparative = inverse, "Slower"
     else:
         times, comparative = estimate, "Faster"
     bounds = (times.value, times.low, times.high)

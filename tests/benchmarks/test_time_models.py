@@ -20,14 +20,14 @@ SMALL = {
     for name, spec in reference_models.specs().items()
     if spec.scale in ("digits", "scenes") and not spec.ingredient
 }
-PAINTERS = [name for name, spec in SMALL.items() if spec.sampling]  # a reader has no settings of a sampler
+GENERATORS = [name for name, spec in SMALL.items() if spec.sampling]  # a reader has no settings of a sampler
 READERS = [name for name, spec in SMALL.items() if hasattr(spec.network, "describe")]
 LATENTS = (4, 32, 32)  # of a 256-pixel image
 
 
-@pytest.mark.benchmark(group="painting one image")
-@pytest.mark.parametrize("name", PAINTERS)
-def test_painting(timed, benchmark, device, name):
+@pytest.mark.benchmark(group="generating one image")
+@pytest.mark.parametrize("name", GENERATORS)
+def test_generating(timed, benchmark, device, name):
     model = reference_models.build(name, device=device)
     timed(rounds_of(model, 1, {}))
     benchmark.extra_info["nfe"] = model.network_evaluations(**model.spec.sampling)

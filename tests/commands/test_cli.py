@@ -38,11 +38,11 @@ def test_every_door_has_help_with_an_example(capsys, door):
 
 
 def test_a_wrong_call_in_a_process_of_its_own_is_status_2_and_one_line():
-    command = [sys.executable, "-m", "bench", "paint"]
+    command = [sys.executable, "-m", "bench", "draw"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1, done.stderr
-    assert done.stderr.startswith("bench: No such command 'paint'")
+    assert done.stderr.startswith("bench: No such command 'draw'")
 
 
 def test_an_unknown_model_gets_the_nearest_name(capsys, tmp_path):

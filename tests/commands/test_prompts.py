@@ -63,7 +63,7 @@ def test_a_prompts_file_that_cannot_be_read_is_one_line(tmp_path):
 
 
 def test_image_i_is_that_of_prompt_i(capsys, tmp_path, weights):
-    """In any batch, stopped or not; what was painted stands beside it; other prompts do not mix with it."""
+    """In any batch, stopped or not; what was generated stands beside it; other prompts do not mix with it."""
     out = tmp_path / "out"
     prompts = write(tmp_path / "prompts.txt", "\n".join(PROMPTS))
     call = ("generate", "d-dit-digits", "--weights", weights, "--seed", 5, "--out", out, "--device", "cpu")
@@ -74,8 +74,8 @@ def test_image_i_is_that_of_prompt_i(capsys, tmp_path, weights):
     model = build("d-dit-digits", weights=weights)
     alone = model.generate(PROMPTS, image_seeds(5, range(3))).permute(0, 2, 3, 1).numpy()
     for i in range(3):
-        painted = np.asarray(Image.open(out / f"{i:06d}.png")).astype(int)
-        assert abs(painted - alone[i]).max() <= 1  # sums run in another order in another batch
+        generated = np.asarray(Image.open(out / f"{i:06d}.png")).astype(int)
+        assert abs(generated - alone[i]).max() <= 1  # sums run in another order in another batch
     listed = json.loads((out / "prompts.json").read_text())
     assert listed == [{"file_name": f"{i:06d}.png", "prompt": prompt} for i, prompt in enumerate(PROMPTS)]
     other = write(tmp_path / "other.txt", "\n".join(PROMPTS[::-1]))
@@ -101,11 +101,11 @@ def test_prompts_and_models_that_do_not_belong_together(capsys, tmp_path, weight
     out = ("--out", tmp_path / "out", "--device", "cpu")
     prompts = write(tmp_path / "prompts.txt", "\n".join(PROMPTS))
     dogs = write(tmp_path / "dogs.txt", "a dog")
-    painter = ("generate", "d-dit-digits", "--weights", weights, *out)
-    line = complains(capsys, *painter, "--num", 2)
+    generator = ("generate", "d-dit-digits", "--weights", weights, *out)
+    line = complains(capsys, *generator, "--num", 2)
     assert "d-dit-digits generates from prompts: pass --prompts FILE" in line
-    assert "--num 9" in complains(capsys, *painter, "--prompts", prompts, "--num", 9)
-    assert "unknown word 'dog'" in complains(capsys, *painter, "--prompts", dogs)
+    assert "--num 9" in complains(capsys, *generator, "--prompts", prompts, "--num", 9)
+    assert "unknown word 'dog'" in complains(capsys, *generator, "--prompts", dogs)
     assert "leave out --prompts" in complains(capsys, "generate", "dit-digits", "--prompts", prompts, *out)
     assert "pass --num" in complains(capsys, "generate", "dit-digits", *out)
     line = complains(capsys, "generate", "transdiff-b", "--num", 1, "--weights", prompts, *out)
@@ -113,7 +113,7 @@ def test_prompts_and_models_that_do_not_belong_together(capsys, tmp_path, weight
     assert not (tmp_path / "out").exists()
 
 
-def test_a_model_that_only_reads_paints_nothing(capsys, tmp_path):
+def test_a_model_that_only_reads_generates_nothing(capsys, tmp_path):
     model = build("ar-vlm-digits", weights=None)
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, tmp_path / "w.safetensors")
     prompts = write(tmp_path / "prompts.txt", PROMPTS[0])

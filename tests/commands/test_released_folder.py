@@ -65,25 +65,25 @@ def test_the_folder_brings_its_own_autoencoder_and_text_encoder(released):
         states = t5(padded)[0]
         torch.testing.assert_close(model.encode_text(padded), states)
         latents = model.sample_images(states[:-1], states[-1:], SeededNoise([1, 2]), **settings)
-        painted = vae.decode(latents / SCALE + SHIFT).sample.clamp(-1, 1)
-        posterior = vae.encode(painted).latent_dist.mean
-        torch.testing.assert_close(model.autoencoder.encode(painted), (posterior - SHIFT) * SCALE, rtol=1e-4, atol=1e-4)
+        drawn = vae.decode(latents / SCALE + SHIFT).sample.clamp(-1, 1)
+        posterior = vae.encode(drawn).latent_dist.mean
+        torch.testing.assert_close(model.autoencoder.encode(drawn), (posterior - SHIFT) * SCALE, rtol=1e-4, atol=1e-4)
     images = model.generate(PROMPTS, [1, 2], **settings)
     assert images.shape == (2, 3, IMAGE_SIZE, IMAGE_SIZE)
-    assert (images.float() - (painted * 127.5 + 127.5)).abs().max() <= 1
+    assert (images.float() - (drawn * 127.5 + 127.5)).abs().max() <= 1
 
 
 @pytest.mark.slow
 def test_three_tasks_by_the_same_commands(capsys, released, tmp_path):
-    """Paint from prompts, caption what was painted, answer (in bfloat16) questions about it; the scorers read both."""
+    """Generate from prompts, caption them, answer (in bfloat16) questions about it; the scorers read both."""
     fixed = ("--weights", released, "--device", "cpu")
     write(tmp_path / "prompts.txt", "\n".join(PROMPTS) + "\n")
     images = tmp_path / "images"
     status, _, err = bench(capsys, "generate", NAME, "--prompts", tmp_path / "prompts.txt", "--out", images, *fixed)
     assert status == 0, err
-    painted = [np.asarray(Image.open(images / f"{i:06d}.png")) for i in range(2)]
-    assert [image.shape for image in painted] == [(IMAGE_SIZE, IMAGE_SIZE, 3)] * 2
-    assert not np.array_equal(*painted)
+    drawn = [np.asarray(Image.open(images / f"{i:06d}.png")) for i in range(2)]
+    assert [image.shape for image in drawn] == [(IMAGE_SIZE, IMAGE_SIZE, 3)] * 2
+    assert not np.array_equal(*drawn)
     listed = [{"file_name": f"{i:06d}.png", "prompt": prompt} for i, prompt in enumerate(PROMPTS)]
     assert json.loads((images / "prompts.json").read_text()) == listed
 

@@ -108,7 +108,7 @@ def test_an_estimated_latency_fails_where_its_whole_interval_is_off(low, high, f
         (["dit-digits"], {"dtype": "int8"}, "unknown dtype 'int8'; known: float32"),
         (["var-digits"], {"num_steps": 5}, "--num-steps: var-digits has no such setting; it has: cfg_scale"),
         (["dit-digits"], {"sweep": True, "compose": True}, "choose one"),
-        (["ar-vlm-digits"], {}, "ar-vlm-digits paints no images"),
+        (["ar-vlm-digits"], {}, "ar-vlm-digits generates no images"),
     ],
 )
 def test_a_wrong_call_is_refused_before_anything_is_measured(names, asked, words, monkeypatch):

@@ -42,7 +42,7 @@ def test_held_out_scans_are_balanced_in_any_first_part():
     assert (labels == np.arange(500) % 10).all()
 
 
-def test_labels_name_what_is_painted():
+def test_labels_name_what_is_drawn():
     """A nearest-mean classifier fitted on the training scans reads the held-out ones: labels belong to their images."""
     train, train_labels = digits.load("train")
     held_out, labels = digits.load("heldout")

@@ -23,7 +23,7 @@ class Slow(Toy):
 
 
 class Cached(Slow):
-    """Remembers what it painted."""
+    """Remembers what it generated."""
 
     def generate(self, labels, seeds, **settings):
         known = self.__dict__.setdefault("known", {})
@@ -34,7 +34,7 @@ class Cached(Slow):
 
 
 class Moody(Slow):
-    """Paints another image every time."""
+    """Generates another image every time."""
 
     def sample(self, labels, noise, *, spread):
         return -super().sample(labels, noise, spread=spread) * torch.rand(1)
@@ -89,8 +89,8 @@ def test_a_grey_level_is_rounding_and_two_are_not():
 
 def test_scored_images_come_from_the_model_without_its_compiled_methods():
     model = Slow()
-    model.compiled_methods = ("paint",)  # type: ignore[misc]
-    compiled = model.paint = lambda: "compiled"
+    model.compiled_methods = ("predict",)  # type: ignore[misc]
+    compiled = model.predict = lambda: "compiled"
     with eager(model):
-        assert "paint" not in vars(model)
-    assert model.paint is compiled
+        assert "predict" not in vars(model)
+    assert model.predict is compiled

@@ -1,4 +1,4 @@
-"""What runs of the scenes scale measure, on readers and painters whose mistakes are known; and a whole smoke run."""
+"""What runs of the scenes scale measure, on readers and generators whose mistakes are known; and a whole smoke run."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Stub(ReadsImages):
         return found
 
     def generate(self, prompts, seeds, **settings):
-        """What each prompt says, painted with the scans of the first scene that shows such a digit; 0, 5, ... black."""
+        """What each prompt says, shown with the scans of the first scene that shows such a digit; 0, 5, ... black."""
         scans = {thing.digit: thing.scan for scene in SHOWN for thing in scene.objects}
         from bench.datasets import digits
 
@@ -180,7 +180,7 @@ def test_paintings_are_read_back():
 
 
 def test_real_scenes_are_the_checkers_ceiling():
-    """As painted by the data themselves: nearly all are right, and no model ran."""
+    """As if the data themselves had generated: nearly all are right, and no model ran."""
     found = measure_real_scenes(None, run_of("scenes-paintings", 200), HERE)
     assert found["measurements"]["scene_accuracy"].value >= 99
     assert found["measurements"]["scene_accuracy"].n == 200

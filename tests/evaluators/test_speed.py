@@ -1,4 +1,4 @@
-"""What a run of speed measures: timings with stages and checks, composed times, ratios."""
+"""What a run of speed measures: timings with stages and checks, estimated latencies, ratios."""
 
 from __future__ import annotations
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import getpass
 import gzip
 import hashlib
 import json
 import math
 import re
-import socket
 from dataclasses import replace
 
 import numpy as np
@@ -17,12 +15,10 @@ import pytest
 
 from bench.errors import CheckFailed
 from bench.records.parts import Counts, Measurement, SceneScores, Series, Timing
-from bench.records.store import content_sha256, is_current, latest, load_record, load_records, save_record
-from tests.fake_records import ENVIRONMENT, INPUTS, composed, latency, quality, ratios, record, timed, with_audit
+from bench.records.store import content_sha256, load_record, load_records, save_record
+from tests.fake_records import composed, quality, ratios, record, timed, with_audit
 from tests.fake_scenes import answers, captions, paintings
-from tests.paths import ROOT
 
-RESULTS = ROOT / "results"
 SCENES = tuple(SceneScores(scene=i, num=2, totals={"cider": i / 8}) for i in range(3))
 KINDS = {
     "images": quality("dit-digits", 2.2),
@@ -110,47 +106,15 @@ def test_a_reason_that_names_a_file_in_no_utf8_is_kept_readable(tmp_path):
     assert (made.reason, faults) == ("no such file: caf\\udce9", [])
 
 
-# -- the machine -------------------------------------------------------------------------------------------------------
-
-
-def inline(path):
-    """The environment as it stands in a record's file."""
-    return json.loads(path.read_text())["environment"]
-
-
-def test_facts_of_the_machine_stand_once_and_what_differs_stays_with_its_record(tmp_path):
-    first = save_record(latency("dit-digits", 0.2), tmp_path)
-    facts = (first.parent / "machine.json").read_bytes()
-    assert json.loads(facts) == {
-        "memory_bytes": 8 * 2**30,
-        "num_cores": 2,
-        "processor": "Acme CPU 9000",
-        "system": "Linux x86_64",
-    }
-    assert not {"processor", "num_cores", "memory_bytes", "system"} & inline(first).keys()
-    more = replace(ENVIRONMENT, memory_bytes=16 * 2**30, gpu="Acme GPU")
-    second = save_record(latency("sit-digits", 0.2, environment=more), tmp_path)
-    assert (first.parent / "machine.json").read_bytes() == facts
-    assert inline(second)["memory_bytes"] == 16 * 2**30
-    assert not {"processor", "num_cores", "system"} & inline(second).keys()
-    assert [load_record(path)[0].environment for path in (first, second)] == [ENVIRONMENT, more]
-
-
-def test_a_fact_that_a_run_did_not_know_is_not_taken_from_the_machine(tmp_path):
-    """Unknown is not what another run found."""
-    save_record(latency("dit-digits", 0.2), tmp_path)
-    unknown = replace(ENVIRONMENT, memory_bytes=None, processor=None)
-    path = save_record(latency("sit-digits", 0.2, environment=unknown), tmp_path)
-    assert load_record(path)[0].environment == unknown
-
-
-def test_a_machine_file_that_cannot_be_read_leaves_its_facts_unknown_and_is_named(tmp_path):
-    path = save_record(latency("dit-digits", 0.2), tmp_path)
-    (path.parent / "machine.json").write_text('{"num_cores": "two"}')
-    made, (fault,) = load_record(path)
-    assert (made.environment.num_cores, made.environment.processor) == (None, None)
-    assert (made.environment.machine, made.measurements) == ("acme-cpu-2c", latency("dit-digits", 0.2).measurements)
-    assert fault.startswith("machine.json: ")
+def test_an_audit_that_found_something_is_kept(tmp_path):
+    """What has its default is not written; what has not is."""
+    made = with_audit(quality("dit-digits", 2.0), duplicates=3, duplicates_share=0.006, failures=("3 are equal",))
+    path = save_record(made, tmp_path)
+    assert load_record(path)[0].images == made.images
+    assert json.loads(path.read_text())["images"]["audit"]["failures"] == ["3 are equal"]
+    assert (
+        "failures" not in json.loads(save_record(quality("dit-digits", 2.0), tmp_path).read_text())["images"]["audit"]
+    )
 
 
 # -- files that are no records, or were edited -------------------------------------------------------------------------
@@ -397,82 +361,3 @@ def test_samples_that_cannot_be_read_are_named_whatever_their_checksum(sampled, 
     data = json.loads(path.read_text())
     rewrite(path, {**data, "samples_sha256": hashlib.sha256(content).hexdigest()})
     assert refused_samples(sampled).startswith(complaint)
-
-
-# -- folders of records ------------------------------------------------------------------------------------------------
-
-
-def test_unfinished_work_and_other_folders_are_no_records(tmp_path):
-    (tmp_path / ".work").mkdir()
-    (tmp_path / ".work" / "ledger.json").write_text("[]")
-    (tmp_path / "README.md").write_text("# Records")
-    loaded = load_records([tmp_path, tmp_path / "not-there"])
-    assert (loaded.records, loaded.faults) == ([], [])
-
-
-def test_a_machine_folder_reads_like_the_folder_above(tmp_path):
-    save_record(quality("dit-digits", 2.2), tmp_path)
-    assert load_records([tmp_path / "acme-cpu-2c"]) == load_records([tmp_path])
-    assert load_records([tmp_path, tmp_path / "acme-cpu-2c"]) == load_records([tmp_path])  # the same run once
-
-
-def test_the_latest_record_of_each_run_counts():
-    old = quality("dit-digits", 3.0, created_utc="2026-01-01T00:00:00+00:00")
-    new = quality("dit-digits", 2.0, created_utc="2026-01-02T00:00:00+00:00")
-    other_protocol = latency("dit-digits", 0.2)
-    other_settings = quality("dit-digits", 2.5, settings={"cfg_scale": 3.0})
-    other_machine = quality("dit-digits", 2.1, environment=replace(ENVIRONMENT, machine="b"))
-    kept = latest([new, old, other_protocol, other_settings, other_machine])
-    assert old not in kept
-    assert len(kept) == 4
-
-
-def test_a_smoke_run_gives_way_to_a_full_run_however_old():
-    full = quality("dit-digits", 2.0, created_utc="2026-01-01T00:00:00+00:00")
-    smoke = quality("dit-digits", 9.0, quick=True)
-    assert latest([full, smoke]) == [full]
-    assert latest([smoke]) == [smoke]
-
-
-def test_a_failure_stands_until_a_later_run_succeeds():
-    """A failed run knows no settings, so it is not matched by them."""
-    good = quality("dit-digits", 2.0, created_utc="2026-01-01T00:00:00+00:00")
-    failed = record("dit-digits", "digits-quality", status="failed", reason="NaN", settings={})
-    later = quality("dit-digits", 2.0, created_utc="2026-03-01T00:00:00+00:00")
-    assert latest([good, failed]) == [failed]
-    assert latest([good, failed, later]) == [later]
-
-
-def test_a_record_is_current_only_if_it_succeeded_on_equal_inputs_under_an_equal_protocol(tmp_path):
-    made, _ = load_record(save_record(quality("dit-digits", 2.0), tmp_path))
-    assert is_current(made, made.protocol, INPUTS)
-    assert not is_current(made, made.protocol, replace(INPUTS, weights_sha256="b"))
-    assert not is_current(made, made.protocol, replace(INPUTS, metric_versions={"fid": 2, "latency_s": 1}))
-    assert not is_current(made, replace(made.protocol, num_images=7), INPUTS)
-    assert not is_current(replace(made, status="failed"), made.protocol, INPUTS)
-
-
-def test_an_audit_that_found_something_is_kept(tmp_path):
-    """What has its default is not written; what has not is."""
-    made = with_audit(quality("dit-digits", 2.0), duplicates=3, duplicates_share=0.006, failures=("3 are equal",))
-    path = save_record(made, tmp_path)
-    assert load_record(path)[0].images == made.images
-    assert json.loads(path.read_text())["images"]["audit"]["failures"] == ["3 are equal"]
-    assert (
-        "failures" not in json.loads(save_record(quality("dit-digits", 2.0), tmp_path).read_text())["images"]["audit"]
-    )
-
-
-# -- the records of this repository ------------------------------------------------------------------------------------
-
-
-def test_committed_records_are_readable_and_name_no_host_no_user_and_no_path():
-    loaded = load_records([RESULTS])
-    assert loaded.faults == []
-    texts = {path: path.read_text() for path in RESULTS.glob("*/*.json")}
-    texts |= {path: gzip.decompress(path.read_bytes()).decode() for path in RESULTS.glob("*/samples/*.gz")}
-    assert len(texts) > len(loaded.records) > 0
-    for path, text in texts.items():
-        assert not re.search(r'[\s"\'=](/[A-Za-z]|[A-Z]:\\)', text), path
-        for private in (socket.gethostname(), getpass.getuser()):
-            assert not re.search(rf"\b{re.escape(private)}\b", text), path

@@ -1,4 +1,4 @@
-"""The autoregressive baseline: the cache changes nothing, neither does the batch; it reads and paints nothing."""
+"""The autoregressive baseline: the cache changes nothing, neither does the batch; it reads and generates no image."""
 
 from __future__ import annotations
 
@@ -138,9 +138,9 @@ def test_size_is_that_of_d_dit():
     assert abs(sizes[0] / sizes[1] - 1) < 0.1
 
 
-def test_it_paints_nothing(model: ArVlm):
-    """Asked to paint, it says in one line that it reads."""
-    with pytest.raises(ValueError, match=r"ar-vlm-toy reads images and paints none; it has describe\("):
+def test_it_generates_no_image(model: ArVlm):
+    """Asked for an image, it says in one line that it reads."""
+    with pytest.raises(ValueError, match=r"ar-vlm-toy reads images and generates none; it has describe\("):
         model.generate(["a red seven"], [1])
 
 

@@ -29,7 +29,7 @@ LENGTH = 6
 
 
 def tiny(**changes: object) -> DDiT:
-    """Two blocks of width 32 on 4x4 latents, no weight zero (a fresh model paints nothing: adaLN-Zero)."""
+    """Two blocks of width 32 on 4x4 latents, no weight zero (a fresh model generates nothing: adaLN-Zero)."""
     config: dict = {
         "hidden_size": 32,
         "depth": 2,
@@ -52,7 +52,7 @@ def tiny(**changes: object) -> DDiT:
 
 
 @pytest.fixture
-def painter() -> DDiT:
+def dual() -> DDiT:
     """A tiny model that also decodes: 8x8 images in 2x2 patches."""
     model = tiny()
     spec = Spec(
@@ -127,17 +127,17 @@ def test_text_costs_one_evaluation_per_step_that_reveals_something() -> None:
     assert evaluated == sum(len(set(row)) for row in reveal_steps(when, num_steps)[:3].tolist())
 
 
-def test_images_depend_on_prompt_and_seed_alone(painter: DDiT) -> None:
+def test_images_depend_on_prompt_and_seed_alone(dual: DDiT) -> None:
     """The same picture in any batch, at most one grey level apart (sums run in another order); not for another seed."""
     prompts, seeds = ["a red seven", "two", "", "blue digit"], [7, 8, 9, 8]
-    together = painter.generate(prompts, seeds)
+    together = dual.generate(prompts, seeds)
     assert together.shape == (4, 3, 8, 8)
     assert together.dtype == torch.uint8
     for i in range(4):
-        alone = painter.generate(prompts[i : i + 1], seeds[i : i + 1])[0]
+        alone = dual.generate(prompts[i : i + 1], seeds[i : i + 1])[0]
         assert (alone.int() - together[i].int()).abs().max() <= 1
     assert not torch.equal(together[1], together[3])
-    from_states = painter.generate(states(painter, *prompts, ""), seeds)
+    from_states = dual.generate(states(dual, *prompts, ""), seeds)
     assert (from_states.int() - together.int()).abs().max() <= 1
 
 
@@ -216,43 +216,46 @@ def test_half_precision_stays_close(dtype: torch.dtype) -> None:
 
 
 @pytest.mark.slow
-def test_steps_are_whole_graphs(painter: DDiT) -> None:
+def test_steps_are_whole_graphs(dual: DDiT) -> None:
     """`torch.compile(fullgraph=True)` finds no graph break and changes nothing (backend eager: the trace is tested)."""
     prompts, seeds = ["a red seven", "two"], [1, 2]
-    images = painter.generate(prompts, seeds)
-    texts = painter.describe(images, ["what digit ?", ""], seeds, num_steps=4)
-    painter.compile_steps(backend="eager")
-    assert (painter.generate(prompts, seeds).int() - images.int()).abs().max() <= 1
-    assert painter.describe(images, ["what digit ?", ""], seeds, num_steps=4) == texts
+    images = dual.generate(prompts, seeds)
+    texts = dual.describe(images, ["what digit ?", ""], seeds, num_steps=4)
+    dual.compile_steps(backend="eager")
+    assert (dual.generate(prompts, seeds).int() - images.int()).abs().max() <= 1
+    assert dual.describe(images, ["what digit ?", ""], seeds, num_steps=4) == texts
 
 
-def test_describe_leaves_the_prompt_out(painter: DDiT) -> None:
+def test_describe_leaves_the_prompt_out(dual: DDiT) -> None:
     """A model that only says "two" says so after any prompt, as often as fits; one that ends at once says nothing."""
     images = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
-    for weight in (painter.text_head.weight, painter.text_head.bias):
+    for weight in (dual.text_head.weight, dual.text_head.bias):
         torch.nn.init.zeros_(weight)
     with torch.no_grad():
-        painter.text_head.bias[SmallTextEncoder.end_id] = 50.0
-    assert painter.describe(images, ["what digit ?", ""], [1, 2], num_steps=4) == ["", ""]
+        dual.text_head.bias[SmallTextEncoder.end_id] = 50.0
+    assert dual.describe(images, ["what digit ?", ""], [1, 2], num_steps=4) == ["", ""]
     with torch.no_grad():
-        painter.text_head.bias[WORDS.index("two") + 1] = 100.0
-    assert painter.describe(images, ["what digit ?", ""], [1, 2], num_steps=4) == ["two two two", " ".join(["two"] * 6)]
+        dual.text_head.bias[WORDS.index("two") + 1] = 100.0
+    assert dual.describe(images, ["what digit ?", ""], [1, 2], num_steps=4) == [
+        "two two two",
+        " ".join(["two"] * 6),
+    ]
 
 
-def test_captions_and_questions_have_lengths_of_their_own(painter: DDiT) -> None:
+def test_captions_and_questions_have_lengths_of_their_own(dual: DDiT) -> None:
     """In one batch a caption may fill the text length, an answer the question's; each is what it is alone."""
-    painter.question_length = 5
+    dual.question_length = 5
     images = torch.randint(0, 256, (3, 3, 8, 8), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     prompts, seeds = ["", "what digit ?", ""], [1, 2, 3]
-    together = painter.describe(images, prompts, seeds, num_steps=4)
-    alone = [painter.describe(images[i : i + 1], prompts[i : i + 1], seeds[i : i + 1], num_steps=4) for i in range(3)]
+    together = dual.describe(images, prompts, seeds, num_steps=4)
+    alone = [dual.describe(images[i : i + 1], prompts[i : i + 1], seeds[i : i + 1], num_steps=4) for i in range(3)]
     assert together == [text for texts in alone for text in texts]
-    for weight in (painter.text_head.weight, painter.text_head.bias):
+    for weight in (dual.text_head.weight, dual.text_head.bias):
         torch.nn.init.zeros_(weight)
     with torch.no_grad():
-        painter.text_head.bias[WORDS.index("two") + 1] = 100.0
+        dual.text_head.bias[WORDS.index("two") + 1] = 100.0
     caption = "two two two two two two"
-    assert painter.describe(images, prompts, seeds, num_steps=4) == [caption, "two two", caption]
+    assert dual.describe(images, prompts, seeds, num_steps=4) == [caption, "two two", caption]
 
 
 def test_questions_add_the_mean_over_what_is_to_be_learnt() -> None:
@@ -337,14 +340,14 @@ def test_small_text_encoder_reads_back_what_it_wrote() -> None:
         encoder.tokenize(["a green seven"], 6)
 
 
-def test_wrong_arguments_are_one_line(painter: DDiT) -> None:
+def test_wrong_arguments_are_one_line(dual: DDiT) -> None:
     """Seeds that do not match, an unknown setting, a text for a list, no text encoder: each says what it wants."""
     with pytest.raises(ValueError, match="one seed per prompt: got 1 seeds and 2 prompts"):
-        painter.generate(["a", "two"], [1])
+        dual.generate(["a", "two"], [1])
     with pytest.raises(ValueError, match="unknown setting 'cfg'; known: cfg_scale, num_steps, shift"):
-        painter.generate(["a"], [1], cfg=2.0)
+        dual.generate(["a"], [1], cfg=2.0)
     with pytest.raises(ValueError, match="prompts must be a list"):
-        painter.generate("a", [1])
+        dual.generate("a", [1])
     with pytest.raises(RuntimeError, match="attach_text_encoder"):
         tiny(text_encoder=None).encode_text(torch.zeros(1, 2, dtype=torch.int64))
 

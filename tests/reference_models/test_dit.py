@@ -160,7 +160,7 @@ def test_half_precision(network: type[DiffusionTransformer], cast: str):
 
 @pytest.mark.parametrize("network", [DiT, SiT])
 def test_the_step_compiles_as_one_graph(network: type[DiffusionTransformer]):
-    """`predict` is one graph for all steps, and the compiled model paints the same latents."""
+    """`predict` is one graph for all steps, and the compiled model generates the same latents."""
     model, labels = tiny(network, depth=1), torch.tensor([1, 2])
     plain = model.sample(labels, SeededNoise([0, 1]), num_steps=5)
     torch._dynamo.reset()

@@ -266,7 +266,7 @@ def test_weights_of_another_model_are_refused():
         load_into(model, model.from_official_state(state), "x")
 
 
-def test_digits_model_paints_digit_sized_images():
+def test_digits_model_generates_digit_sized_images():
     images = build("mar-digits", weights=None).generate([0, 9], seeds=[1, 2], num_steps=4)
     assert images.shape == (2, 3, 8, 8)
     assert images.dtype == torch.uint8

@@ -19,7 +19,7 @@ LABELS = torch.tensor([3, 1, 4])
 SEEDS = [1, 5, 9]
 
 
-def painting(name: str) -> TransDiff:
+def generating(name: str) -> TransDiff:
     """A digits model with random weights whose last layer, zero at the start of training, is random too."""
     model = build(name, weights=None)
     assert isinstance(model, TransDiff)
@@ -72,7 +72,7 @@ def test_digits_size(name: str) -> None:
 @pytest.mark.parametrize("cfg_scale", [1.0, 1.5])
 def test_an_image_does_not_depend_on_its_batch(name: str, cfg_scale: float) -> None:
     """The same seed and label give the same image alone and in a batch, to one grey level (matmuls round by shape)."""
-    model = painting(name)
+    model = generating(name)
     settings = {"num_steps": 4, "cfg_scale": cfg_scale}
     together = model.generate(LABELS, SEEDS, **settings)
     for i, (label, seed) in enumerate(zip(LABELS, SEEDS, strict=True)):
@@ -83,7 +83,7 @@ def test_an_image_does_not_depend_on_its_batch(name: str, cfg_scale: float) -> N
 @pytest.mark.parametrize("name", DIGITS)
 def test_no_guidance_at_cfg_scale_1(name: str) -> None:
     """cfg_scale 1 is the conditional model: the limit of guidance, without a null pass."""
-    model = painting(name)
+    model = generating(name)
     plain = sample(model, cfg_scale=1.0)
     limit = sample(model, cfg_scale=1.0 + 1e-6)
     torch.testing.assert_close(plain, limit, rtol=1e-4, atol=1e-4)  # float32 rounding of a doubled batch
@@ -107,7 +107,7 @@ def test_sampler_closed_form() -> None:
 
 def test_mrar_cache_computes_what_one_masked_pass_does() -> None:
     """The features that the sampler collects block by block are those of the whole row under the block-causal mask."""
-    model = painting("transdiff-mrar-digits")
+    model = generating("transdiff-mrar-digits")
     assert isinstance(model, TransDiffMRAR)
     images, features = model.sample_row(LABELS, SeededNoise(SEEDS), num_steps=4, cfg_scale=1.5)
     assert images.shape == (3, 4, 4, 4, 4)
@@ -118,7 +118,7 @@ def test_mrar_cache_computes_what_one_masked_pass_does() -> None:
 
 def test_mrar_row_begins_alike() -> None:
     """num_images only says where the row ends: image k is the same in a longer row; `sample` gives the last."""
-    model = painting("transdiff-mrar-digits")
+    model = generating("transdiff-mrar-digits")
     assert isinstance(model, TransDiffMRAR)
     images, _ = model.sample_row(LABELS, SeededNoise(SEEDS), num_steps=4, cfg_scale=1.5)
     for num_images in (1, 2, 4):
@@ -128,7 +128,7 @@ def test_mrar_row_begins_alike() -> None:
 
 def test_mrar_attention_is_causal_by_block() -> None:
     """A later image changes no earlier block of features, and does change its own."""
-    model = painting("transdiff-mrar-digits")
+    model = generating("transdiff-mrar-digits")
     assert isinstance(model, TransDiffMRAR)
     references = torch.randn(3, 3, 4, 4, 4, generator=torch.Generator().manual_seed(0))
     before = model.features(LABELS, references).unflatten(1, (4, 4))
@@ -157,7 +157,7 @@ def test_mrar_starts_from_one_step() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_half_precision_stays_close(name: str, dtype: torch.dtype) -> None:
     """As module and as autocast: latents are float32 and within a few roundings of the float32 model's."""
-    model = painting(name)
+    model = generating(name)
     expected = sample(model)
     with torch.autocast("cpu", dtype=dtype):
         autocast = sample(model)
@@ -169,7 +169,7 @@ def test_half_precision_stays_close(name: str, dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("name", DIGITS)
 def test_the_step_compiles_whole(name: str) -> None:
     """`velocity` traces into one graph without breaks, also as z grows along MRAR's row; the result does not change."""
-    model = painting(name)
+    model = generating(name)
     settings = {"num_steps": 2} | ({"num_images": 2} if isinstance(model, TransDiffMRAR) else {})
     expected = sample(model, **settings)
     model.compile_steps(backend="eager")
@@ -252,6 +252,6 @@ def test_official_configs() -> None:
 def test_bad_settings_are_named() -> None:
     """One line says what was wrong and what is possible."""
     with pytest.raises(ValueError, match="num_steps must be at least 1, got 0"):
-        sample(painting("transdiff-digits"), num_steps=0)
+        sample(generating("transdiff-digits"), num_steps=0)
     with pytest.raises(ValueError, match=r"num_images must lie in 1\.\.4, got 5"):
-        sample(painting("transdiff-mrar-digits"), num_images=5)
+        sample(generating("transdiff-mrar-digits"), num_images=5)

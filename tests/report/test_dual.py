@@ -55,10 +55,10 @@ def test_each_task_has_a_table_with_both_models_or_the_ceiling(page):
     assert ["Time per text", "25.00 ms 24.51 to 25.51", "25.00 ms 24.51 to 25.51"] in captioning
     answering = found.table("Answers: 500 held-out scenes")
     assert {row[0] for row in answering} >= {"VQA accuracy, yes/no, %", "POPE F1, %", "Time per text"}
-    painting = found.table("Generated images: 500 held-out captions to generate from")
-    assert painting[0] == ["Measured", "d-dit-digits", "real scenes"]
-    assert ["Scenes right, %", "78.0 76.0 to 80.0", "97.0 95.0 to 99.0"] in painting
-    assert ["Network evaluations", "56", "–"] in painting
+    made = found.table("Generated images: 500 held-out captions to generate from")
+    assert made[0] == ["Measured", "d-dit-digits", "real scenes"]
+    assert ["Scenes right, %", "78.0 76.0 to 80.0", "97.0 95.0 to 99.0"] in made
+    assert ["Network evaluations", "56", "–"] in made
 
 
 def test_printed_and_measured_steps_share_no_chart_and_no_table(page):
@@ -99,9 +99,9 @@ def test_every_printed_score_of_d_dit_has_a_verdict(page):
 
 
 def test_the_printed_context_lists_the_whole_benchmark_table_and_geneval(page):
-    reading, painting = (Tables(page).table(f"Printed scores of {what}") for what in ("reading", "images from text"))
+    reading, made = (Tables(page).table(f"Printed scores of {what}") for what in ("reading", "images from text"))
     assert ["Show-O (512)", "–", "69.4", "–", "–", "1097.2", "58.0", "80.0", "1.3B"] in reading
-    assert ["D-DiT (512)", "0.65", "0.97", "0.80", "0.54", "0.76", "0.32", "0.50"] in painting
+    assert ["D-DiT (512)", "0.65", "0.97", "0.80", "0.54", "0.76", "0.32", "0.50"] in made
 
 
 def test_ids_and_links_hold_with_two_machines(tmp_path):

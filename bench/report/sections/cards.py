@@ -19,7 +19,7 @@ from bench.report.sections.answers import Fragment, difference_parts, not_measur
 from bench.report.sections.judged import Judged, Records, Side, judge_claim
 from bench.report.tables import Cell, Rows, Table, cell
 from bench.report.tables.speed import side_cells, timed_cell
-from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of, plainly
+from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS
 from bench.verdict.judge import find, not_run_reason
@@ -50,7 +50,7 @@ def card(found: Judged, said: Said) -> dict[str, Any]:
     sides = [("At the paper's size", found.paper), *([("In small", found.small)] if found.small else [])]
     conflicts, see_conflicts = said.new(claim.conflicts, here)
     caveats, see_caveats = said.new([claim.tolerance_reason, claim.caveat], here)
-    reasons, _ = said.new([plainly(side.verdict.reason) for _, side in sides], here)
+    reasons, _ = said.new([side.verdict.reason for _, side in sides], here)
     return {
         "id": here,
         "headline": claim.headline.rstrip("."),
@@ -206,7 +206,7 @@ def reasons_of(found: Sequence[Judged], said: Said) -> list[str]:
     reasons = []
     for each in found:
         if each.paper.was_run and each.paper.verdict.word != "reproduced":
-            kept, _ = said.new([plainly(each.paper.verdict.reason)], each.claim.id)
+            kept, _ = said.new([each.paper.verdict.reason], each.claim.id)
             reasons += [f"{each.claim.headline.rstrip('.')}: {text}" for text in kept]
     return reasons
 

@@ -15,7 +15,7 @@ READING: Columns = (
     *(("CIDEr", "cider"), ("VQAv2", "vqa_v2"), ("VizWiz", "vizwiz"), ("OKVQA", "okvqa"), ("MME", "mme")),
     *(("GQA", "gqa"), ("POPE", "pope"), ("Parameters", "params")),
 )
-PAINTING: Columns = (
+FROM_TEXT: Columns = (
     *(("Overall", "overall"), ("Single object", "single"), ("Two objects", "two"), ("Counting", "counting")),
     *(("Colours", "colours"), ("Position", "position"), ("Attribute binding", "attribution")),
 )
@@ -23,7 +23,7 @@ PRINTED = (
     ("Printed scores, ImageNet 256×256, 50,000 images", QUALITY, PUBLISHED_QUALITY),
     ("Printed speeds; the units differ by source", SPEED, PUBLISHED_SPEED),
     ("Printed scores of reading images; CIDEr times 100, accuracies in %", READING, PUBLISHED_UNDERSTANDING),
-    ("Printed scores of images from text, GenEval", PAINTING, PUBLISHED_PAINTING),
+    ("Printed scores of images from text, GenEval", FROM_TEXT, PUBLISHED_PAINTING),
 )
 
 

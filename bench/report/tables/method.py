@@ -40,7 +40,7 @@ FIELD_WORDS = {
 }
 SCENES_WORDS = {  # of protocols of the scenes scale, instead
     "num_images": "held-out scenes",
-    "batch_size": "texts or paintings per call (changes none)",
+    "batch_size": "texts or images per call (changes none)",
 }
 SCORING_WORDS = {  # of a part's scoring
     "features_what": "features",

@@ -1,0 +1,77 @@
+"""Folders of records: which files count, which record of a run is the latest, and what is committed here."""
+
+from __future__ import annotations
+
+import getpass
+import gzip
+import re
+import socket
+from dataclasses import replace
+
+from bench.records.store import is_current, latest, load_record, load_records, save_record
+from tests.fake_records import ENVIRONMENT, INPUTS, latency, quality, record
+from tests.paths import ROOT
+
+RESULTS = ROOT / "results"
+
+
+def test_unfinished_work_and_other_folders_are_no_records(tmp_path):
+    (tmp_path / ".work").mkdir()
+    (tmp_path / ".work" / "ledger.json").write_text("[]")
+    (tmp_path / "README.md").write_text("# Records")
+    loaded = load_records([tmp_path, tmp_path / "not-there"])
+    assert (loaded.records, loaded.faults) == ([], [])
+
+
+def test_a_machine_folder_reads_like_the_folder_above(tmp_path):
+    save_record(quality("dit-digits", 2.2), tmp_path)
+    assert load_records([tmp_path / "acme-cpu-2c"]) == load_records([tmp_path])
+    assert load_records([tmp_path, tmp_path / "acme-cpu-2c"]) == load_records([tmp_path])  # the same run once
+
+
+def test_the_latest_record_of_each_run_counts():
+    old = quality("dit-digits", 3.0, created_utc="2026-01-01T00:00:00+00:00")
+    new = quality("dit-digits", 2.0, created_utc="2026-01-02T00:00:00+00:00")
+    other_protocol = latency("dit-digits", 0.2)
+    other_settings = quality("dit-digits", 2.5, settings={"cfg_scale": 3.0})
+    other_machine = quality("dit-digits", 2.1, environment=replace(ENVIRONMENT, machine="b"))
+    kept = latest([new, old, other_protocol, other_settings, other_machine])
+    assert old not in kept
+    assert len(kept) == 4
+
+
+def test_a_smoke_run_gives_way_to_a_full_run_however_old():
+    full = quality("dit-digits", 2.0, created_utc="2026-01-01T00:00:00+00:00")
+    smoke = quality("dit-digits", 9.0, quick=True)
+    assert latest([full, smoke]) == [full]
+    assert latest([smoke]) == [smoke]
+
+
+def test_a_failure_stands_until_a_later_run_succeeds():
+    """A failed run knows no settings, so it is not matched by them."""
+    good = quality("dit-digits", 2.0, created_utc="2026-01-01T00:00:00+00:00")
+    failed = record("dit-digits", "digits-quality", status="failed", reason="NaN", settings={})
+    later = quality("dit-digits", 2.0, created_utc="2026-03-01T00:00:00+00:00")
+    assert latest([good, failed]) == [failed]
+    assert latest([good, failed, later]) == [later]
+
+
+def test_a_record_is_current_only_if_it_succeeded_on_equal_inputs_under_an_equal_protocol(tmp_path):
+    made, _ = load_record(save_record(quality("dit-digits", 2.0), tmp_path))
+    assert is_current(made, made.protocol, INPUTS)
+    assert not is_current(made, made.protocol, replace(INPUTS, weights_sha256="b"))
+    assert not is_current(made, made.protocol, replace(INPUTS, metric_versions={"fid": 2, "latency_s": 1}))
+    assert not is_current(made, replace(made.protocol, num_images=7), INPUTS)
+    assert not is_current(replace(made, status="failed"), made.protocol, INPUTS)
+
+
+def test_committed_records_are_readable_and_name_no_host_no_user_and_no_path():
+    loaded = load_records([RESULTS])
+    assert loaded.faults == []
+    texts = {path: path.read_text() for path in RESULTS.glob("*/*.json")}
+    texts |= {path: gzip.decompress(path.read_bytes()).decode() for path in RESULTS.glob("*/samples/*.gz")}
+    assert len(texts) > len(loaded.records) > 0
+    for path, text in texts.items():
+        assert not re.search(r'[\s"\'=](/[A-Za-z]|[A-Z]:\\)', text), path
+        for private in (socket.gethostname(), getpass.getuser()):
+            assert not re.search(rf"\b{re.escape(private)}\b", text), path
