@@ -69,7 +69,8 @@ def leftovers(results: Path) -> Iterator[Leftover]:
     if not work.is_dir():
         return
     found = load_records([results])
-    sampled = (record.images.samples for record in latest(found.records) if record.images)
+    parts = (part for record in latest(found.records) for part in (record.images, record.paintings))
+    sampled = (part.samples for part in parts if part)
     needed = {one.store for one in sampled if one}
     unreadable = found.faults
     if (work / OLD_STORE).is_dir():

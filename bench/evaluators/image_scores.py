@@ -60,7 +60,7 @@ class Collected:
     features: Features
     facts: Facts
     image_size: tuple[int, int]
-    labels: np.ndarray  # (N,) asked for
+    labels: np.ndarray | None  # (N,) asked for; None: generated from prompts
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -37,6 +37,7 @@ FIELD_WORDS = {
     "sampled_calls": "calls of each part that were timed",
     "dtype": "arithmetic",
     "quick": "smoke run",
+    "resize": "images resized before scoring",
 }
 SCENES_WORDS = {  # of protocols of the scenes scale, instead
     "num_images": "held-out scenes",
