@@ -74,6 +74,7 @@ class ImageAudit:
     class_counts: tuple[int, ...] | None = None  # images recognised, by class
     recognised_share: float | None = None  # recognised as the class that was asked for
     copies_share: float | None = None  # copies of training images; None: not looked for
+    content_sha256: str | None = None  # of the pixels of all images in order; None: by an earlier version
     failures: tuple[str, ...] = ()  # why nothing may be scored; (): passed
 
 

@@ -312,9 +312,9 @@ def load_records(folders: Iterable[Path]) -> Loaded:
 def latest(records: Iterable[Record]) -> list[Record]:
     """The latest record of each run (machine, model, protocol, settings): what a report shows and a verdict rests on.
 
-    What was made elsewhere supersedes no run of this suite, nor the other way round. A smoke run gives way to a full one.
-    A run that failed last stands for its model, whatever was measured before; in a study, where each setting may fail by
-    itself, for the model at that setting.
+    What was made elsewhere supersedes no run of this suite, nor the other way round. A smoke run gives way to a full
+    one. A run that failed last stands for its model, whatever was measured before; in a study, where each setting may
+    fail by itself, for the model at that setting.
     """
     by_run: dict[tuple[Any, ...], list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
