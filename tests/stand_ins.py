@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import nn
 from bench import assets
 from bench.assets.checksums import FOLDER_VARIABLE as CACHE
 from bench.assets.lookup import FOLDER_VARIABLE
+from bench.datasets.mme import SUBTASKS
 from bench.features import extractors
 from tests.command_line import write
 
@@ -90,3 +92,142 @@ def give_coco(folder, num):
     photographs(folder / "coco/val2014", coco_names(num))
     (folder / "coco/annotations").mkdir()
     return write(folder / "coco/annotations/captions_val2014.json", captions(num))
+
+
+# -- question sets, in the layouts of their releases -------------------------------------------------------------------
+
+
+def give_okvqa(folder):
+    """Two questions; of the first six annotators say "race" and four "motocross", of the second all say "surf"."""
+    (folder / "okvqa").mkdir()
+    asked = [
+        {"image_id": i, "question": question, "question_id": 10 * i + 5}
+        for i, question in enumerate(("What sport can you use this for?", "What is done here?"), 1)
+    ]
+    said = (["race"] * 6 + ["motocross"] * 4, ["surf"] * 10)
+    raw = {"race": "racing", "motocross": "motocross", "surf": "surfing"}
+    answers = [
+        {
+            "image_id": i,
+            "question_id": 10 * i + 5,
+            "answer_type": "other",
+            "question_type": "one",
+            "confidence": 3,
+            "answers": [
+                {"answer_id": k, "raw_answer": raw[word], "answer_confidence": "yes", "answer": word}
+                for k, word in enumerate(words, 1)
+            ],
+        }
+        for i, words in enumerate(said, 1)
+    ]
+    told = {"info": {}, "license": {}, "data_type": "mscoco", "data_subtype": "val2014", "task_type": "Open-Ended"}
+    write(folder / "okvqa/OpenEnded_mscoco_val2014_questions.json", {**told, "questions": asked})
+    types = {"one": "Vehicles and Transportation"}
+    write(folder / "okvqa/mscoco_val2014_annotations.json", {**told, "annotations": answers, "question_types": types})
+    return [entry["question_id"] for entry in asked]
+
+
+def give_vizwiz(folder):
+    """Two questions: one that all answer "basil", and one that cannot be answered."""
+    names = [f"VizWiz_val_{i:08d}.jpg" for i in range(2)]
+    photographs(folder / "vizwiz/val", names, (90, 60))
+    answers = [["basil"] * 10, ["unanswerable"] * 8 + ["phone"] * 2]
+    entries = [
+        {
+            "image": name,
+            "question": question,
+            "answers": [{"answer_confidence": "yes", "answer": word} for word in words],
+            "answer_type": kind,
+            "answerable": able,
+        }
+        for name, question, words, kind, able in (
+            (names[0], "Can you tell me what this is?", answers[0], "other", 1),
+            (names[1], "What's this?", answers[1], "unanswerable", 0),
+        )
+    ]
+    write(folder / "vizwiz/val.json", entries)
+    return names
+
+
+def give_gqa(folder):
+    """Two balanced questions of one image."""
+    photographs(folder / "gqa/images", ["n161313.jpg"])
+    entries = {
+        number: {
+            "imageId": "n161313",
+            "question": question,
+            "answer": answer,
+            "fullAnswer": f"It is {answer}.",
+            "isBalanced": True,
+            "types": {"structural": kind, "semantic": "attr", "detailed": "weather"},
+        }
+        for number, question, answer, kind in (
+            ("201307251", "Is it overcast?", "no", "verify"),
+            ("201640614", "Who is wearing the dress?", "woman", "query"),
+        )
+    }
+    write(folder / "gqa/testdev_balanced_questions.json", entries)
+    return list(entries)
+
+
+def give_pope(folder):
+    """Each of its three files asks two questions; the truths are yes and no."""
+    where = folder / "github.com/AoiDragon/POPE/output/coco"
+    where.mkdir(parents=True)
+    for kind in ("random", "popular", "adversarial"):
+        rows = [
+            {"question_id": i, "image": coco_names(1)[0], "text": f"Is there a {kind} {i}?", "label": label}
+            for i, label in enumerate(("yes", "no"), 1)
+        ]
+        write(where / f"coco_pope_{kind}.json", "".join(json.dumps(row) + "\n" for row in rows))
+
+
+def give_mme(folder):
+    """One image with its two questions in every subtask."""
+    for subtask in SUBTASKS:
+        photographs(folder / "mme" / subtask, ["1.jpg"])
+        write(folder / "mme" / subtask / "1.txt", "Is it?\tYes\nIs it not?\tNo\n")
+
+
+# -- GenEval -----------------------------------------------------------------------------------------------------------
+
+
+def geneval_prompts():
+    """Two prompts of each task, in GenEval's layout."""
+    things = {
+        "single_object": ("a photo of a bench", "a photo of a cow"),
+        "two_object": ("a photo of a bench and a cow", "a photo of a cup and a car"),
+        "counting": ("a photo of three cows", "a photo of two cups"),
+        "colors": ("a photo of a red cow", "a photo of a blue cup"),
+        "position": ("a photo of a cow left of a bench", "a photo of a cup above a car"),
+        "color_attr": ("a photo of a red cow and a blue cup", "a photo of a green car and a black bench"),
+    }
+    return [
+        {"tag": tag, "include": [{"class": "cow", "count": 1}], "prompt": prompt}
+        for tag, prompts in things.items()
+        for prompt in prompts
+    ]
+
+
+def give_geneval(folder):
+    path = folder / assets.find("geneval").path
+    path.parent.mkdir(parents=True)
+    return write(path, "".join(json.dumps(row) + "\n" for row in geneval_prompts()))
+
+
+def geneval_results(folder, correct):
+    """What the evaluator writes for a folder of images. correct: of (number of the prompt, number of the image)."""
+    rows = [
+        {
+            "filename": f"{folder}/{number:05d}/samples/{image:04d}.png",
+            "tag": entry["tag"],
+            "prompt": entry["prompt"],
+            "correct": bool(correct(number, image)),
+            "reason": "" if correct(number, image) else "expected cow>=1, found 0",
+            "metadata": json.dumps(entry),
+            "details": "{}",
+        }
+        for number, entry in enumerate(geneval_prompts())
+        for image in range(4)
+    ]
+    return "".join(json.dumps(row) + "\n" for row in rows)

@@ -15,7 +15,21 @@ from bench.records.store import content_sha256, load_records
 from bench.report import render
 from bench.verdict.judge import MADE_ELSEWHERE
 from tests.command_line import bench, complains, write
-from tests.stand_ins import captions, coco_names, give_adm, give_coco, give_inception, use_assets
+from tests.stand_ins import (
+    captions,
+    geneval_prompts,
+    geneval_results,
+    give_adm,
+    give_coco,
+    give_geneval,
+    give_gqa,
+    give_inception,
+    give_mme,
+    give_okvqa,
+    give_pope,
+    give_vizwiz,
+    use_assets,
+)
 
 QUALITY, NUM_IMAGES = "imagenet-256-quality", 20
 NUM_CAPTIONS = 4
@@ -307,15 +321,9 @@ def test_answers_of_somebody_elses_code_are_judged_against_60_1(capsys, folder, 
 
 
 def test_pope_takes_a_folder_with_a_file_for_each_of_its_three(capsys, folder, tmp_path):
-    where = folder / "github.com/AoiDragon/POPE/output/coco"
-    where.mkdir(parents=True)
+    give_pope(folder)
     (tmp_path / "said").mkdir()
     for kind in ("random", "popular", "adversarial"):
-        rows = [
-            {"question_id": i, "image": coco_names(1)[0], "text": f"Is there a {kind} {i}?", "label": label}
-            for i, label in enumerate(("yes", "no"), 1)
-        ]
-        write(where / f"coco_pope_{kind}.json", rows)
         write(tmp_path / "said" / f"answers-{kind}.json", [{"question_id": i, "answer": "Yes"} for i in (1, 2)])
     assert record_texts(capsys, "vqa", tmp_path / "said", tmp_path, "pope")[0] == 0
     assert only_record(tmp_path).measurements["pope_accuracy"].value == 50
@@ -324,9 +332,132 @@ def test_pope_takes_a_folder_with_a_file_for_each_of_its_three(capsys, folder, t
     assert "0 files with 'random' in their names; expected one" in complains(capsys, *call)
 
 
+def test_ok_vqa_is_scored_against_its_stemmed_answers(capsys, folder, tmp_path):
+    """ "race" is said by six of ten: all; "motocross" by four: leaving out one of those, 3 of 3; "surfing" by none."""
+    ids = give_okvqa(folder)
+    for said, expected in ((("race", "surf"), 100), (("motocross", "surf"), 100), (("race", "surfing"), 50)):
+        answers = [{"question_id": one, "answer": word} for one, word in zip(ids, said, strict=True)]
+        results = write(tmp_path / "r.json", answers)
+        place = tmp_path / "-".join(said)
+        call = ("score", "vqa", results, "--record", "--model", "d-dit-512", "--protocol", "okvqa", "--results", place)
+        status, out, err = bench(capsys, *call)
+        assert (status, err) == (0, "")
+        (record,) = load_records([place]).records
+        assert record.measurements["vqa_accuracy"].value == pytest.approx(expected)
+        assert set(record.texts.by_question_type) == {"Vehicles and Transportation"}
+        assert "d-dit-512-okvqa: inconclusive" in " ".join(out.split())  # two questions bound no accuracy
+
+
+def test_vizwiz_is_scored_by_its_own_rule(capsys, folder, tmp_path):
+    """Of the second question's ten answers two are "phone": left out one by one, 2/3 eight times and 1/3 twice: 0.6."""
+    names = give_vizwiz(folder)
+    answers = [{"image": name, "answer": word} for name, word in zip(names, ("basil", "phone"), strict=True)]
+    assert record_texts(capsys, "vqa", write(tmp_path / "r.json", answers), tmp_path, "vizwiz")[0] == 0
+    assert only_record(tmp_path).measurements["vqa_accuracy"].value == pytest.approx(100 * (1 + 0.6) / 2)
+
+
+def test_gqa_counts_exact_matches_by_type(capsys, folder, tmp_path):
+    ids = give_gqa(folder)
+    answers = [{"questionId": one, "prediction": word} for one, word in zip(ids, ("no", "lady"), strict=True)]
+    assert record_texts(capsys, "vqa", write(tmp_path / "r.json", answers), tmp_path, "gqa")[0] == 0
+    record = only_record(tmp_path)
+    assert record.measurements["gqa_accuracy"].value == 50
+    assert {kind: one.accuracy for kind, one in record.texts.by_question_type.items()} == {"verify": 100, "query": 0}
+
+
+def test_mme_takes_the_folder_that_its_tool_reads(capsys, folder, tmp_path):
+    """Yes to both questions of an image: one of two right, no image wholly right: 50 of 200 points a subtask."""
+    give_mme(folder)
+    (tmp_path / "said").mkdir()
+    for subtask in (folder / "mme").iterdir():
+        rows = [("1.jpg", question, truth, "Yes") for question, truth in (("Is it?", "Yes"), ("Is it not?", "No"))]
+        write(tmp_path / "said" / f"{subtask.name}.txt", "".join("\t".join(row) + "\n" for row in rows))
+    assert record_texts(capsys, "vqa", tmp_path / "said", tmp_path, "mme")[0] == 0
+    assert only_record(tmp_path).measurements["mme_perception"].value == 500
+
+
 def test_a_model_that_reads_nothing_answers_nothing(capsys, folder, tmp_path):
     call = ("score", "vqa", tmp_path, "--record", "--model", "mar-l", "--protocol", "vqa-v2")
     assert "--protocol vqa-v2-answers is of scale vqa-v2; mar-l is of imagenet-256" in complains(capsys, *call)
+
+
+# -- GenEval -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def geneval(folder, monkeypatch):
+    """Its prompts, two of each task, and the protocol of 48 images in place of 2,212."""
+    give_geneval(folder)
+    monkeypatch.setitem(PROTOCOLS, "geneval-quality", replace(PROTOCOLS["geneval-quality"], num_images=48))
+
+
+def score_geneval(capsys, tmp_path, results, *more):
+    return bench(capsys, "score", "geneval", results, *more, "--json", tmp_path / "out.json")
+
+
+def test_geneval_scores_are_shares_of_images_and_their_mean_over_tasks(capsys, geneval, tmp_path):
+    """All images of single objects, half of the first two prompts of two objects, none else: (1 + 1/2) / 6."""
+    results = write(
+        tmp_path / "r.jsonl", geneval_results("out", lambda prompt, image: prompt < 2 or (prompt < 4 > image * 2))
+    )
+    assert score_geneval(capsys, tmp_path, results)[0] == 0
+    found = json.loads((tmp_path / "out.json").read_text())["metrics"]
+    values = {name: one["value"] for name, one in found.items()}
+    assert values["geneval_overall"] == pytest.approx(1.5 / 6)
+    assert (values["geneval_single_object"], values["geneval_two_objects"], values["geneval_counting"]) == (1, 0.5, 0)
+    assert found["geneval_overall"]["n"] == 12
+
+
+def test_a_task_that_is_missing_is_said_and_left_out_of_the_mean(capsys, geneval, tmp_path):
+    lines = geneval_results("out", lambda prompt, image: True).splitlines(keepends=True)
+    results = write(tmp_path / "r.jsonl", "".join(line for line in lines if '"tag": "position"' not in line))
+    _, out, _ = score_geneval(capsys, tmp_path, results)
+    assert "no image of position: overall is the mean over the others" in " ".join(out.split())
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["metrics"]["geneval_overall"]["value"] == 1
+    assert set(found["not_run"]) == {"geneval_position"}
+
+
+def test_geneval_results_of_elsewhere_are_judged_against_the_printed_ones(capsys, geneval, tmp_path):
+    results = write(tmp_path / "r.jsonl", geneval_results("out", lambda prompt, image: (prompt + image) % 2))
+    record = ("--record", "--model", "d-dit-512", "--protocol", "geneval", "--results", tmp_path / "results")
+    status, out, err = score_geneval(capsys, tmp_path, results, *record)
+    assert (status, err) == (0, "")
+    assert "d-dit-512-geneval-overall: inconclusive" in " ".join(out.split()) or "geneval-overall: not repr" in out
+    found = only_record(tmp_path)
+    assert found.measurements["geneval_overall"].value == 0.5
+    assert (found.elsewhere.what, found.elsewhere.num_items) == ("detections", 48)
+    assert set(found.elsewhere.files) == {"prompts"}
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda lines: lines[:-1], "47 images; expected 4 of each of 12 prompts"),
+        (lambda lines: [*lines, lines[0]], "1 images are there twice"),
+        (lambda lines: [line.replace("a bench", "a bank") for line in lines], "there is another number"),
+        (
+            lambda lines: [line.replace('"colors"', '"colours"') for line in lines],
+            "'tag' is 'colours'; expected",
+        ),
+        (lambda lines: [line.replace("false", '"no"') for line in lines], "'correct' is 'no'; expected true or false"),
+        (lambda lines: ["[]"], "an empty list"),
+    ],
+)
+def test_geneval_results_that_do_not_fit_are_one_line(capsys, geneval, tmp_path, spoil, words):
+    lines = geneval_results("out", lambda prompt, image: False).splitlines(keepends=True)
+    results = write(tmp_path / "r.jsonl", "".join(spoil(lines)))
+    record = ("--record", "--model", "d-dit-512", "--protocol", "geneval", "--results", tmp_path / "results")
+    assert words in complains(capsys, "score", "geneval", results, *record)
+    assert not (tmp_path / "results").exists()
+
+
+def test_without_its_prompts_geneval_is_known_by_the_number_of_its_images(capsys, folder, tmp_path):
+    results = write(tmp_path / "r.jsonl", geneval_results("out", lambda prompt, image: False))
+    record = ("--record", "--model", "d-dit-512", "--protocol", "geneval", "--results", tmp_path / "results")
+    line = complains(capsys, "score", "geneval", results, *record)
+    assert "48 images; geneval-quality is of 2,212, 4 of each of 553 prompts" in line
+    assert len(geneval_prompts()) == 12
 
 
 def test_json_says_what_was_scored(capsys, imagenet, samples, tmp_path):
