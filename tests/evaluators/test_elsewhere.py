@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bench.datasets import digits
+from bench.evaluators.elsewhere import SETTINGS
 from bench.protocols import PROTOCOLS
 from bench.records.json_files import read_json, write_json
 from bench.records.store import content_sha256, load_records
@@ -211,6 +213,31 @@ def test_an_asset_that_is_not_there_is_named_with_its_path(capsys, folder, sampl
     assert f"adm-imagenet-256 is missing: {folder}" in refused_images(capsys, samples, tmp_path)
 
 
+@pytest.fixture
+def class_folders(tmp_path):
+    """500 scans, 50 in each of ten class folders."""
+    images, labels = digits.load("heldout")
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        (tmp_path / "digits" / str(label)).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / "digits" / str(label) / f"{i}.png")
+    return tmp_path / "digits"
+
+
+def test_class_folders_tell_the_classes_and_intervals_use_them(capsys, folder, class_folders, tmp_path):
+    assert record_images(capsys, class_folders, tmp_path, model="dit-digits", protocol="digits")[0] == 0
+    record = only_record(tmp_path)
+    assert record.images.scoring["classes"] == "by the class folders"
+    assert record.elsewhere.assumed == (SETTINGS,)
+    assert set(record.elsewhere.files) == {"features"}
+
+
+def test_class_folders_of_unlike_sizes_are_refused(capsys, folder, class_folders, tmp_path):
+    first = next((class_folders / "3").iterdir())
+    first.rename(class_folders / "4" / "moved.png")
+    line = refused_images(capsys, class_folders, tmp_path, model="dit-digits", protocol="digits")
+    assert "49 to 51 images a class" in line
+
+
 def test_statistics_and_real_scans_are_no_images_of_a_model(capsys, imagenet, tmp_path):
     np.savez(tmp_path / "mu.npz", mu=np.zeros(8), sigma=np.eye(8))
     assert "holds statistics; a record needs the images" in refused_images(capsys, tmp_path / "mu.npz", tmp_path)
@@ -258,6 +285,10 @@ def test_captions_of_somebody_elses_code_are_judged_against_56_2(capsys, folder,
     said = " ".join(out.split())
     assert any(f"d-dit-cider: {word}" in said for word in JUDGED)
     assert "d-dit-caption-steps: not run" in said  # it is of 4 steps
+    page = render([tmp_path / "results"], tmp_path / "page.html").read_text()
+    assert "coco-captions-captions of d-dit-512 was made elsewhere and scored here: 4 captions" in page
+    status, out, _ = bench(capsys, "verify", "--results", tmp_path / "results", "--report", tmp_path / "page.html")
+    assert status == 0, out
     record = only_record(tmp_path)
     assert record.elsewhere.what == "captions"
     assert record.elsewhere.num_items == NUM_CAPTIONS
@@ -428,6 +459,10 @@ def test_geneval_results_of_elsewhere_are_judged_against_the_printed_ones(capsys
     assert found.measurements["geneval_overall"].value == 0.5
     assert (found.elsewhere.what, found.elsewhere.num_items) == ("detections", 48)
     assert set(found.elsewhere.files) == {"prompts"}
+    page = render([tmp_path / "results"], tmp_path / "page.html").read_text()
+    assert "geneval-quality of d-dit-512 was made elsewhere and scored here: 48 detections" in page
+    status, out, _ = bench(capsys, "verify", "--results", tmp_path / "results", "--report", tmp_path / "page.html")
+    assert status == 0, out
 
 
 @pytest.mark.parametrize(
