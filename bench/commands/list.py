@@ -57,9 +57,10 @@ def list_(
         raise UsageError(f"--results goes with claims and records, not {what}")
     if what == "claims" or (what is None and (asked or results)):
         shown = chosen_claims(claims or (), paper, model, metric)
+        records = None if results is None else records_of(results)
         print_claims("Claims", shown)
-        if results is not None:
-            show_verdicts(shown, results)
+        if records is not None:
+            show_verdicts(shown, records)
         if json_file:  # with conditions, reasons and caveats
             write_json([asdict(claim) for claim in shown], json_file)
     elif what is not None and what not in SECTIONS:
@@ -156,22 +157,22 @@ def show_records(results: Path) -> None:
     show(f"Records in {results}, the latest of each run", ["model", "protocol", "machine", "when", "state"], rows)
 
 
-def show_verdicts(claims: Sequence[Claim], results: Path) -> None:
+def show_verdicts(claims: Sequence[Claim], records: Sequence[Record]) -> None:
     """The word of each claim, at the paper's scale and in small, by the machines that can give one."""
     from bench.verdict.judge import judge
 
     by_machine: dict[str, list[Record]] = {}
-    for record in records_of(results):
+    for record in records:
         by_machine.setdefault(record.environment.machine, []).append(record)
     rows = []
     for claim in claims:
-        for machine, records in by_machine.items():
+        for machine, here in by_machine.items():
             rows += [
                 (claim.id, found.scale, machine, f"{found.word} ({found.marker})" if found.marker else found.word)
-                for found in judge(claim, records)
+                for found in judge(claim, here)
                 if found.word != "not run"
             ]
-    show(f"Verdicts on the records in {results}", ["claim", "scale", "machine", "verdict"], rows)
+    show("Verdicts on these records", ["claim", "scale", "machine", "verdict"], rows)
 
 
 def show_studies() -> None:

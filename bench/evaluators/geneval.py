@@ -37,12 +37,12 @@ from bench.metrics.geneval import METRIC_BY_TAG, compute_geneval_scores
 from bench.metrics.item_scores import ItemScore, measure
 from bench.records.parts import Measurement, Paintings
 from bench.records.schema import RunSpec
-from bench.records.store import WORK
+from bench.records.store import GENEVAL, WORK
 from bench.sampling import files
 from bench.sampling.images import Samples
 from bench.stats import IMAGE_RESAMPLES
 
-FOLDER, RESULTS = "geneval", "results.jsonl"
+RESULTS = "results.jsonl"  # beside the images
 DETECTOR = "geneval-detector"
 INTERVAL = f"95 %, prompts resampled {IMAGE_RESAMPLES} times within their tasks, recentred percentile"
 
@@ -54,11 +54,11 @@ def measure_geneval(model: Any, spec: RunSpec, context: Context) -> dict[str, An
     """
     prompts = geneval_prompts(spec.protocol)
     samples = collect(model, spec, context.work)
-    folder = context.work / FOLDER / samples.name
+    folder = context.work / GENEVAL / samples.name
     write_images(folder, prompts, samples)
     path = folder / RESULTS
     if not path.is_file():
-        raise CheckFailed(how_to_detect(f"{WORK}/{FOLDER}/{samples.name}", len(prompts)))
+        raise CheckFailed(how_to_detect(f"{WORK}/{GENEVAL}/{samples.name}", len(prompts)))
     detected = load_results(path)
     check_results(detected, prompts, path)
     nfe = model.network_evaluations(**{**model.spec.sampling, **spec.settings})

@@ -38,6 +38,7 @@ from bench.records.parts import (
 from bench.records.schema import MACHINE_FACTS, SCHEMA, Environment, Inputs, Protocol, Record
 
 WORK = ".work"  # inside the results folder, ignored by git: unfinished samples
+GENEVAL = "geneval"  # inside that: images in the layout that GenEval's evaluator reads, and its results
 RETRAINED = "retrained"  # folder inside the results folder for what retrained weights give
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
 MACHINE_FILE, SAMPLES_FOLDER = "machine.json", "samples"
@@ -148,11 +149,11 @@ def file_stem(record: Record) -> str:
 
 
 def free_path(directory: Path, stem: str) -> Path:
-    """`stem`.json, or `stem`-2.json where two runs ended within one second."""
+    """`stem`.json, or `stem`_2.json where two runs ended within one second: a name that sorts after the first."""
     path, count = directory / f"{stem}.json", 1
     while path.exists():
         count += 1
-        path = directory / f"{stem}-{count}.json"
+        path = directory / f"{stem}_{count}.json"
     return path
 
 

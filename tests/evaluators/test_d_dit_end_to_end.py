@@ -15,6 +15,7 @@ from PIL import Image
 import bench.run
 from bench import assets
 from bench.claims.ledger import ledger
+from bench.commands.clean import leftovers
 from bench.errors import UsageError
 from bench.evaluators.images import collect
 from bench.evaluators.prompted import prompts_of
@@ -157,8 +158,10 @@ def test_geneval_writes_the_official_layout_and_waits_for_the_detector(laborator
     assert np.array_equal(pictures, samples.images())
     assert len({picture.tobytes() for picture in pictures}) == len(images), "four images of a prompt differ"
 
+    assert {"images that wait for GenEval's detector"} <= {one.why for one in leftovers(tmp_path) if not one.goes}
     write(folder / "results.jsonl", geneval_results(folder, lambda prompt, image: image < 2))
     assert run_plan(plan) == []
+    assert not list(leftovers(tmp_path))
     record = load_records([tmp_path]).records[-1]
     assert record.measurements["geneval_overall"].value == 0.5
     assert record.paintings.samples.store == folder.name

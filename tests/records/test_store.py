@@ -476,3 +476,10 @@ def test_committed_records_are_readable_and_name_no_host_no_user_and_no_path():
         assert not re.search(r'[\s"\'=](/[A-Za-z]|[A-Z]:\\)', text), path
         for private in (socket.gethostname(), getpass.getuser()):
             assert not re.search(rf"\b{re.escape(private)}\b", text), path
+
+
+def test_of_two_runs_within_one_second_the_second_is_the_latest(tmp_path):
+    for value in (1.0, 2.0):
+        save_record(replace(quality("dit-digits", value), file=""), tmp_path)
+    (record,) = latest(load_records([tmp_path]).records)
+    assert record.measurements["fid"].value == 2.0
