@@ -15,6 +15,7 @@ from bench.assets.checksums import FOLDER_VARIABLE as CACHE
 from bench.assets.lookup import FOLDER_VARIABLE
 from bench.datasets.mme import SUBTASKS
 from bench.features import extractors
+from bench.records.store import load_records
 from tests.command_line import write
 
 FEATURES, SPATIAL = 8, 4  # of the stand-in for Inception
@@ -39,6 +40,14 @@ def use_assets(patch, tmp_path):
     patch.setenv(FOLDER_VARIABLE, str(folder))
     patch.setenv(CACHE, str(tmp_path / "cache"))
     return folder
+
+
+def only_record(results):
+    """The one record of a results folder, in which nothing is amiss."""
+    loaded = load_records([results])
+    assert not loaded.faults
+    (record,) = loaded.records
+    return record
 
 
 def give_inception(patch, folder):
