@@ -77,7 +77,7 @@ def run_of(order: Order, kind: str) -> RunSpec:
     if reads and not reads_images(spec):
         raise UsageError(f"--model {spec.name} reads no images; {protocol.name} is of {kind}")
     row = None if reads or protocol.terms != "published" else PUBLISHED.get((spec.name, protocol.variant))
-    if row is None and protocol.variant and not reads:
+    if row is None and protocol.variant and protocol.terms == "published" and not reads:
         raise UsageError(f"--protocol {protocol.name}: nothing is printed of {spec.name} under it")
     usual = dict(usual_settings(spec, protocol))
     wanted = usual | (dict(row.sampling) if row else {})
@@ -92,6 +92,8 @@ def find_protocol(name: str, kind: str) -> Protocol:
 
     able = [p for p in PROTOCOLS.values() if p.collects == kind and not p.study and p.scale != "scenes"]
     usual = [p for p in able if p.scale == name and (not p.variant or kind == "answers")]
+    if len(usual) > 1:  # on equal terms as well: what is printed was measured on the published ones
+        usual = [p for p in usual if p.terms == "published"]
     found = PROTOCOLS.get(name) or (usual[0] if len(usual) == 1 else None)
     if found is None or found not in able:
         told = f"is no protocol of {kind} made elsewhere" if found else "unknown"
@@ -159,13 +161,14 @@ def keep(fields: Mapping[str, Any], spec: RunSpec, order: Order, device: str = "
 
 
 def verdicts_on(spec: RunSpec, results: Path, machine: str) -> list[Verdict]:
-    """The verdicts, on one machine's records, on the claims that speak of a model under a protocol."""
-    from bench.claims.ledger import ledger
+    """The verdicts, on one machine's records, on the claims in use that speak of a model under a protocol."""
+    from bench.claims.files import claims_in_use
+    from bench.commands.claims import known_names
     from bench.records.store import latest, load_records
     from bench.verdict.judge import judge_side
 
     records = [one for one in latest(load_records([results]).records) if one.environment.machine == machine]
-    sides = [(claim, claim.paper_scale) for claim in ledger()]
+    sides = [(claim, claim.paper_scale) for claim in claims_in_use((), known_names())]
     asked = [each for each in sides if (each[1].subject, each[1].protocol) == (spec.model, spec.protocol.name)]
     return [judge_side(claim, side, records) for claim, side in asked]
 

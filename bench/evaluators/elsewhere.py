@@ -47,7 +47,7 @@ PUBLISHED_ITEMS = {  # by scale: images with captions, or questions, of the publ
     "pope": 9_000,
     "mme": 2_374,
 }
-SETTINGS = "the settings that were not named are those of the published numbers"
+SETTINGS = "the settings that were not named, and the precision, are those of the published numbers"
 Fields = dict[str, Any]
 
 

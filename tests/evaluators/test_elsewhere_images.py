@@ -16,7 +16,7 @@ from bench.records.json_files import read_json, write_json
 from bench.records.store import content_sha256, load_records
 from bench.report import render
 from bench.verdict.judge import MADE_ELSEWHERE
-from tests.command_line import bench, complains
+from tests.command_line import bench, complains, write
 from tests.stand_ins import give_adm, give_inception, only_record, use_assets
 
 QUALITY, NUM_IMAGES = "imagenet-256-quality", 20
@@ -243,3 +243,24 @@ def test_json_says_what_was_scored(capsys, imagenet, samples, tmp_path):
     assert told["elsewhere"]["num_items"] == NUM_IMAGES
     assert told["metrics"]["fid"]["value"] == only_record(tmp_path / "results").measurements["fid"].value
     assert only_record(tmp_path / "results").file.endswith(told["record"])
+
+
+def test_claims_of_ones_own_are_judged_too(capsys, imagenet, samples, tmp_path, monkeypatch):
+    own = """
+        [[sources]]
+        key = "mine"
+        paper = "My paper"
+        where = "table 1"
+        url = "example.org/mine"
+        standing = "authors"
+
+        [[claims]]
+        id = "mar-l-fid-mine"
+        model = "mar-l"
+        metric = "fid"
+        printed = "1.90"
+        protocol = "imagenet-256-quality"
+        source = "mine"
+        """
+    monkeypatch.setenv("ARBITER_CLAIMS", str(write(tmp_path / "mine.toml", own)))
+    assert "mar-l-fid-mine: not reproduced" in " ".join(record_images(capsys, samples, tmp_path)[1].split())
