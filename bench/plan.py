@@ -69,7 +69,8 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
     for protocol in protocols:
         kind = kind_of(protocol)
         models = [name for name in names if _can(chosen[name], kind)] if kind.needs_model else paper_sizes
-        if kind.real and (scale in SMALL or (kind.name == "images" and not protocol.variant)):
+        # Of COCO there is no other set of real images: val2017 is a part of val2014.
+        if kind.real and (scale in SMALL or (scale.startswith("imagenet") and not protocol.variant)):
             models = [REAL_DATA, *models]
         for spec in _specs_of(protocol, models, only):
             if not (protocol.sampled_calls and device.startswith("cuda")):  # a GPU generates whole images
@@ -80,7 +81,7 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
 def _specs_of(protocol: Protocol, models: Sequence[str], only: Sequence[str]) -> Iterator[RunSpec]:
     """The runs of a protocol: of these models, or of those among them that its claims name, at all their settings."""
     for name in models:
-        if protocol.variant and kind_of(protocol).name == "images" and (name, protocol.variant) not in PUBLISHED:
+        if protocol.variant and not kind_of(protocol).reads and (name, protocol.variant) not in PUBLISHED:
             continue
         for settings in _settings_of(name, protocol):
             spec = RunSpec(name, protocol, settings, _baselines_of(name, protocol))

@@ -261,18 +261,21 @@ def _var(depth: int, size: int = 256) -> Published:
     )
 
 
-def _d_dit() -> Published:
+def _d_dit(variant: str = "", num_steps: int = 28) -> Published:
+    pipeline, script = f"{D_DIT}: the released pipeline's defaults", "github.com/djghosh13/geneval generation/: --steps"
     return Published(
         model="d-dit-512",
         scale="coco-images",
-        sampling={"num_steps": 28, "cfg_scale": 7.0, "shift": 3.0},
+        variant=variant,
+        sampling={"num_steps": num_steps, "cfg_scale": 7.0, "shift": 3.0},
         labels="prompts",
         precision=Precision(weights="bfloat16"),
         evaluator=None,
         reference="coco-val2014",
         num_images=30_000,
         sources={
-            "sampling": f"{D_DIT}: the released pipeline's defaults",
+            "sampling": f"{pipeline}; {script}" if variant else pipeline,
+            **({"variant": script} if variant else {}),
             "labels": "arXiv:2501.00289, as one write-up of its appendix tells it",
             "precision": f"{D_DIT} README: torch_dtype=torch.bfloat16",
             "reference": "arXiv:2501.00289, as one write-up of its appendix tells it: captions of COCO",
@@ -321,6 +324,7 @@ PUBLISHED: dict[tuple[str, str], Published] = {
         *(_var(depth) for depth in (16, 20, 24, 30)),
         _var(36, 512),
         _d_dit(),
+        _d_dit("50-steps", 50),
     )
 }
 

@@ -93,6 +93,7 @@ def evidence(records: Sequence[Record], verdicts: Mapping[str, Iterable[Verdict]
                 "training_seed": record.protocol.training_seed,
                 "seed": record.protocol.seed,
                 "commit": record.environment.commit,
+                "elsewhere": record.elsewhere.words if record.elsewhere else "",
             }
             for record in records
         ],

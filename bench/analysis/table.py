@@ -1,6 +1,7 @@
 """All measurements of records as one long pandas table: `python -m bench export table OUT.csv`.
 
-One row per measurement. settings: JSON; low, high: the 95 % interval, NaN where it is unknown.
+One row per measurement. settings: JSON; low, high: the 95 % interval, NaN where it is unknown; elsewhere: what was
+scored and was not made by this suite, in words, "" where it was.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("machine", "model", "family", "protocol", "scale", "settings", "training_seed", "seed"),
-    *("metric", "value", "low", "high", "n", "unit", "file"),
+    *("metric", "value", "low", "high", "n", "unit", "file", "elsewhere"),
 )
 WRITERS = (".csv", ".json", ".parquet")
 
@@ -45,6 +46,7 @@ def long_table(records: Iterable[Record]) -> pd.DataFrame:
             measured.n,
             measured.unit,
             record.file,
+            record.elsewhere.words if record.elsewhere else "",
         )
         for record in records
         if record.status == "ok"

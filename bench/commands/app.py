@@ -30,6 +30,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "score images": ("score", "score_images", "FID, KID, precision, recall and Inception Score of images that exist."),
     "score captions": ("score", "score_captions", "BLEU, METEOR, ROUGE-L and CIDEr of captions that exist."),
     "score vqa": ("score", "score_vqa", "Accuracy of answers that exist, by the rule of their data set."),
+    "score geneval": ("score", "score_geneval", "GenEval's scores of the results file of its own evaluator."),
     "export scenes": ("export", "export_scenes", "Images, captions, questions and answers of scenes."),
     "export table": ("export", "export_table", "Every measurement of the records as CSV, JSON lines or Parquet."),
     "time": ("time", "time_", "Latency and throughput of sampling, in rounds that are kept raw."),

@@ -19,7 +19,7 @@ import typer
 from bench.commands.app import RESULTS, ResultsDir, example
 from bench.console import console
 from bench.errors import CheckFailed
-from bench.records.store import QUICK, RETRAINED, WORK, latest, load_records
+from bench.records.store import GENEVAL, QUICK, RETRAINED, WORK, latest, load_records
 from bench.sampling import files
 from bench.sampling.identity import VERSION
 from bench.sampling.shards import IDENTITY, STORE, SUFFIX
@@ -69,7 +69,8 @@ def leftovers(results: Path) -> Iterator[Leftover]:
     if not work.is_dir():
         return
     found = load_records([results])
-    sampled = (record.images.samples for record in latest(found.records) if record.images)
+    parts = (part for record in latest(found.records) for part in (record.images, record.paintings))
+    sampled = (part.samples for part in parts if part)
     needed = {one.store for one in sampled if one}
     unreadable = found.faults
     if (work / OLD_STORE).is_dir():
@@ -88,6 +89,10 @@ def leftovers(results: Path) -> Iterator[Leftover]:
                 yield Leftover(path, "damaged, made again", _size(path))
             elif files.is_temporary(path.name):
                 yield Leftover(path, "left by a killed process", _size(path))
+
+    for folder in sorted((work / GENEVAL).glob("*")):
+        if folder.name not in needed and not unreadable:
+            yield Leftover(folder, "images that wait for GenEval's detector", _size(folder), goes=False)
 
 
 def is_usable(folder: Path) -> bool:

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from bench.claims import CLAIMS
-from bench.commands.app import ClaimsFiles, JsonFile, example
+from bench.commands.app import RESULTS, ClaimsFiles, JsonFile, example
 from bench.commands.claims import print_claims
 from bench.console import console
 from bench.datasets import DATASETS
@@ -22,7 +22,7 @@ from bench.errors import UsageError
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
 from bench.records.json_files import check_json_path, write_json
-from bench.records.schema import Claim
+from bench.records.schema import Claim, Record
 from bench.studies import STUDIES
 from reference_models import specs
 from reference_models.checkpoints import shipped_weights
@@ -31,26 +31,40 @@ from reference_models.checkpoints import shipped_weights
 @example("python -m bench list claims --model mar-l --metric fid")
 def list_(
     what: Annotated[
-        str | None, typer.Argument(help="models, metrics, claims, protocols, studies or datasets [default: all]")
+        str | None,
+        typer.Argument(
+            help="models, metrics, claims, protocols, studies or datasets [default: all of these]; or records"
+        ),
     ] = None,
     paper: Annotated[str | None, typer.Option(help="claims whose source names this, as 'VAR' or '2406.11838'")] = None,
     model: Annotated[str | None, typer.Option(help="claims that speak of this model")] = None,
     metric: Annotated[str | None, typer.Option(help="claims of this metric, as fid")] = None,
     claims: ClaimsFiles = None,
+    results: Annotated[
+        Path | None, typer.Option(help="folder of records: with `claims` the verdict of each as well, on every machine")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Models, metrics, claims, protocols, studies and data sets; `list claims` has every printed number, not the
-    headlines alone."""
+    headlines alone, `list records` what was measured, and what of it was made elsewhere."""
     chosen = {"--paper": paper, "--model": model, "--metric": metric, "--claims": claims, "--json": json_file}
     asked = [name for name, value in chosen.items() if value is not None]
     check_json_path(json_file)
-    if what == "claims" or (what is None and asked):
+    if what == "records" and not asked:
+        show_records(results or RESULTS)
+        return
+    if results is not None and what not in (None, "claims"):
+        raise UsageError(f"--results goes with claims and records, not {what}")
+    if what == "claims" or (what is None and (asked or results)):
         shown = chosen_claims(claims or (), paper, model, metric)
+        records = None if results is None else records_of(results)
         print_claims("Claims", shown)
+        if records is not None:
+            show_verdicts(shown, records)
         if json_file:  # with conditions, reasons and caveats
             write_json([asdict(claim) for claim in shown], json_file)
     elif what is not None and what not in SECTIONS:
-        raise UsageError(f"unknown list {what!r}; known: {', '.join(SECTIONS)}")
+        raise UsageError(f"unknown list {what!r}; known: {', '.join([*SECTIONS, 'records'])}")
     elif asked:
         raise UsageError(f"{asked[0]} chooses claims, not {what}")
     else:
@@ -120,6 +134,45 @@ def show_headlines() -> None:
 def show_protocols() -> None:
     protocols = [(p.name, p.scale, p.collects, ", ".join(p.metrics)) for p in PROTOCOLS.values()]
     show("Protocols", ["name", "scale", "collects", "metrics"], protocols)
+
+
+def records_of(results: Path) -> list[Record]:
+    """The latest record of each run. UsageError where there is no such folder."""
+    from bench.records.store import latest, load_records
+
+    if not results.is_dir():
+        raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
+    return latest(load_records([results]).records)
+
+
+def show_records(results: Path) -> None:
+    found = records_of(results)
+    rows = [
+        (
+            *(record.model, record.protocol.name, record.environment.machine, record.created_utc[:16]),
+            record.status if record.elsewhere is None else f"made elsewhere: {record.elsewhere.words}",
+        )
+        for record in found
+    ]
+    show(f"Records in {results}, the latest of each run", ["model", "protocol", "machine", "when", "state"], rows)
+
+
+def show_verdicts(claims: Sequence[Claim], records: Sequence[Record]) -> None:
+    """The word of each claim, at the paper's scale and in small, by the machines that can give one."""
+    from bench.verdict.judge import judge
+
+    by_machine: dict[str, list[Record]] = {}
+    for record in records:
+        by_machine.setdefault(record.environment.machine, []).append(record)
+    rows = []
+    for claim in claims:
+        for machine, here in by_machine.items():
+            rows += [
+                (claim.id, found.scale, machine, f"{found.word} ({found.marker})" if found.marker else found.word)
+                for found in judge(claim, here)
+                if found.word != "not run"
+            ]
+    show("Verdicts on these records", ["claim", "scale", "machine", "verdict"], rows)
 
 
 def show_studies() -> None:

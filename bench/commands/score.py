@@ -1,13 +1,17 @@
-"""`bench score images`, `captions` and `vqa`: scores of what exists already."""
+"""`bench score images`, `captions`, `vqa`, `geneval`: scores of what exists already; under --record a record of it."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.app import Device, JsonFile, example
+from bench.commands.app import RESULTS, Device, JsonFile, example
+from bench.commands.score_record import MadeBy, Model, Order, ProtocolName, Record, Results, Settings, record_and_print
+
+if TYPE_CHECKING:
+    from bench.records.schema import RunSpec
 
 
 @example("python -m bench score images samples --reference digits-train --features digits")
@@ -32,12 +36,34 @@ def score_images(
     save_statistics: Annotated[
         Path | None, typer.Option(help="write mu and sigma of the images to this .npz; needs no --reference")
     ] = None,
+    record: Record = False,
+    model: Model = None,
+    protocol: ProtocolName = None,
+    settings: Settings = None,
+    results: Results = RESULTS,
+    made_by: MadeBy = None,
     json_file: JsonFile = None,
 ) -> None:
-    """FID (two engines), KID, precision, recall and Inception Score of images that exist."""
+    """FID (two engines), KID, precision, recall and Inception Score of images that exist.
+
+    --record keeps a record of images made elsewhere, by the rules of a protocol, and prints the verdicts:
+
+    bench score images samples --record --model mar-l --protocol imagenet-256-quality"""
     from bench.commands.app import resolve_device
     from bench.commands.score_images import score_and_print
 
+    order = Order(record, model, protocol, settings or (), results, made_by)
+    refused = {"--reference": reference, "--features": features, "--weights": weights, "--resize": resize}
+    order.check(refused | {"--size": size, "--also": also, "--save-statistics": save_statistics})
+    if record:
+
+        def score(spec: RunSpec) -> dict[str, Any]:
+            from bench.evaluators.elsewhere import images_fields
+
+            return images_fields(generated, spec, resolve_device(device), num_classes=classes, made_by=made_by or "")
+
+        record_and_print(order, "images", score, json_file, resolve_device(device))
+        return
     score_and_print(
         generated,
         reference=reference,
@@ -56,16 +82,42 @@ def score_images(
 @example("python -m bench score captions results.json --annotations captions_val2014.json")
 def score_captions(
     results: Annotated[Path, typer.Argument(help="captions in COCO's results layout")],
-    annotations: Annotated[Path, typer.Option(help="reference captions in COCO's layout")],
+    annotations: Annotated[
+        Path | None, typer.Option(help="reference captions in COCO's layout; with --record those of the assets")
+    ] = None,
     spice: Annotated[
         bool, typer.Option("--spice", help="SPICE too: needs Stanford CoreNLP, 384 MB over http, not downloaded here")
     ] = False,
     subset: Annotated[bool, typer.Option("--subset", help="score only the images that have a caption")] = False,
+    record: Record = False,
+    model: Model = None,
+    protocol: ProtocolName = None,
+    settings: Settings = None,
+    records: Results = RESULTS,
+    made_by: MadeBy = None,
     json_file: JsonFile = None,
 ) -> None:
-    """BLEU-1 to -4, METEOR, ROUGE-L and CIDEr of captions that exist, with an audit of degenerate ones."""
-    from bench.commands.score_captions import score_and_print
+    """BLEU-1 to -4, METEOR, ROUGE-L and CIDEr of captions that exist, with an audit of degenerate ones.
 
+    --record keeps a record of captions made elsewhere and prints the verdicts:
+
+    bench score captions results.json --record --model d-dit-512 --protocol coco-captions"""
+    from bench.commands.score_captions import score_and_print
+    from bench.errors import UsageError
+
+    order = Order(record, model, protocol, settings or (), records, made_by)
+    order.check({"--spice": spice, "--subset": subset})
+    if record:
+
+        def score(spec: RunSpec) -> dict[str, Any]:
+            from bench.evaluators.elsewhere import captions_fields
+
+            return captions_fields(results, spec, annotations=annotations, made_by=made_by or "")
+
+        record_and_print(order, "captions", score, json_file)
+        return
+    if annotations is None:
+        raise UsageError("--annotations is missing: reference captions in COCO's layout, as captions_val2014.json")
     score_and_print(results, annotations=annotations, spice=spice, subset=subset, json_file=json_file)
 
 
@@ -79,11 +131,64 @@ def score_vqa(
         typer.Option("--format", help="vqa-v2, okvqa, vizwiz, gqa, pope or mme [default: told from the questions]"),
     ] = None,
     subset: Annotated[bool, typer.Option("--subset", help="score only the questions that have an answer")] = False,
+    record: Record = False,
+    model: Model = None,
+    protocol: ProtocolName = None,
+    settings: Settings = None,
+    records: Results = RESULTS,
+    made_by: MadeBy = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Accuracy of answers that exist, by the rule of their data set, with an audit of degenerate ones."""
+    """Accuracy of answers that exist, by the rule of their data set, with an audit of degenerate ones.
+
+    --record keeps a record of answers made elsewhere and prints the verdicts; questions and answers are the assets':
+
+    bench score vqa results.json --record --model d-dit-512 --protocol vqa-v2"""
     from bench.commands.score_vqa import score_and_print
 
+    order = Order(record, model, protocol, settings or (), records, made_by)
+    order.check({"--format": format_, "--subset": subset})
+    if record:
+
+        def score(spec: RunSpec) -> dict[str, Any]:
+            from bench.evaluators.elsewhere import answers_fields
+
+            return answers_fields(results, spec, questions=questions, annotations=annotations, made_by=made_by or "")
+
+        record_and_print(order, "answers", score, json_file)
+        return
     score_and_print(
         results, questions=questions, annotations=annotations, name=format_, subset=subset, json_file=json_file
     )
+
+
+@example("python -m bench score geneval results.jsonl")
+def score_geneval(
+    results: Annotated[Path, typer.Argument(help="results.jsonl of GenEval's evaluator, evaluate_images.py")],
+    record: Record = False,
+    model: Model = None,
+    protocol: ProtocolName = None,
+    settings: Settings = None,
+    records: Results = RESULTS,
+    made_by: MadeBy = None,
+    json_file: JsonFile = None,
+) -> None:
+    """GenEval's scores, overall and by task, of the results file that its own evaluator wrote.
+
+    The evaluator's detector is no part of this suite: `bench reproduce --scale geneval` writes the images as it reads
+    them, `bench fetch geneval-detector` gets its weights, github.com/djghosh13/geneval runs it.
+    """
+    order = Order(record, model, protocol, settings or (), records, made_by)
+    order.check({})
+    if not record:
+        from bench.commands.score_geneval import score_and_print
+
+        score_and_print(results, json_file=json_file)
+        return
+
+    def score(spec: RunSpec) -> dict[str, Any]:
+        from bench.evaluators.elsewhere import geneval_fields
+
+        return geneval_fields(results, spec, made_by=made_by or "")
+
+    record_and_print(order, "geneval", score, json_file)

@@ -68,6 +68,8 @@ def score_and_print(
         if json_file is not None:
             raise UsageError("--json needs --reference: without it there are no scores")
         audit = make_statistics(generated, save_statistics, **made)
+        if "found_words" in audit:
+            say(f"images: {audit['found_words']}")
         say(f"statistics: {save_statistics} ({audit['num_images']} images)")
         return
     names = [*NAMES, *dict.fromkeys(also)]

@@ -24,18 +24,18 @@ def score_table(
     result: Mapping[str, Any],
     *,
     counted: str,
-    beside_title: str,
-    beside: Mapping[str, str],
+    beside_title: str = "",
+    beside: Mapping[str, str] = {},
 ) -> Table:
     """`result["metrics"]` as a table, one row per name, in this order; "refused" or "not run" where there is no number.
 
-    counted: title of the column of n, as "images"    beside, beside_title: one more column, a text per name
+    counted: title of the column of n, as "images"    beside, beside_title: one more column, a text per name; "": none
     """
     from rich.table import Table
 
     table = Table(title=cell(title), title_justify="left")
     table.add_column("metric")
-    for column in ("value", "95 % interval", counted, beside_title):
+    for column in ("value", "95 % interval", counted, *([beside_title] if beside_title else [])):
         table.add_column(column, justify="right")
     for name in names:
         metric = METRICS[name]
@@ -43,10 +43,10 @@ def score_table(
             found = result["metrics"][name]
             bounds = found["value"], found["ci_low"], found["ci_high"]
             value = f"{number(*bounds)} {metric.unit}".rstrip()
-            cells = (value, interval(*bounds) or "unknown", str(found["n"] or "-"), beside.get(name, "-"))
-            table.add_row(metric.title, *cells)
+            cells = [value, interval(*bounds) or "unknown", str(found["n"] or "-")]
+            table.add_row(metric.title, *cells, *([beside.get(name, "-")] if beside_title else []))
         else:
-            table.add_row(metric.title, "refused" if name in result.get("refused", {}) else "not run", "", "", "")
+            table.add_row(metric.title, "refused" if name in result.get("refused", {}) else "not run")
     return table
 
 

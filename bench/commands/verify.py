@@ -23,7 +23,7 @@ def verify(
     from bench.analysis.evidence import evidence, read_evidence, traces_in
     from bench.claims import CLAIMS
     from bench.records.store import latest, load_records
-    from bench.verdict.judge import judge
+    from bench.verdict.judge import further_claims, judge
 
     if not results.is_dir():
         raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
@@ -31,17 +31,16 @@ def verify(
     loaded = load_records([results])
     records = latest(loaded.records)
     machines = sorted({record.environment.machine for record in records})
-    verdicts = {
-        machine: [
-            verdict
-            for claim in CLAIMS
-            for verdict in judge(claim, [r for r in records if r.environment.machine == machine])
-        ]
-        for machine in machines
-    }
+    verdicts = {}
+    for machine in machines:
+        here = [record for record in records if record.environment.machine == machine]
+        verdicts[machine] = [found for claim in (*CLAIMS, *further_claims(here)) for found in judge(claim, here)]
     for machine, found in verdicts.items():
         words = ", ".join(f"{count} {word}" for word, count in Counter(verdict.word for verdict in found).items())
         print(f"verdicts on {machine}: {words}")
+    for record in records:
+        if record.elsewhere:
+            print(f"made elsewhere, scored here: {record.file}: {record.elsewhere.words}")
     found = evidence(records, verdicts, [results])
     shown = traces_in(report.read_text(encoding="utf-8"))
     faults = [*loaded.faults, *differences(said, found), *wrong_numbers(shown, found["verdicts"], results)]

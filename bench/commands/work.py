@@ -18,7 +18,7 @@ import typer
 from bench.commands.app import RESULTS, Device, ResultsDir, example, resolve_device
 from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.plan import Plan, PlannedRun, make_plan
-from bench.protocols import is_timed
+from bench.protocols import is_timed, kind_of
 from bench.records.schema import REAL_DATA
 from bench.records.store import WORK
 from bench.sampling import files
@@ -103,7 +103,7 @@ def collectable(plan: Plan) -> list[PlannedRun]:
     return [
         run
         for run in plan.runs
-        if run.spec.protocol.collects in ("images", "captions", "answers")
+        if run.spec.protocol.collects in ("images", "geneval", "captions", "answers")
         and not is_timed(run.spec.protocol)
         and run.spec.model != REAL_DATA
         and not run.lacks
@@ -118,7 +118,7 @@ def collect_run(run: PlannedRun, plan: Plan, rank: Rank, batch_size: int, leave_
     work = plan.results / WORK
     model = build_for(run.spec.model, run.spec.protocol, plan.device, work)
     limit_threads(model.spec)
-    collect = images.collect if run.spec.protocol.collects == "images" else benchmark_texts.collect_run
+    collect = benchmark_texts.collect_run if kind_of(run.spec.protocol).reads else images.collect
     return collect(model, run.spec, work, rank=rank, batch_size=batch_size, leave_claimed=leave_claimed)
 
 

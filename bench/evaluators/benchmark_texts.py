@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 NUM_EXAMPLES = 12  # texts that a record keeps, without their images
 FILE = "file"  # the kind that tells POPE's three files apart
+NOT_COUNTED = "made elsewhere, where nobody counted them"
 NO_NUMBER = "the files hold no item of this kind, or not all of its parts"
 
 Value = TypeVar("Value")
@@ -114,13 +115,23 @@ def _with_images(name: str) -> tuple[Path, QuestionSet]:
 
 
 def _pope() -> tuple[Path, QuestionSet]:
+    return assets.parts("coco-val2014")["val2014"], pope_questions(assets.parts("pope"))
+
+
+def pope_questions(files: Mapping[str, Path]) -> QuestionSet:
+    """POPE's three files as one set, its ids as "random/1". files: by published name."""
     found = QuestionSet({}, {})
-    for file, path in assets.parts("pope").items():
-        kind = file.removeprefix("coco_pope_").removesuffix(".json")
+    for file, path in files.items():
+        kind = pope_kind(file)
         one = load_question_set(path, None, "pope")[1]  # its ids start at 1 in each file
         found.questions.update({f"{kind}/{number}": question for number, question in one.questions.items()})
         found.truths.update({f"{kind}/{n}": replace(truth, kinds={FILE: kind}) for n, truth in one.truths.items()})
-    return assets.parts("coco-val2014")["val2014"], found
+    return found
+
+
+def pope_kind(file: str) -> str:
+    """ "coco_pope_random.json" -> "random"."""
+    return file.removeprefix("coco_pope_").removesuffix(".json")
 
 
 def _mme() -> tuple[Path, QuestionSet]:
@@ -233,26 +244,41 @@ def record_fields(
     model: Any, spec: RunSpec, asked: Asked, stored: StoredTexts, said: Sequence[Said], scores: Mapping[str, Any]
 ) -> dict[str, Any]:
     """measurements and texts of the record, of what score_captions or score_answers found: the protocol's metrics."""
-    evaluations = mean_evaluations(said)
-    found = {name: Measurement(**fields) for name, fields in scores["metrics"].items()}
-    found |= size.summarise({"nfe": evaluations})
-    measurements = {name: found[name] for name in spec.protocol.metrics if name in found}
-    lacking = {name: NO_NUMBER for name in spec.protocol.metrics if name not in found}
-    without = {name: fields for name, fields in scores["without_degenerate"].items() if name in measurements}
-    scoring = scores["protocol"] | {
+    scoring = {
         "prompt": asked.template,
         "precision": str(model.dtype).removeprefix("torch."),
         "image": f"short side resized to {model.spec.image_size} pixels, middle square",
         "store": stored.name,
     }
+    warnings = _unlike_published(spec.protocol)
+    return scored_fields(
+        spec.protocol, asked.name, scores, evaluations=mean_evaluations(said), scoring=scoring, warnings=warnings
+    )
+
+
+def scored_fields(
+    protocol: Protocol,
+    name: str,
+    scores: Mapping[str, Any],
+    *,
+    evaluations: Mapping[str, float],
+    scoring: Mapping[str, Any],
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """measurements and texts of a record. name: of the format; evaluations: of the network for a text, by its part;
+    scoring, warnings: in addition to those of the scores."""
+    found = {metric: Measurement(**fields) for metric, fields in scores["metrics"].items()}
+    found |= size.summarise({"nfe": evaluations}) if evaluations else {}
+    measurements = {metric: found[metric] for metric in protocol.metrics if metric in found}
+    lacking = {metric: NOT_COUNTED if metric == "nfe" else NO_NUMBER for metric in protocol.metrics}
     kept = {
         "audit": scores["audit"],
-        "without_degenerate": without,
-        "by_question_type": _by_type(scores.get("breakdown", {}), asked.name),
+        "without_degenerate": {m: fields for m, fields in scores["without_degenerate"].items() if m in measurements},
+        "by_question_type": _by_type(scores.get("breakdown", {}), name),
         "nfe": evaluations,
-        "not_run": lacking | scores["not_run"],
-        "warnings": [*scores["warnings"], *_unlike_published(spec.protocol)],
-        "scoring": scoring,
+        "not_run": {m: why for m, why in lacking.items() if m not in found} | scores["not_run"],
+        "warnings": [*scores["warnings"], *warnings],
+        "scoring": {**scores["protocol"], **scoring},
     }
     return {"measurements": measurements, "texts": msgspec.convert(plain(kept), Texts)}
 

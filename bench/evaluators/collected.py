@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.datasets.resizing import Resize, ResizedImages
 from bench.evaluators.image_scores import Collected
 from bench.features.extractors import Extractor, Features
 from bench.metrics.audit import Facts, facts_of
@@ -20,24 +21,35 @@ SHOWN = 64  # images whose pixels are kept, for the report
 THUMBNAIL = 64  # pixels, where they are larger
 
 
-def feature_extract(name: str, device: str) -> Extract:
-    """Features of an extractor and the facts of the audit. CheckFailed where its weights are missing or do not fit."""
+def feature_extract(name: str, device: str, resize: Resize | None = None) -> Extract:
+    """Features of an extractor and the facts of the audit, of the images as `resize` makes them.
+
+    CheckFailed where its weights are missing or do not fit.
+    """
     extractor = Extractor(name, device=device)
+    rule = {} if resize is None else {"resize": resize.what}
 
     def call(images: np.ndarray) -> dict[str, np.ndarray]:
+        if resize is not None:
+            images = ResizedImages(images, resize)[:]
         found, facts = extractor(images, spatial=extractor.has_spatial), facts_of(images)
         kept = {"features": found.features, "posteriors": found.posteriors}
         if found.spatial is not None:
             kept["spatial"] = found.spatial
         return {**kept, "digests": facts.digests, "constant": facts.constant, "finite": facts.finite}
 
-    return Extract(name, {"weights_sha256": extractor.weights_sha256, "version": VERSION}, call)
+    return Extract(name, {"weights_sha256": extractor.weights_sha256, "version": VERSION, **rule}, call)
 
 
-def read_collected(samples: Samples, *, labels: str, seed: int, num_classes: int, image_size: int) -> Collected:
-    """What was kept of all images, in memory: about 24 KB an image of Inception's features."""
+def read_collected(samples: Samples, *, labels: str, seed: int, num_classes: int | None, image_size: int) -> Collected:
+    """What was kept of all images, in memory: about 24 KB an image of Inception's features.
+
+    num_classes: None: the images were generated from prompts    image_size: of the images as they are scored
+    """
     arrays = {name: samples.array(name) for name in next(samples.shards()).arrays}
-    asked = np.array([LABEL_RULES[labels](i, seed, num_classes) for i in range(samples.num)])
+    asked = None
+    if num_classes is not None:
+        asked = np.array([LABEL_RULES[labels](i, seed, num_classes) for i in range(samples.num)])
     return Collected(
         Features(arrays["features"], arrays["posteriors"], arrays.get("spatial")),
         Facts(arrays["digests"], arrays["constant"], arrays["finite"]),

@@ -60,7 +60,7 @@ class Collected:
     features: Features
     facts: Facts
     image_size: tuple[int, int]
-    labels: np.ndarray  # (N,) asked for
+    labels: np.ndarray | None  # (N,) asked for; None: generated from prompts
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -149,7 +149,8 @@ def make_statistics(
     device: str = "cpu",
     resize: Resize | None = None,
 ) -> dict[str, Any]:
-    """Write the statistics of images to an .npz that everybody reads; returns the audit of the images."""
+    """Write the statistics of images to an .npz that everybody reads; returns the audit of the images, and of a folder
+    under "found_words" what was found in it and left out."""
     source = open_images(images, "images", resize)
     if source.images is None:
         raise UsageError(f"images {images}: holds statistics already; expected images")
@@ -157,7 +158,8 @@ def make_statistics(
     assert extractor is not None
     found = _reference(source, extractor, spatial=_has_spatial(extractor))
     _save_statistics(out, source, found.features, extractor, resize)
-    return found.audit
+    words = {"found_words": source.images.words()} if isinstance(source.images, ImageFolder) else {}
+    return found.audit | words
 
 
 @dataclass(frozen=True)

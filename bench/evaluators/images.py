@@ -12,10 +12,11 @@ import numpy as np
 from bench import assets
 from bench.console import progress
 from bench.datasets import digits, open_images
-from bench.datasets.resizing import Resize
+from bench.datasets.resizing import Resize, find_resize
 from bench.evaluators import Context
 from bench.evaluators.collected import SHOWN, feature_extract, read_collected, thumbnails
 from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, score_images
+from bench.evaluators.prompted import LOADERS, prompts_of
 from bench.evaluators.scene_examples import grid_png
 from bench.metrics import latency, size
 from bench.metrics.feature_similarity import compute_feature_similarity
@@ -52,8 +53,9 @@ def collect(
             store=work / STORE,
             checksums=identity(spec, work).files,
             labels=labels_of(spec),
+            prompts=prompts_of(protocol),
             precision=precision_name(precision),
-            extract=feature_extract(protocol.features, device) if streams else None,
+            extract=feature_extract(protocol.features, device, resize_of(protocol)) if streams else None,
             keep_images=SHOWN if streams else None,
             rank=rank,
             leave_claimed=leave_claimed,
@@ -62,13 +64,31 @@ def collect(
 
 
 def is_streamed(protocol: Protocol) -> bool:
-    """Whether the pixels are too many to be kept."""
-    return protocol.scale not in SMALL
+    """Whether the pixels are too many to be kept, and features are what is needed of them."""
+    return protocol.scale not in SMALL and bool(protocol.features)
+
+
+def resize_of(protocol: Protocol) -> Resize | None:
+    """The rule by which a protocol brings images to one size."""
+    rule, _, size = protocol.resize.partition(" ")
+    return find_resize(rule, int(size) if size else None) if rule else None
+
+
+def reference_of(protocol: Protocol) -> str | Path:
+    """What a protocol compares images with: a data set's name, a file or, of a data set of photographs, their folder.
+    UsageError where an asset is not there."""
+    if not protocol.assets:
+        return protocol.reference
+    asset = assets.find(protocol.reference)
+    folders = [part.names[0] for part in asset.parts if part.holds == "files"]
+    return assets.parts(asset.name)[folders[0]] if folders else assets.require(asset.name)
 
 
 def labels_of(spec: RunSpec) -> str:
-    """The rule by which image i has its label (sampling.identity.LABEL_RULES)."""
+    """The rule by which image i has its label (sampling.identity.LABEL_RULES), or "prompts"."""
     row = published_of(spec)
+    if spec.protocol.scale in LOADERS:
+        return "prompts"
     return "uniform" if row is not None and row.labels == "uniform" else "balanced"
 
 
@@ -80,14 +100,7 @@ def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any
     settings = {**model.spec.sampling, **spec.settings}
     nfe = model.network_evaluations(**settings)
     timed = tuple(samples.rounds_s) if "throughput_per_s" in protocol.metrics else ()
-    sampled = Sampled(
-        store=samples.name,
-        sha256=samples.sha256(),
-        labels=labels_of(spec),
-        precision=precision_name(precision_of(spec)),
-        made_on=tuple(samples.made_on),
-    )
-    found["images"] = replace(found["images"], samples=sampled, nfe=nfe, rounds_s=timed)
+    found["images"] = replace(found["images"], samples=sampled_of(samples, spec), nfe=nfe, rounds_s=timed)
     found["measurements"] |= size.summarise({"nfe": nfe})
     if timed:
         found["measurements"]["throughput_per_s"] = latency.compute_throughput(timed, protocol.batch_size)
@@ -98,18 +111,31 @@ def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any
     return found
 
 
+def sampled_of(samples: Samples, spec: RunSpec) -> Sampled:
+    """Where the images of a run are kept, for its record."""
+    return Sampled(
+        store=samples.name,
+        sha256=samples.sha256(),
+        labels=labels_of(spec),
+        precision=precision_name(precision_of(spec)),
+        made_on=tuple(samples.made_on),
+    )
+
+
 def _scored_samples(samples: Samples, model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     protocol = spec.protocol
     if not is_streamed(protocol):
-        return _scored(samples.images(), spec, model.num_classes, context.device)
+        return scored(samples.images(), spec, model.num_classes, context.device)
+    from_prompts, resize = protocol.scale in LOADERS, resize_of(protocol)
+    num_classes = None if from_prompts else model.num_classes
     collected = read_collected(
         samples,
         labels=labels_of(spec),
         seed=protocol.seed,
-        num_classes=model.num_classes,
-        image_size=model.spec.image_size,
+        num_classes=num_classes,
+        image_size=resize.size if resize else model.spec.image_size,
     )
-    return _scored(collected, spec, model.num_classes, context.device, shown=samples.images(SHOWN))
+    return scored(collected, spec, num_classes, context.device, shown=samples.images(SHOWN), resize=resize)
 
 
 def measure_real_images(model: None, spec: RunSpec, context: Context) -> dict[str, Any]:
@@ -119,15 +145,15 @@ def measure_real_images(model: None, spec: RunSpec, context: Context) -> dict[st
     """
     if spec.protocol.scale == "digits":
         images, _ = digits.load("heldout")
-        return _scored(images[: spec.protocol.num_images], spec, digits.NUM_CLASSES, context.device)
+        return scored(images[: spec.protocol.num_images], spec, digits.NUM_CLASSES, context.device)
     folder = assets.require(REAL_IMAGES)
     resize = Resize("adm", int(spec.protocol.scale.rpartition("-")[2]))
     shown = open_images(folder, "real images", resize).images
     assert shown is not None, "a folder holds images"
-    return _scored(folder, spec, None, context.device, shown=shown[0:SHOWN], resize=resize)
+    return scored(folder, spec, None, context.device, shown=shown[0:SHOWN], resize=resize)
 
 
-def _scored(
+def scored(
     images: np.ndarray | Collected | Path,
     spec: RunSpec,
     num_classes: int | None,
@@ -136,11 +162,15 @@ def _scored(
     shown: np.ndarray | None = None,
     resize: Resize | None = None,
 ) -> dict[str, Any]:
-    """shown: the images of the grid, where it is not made of `images` with a class per column."""
+    """measurements and images of a record, of images that are there.
+
+    shown: the images of the grid, where it is not made of `images` with a class per column
+    num_classes: of image i mod so many; None: unknown
+    """
     protocol = spec.protocol
     scores = score_images(
         images,
-        assets.require(protocol.reference) if protocol.assets else protocol.reference,
+        reference_of(protocol),
         features=protocol.features,
         device=device,
         floor=False,

@@ -9,6 +9,7 @@ from bench.metrics import (
     captions,
     feature_similarity,
     fid,
+    geneval,
     inception_score,
     kid,
     latency,
@@ -36,5 +37,6 @@ METRICS: dict[str, Metric] = {
         *vqa.METRICS,
         *yes_no.METRICS,
         *scene_check.METRICS,
+        *geneval.METRICS,
     )
 }

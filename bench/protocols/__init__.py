@@ -61,6 +61,7 @@ KINDS: dict[str, Kind] = {
             real="bench.evaluators.images:measure_real_images",
             fewer_steps=True,
         ),
+        Kind("geneval", "bench.evaluators.geneval:measure_geneval", fewer_steps=True),
         Kind("timings", "bench.evaluators.timings:measure_timings", fewer_steps=True),
         Kind("composed", "bench.evaluators.estimated:measure_estimated"),
         Kind("ratios", "bench.evaluators.ratios:measure_ratios", paired=True),

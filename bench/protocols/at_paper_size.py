@@ -13,7 +13,14 @@ SPEED = ("latency_s", "throughput_per_s", "peak_memory_bytes", "num_params", "fl
 COMPOSED = ("latency_s", "peak_memory_bytes", "num_params", "flops", "nfe", "decoder_time_share")
 CAPTIONS = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider")
 # scale -> the scale whose models it measures
-MODELS_OF = dict.fromkeys(("vqa-v2", "okvqa", "vizwiz", "gqa", "pope", "mme"), "coco-captions")
+MODELS_OF = dict.fromkeys(
+    ("vqa-v2", "okvqa", "vizwiz", "gqa", "pope", "mme", "coco-images", "geneval"), "coco-captions"
+)
+GENEVAL_METRICS = tuple(
+    f"geneval_{name}"
+    for name in ("overall", "single_object", "two_objects", "counting", "colours", "position", "attribution")
+)
+FIFTY_STEPS = "50-steps"  # a variant: the number of steps of GenEval's own script, beside the 28 of D-DiT's pipeline
 
 
 def quality(name: str, size: int, *, variant: str = "") -> Protocol:
@@ -47,6 +54,48 @@ def texts(scale: str, collects: str, metrics: tuple[str, ...], *assets: str) -> 
         terms="published",
         variant="sft" if collects == "answers" else "",
         assets=assets,
+        needs=("weights", "gpu"),
+    )
+
+
+def coco_images(name: str, *, variant: str = "") -> Protocol:
+    """FID of 30,000 images of COCO's captions against the photographs of val2014.
+
+    The paper states neither images nor sizes where we could read. Here: the first caption of each of the first 30,000
+    images of the captions file, all 40,504 photographs, both sides as 256 x 256 pixels, as other papers have it.
+    """
+    return Protocol(
+        name=name,
+        scale="coco-images",
+        collects="images",
+        metrics=("fid", "fid_clean", "kid", "inception_score", "precision", "recall", "nfe"),
+        num_images=30_000,
+        features="inception",
+        reference="coco-val2014",
+        batch_size=16,
+        dtype="bfloat16",
+        terms="published",
+        variant=variant,
+        assets=("coco-val2014", "inception"),
+        needs=("weights", "gpu"),
+        resize="adm 256",
+    )
+
+
+def geneval(name: str, *, variant: str = "") -> Protocol:
+    """GenEval (arXiv:2310.11513): four images of each of 553 prompts, looked at by its own detector."""
+    return Protocol(
+        name=name,
+        scale="geneval",
+        collects="geneval",
+        metrics=(*GENEVAL_METRICS, "nfe"),
+        num_images=4 * 553,
+        reference="geneval",
+        batch_size=16,
+        dtype="bfloat16",
+        terms="published",
+        variant=variant,
+        assets=("geneval",),
         needs=("weights", "gpu"),
     )
 
@@ -130,6 +179,11 @@ PAPER_PROTOCOLS: tuple[Protocol, ...] = (
     texts("gqa", "answers", ("gqa_accuracy",), "gqa"),
     texts("pope", "answers", ("pope_accuracy", "pope_f1"), "pope", "coco-val2014"),
     texts("mme", "answers", ("mme_perception", "mme_cognition"), "mme"),
+    # D-DiT's images: at the 28 steps of its released pipeline, and at the 50 of GenEval's script.
+    coco_images("coco-images-quality"),
+    coco_images("coco-images-50-steps-quality", variant=FIFTY_STEPS),
+    geneval("geneval-quality"),
+    geneval("geneval-50-steps-quality", variant=FIFTY_STEPS),
     # D-DiT generates from prompts; the time is without T5, whose states random ones stand in for.
     Protocol(
         name="coco-captions-latency",

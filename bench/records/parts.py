@@ -34,6 +34,29 @@ class Measurement:
     n: int | None = None  # samples (images, rounds, items) behind it; None: counted, not sampled
 
 
+@dataclass(frozen=True, kw_only=True)
+class Elsewhere:
+    """Of a run that scored what something else had made: the authors' own code, another machine, another evaluator.
+
+    The scores were computed here, by the rules of the protocol; how the items were made is the word of who handed them
+    in.
+    """
+
+    what: Literal["images", "captions", "answers", "detections"]  # "detections": results of GenEval's evaluator
+    name: str  # of the folder or file that was handed in, without its path
+    num_items: Positive  # images, captions, answers
+    sha256: str  # of the pixels of all images in their order; of captions and answers that of the results file
+    files: Mapping[str, str] = field(default_factory=dict)  # SHA-256 by role of what they were compared with
+    made_by: str = ""  # who or what made them, in the words of who handed them in
+    assumed: tuple[str, ...] = ()  # what nothing here can check and a verdict takes for granted, a clause each
+
+    @property
+    def words(self) -> str:
+        """As "50,000 images of 'mar-l-samples' (made by the authors' code; SHA-256 0123456789ab)"."""
+        by = f"made by {self.made_by}; " if self.made_by else ""
+        return f"{self.num_items:,} {self.what} of '{self.name}' ({by}SHA-256 {self.sha256[:12]})"
+
+
 # -- images ------------------------------------------------------------------------------------------------------------
 
 
@@ -51,6 +74,7 @@ class ImageAudit:
     class_counts: tuple[int, ...] | None = None  # images recognised, by class
     recognised_share: float | None = None  # recognised as the class that was asked for
     copies_share: float | None = None  # copies of training images; None: not looked for
+    content_sha256: str | None = None  # of the pixels of all images in order; None: by an earlier version
     failures: tuple[str, ...] = ()  # why nothing may be scored; (): passed
 
 
@@ -135,10 +159,12 @@ class Texts:
 
 @dataclass(frozen=True, kw_only=True)
 class Paintings:
-    """Of runs that generate images from the captions of scenes."""
+    """Of runs that generate images from text, which a checker looks at: scenes, GenEval."""
 
-    nfe: Mapping[str, Number] | None = None  # network evaluations of one image by part; None: real scenes
+    nfe: Mapping[str, Number] | None = None  # network evaluations of one image by part; None: real scenes, or unknown
     rounds_s: tuple[Seconds, ...] = ()  # seconds of each whole batch while generating, in order
+    samples: Sampled | None = None  # of GenEval: where the images are kept; None: of scenes, or made elsewhere
+    scoring: Mapping[str, Any] = field(default_factory=dict)  # of GenEval: its results file, prompts and intervals
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bench.records.parts import Counts, Images, Measurement, Paintings, Samples, Speedup, Texts, Timing
+from bench.records.parts import Counts, Elsewhere, Images, Measurement, Paintings, Samples, Speedup, Texts, Timing
 
 REAL_DATA = "real-data"  # the run that measures held-out scans against training scans: no model
 
@@ -105,6 +105,7 @@ class Protocol:
     variant: str = ""  # of published.py's rows ("unguided") or of released weights ("sft"); "": the usual
     assets: tuple[str, ...] = ()  # names in bench.assets of what must be there beside the weights
     needs: tuple[str, ...] = ()  # what else must be there: "weights", "gpu"
+    resize: str = ""  # rule and size by which images of either side are resized before scoring, as "adm 256"; "": none
 
 
 @dataclass(frozen=True)
@@ -186,10 +187,11 @@ class Record:
     wall_s: float | None = None  # how long the run took
     images: Images | None = None  # of runs that score images; None, as below: another kind, or it could not be read
     texts: Texts | None = None  # of runs that score captions or answers
-    paintings: Paintings | None = None  # of runs that generate images of scenes
+    paintings: Paintings | None = None  # of runs that generate images of scenes, or for GenEval
     timing: Timing | None = None  # of runs that time a model
     speedups: tuple[Speedup, ...] = ()  # of runs that time a model beside others
     counts: Counts | None = None  # of runs that count a model
+    elsewhere: Elsewhere | None = None  # of `bench score --record`: what was scored was not made by this suite
     samples: Samples = field(default_factory=Samples)  # stored beside the record, in samples/
     file: str = ""  # "<machine>/<file name>" under results/, known once it is saved or loaded; not stored
 
@@ -219,4 +221,4 @@ class Verdict:
     ci_low: float | None = None
     ci_high: float | None = None
     unit: str = ""
-    marker: str = ""  # on what kind of evidence the word rests where that is not a measurement, as BY_COUNTING
+    marker: str = ""  # on what kind of evidence the word rests where nothing was run here, as BY_COUNTING

@@ -24,6 +24,7 @@ import msgspec
 from bench.records.json_files import decoded, folded, plain, read_json, write_bytes, write_text
 from bench.records.parts import (
     Counts,
+    Elsewhere,
     Example,
     Images,
     Measurement,
@@ -37,6 +38,7 @@ from bench.records.parts import (
 from bench.records.schema import MACHINE_FACTS, SCHEMA, Environment, Inputs, Protocol, Record
 
 WORK = ".work"  # inside the results folder, ignored by git: unfinished samples
+GENEVAL = "geneval"  # inside that: images in the layout that GenEval's evaluator reads, and its results
 RETRAINED = "retrained"  # folder inside the results folder for what retrained weights give
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
 MACHINE_FILE, SAMPLES_FOLDER = "machine.json", "samples"
@@ -59,6 +61,7 @@ PLAIN_FIELDS: dict[str, Any] = {  # without these a record is none
     "reason": str,
     "family": str,
     "wall_s": float | None,
+    "elsewhere": Elsewhere | None,  # else a record would pass for one that was measured here
 }
 
 
@@ -146,11 +149,11 @@ def file_stem(record: Record) -> str:
 
 
 def free_path(directory: Path, stem: str) -> Path:
-    """`stem`.json, or `stem`-2.json where two runs ended within one second."""
+    """`stem`.json, or `stem`_2.json where two runs ended within one second: a name that sorts after the first."""
     path, count = directory / f"{stem}.json", 1
     while path.exists():
         count += 1
-        path = directory / f"{stem}-{count}.json"
+        path = directory / f"{stem}_{count}.json"
     return path
 
 
@@ -310,15 +313,17 @@ def load_records(folders: Iterable[Path]) -> Loaded:
 def latest(records: Iterable[Record]) -> list[Record]:
     """The latest record of each run (machine, model, protocol, settings): what a report shows and a verdict rests on.
 
-    A smoke run gives way to a full one. A run that failed last stands for its model, whatever was measured before; in a
-    study, where each setting may fail by itself, for the model at that setting.
+    What was made elsewhere supersedes no run of this suite, nor the other way round. A smoke run gives way to a full
+    one. A run that failed last stands for its model, whatever was measured before; in a study, where each setting may
+    fail by itself, for the model at that setting.
     """
     by_run: dict[tuple[Any, ...], list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
         protocol = record.protocol
         study = settings_key(record) if protocol.study else ""
         seeds = (protocol.seed, protocol.training_seed)
-        by_run.setdefault((record.environment.machine, record.model, protocol.name, *seeds, study), []).append(record)
+        run = (record.environment.machine, record.model, protocol.name, *seeds, study, record.elsewhere is None)
+        by_run.setdefault(run, []).append(record)
     kept: list[Record] = []
     for history in by_run.values():
         full = [record for record in history if not record.protocol.quick] or history
@@ -335,4 +340,6 @@ def settings_key(record: Record) -> str:
 
 def is_current(record: Record, protocol: Any, inputs: Any) -> bool:
     """Whether `record` answers for this protocol and these inputs: the run is not measured again."""
-    return record.status == "ok" and plain(record.protocol) == plain(protocol) and plain(record.inputs) == plain(inputs)
+    if record.status != "ok" or record.elsewhere:
+        return False
+    return bool(plain(record.protocol) == plain(protocol) and plain(record.inputs) == plain(inputs))

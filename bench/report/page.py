@@ -21,6 +21,7 @@ from bench.analysis.evidence import as_script, evidence
 from bench.analysis.seeds import seeds_of
 from bench.analysis.speed import at_the_machines_roofline
 from bench.analysis.weights import training_of, weights_stamp
+from bench.claims import BENCHMARK_CLAIMS
 from bench.errors import UsageError
 from bench.formatting import as_words
 from bench.records.json_files import write_text
@@ -41,6 +42,7 @@ from bench.report.sections.studies import studies_view
 from bench.report.tables.method import training_table
 from bench.report.words import MEANINGS, Said, anchor, badge_of, commands_in, prose
 from bench.studies import STUDIES, Study
+from bench.verdict.judge import further_claims, judge
 
 HERE = Path(__file__).parent
 TITLE = "TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?"
@@ -124,6 +126,10 @@ def context(
     shown = {machine: at_the_machines_roofline(group) for machine, group in by_machine.items()}
     judged = judge_all(by_machine, shown)
     verdicts = {machine: [v for found in judged.values() for v in found.every[machine]] for machine in by_machine}
+    further = further_claims(every)
+    for machine, found in by_machine.items():
+        verdicts[machine] += [verdict for claim in further_claims(found) for verdict in judge(claim, found)]
+    others = (*BENCHMARK_CLAIMS, *(claim for claim in further if claim not in BENCHMARK_CLAIMS))
     groups = [
         group_view(machine, scale, group)
         for machine, found in by_machine.items()
@@ -156,7 +162,7 @@ def context(
         "picture": picture(rows) if rows else None,
         "legend": [(badge_of(word), meaning) for word, meaning in MEANINGS.items()],
         "cards": cards(judged, said),
-        "papers": paper_tables(judged, by_machine, said),
+        "papers": paper_tables(judged, by_machine, said, others),
         "groups": groups,
         "training": training_table(training_of(every)),
         "scored": quality_parts(groups, studies),

@@ -15,7 +15,8 @@ one in small (a direction: the subject against each baseline). Every word rests 
 
 A count is exact: it has no interval, and the tolerance alone judges it.
 
-A smoke run is never judged, and unlike protocols are never compared.
+A smoke run is never judged, and unlike protocols are never compared. A record of what was made elsewhere speaks where
+this suite has none of its own, and the verdict says so.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from typing import Any
 
 from bench.analysis.seeds import seed_records
 from bench.analysis.speed import is_estimated, paired_ratios
+from bench.claims import CLAIMS, SIZE_CLAIMS
+from bench.claims.ledger import ledger
 from bench.claims.sources import NOT_PUBLISHED
 from bench.formatting import listed, named
 from bench.protocols import PROTOCOLS
@@ -33,9 +36,11 @@ from bench.published import PUBLISHED
 from bench.records.schema import Claim, Comparison, Record, Verdict, Word
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS, Finding
-from bench.verdict.pair import against_baseline, against_print, below_floor
+from bench.verdict.pair import COUNTED, against_baseline, against_print, below_floor
 from bench.verdict.seeds import over_training_seeds
 from bench.verdict.speed import faster_in_pairs, said_of_estimate, weigh_estimate
+
+MADE_ELSEWHERE = "made elsewhere, scored here"  # marker of a verdict
 
 # Of the words against several baselines the first of these decides; else all of them agree.
 DECISIVE: tuple[Word, ...] = (
@@ -56,10 +61,25 @@ def judge(claim: Claim, records: Sequence[Record]) -> list[Verdict]:
     return [judge_side(claim, side, records) for side in sides]
 
 
+def further_claims(records: Sequence[Record]) -> list[Claim]:
+    """The claims beside the headlines and the sizes of which one of the records speaks: what it is judged by."""
+    told = {claim.id for claim in (*CLAIMS, *SIZE_CLAIMS)}
+    there = {(record.model, record.protocol.name) for record in records if record.status == "ok"}
+    sides = [(claim, claim.paper_scale) for claim in ledger() if claim.id not in told]
+    return [
+        claim
+        for claim, side in sides
+        if side.metric not in COUNTED
+        and all((name, side.protocol) in there for name in (side.subject, *side.baselines))
+    ]
+
+
 def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Verdict:
     """The verdict of one side of a claim."""
 
     def verdict(word: Word, reason: str, used: Sequence[Record] = (), estimate: Interval | None = None) -> Verdict:
+        outside = made_elsewhere(used)
+        reason += outside
         return Verdict(
             claim_id=claim.id,
             scale=side.scale,
@@ -70,6 +90,7 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
             ci_low=estimate.low if estimate else None,
             ci_high=estimate.high if estimate else None,
             unit=unit_of(claim, side) if estimate else "",
+            marker=MADE_ELSEWHERE if outside else "",
         )
 
     pairs = paired_ratios(side, records)  # by baseline
@@ -137,7 +158,7 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
 
 def find(model: str, protocol: str, records: Sequence[Record], settings: Mapping[str, Any]) -> Record | None:
     """The model's latest record under the protocol, of those that have these sampling settings and else its usual or
-    published ones."""
+    published ones. One of what was made elsewhere gives way to a run of this suite that did not fail."""
     candidates = [
         record
         for record in records
@@ -146,7 +167,17 @@ def find(model: str, protocol: str, records: Sequence[Record], settings: Mapping
         and all(record.settings.get(key) == value for key, value in settings.items())
         and not _other_settings(record) - set(settings)
     ]
-    return max(candidates, key=lambda record: (record.created_utc, record.file), default=None)
+
+    def place(record: Record) -> tuple[bool, bool, str, str]:
+        return record.status == "ok", record.elsewhere is None, record.created_utc, record.file
+
+    return max(candidates, key=place, default=None)
+
+
+def made_elsewhere(used: Sequence[Record]) -> str:
+    """A sentence for the reason of a verdict that rests on what this suite did not make; else ""."""
+    told = [f"{record.model}: {record.elsewhere.words}" for record in used if record.elsewhere]
+    return f" Made elsewhere and scored here: {'; '.join(told)}." if told else ""
 
 
 def _other_settings(record: Record) -> set[str]:

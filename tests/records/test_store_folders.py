@@ -40,6 +40,13 @@ def test_the_latest_record_of_each_run_counts():
     assert len(kept) == 4
 
 
+def test_of_two_runs_within_one_second_the_second_is_the_latest(tmp_path):
+    for value in (1.0, 2.0):
+        save_record(replace(quality("dit-digits", value), file=""), tmp_path)
+    (record,) = latest(load_records([tmp_path]).records)
+    assert record.measurements["fid"].value == 2.0
+
+
 def test_a_smoke_run_gives_way_to_a_full_run_however_old():
     full = quality("dit-digits", 2.0, created_utc="2026-01-01T00:00:00+00:00")
     smoke = quality("dit-digits", 9.0, quick=True)

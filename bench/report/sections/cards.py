@@ -114,7 +114,7 @@ def bar_of(claim: Claim, found: Judged) -> Markup | None:
         return None
     estimate = Interval(verdict.value, verdict.ci_low, verdict.ci_high)
     if found.main is paper:
-        printed, kind = printed_of(claim), "estimated" if verdict.marker else "paper"
+        printed, kind = printed_of(claim), "estimated" if verdict.marker.startswith("by counting") else "paper"
         return claim_bar(printed, [(kind, "", estimate)], printed.low, log=False)
     return claim_bar(None, [("small", "", estimate)], 0.0, log=False)
 

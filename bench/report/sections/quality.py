@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.analysis.records import label_by_file
+from bench.formatting import listed
 from bench.metrics import METRICS
 from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.svg import png_size
@@ -31,11 +32,25 @@ def group_view(machine: str, scale: str, records: Sequence[Record]) -> dict[str,
         "engines": engines(images),
         "meanings": [(METRICS[name].title, METRICS[name].what) for name in (*SCORES, *SPEEDS, *COSTS) if name in shown],
         "refused": refusals(images, labels),
+        "elsewhere": made_elsewhere(records),
         "samples": sample_grids(images, labels),
         "protocols": protocol_tables(records, labels),
         "environments": environment_tables(records),
         "audit": audit_table(images, labels),
     }
+
+
+def made_elsewhere(records: Sequence[Record]) -> list[str]:
+    """A sentence per record of what this suite did not make, with what is taken for granted."""
+    found = []
+    for record in records:
+        if record.elsewhere:
+            assumed = f" Taken for granted: {listed(record.elsewhere.assumed)}." if record.elsewhere.assumed else ""
+            found.append(
+                f"{record.protocol.name} of {record.model} was made elsewhere and scored here: "
+                f"{record.elsewhere.words}.{assumed}"
+            )
+    return found
 
 
 def refusals(images: Sequence[Record], labels: Mapping[str, str]) -> list[str]:

@@ -21,7 +21,7 @@ AUDIT_WORDS = {
     "copies_share": "copies of training images",
     "failures": "failures",
 }
-AUDIT_REPEATS = ("duplicates_share", "labels_asked", "image_size")  # say again what other columns say
+AUDIT_LEFT_OUT = ("duplicates_share", "labels_asked", "image_size", "content_sha256")  # said elsewhere, or too long
 FIELD_WORDS = {
     "name": "protocol",
     "scale": "scale",
@@ -37,6 +37,7 @@ FIELD_WORDS = {
     "sampled_calls": "calls of each part that were timed",
     "dtype": "arithmetic",
     "quick": "smoke run",
+    "resize": "images resized before scoring",
 }
 SCENES_WORDS = {  # of protocols of the scenes scale, instead
     "num_images": "held-out scenes",
@@ -142,7 +143,7 @@ def audit_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | 
         for r in images
         if r.images
     }
-    present = [key for audit in audits.values() for key in audit if key not in AUDIT_REPEATS]
+    present = [key for audit in audits.values() for key in audit if key not in AUDIT_LEFT_OUT]
     keys = [key for key in dict.fromkeys([*AUDIT_WORDS, *present]) if key in present]
     if not keys:
         return None
