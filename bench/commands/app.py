@@ -32,6 +32,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "score vqa": ("score", "score_vqa", "Accuracy of answers that exist, by the rule of their data set."),
     "export scenes": ("export", "export_scenes", "Images, captions, questions and answers of scenes."),
     "export table": ("export", "export_table", "Every measurement of the records as CSV, JSON lines or Parquet."),
+    "export figures": ("export", "export_figures", "The charts of the records as PDF and PNG, for a paper."),
     "time": ("time", "time_", "Latency and throughput of sampling, in rounds that are kept raw."),
     "parity": ("parity", "parity", "Compare our models with numbers of the authors' own code."),
     "compare": ("compare", "compare", "Two sets of records side by side."),
