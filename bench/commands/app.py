@@ -116,7 +116,7 @@ ResultsDir = Annotated[Path, typer.Option("--results", help="folder of the recor
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16")]
 ReadingModel = Annotated[str, typer.Argument(help="a model that reads images, see `bench list`")]
 ResultsFile = Annotated[Path, typer.Option(help="the results file; what made it is written beside it")]
-Steps = Annotated[int | None, typer.Option(min=1, help="text steps, instead of the authors' or the model's")]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="text steps, instead of the authors' or the model's")]
 ReleasedFolder = Annotated[Path | None, typer.Option(help="released folder (diffusers), or weights of ours")]
 SkipUnreadable = Annotated[bool, typer.Option(help="leave out what is asked of images that cannot be read")]
 

@@ -87,11 +87,6 @@ def amdahl_bound(share: float) -> float:
     return float("inf") if share >= 1 else 1 / (1 - share)
 
 
-def amdahl_speedup(share: float, times: float) -> float:
-    """The speed-up of the whole where a stage that takes `share` of the time becomes `times` as fast."""
-    return 1 / (1 - share + share / times)
-
-
 def least_s(flops: float, weight_bytes: float, roofline: Roofline) -> float:
     """Seconds below which a call cannot end on this machine."""
     return max(flops / roofline.matmul_flop_per_s, weight_bytes / roofline.copy_bytes_per_s)
