@@ -76,6 +76,9 @@ class Options:
     device: Device = "auto"
     dtype: Dtype = "float32"
     skip_unreadable: SkipUnreadable = False
+    mean_latents: Annotated[
+        bool, typer.Option("--mean-latents", help="read the mean of an image's KL latents; as published, a draw")
+    ] = False
 
 
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -185,12 +188,20 @@ def reader(name: str) -> Spec:
     return spec
 
 
-def settings_of(spec: Spec, kind: str, num_steps: int | None) -> dict[str, Any]:
+def settings_of(spec: Spec, kind: str, options: Options) -> dict[str, Any]:
     """The settings of the model's `say`."""
-    takes = reading_settings(spec, kind)
-    if num_steps is not None and "num_steps" not in takes:
-        raise UsageError(f"{spec.name} writes word by word: leave out --steps")
-    return {**takes, **({} if num_steps is None else {"num_steps": num_steps})}
+    from reference_models.autoencoders import AUTOENCODERS, KLAutoencoder
+
+    takes, asked = reading_settings(spec, kind), {}
+    if options.num_steps is not None:
+        if "num_steps" not in takes:
+            raise UsageError(f"{spec.name} writes word by word: leave out --steps")
+        asked["num_steps"] = options.num_steps
+    if options.mean_latents:
+        if not issubclass(AUTOENCODERS[spec.autoencoder].network, KLAutoencoder):
+            raise UsageError(f"{spec.name} reads images as they are, without a draw: leave out --mean-latents")
+        asked["sample_posterior"] = False
+    return {**takes, **asked}
 
 
 def unreadable(task: Task, ids: list[Id], options: Options) -> dict[str, str]:
@@ -233,7 +244,7 @@ def describe(model_name: str, task: Task, options: Options) -> None:
     from reference_models.texts import ReadsImages
 
     spec, out, rank = reader(model_name), options.out, this_rank()
-    settings = settings_of(spec, task.kind, options.num_steps)
+    settings = settings_of(spec, task.kind, options)
     check_paths(options)
     ids = list(task.prompt_by_id)[: options.limit]
     device = rank.device(resolve_device(options.device))

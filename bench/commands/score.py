@@ -79,11 +79,20 @@ def score_vqa(
         typer.Option("--format", help="vqa-v2, okvqa, vizwiz, gqa, pope or mme [default: told from the questions]"),
     ] = None,
     subset: Annotated[bool, typer.Option("--subset", help="score only the questions that have an answer")] = False,
+    scoring: Annotated[
+        str, typer.Option(help="official, or d-dit: beside it what D-DiT's own script gives (VQAv2, OK-VQA, VizWiz)")
+    ] = "official",
     json_file: JsonFile = None,
 ) -> None:
     """Accuracy of answers that exist, by the rule of their data set, with an audit of degenerate ones."""
     from bench.commands.score_vqa import score_and_print
 
     score_and_print(
-        results, questions=questions, annotations=annotations, name=format_, subset=subset, json_file=json_file
+        results,
+        questions=questions,
+        annotations=annotations,
+        name=format_,
+        subset=subset,
+        scoring=scoring,
+        json_file=json_file,
     )
