@@ -8,7 +8,7 @@ part of it. A stall that hit one of few is left to the median over rounds.)
 
 Roofline. A call cannot end before its operations are done and its weights are read: max(operations / fastest matrix
 product, bytes / fastest copy), both measured on the same machine. Activations, caches and the time between kernels are
-not in it: the share that is reached is how far a part is from those two limits alone.
+not in it: the share that is reached is how far a part is from those two alone.
 """
 
 from __future__ import annotations
