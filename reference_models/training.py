@@ -72,10 +72,6 @@ class Progress:
     losses: list[float]  # one per step
     wall_s: float  # training time, interruptions left out
 
-    @property
-    def eta_s(self) -> float:
-        return self.wall_s / max(1, self.step) * (self.num_steps - self.step)
-
 
 def _seed(*parts: int) -> int:
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from bench.formatting import as_words
 from bench.records.parts import Measurement, Number
-from bench.records.schema import REAL_DATA, Record
+from bench.records.schema import REAL_DATA, Protocol, Record
 from bench.stats import Interval, as_interval
 
 
@@ -25,10 +25,16 @@ def label_by_file(records: Sequence[Record]) -> dict[str, str]:
     return labels
 
 
-def floor_of(images: Sequence[Record]) -> dict[str, Measurement]:
-    """What real held-out images score: the record of real data."""
-    for record in images:
-        if record.model == REAL_DATA and record.status == "ok" and record.measurements:
+# Of a protocol, what the scores of real images depend on; its name, batches and seeds are those of generating.
+FLOOR_FIELDS = ("scale", "collects", "num_images", "features", "reference", "quick")
+
+
+def floor_of(records: Iterable[Record], protocol: Protocol) -> dict[str, Measurement]:
+    """What real held-out images score, as `protocol` scores images: the record of real data; {} where there is none."""
+    wanted = [getattr(protocol, name) for name in FLOOR_FIELDS]
+    for record in records:
+        alike = [getattr(record.protocol, name) for name in FLOOR_FIELDS] == wanted
+        if alike and record.model == REAL_DATA and record.status == "ok" and record.measurements:
             return dict(record.measurements)
     return {}
 

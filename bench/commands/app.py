@@ -33,6 +33,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "score geneval": ("score", "score_geneval", "GenEval's scores of the results file of its own evaluator."),
     "export scenes": ("export", "export_scenes", "Images, captions, questions and answers of scenes."),
     "export table": ("export", "export_table", "Every measurement of the records as CSV, JSON lines or Parquet."),
+    "export figures": ("export", "export_figures", "The charts of the records as PDF and PNG, for a paper."),
     "time": ("time", "time_", "Latency and throughput of sampling, in rounds that are kept raw."),
     "parity": ("parity", "parity", "Compare our models with numbers of the authors' own code."),
     "compare": ("compare", "compare", "Two sets of records side by side."),
@@ -116,7 +117,7 @@ ResultsDir = Annotated[Path, typer.Option("--results", help="folder of the recor
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16")]
 ReadingModel = Annotated[str, typer.Argument(help="a model that reads images, see `bench list`")]
 ResultsFile = Annotated[Path, typer.Option(help="the results file; what made it is written beside it")]
-Steps = Annotated[int | None, typer.Option(min=1, help="text steps, instead of the authors' or the model's")]
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="text steps, instead of the authors' or the model's")]
 ReleasedFolder = Annotated[Path | None, typer.Option(help="released folder (diffusers), or weights of ours")]
 SkipUnreadable = Annotated[bool, typer.Option(help="leave out what is asked of images that cannot be read")]
 

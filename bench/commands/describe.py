@@ -12,9 +12,13 @@ writes the results.
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import hashlib
+import inspect
 import json
-from collections.abc import Mapping
+import typing
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -55,103 +59,92 @@ if TYPE_CHECKING:
     from reference_models.spec import Spec
 
 
+SHOWN_FILES = 3  # in a message
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is run, and where what it says goes: the options that `caption` and `answer` share."""
+
+    images: Path  # folder that the data set's file names are in
+    out: ResultsFile
+    limit: Annotated[int | None, typer.Option(min=1, help="only the first N images or questions")] = None
+    seed: Annotated[int, typer.Option(min=0)] = 0
+    num_steps: Steps = None  # None: the model's own; of released weights the authors'
+    batch_size: Annotated[int, typer.Option(min=1, help="images or questions per call; changes no text")] = 16
+    weights: ReleasedFolder = None
+    device: Device = "auto"
+    dtype: Dtype = "float32"
+    skip_unreadable: SkipUnreadable = False
+    mean_latents: Annotated[
+        bool, typer.Option("--mean-latents", help="read the mean of an image's KL latents; as published, a draw")
+    ] = False
+
+
+def with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """A command with the parameters of `function` and, for its `options`, every field of Options but `images`."""
+    own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name != "options"]
+    types = typing.get_type_hints(Options, include_extras=True)
+    fields = [field for field in dataclasses.fields(Options) if field.name != "images"]
+    shared = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            annotation=types[field.name],
+        )
+        for field in fields
+    ]
+
+    @functools.wraps(function)
+    def command(**given: Any) -> None:
+        options = {field.name: given.pop(field.name) for field in fields}
+        function(**given, options=options)
+
+    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + shared
+    command.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
+    command.__annotations__ = {p.name: p.annotation for p in parameters}
+    return command
+
+
 @example(
     "python -m bench caption d-dit-512 --weights dual_diff_sd3_512_base",
     "--annotations captions_val2014.json --images val2014 --out results.json",
 )
+@with_options
 def caption(
     model: ReadingModel,
     annotations: Annotated[Path, typer.Option(help="captions in COCO's layout, which name the images")],
     images: Annotated[Path, typer.Option(help="folder of the images")],
-    out: ResultsFile,
-    limit: Annotated[int | None, typer.Option(min=1, help="the first so many images alone")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    steps: Steps = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="images per call; changes no caption")] = 16,
-    weights: ReleasedFolder = None,
-    device: Device = "auto",
-    dtype: Dtype = "float32",
-    skip_unreadable: SkipUnreadable = False,
+    options: dict[str, Any],
 ) -> None:
     """Caption the images of a data set, for `bench score captions`. Continues where it was interrupted.
 
     By several processes: torchrun -m bench caption ..."""
-
-    options = Options(
-        images=images,
-        out=out,
-        limit=limit,
-        seed=seed,
-        num_steps=steps,
-        batch_size=batch_size,
-        device=device,
-        dtype=dtype,
-        weights=weights,
-        skip_unreadable=skip_unreadable,
-    )
     with stopping():
-        write_captions(model, annotations, options)
+        write_captions(model, annotations, Options(images=images, **options))
 
 
 @example(
     "python -m bench answer d-dit-512 --weights dual_diff_sd3_512_sft",
     "--questions v2_OpenEnded_mscoco_val2014_questions.json --images val2014 --out answers.json",
 )
+@with_options
 def answer(
     model: ReadingModel,
     questions: Annotated[Path, typer.Option(help="the questions; of MME, the folder")],
-    out: ResultsFile,
+    options: dict[str, Any],
     images: Annotated[Path | None, typer.Option(help="folder of the images [default: of MME, its own]")] = None,
     format_: Annotated[
         str | None,
         typer.Option("--format", help="vqa-v2, okvqa, vizwiz, gqa, pope or mme [default: told from the questions]"),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="the first so many questions alone")] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    steps: Steps = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="questions per call; changes no answer")] = 16,
-    weights: ReleasedFolder = None,
-    device: Device = "auto",
-    dtype: Dtype = "float32",
-    skip_unreadable: SkipUnreadable = False,
 ) -> None:
     """Answer the questions of a data set, for `bench score vqa`. Continues where it was interrupted.
 
     By several processes: torchrun -m bench answer ..."""
-
-    options = Options(
-        images=images or questions,
-        out=out,
-        limit=limit,
-        seed=seed,
-        num_steps=steps,
-        batch_size=batch_size,
-        device=device,
-        dtype=dtype,
-        weights=weights,
-        skip_unreadable=skip_unreadable,
-    )
     with stopping():
-        write_answers(model, questions, options, name=format_)
-
-
-SHOWN_FILES = 3  # in a message
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a model is run, and where what it says goes."""
-
-    images: Path  # folder that the data set's file names are in
-    out: Path
-    limit: int | None = None  # of the images or questions, the first so many; None: all
-    seed: int = 0
-    num_steps: int | None = None  # None: the model's own; of released weights the authors'
-    batch_size: int = 16
-    device: str = "cpu"
-    dtype: str = "float32"
-    weights: Path | None = None
-    skip_unreadable: bool = False  # leave out what is asked of an image that cannot be read
+        write_answers(model, questions, Options(images=images or questions, **options), name=format_)
 
 
 @dataclass(frozen=True)
@@ -195,12 +188,20 @@ def reader(name: str) -> Spec:
     return spec
 
 
-def settings_of(spec: Spec, kind: str, num_steps: int | None) -> dict[str, Any]:
+def settings_of(spec: Spec, kind: str, options: Options) -> dict[str, Any]:
     """The settings of the model's `say`."""
-    takes = reading_settings(spec, kind)
-    if num_steps is not None and "num_steps" not in takes:
-        raise UsageError(f"{spec.name} writes word by word: leave out --steps")
-    return {**takes, **({} if num_steps is None else {"num_steps": num_steps})}
+    from reference_models.autoencoders import AUTOENCODERS, KLAutoencoder
+
+    takes, asked = reading_settings(spec, kind), {}
+    if options.num_steps is not None:
+        if "num_steps" not in takes:
+            raise UsageError(f"{spec.name} writes word by word: leave out --steps")
+        asked["num_steps"] = options.num_steps
+    if options.mean_latents:
+        if not issubclass(AUTOENCODERS[spec.autoencoder].network, KLAutoencoder):
+            raise UsageError(f"{spec.name} reads images as they are, without a draw: leave out --mean-latents")
+        asked["sample_posterior"] = False
+    return {**takes, **asked}
 
 
 def unreadable(task: Task, ids: list[Id], options: Options) -> dict[str, str]:
@@ -243,7 +244,7 @@ def describe(model_name: str, task: Task, options: Options) -> None:
     from reference_models.texts import ReadsImages
 
     spec, out, rank = reader(model_name), options.out, this_rank()
-    settings = settings_of(spec, task.kind, options.num_steps)
+    settings = settings_of(spec, task.kind, options)
     check_paths(options)
     ids = list(task.prompt_by_id)[: options.limit]
     device = rank.device(resolve_device(options.device))

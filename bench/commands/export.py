@@ -1,4 +1,4 @@
-"""`bench export`: data sets that are made here, written as files."""
+"""`bench export`: data sets that are made here, and what the records hold, written as files."""
 
 from __future__ import annotations
 
@@ -41,3 +41,16 @@ def export_table(
     for fault in loaded.faults:
         print(f"not read: {fault}")
     print(f"table: {out} ({rows} measurements)")
+
+
+@example("python -m bench export figures figures")
+def export_figures(
+    out: Annotated[Path, typer.Argument(help="a folder; files of the same names are written anew")],
+    results: ResultsDir = RESULTS,
+    width: Annotated[float, typer.Option(min=2, max=20, help="inches; 3.25 fills one column of two")] = 6.75,
+) -> None:
+    """Speed-ups, latencies and quality against cost as PDF and PNG, from the data of the report's charts."""
+    from bench.report import figures
+
+    for path in figures.export_figures(results, out, width):
+        print(path)

@@ -137,6 +137,9 @@ def score_vqa(
     settings: Settings = None,
     records: Results = RESULTS,
     made_by: MadeBy = None,
+    scoring: Annotated[
+        str, typer.Option(help="official, or d-dit: beside it what D-DiT's own script gives (VQAv2, OK-VQA, VizWiz)")
+    ] = "official",
     json_file: JsonFile = None,
 ) -> None:
     """Accuracy of answers that exist, by the rule of their data set, with an audit of degenerate ones.
@@ -147,7 +150,7 @@ def score_vqa(
     from bench.commands.score_vqa import score_and_print
 
     order = Order(record, model, protocol, settings or (), records, made_by)
-    order.check({"--format": format_, "--subset": subset})
+    order.check({"--format": format_, "--subset": subset, "--scoring": scoring != "official"})
     if record:
 
         def score(spec: RunSpec) -> dict[str, Any]:
@@ -158,7 +161,13 @@ def score_vqa(
         record_and_print(order, "answers", score, json_file)
         return
     score_and_print(
-        results, questions=questions, annotations=annotations, name=format_, subset=subset, json_file=json_file
+        results,
+        questions=questions,
+        annotations=annotations,
+        name=format_,
+        subset=subset,
+        scoring=scoring,
+        json_file=json_file,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from bench.commands.score_tables import finish, print_scores
 from bench.datasets.question_formats import load_question_set, load_results
-from bench.evaluators.answers import score_answers
+from bench.evaluators.answers import OFFICIAL, score_answers
 from bench.evaluators.text_scores import file_protocol
 from bench.metrics import METRICS
 from bench.records.json_files import check_json_path
@@ -42,6 +42,7 @@ def score_and_print(
     annotations: Path | None = None,
     name: str | None = None,
     subset: bool = False,
+    scoring: str = OFFICIAL,
     json_file: Path | None = None,
 ) -> None:
     """What the command line does."""
@@ -49,7 +50,9 @@ def score_and_print(
 
     check_json_path(json_file)
     name, question_set = load_question_set(questions, annotations, name)
-    result = score_answers(load_results(results, name, question_set), question_set, name, subset=subset)
+    result = score_answers(
+        load_results(results, name, question_set), question_set, name, subset=subset, scoring=scoring
+    )
     files = file_protocol(results=results, questions=questions, annotations=annotations)
     result["protocol"] = {**files, **result["protocol"]}
     print_breakdown(result)

@@ -37,7 +37,7 @@ def time_(
     batch_size: Annotated[list[int] | None, typer.Option(min=1, help="images per call (repeatable)")] = None,
     against: Annotated[str | None, typer.Option(help="a model to compare each with, timed pair by pair")] = None,
     sweep: Annotated[bool, typer.Option(help="also batches of 1, 2, 4, ... and throughput at the best")] = False,
-    stages: Annotated[bool, typer.Option(help="also where the time goes, and how near the limits")] = False,
+    stages: Annotated[bool, typer.Option(help="also where the time goes, and how near the roofline")] = False,
     compose: Annotated[bool, typer.Option(help="time a few steps and estimate the whole: for paper sizes")] = False,
     check_composed: Annotated[bool, typer.Option(help="compare estimated latencies with measured ones")] = False,
     num_steps: Annotated[int | None, typer.Option(min=2, help="diffusion steps, instead of the paper's")] = None,

@@ -68,7 +68,7 @@ def _add_rows(table: Table, model: str, batch_size: str, timing: Timing) -> None
 def _print_stages(run: str, stages: Stages, roofline: Roofline) -> None:
     found = summarise_stages(stages, roofline)
     title = (
-        f"{run.replace('@', ', batch ')}: where the time goes; limits here: matrix product "
+        f"{run.replace('@', ', batch ')}: where the time goes; roofline here: matrix product "
         f"{roofline.matmul_flop_per_s / 1e9:,.0f} GFLOP/s, copy {roofline.copy_bytes_per_s / 1e9:,.0f} GB/s"
     )
     if stages.whole_s:

@@ -30,6 +30,10 @@ from bench.records.parts import Measurement, Samples, Texts
 from bench.records.schema import RunSpec
 from bench.sampling.texts import Item, collect_texts
 
+OFFICIAL = "official"
+SCORINGS = (OFFICIAL, "d-dit")
+VQA_FORMATS = ("vqa-v2", "okvqa", "vizwiz")  # scored by agreement with annotators
+
 
 def measure_answers(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     """One answer per question, of scenes or of a released benchmark."""
@@ -102,14 +106,24 @@ class Scored:
 
 
 def score_answers(
-    results: Mapping[Id, Text], questions: QuestionSet, name: str = "vqa-v2", *, subset: bool = False, seed: int = 0
+    results: Mapping[Id, Text],
+    questions: QuestionSet,
+    name: str = "vqa-v2",
+    *,
+    subset: bool = False,
+    seed: int = 0,
+    scoring: str = OFFICIAL,
 ) -> dict[str, Any]:
     """Score one answer per question; for the keys of the result see text_scores.py.
 
     name: a key of question_formats.FORMATS    subset: score the questions that have a result, though others have
-    answers to compare with. Raises UsageError where results and questions do not belong together, or where there is
-    nothing to compare an answer with.
+    answers to compare with    scoring: "d-dit" adds the accuracy that D-DiT's own script gives, beside the official.
+    Raises UsageError where results and questions do not belong together, where there is nothing to compare an answer
+    with, or where a format has no such scoring.
     """
+    if scoring not in SCORINGS or (scoring != OFFICIAL and name not in VQA_FORMATS):
+        for_all = f"{OFFICIAL} for every format, d-dit for {', '.join(VQA_FORMATS)}"
+        raise UsageError(f"--scoring {scoring}: no such scoring of {name} answers; there are: {for_all}")
     if not questions.truths:
         raise UsageError(f"these {name} questions have no public answers to compare with")
     check_ids(results, questions.truths, "question", subset=subset)
@@ -123,6 +137,8 @@ def score_answers(
     texts = [replace(text, text=short) for text, short in zip(given, said, strict=True)]
     audit = audit_texts([text.text for text in texts], [text.finish for text in texts], ids)
     scored = SCORERS[name](texts, list(truths.values()))
+    if scoring != OFFICIAL:
+        add_d_dits(scored, texts, list(truths.values()), name)
     items = np.arange(len(ids)) if scored.item_by_question is None else scored.item_by_question
     degenerate = np.zeros(items.max() + 1, bool)
     degenerate[items[audit.degenerate]] = True
@@ -152,6 +168,7 @@ def score_answers(
         ],
         "protocol": {
             "format": name,
+            "scoring": scoring,
             "num_questions": len(ids),
             "answers_per_question": [min(counts), max(counts)],
             "subset": len(ids) < len(questions.truths),
@@ -201,6 +218,21 @@ def _score_accuracy(
         shares = np.array([vqa.agreement(text.text, truth.answers, accuracy) for text, truth in pairs])
         scored.scores["vqa_agreement"] = mean_score(PERCENT * shares, unit="%", highest=PERCENT)
     return scored
+
+
+def add_d_dits(scored: Scored, texts: Sequence[Text], truths: Sequence[Truth], name: str) -> None:
+    """The accuracy by D-DiT's script as one more score, one more column, and a warning of what it is."""
+    pairs = zip(texts, truths, strict=True)
+    values = PERCENT * np.array(
+        [vqa.d_dit_accuracy(text.text, truth.answers, is_vizwiz=name == "vizwiz") for text, truth in pairs]
+    )
+    other = int((values != np.array(scored.columns["vqa_accuracy"])).sum())
+    scored.scores["vqa_accuracy_d_dit"] = mean_score(values, unit="%", highest=PERCENT)
+    scored.columns["vqa_accuracy_d_dit"] = values.tolist()
+    scored.warnings.append(
+        f"{vqa.D_DIT_TITLE}: it differs from the official rule on {other} of {len(texts)} answers; compare it with the "
+        "numbers of that paper alone"
+    )
 
 
 def score_vqa(texts: Sequence[Text], truths: Sequence[Truth]) -> Scored:

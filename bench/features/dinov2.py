@@ -19,7 +19,6 @@ from bench.errors import CheckFailed
 from reference_models.checkpoints import load_into, read_state
 
 DINOV2_FILE = "dinov2_vitl14_pretrain.pth"
-DINOV2_URL = f"https://dl.fbaipublicfiles.com/dinov2/dinov2_vitl14/{DINOV2_FILE}"
 INPUT_SIZE, PATCH = 224, 14
 GRID = INPUT_SIZE // PATCH
 HEAD_DIM = 64

@@ -26,7 +26,6 @@ from reference_models.errors import CheckpointError
 INPUT_SIZE = 299
 NUM_FEATURES, NUM_LOGITS = 2048, 1008
 SPATIAL_CHANNELS = 7  # of the 192 of mixed_6/conv, the first so many at 17 x 17 places: 2,023 numbers (ADM's evaluator)
-NUM_SPATIAL = SPATIAL_CHANNELS * 17 * 17
 
 
 def build_inception(path: Path) -> nn.Module:

@@ -8,7 +8,7 @@ part of it. A stall that hit one of few is left to the median over rounds.)
 
 Roofline. A call cannot end before its operations are done and its weights are read: max(operations / fastest matrix
 product, bytes / fastest copy), both measured on the same machine. Activations, caches and the time between kernels are
-not in it: the share that is reached is how far a part is from those two limits alone.
+not in it: the share that is reached is how far a part is from those two alone.
 """
 
 from __future__ import annotations
@@ -85,11 +85,6 @@ def decoder_time_share(stages: Stages) -> Measurement | None:
 def amdahl_bound(share: float) -> float:
     """The greatest speed-up from making free a stage that takes `share` of the time: 1 / (1 - share)."""
     return float("inf") if share >= 1 else 1 / (1 - share)
-
-
-def amdahl_speedup(share: float, times: float) -> float:
-    """The speed-up of the whole where a stage that takes `share` of the time becomes `times` as fast."""
-    return 1 / (1 - share + share / times)
 
 
 def least_s(flops: float, weight_bytes: float, roofline: Roofline) -> float:

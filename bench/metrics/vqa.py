@@ -39,6 +39,10 @@ FULL_STOPS_STRIPPED = 32
 NUMBER_WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 NUMBERS = {word: str(number) for number, word in enumerate(NUMBER_WORDS)} | {"none": "0"}
 ARTICLES = ("a", "an", "the")
+# What D-DiT's copy of the evaluator knows besides; it spells "twelfth" so, and knows the right spelling not.
+_ORDINALS = "first:1st second:2nd third:3rd fourth:4th fifth:5th sixth:6th seventh:7th eighth:8th ninth:9th tenth:10th"
+ORDINALS = dict(pair.split(":") for pair in f"{_ORDINALS} eleventh:11th twelth:12th".split())
+D_DIT_TITLE = "VQA accuracy, as D-DiT's script scores (not official)"
 
 # The table of the official evaluator. Mostly a word that lost its apostrophes gets them back ...
 _RESTORED = """
@@ -87,15 +91,19 @@ def clean(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=1 << 18)  # answers repeat: 2.1 million of VQAv2's validation set
-def normalize(text: str) -> str:
-    """An answer, cleaned, as the official evaluator compares it where annotators disagree."""
+def normalize(text: str, ordinals: bool = False) -> str:
+    """An answer, cleaned, as the official evaluator compares it where annotators disagree.
+
+    ordinals: "first" to "eleventh" become "1st" to "11th" too, as in D-DiT's copy of it.
+    """
     number_with_comma = COMMA_IN_NUMBER.search(text) is not None
     stripped = text
     for mark in PUNCTUATION:
         gone = number_with_comma or f"{mark} " in text or f" {mark}" in text
         stripped = stripped.replace(mark, "" if gone else " ")
     stripped = FULL_STOP.sub("", stripped, count=FULL_STOPS_STRIPPED)
-    words = (NUMBERS.get(word, word) for word in _lower(stripped).split())
+    numbers = NUMBERS | ORDINALS if ordinals else NUMBERS
+    words = (numbers.get(word, word) for word in _lower(stripped).split())
     return " ".join(CONTRACTIONS.get(word, word) for word in words if word not in ARTICLES)
 
 
@@ -117,6 +125,19 @@ def vizwiz_accuracy(answer: str, answers: Sequence[str]) -> float:
     Departs from official: its copy of the table has typographic apostrophes, so that "dont" never matches there.
     """
     return _leave_one_out(normalize(clean(answer)), answers)
+
+
+def d_dit_accuracy(answer: str, answers: Sequence[str], *, is_vizwiz: bool = False) -> float:
+    """Accuracy of one answer, 0 to 1, as D-DiT's own script takes it, the same for VQAv2, OK-VQA and VizWiz.
+
+    Established from github.com/zijieli-Jlee/Dual-Diffusion @bbf06bf, scripts: a copy of the official evaluator that has
+    ordinals; it normalises always, the annotators' answers once, the model's twice. Of VizWiz, what holds "unanswer"
+    in small letters is "unanswerable".
+    """
+    if is_vizwiz and "unanswer" in answer:
+        answer = "unanswerable"
+    said = normalize(clean(normalize(clean(answer), ordinals=True)), ordinals=True)
+    return _leave_one_out(said, [normalize(clean(one), ordinals=True) for one in answers])
 
 
 def _leave_one_out(answer: str, answers: Sequence[str]) -> float:
@@ -203,6 +224,9 @@ METRICS = (
     *(
         _metric(name, f"VQA accuracy, {kind}", f"the same, over questions of answer type {kind}")
         for name, kind in ANSWER_TYPES.items()
+    ),
+    _metric(
+        "vqa_accuracy_d_dit", D_DIT_TITLE, "answers: agreement with ten annotators, by the script of D-DiT's authors"
     ),
     _metric("vqa_agreement", AGREEMENT_TITLE, "share of the reference answers, fewer than ten, that equal the answer"),
     _metric("vizwiz_unanswerable_f1", "Unanswerable, F1", "VizWiz: telling which questions cannot be answered"),

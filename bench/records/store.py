@@ -168,8 +168,11 @@ class Loaded:
     faults: list[str]  # one line per file that is no record, was edited, or lacks a part: "<file>: <why>"
 
 
-def load_record(path: Path) -> tuple[Record, list[str]]:
-    """(the record in `path`, what of it could not be read); ValueError, in one line, where it is none or was edited."""
+def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[Record, list[str]]:
+    """(the record in `path`, what of it could not be read); ValueError, in one line, where it is none or was edited.
+
+    machine: the facts of its machine where they are known already; None: they are read, and are part of it.
+    """
     data = read_json(path)
     if not isinstance(data, dict):
         raise ValueError(f"a JSON {type(data).__name__}, expected an object")
@@ -179,7 +182,10 @@ def load_record(path: Path) -> tuple[Record, list[str]]:
         raise ValueError(f"lacks {', '.join(missing)}")
     if data.get("sha256") != content_sha256(data):
         raise ValueError("was edited: its content does not have the checksum it was written with")
-    machine, faults = load_machine(path.parent)
+    faults: list[str] = []
+    if machine is None:
+        machine, odd = load_machine(path.parent)
+        faults += [f"{MACHINE_FILE}: {fault}" for fault in odd]
     samples, sample_faults = load_samples(path, data)
     faults += sample_faults
     found: dict[str, Any] = {
@@ -259,10 +265,10 @@ def load_machine(directory: Path) -> tuple[dict[str, Any], list[str]]:
     if not path.exists():
         return {}, []
     try:
-        facts = convert(read_json(path), dict[str, Any], MACHINE_FILE)
-        convert({"machine": directory.name, **facts}, Environment, MACHINE_FILE)
+        facts = convert(read_json(path), dict[str, Any], "facts")
+        convert({"machine": directory.name, **facts}, Environment, "facts")
     except ValueError as error:
-        return {}, [f"{MACHINE_FILE}: {error}"]
+        return {}, [str(error)]
     return {name: value for name, value in facts.items() if name in MACHINE_FACTS}, []
 
 
@@ -291,17 +297,23 @@ def load_samples(path: Path, data: Mapping[str, Any]) -> tuple[Samples, list[str
 def load_records(folders: Iterable[Path]) -> Loaded:
     """The records of results folders or single machine folders.
 
-    A folder that does not exist holds none. Of two files of one name (copies of one run) the first is taken.
+    A folder that does not exist holds none. Of two files of one name (copies of one run) the first is taken. A file of
+    a machine's facts that cannot be read is one fault, however many records are the machine's.
     """
     records: dict[str, Record] = {}
     faults: dict[str, list[str]] = {}
+    machines: dict[Path, Mapping[str, Any]] = {}
     for folder in folders:
         for path in sorted([*folder.glob("[!.]*.json"), *folder.glob("[!.]*/[!.]*.json")]):
             name = f"{path.resolve().parent.name}/{path.name}"
             if path.name == MACHINE_FILE or name in records:
                 continue
+            if path.parent not in machines:
+                machines[path.parent], odd = load_machine(path.parent)
+                if odd:
+                    faults.setdefault(f"{path.resolve().parent.name}/{MACHINE_FILE}", odd)
             try:
-                records[name], odd = load_record(path)
+                records[name], odd = load_record(path, machines[path.parent])
             except ValueError as error:
                 odd = [str(error)]
             if odd:

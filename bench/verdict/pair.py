@@ -77,7 +77,7 @@ def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: 
 
 def below_floor(side: Comparison, subject: Record, records: Sequence[Record]) -> str:
     """A warning where the subject's FID lies wholly below that of real held-out images; else ""."""
-    floor = floor_of([record for record in records if record.protocol.name == subject.protocol.name]).get(side.metric)
+    floor = floor_of(records, subject.protocol).get(side.metric)
     ours = subject.measurements.get(side.metric)
     if side.metric != "fid" or not floor or not ours or ours.ci_high is None:
         return ""

@@ -259,7 +259,7 @@ def test_a_question_is_put_as_the_released_weights_know_it(monkeypatch, data):
     assert first[0] == f"{wrapped}A: "
     assert first[2] == f"{wrapped}Reply unanswerable if information is not present in the image. A: "
     assert first[1] == first[3] == QUESTIONS[0]
-    released = describe.settings_of(describe.reader("d-dit-512"), "answers", None)
+    released = describe.settings_of(describe.reader("d-dit-512"), "answers", options)
     assert (released["num_steps"], released["length"]) == (32, 128)
 
 
@@ -269,6 +269,7 @@ def test_wrong_calls_are_one_line(capsys, data):
     out = data / "out.json"
     assert "reads no images; models that do: d-dit-256" in complains(capsys, *caption(data, out, model="dit-digits"))
     assert "leave out --steps" in complains(capsys, *caption(data, out, model="ar-vlm-digits"))
+    assert "leave out --mean-latents" in complains(capsys, *caption(data, out), "--mean-latents")
     assert "no such folder" in complains(capsys, *caption(data, out, "--images", data / "no"))
     assert "its folder does not exist" in complains(capsys, *caption(data, data / "no" / "out.json"))
     assert "unknown dtype 'int8'; known: float32" in complains(capsys, *caption(data, out, "--dtype", "int8"))

@@ -97,6 +97,10 @@ def test_three_tasks_by_the_same_commands(capsys, released, tmp_path):
     assert [entry["image_id"] for entry in said] == [0, 1]
     assert all(entry["finish"] in ("end", "length", "end-first") for entry in said)
     assert all("<" not in entry["caption"] for entry in said)
+    mean = ("--annotations", captions, "--mean-latents", *out, tmp_path / "mean.json")
+    assert bench(capsys, "caption", NAME, *mean)[0] == 0
+    settings = [json.loads((tmp_path / f"{name}.made-by.json").read_text())["settings"] for name in ("said", "mean")]
+    assert settings[1] == {**settings[0], "sample_posterior": False}
 
     asked = [
         {"question_id": i, "image_id": i, "file_name": names[i]["file_name"], "question": "what ?"} for i in (0, 1)

@@ -10,6 +10,7 @@ from bench.datasets import coco_captions, mme, question_sets, vqa_v2
 from bench.datasets.json_files import load_json
 from bench.datasets.question_formats import detect_format, load_question_set
 from bench.errors import UsageError
+from tests.command_line import write
 
 TEN = [{"answer": "yes", "answer_confidence": "maybe", "answer_id": i} for i in range(1, 11)]
 VQA_QUESTIONS = {
@@ -66,11 +67,6 @@ VIZWIZ = [
         "answerable": 1,
     }
 ]
-
-
-def write(path, content):
-    path.write_text(content if isinstance(content, str) else json.dumps(content))
-    return path
 
 
 def lines(entries):

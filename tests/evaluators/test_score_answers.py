@@ -168,6 +168,38 @@ def test_the_interval_is_over_questions():
     assert half_width == pytest.approx(100 * 1.96 * np.sqrt(0.25 / 400), rel=0.2)
 
 
+def test_d_dits_own_scoring_stands_beside_the_official_one_and_is_marked(capsys, tmp_path):
+    """Ten equal "The first" are compared as they are by the official rule, and normalised, ordinals too, by D-DiT's."""
+    ten = [["The first"] * 10, ["red"] * 10, ["2"] * 5 + ["two"] * 5]
+    results, questions, annotations = vqa_files(tmp_path, ten, ["1st", "red", "Two."])
+    call = ("score", "vqa", results, "--questions", questions, "--annotations", annotations, "--json")
+    status, out, err = bench(capsys, *call, tmp_path / "out.json", "--scoring", "d-dit")
+    assert status == 0, err
+    found = json.loads((tmp_path / "out.json").read_text())
+    values = {name: found["metrics"][name]["value"] for name in ("vqa_accuracy", "vqa_accuracy_d_dit")}
+    assert values == pytest.approx({"vqa_accuracy": 200 / 3, "vqa_accuracy_d_dit": 100})
+    assert [row["vqa_accuracy_d_dit"] for row in found["per_question"]] == [100] * 3
+    assert "as D-DiT's script scores (not official)" in " ".join(out.split())
+    assert any("differs from the official rule on 1 of 3 answers" in warning for warning in found["warnings"])
+    assert found["protocol"]["scoring"] == "d-dit"
+    assert bench(capsys, *call, tmp_path / "official.json")[0] == 0
+    official = json.loads((tmp_path / "official.json").read_text())
+    assert "vqa_accuracy_d_dit" not in official["metrics"]
+    assert official["metrics"]["vqa_accuracy"] == found["metrics"]["vqa_accuracy"]
+    line = complains(capsys, *call, tmp_path / "out.json", "--scoring", "mine")
+    assert "official for every format, d-dit for vqa-v2, okvqa, vizwiz" in line
+
+
+def test_of_vizwiz_d_dit_takes_any_answer_that_holds_unanswer():
+    truths = {i: Truth(("unanswerable",) * 10, {}) for i in range(3)}
+    said = {0: Text("it is unanswered"), 1: Text("Unanswered"), 2: Text("unanswerable")}
+    found = score_answers(said, question_set(truths), "vizwiz", scoring="d-dit")
+    assert [row["vqa_accuracy_d_dit"] for row in found["per_question"]] == [100, 0, 100]  # small letters alone
+    assert [row["vqa_accuracy"] for row in found["per_question"]] == [0, 0, 100]
+    as_vqa = score_answers(said, question_set(truths), "vqa-v2", scoring="d-dit")
+    assert [row["vqa_accuracy_d_dit"] for row in as_vqa["per_question"]] == [0, 0, 100]
+
+
 def few_references(num):
     """Eight questions that `num` annotators answered alike, and rightly answered."""
     questions = {i: Question("what is it", "a.jpg") for i in range(8)}

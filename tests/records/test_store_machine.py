@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from bench.records.store import load_record, save_record
+from bench.records.store import load_record, load_records, save_record
 from tests.fake_records import ENVIRONMENT, latency
 
 
@@ -47,3 +47,13 @@ def test_a_machine_file_that_cannot_be_read_leaves_its_facts_unknown_and_is_name
     assert (made.environment.num_cores, made.environment.processor) == (None, None)
     assert (made.environment.machine, made.measurements) == ("acme-cpu-2c", latency("dit-digits", 0.2).measurements)
     assert fault.startswith("machine.json: ")
+
+
+def test_a_machine_file_that_cannot_be_read_is_one_fault_however_many_records_are_of_the_machine(tmp_path):
+    for seconds in (0.1, 0.2, 0.3):
+        path = save_record(latency("dit-digits", seconds), tmp_path)
+    (path.parent / "machine.json").write_text("[]")
+    loaded = load_records([tmp_path])
+    assert len(loaded.records) == 3
+    (fault,) = loaded.faults
+    assert fault.startswith("acme-cpu-2c/machine.json: ")

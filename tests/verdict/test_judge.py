@@ -246,6 +246,9 @@ def test_a_score_below_the_real_data_floor_is_called_suspicious():
     assert FLOOR["fid"].ci_low == 0.51
     elsewhere = replace(real, protocol=protocol("imagenet-256-quality"))  # of other images: no floor of these
     assert "Suspiciously" not in in_small(FID, copied, quality("dit-digits", 3.0), elsewhere).reason
+    fewer = replace(real, protocol=replace(real.protocol, num_images=40))  # nor is that of a smoke run's few images
+    quick = replace(real, protocol=protocol("digits-quality", quick=True))
+    assert "Suspiciously" not in in_small(FID, copied, quality("dit-digits", 3.0), fewer, quick).reason
 
 
 # -- at the paper's scale ----------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ def answers_of(study: Study, records: Sequence[Record], in_use: Mapping[str, Set
     studied = [record for record in records if record.protocol.study]
     found = [(run, find_record(run, studied, in_use)) for run in study.runs]
     kept = tuple({record.file: record for _, record in found if record and record.status == "ok"}.values())
-    floor = floor_of([record for record in records if record.protocol.collects == "images"])
+    floor = floor_of(records, study.runs[0].protocol)
     return Answers(
         study=study,
         records=kept,

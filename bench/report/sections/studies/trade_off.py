@@ -56,6 +56,14 @@ def place_of_run(record: Record, kind: str) -> tuple[float, float]:
 
 
 def cost_chart(records: Sequence[Record], front: Sequence[str], kind: str, answers: Answers) -> Markup:
+    by_file = {record.file: record for record in records}
+    told = [f"{answers.labels[file]} at FID {fid_of(by_file[file])}" for file in front]
+    panel = cost_panel(records, front, kind, answers)
+    return lines_chart([high(panel)], AXES[kind], f"FID against cost. On the Pareto front: {listed(told)}.", columns=1)
+
+
+def cost_panel(records: Sequence[Record], front: Sequence[str], kind: str, answers: Answers) -> Panel:
+    """FID against cost, a line per model and settings; the front as the corners of its staircase."""
     lines, by_file = [], {record.file: record for record in records}
     for model in answers.models:
         for found in lines_of([record for record in records if record.model == model]):
@@ -66,9 +74,19 @@ def cost_chart(records: Sequence[Record], front: Sequence[str], kind: str, answe
         x, y = place_of_run(by_file[file], kind)
         corners += [(x, corners[-1][1])] if corners else []
         corners.append((x, y))
-    panel = Panel("", tuple(lines), log_x=True, log_y=True, level=answers.floor, front=tuple(corners))
-    told = [f"{answers.labels[file]} at FID {fid_of(by_file[file])}" for file in front]
-    return lines_chart([high(panel)], AXES[kind], f"FID against cost. On the Pareto front: {listed(told)}.", columns=1)
+    return Panel("", tuple(lines), log_x=True, log_y=True, level=answers.floor, front=tuple(corners))
+
+
+def cost_panels(answers: Answers) -> dict[str, Panel]:
+    """By kind of cost, the panels that the records can fill."""
+    records = [record for record in answers.records if "fid" in record.measurements]
+    found = {}
+    for kind in AXES:
+        costed = [record for record in records if cost_of(record, kind)]
+        if costed:
+            front = front_of({record.file: place_of_run(record, kind) for record in costed})
+            found[kind] = cost_panel(costed, front, kind, answers)
+    return found
 
 
 def how(records: Sequence[Record]) -> str:
