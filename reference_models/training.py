@@ -111,7 +111,9 @@ class Batches:
             epochs = position // num_images
             needed = [(seed, int(epoch)) for epoch in np.unique(epochs)]
             self.orders = {
-                key: self.orders[key] if key in self.orders else np.random.default_rng(list(key)).permutation(num_images)
+                key: self.orders[key]
+                if key in self.orders
+                else np.random.default_rng(list(key)).permutation(num_images)
                 for key in needed
             }
             chosen = np.empty(batch_size, np.int64)
