@@ -1,6 +1,6 @@
 """Models of paper size made tiny, latents that mean nothing, and one run of them all by several processes.
 
-    RANK=0 WORLD_SIZE=2 LOCAL_RANK=0 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 python -m tests.training.tiny_paper OUT.pt
+RANK=0 WORLD_SIZE=2 LOCAL_RANK=0 MASTER_ADDR=127.0.0.1 MASTER_PORT=29500 python -m tests.training.tiny_paper OUT.pt
 """
 
 from __future__ import annotations
