@@ -54,7 +54,7 @@ def load_model(
     """
     import torch
 
-    from reference_models import build, find, load_official
+    from reference_models import build, find
     from reference_models.autoencoders import AUTOENCODERS
     from reference_models.checkpoints import shipped_weights
 
@@ -73,10 +73,37 @@ def load_model(
     _check_released(spec, weights, autoencoder)
     assert weights is not None
     try:
-        model = load_official(name, weights, autoencoder=autoencoder, device=device, dtype=torch_dtype)
+        return load_weights(name, weights, autoencoder, device=device, dtype=torch_dtype), file_sha256(weights)
     except ImportError as error:
         raise UsageError(f"{name}: {error}") from error
-    return model, file_sha256(weights)
+
+
+def load_weights(name: str, weights: Path, autoencoder: Path | None = None, **options: Any) -> ImageModel:
+    """A model of paper size with the authors' weights, or with those that `bench train` wrote.
+
+    options: device and dtype
+    """
+    from reference_models import build, find, load_official
+    from reference_models.autoencoders import build_autoencoder
+
+    if not _trained_here(weights):
+        return load_official(name, weights, autoencoder=autoencoder, **options)
+    spec, model = find(name), build(name, weights=weights, **options)
+    model.attach(spec, lambda: build_autoencoder(spec.autoencoder, weights=autoencoder, **options))
+    return model
+
+
+def _trained_here(weights: Path) -> bool:
+    """Whether a file says that `bench train` wrote it."""
+    from safetensors import SafetensorError, safe_open
+
+    if weights.suffix != ".safetensors" or not weights.is_file():
+        return False
+    try:
+        with safe_open(weights, "pt") as file:
+            return str((file.metadata() or {}).get("command", "")).startswith("python -m bench train")
+    except SafetensorError:
+        return False  # whoever reads it says what is wrong
 
 
 def check_prompts(model: ImageModel, prompts: Sequence[str], source: str) -> None:

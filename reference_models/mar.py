@@ -312,15 +312,9 @@ class MAR(ImageModel):
 
     # -- training ------------------------------------------------------------------------------------------------
     def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """`loss` with a random order per image, dropped labels, and one mask ratio for the batch (Sec. 4).
-
-        The ratio comes from the normal distribution of mean 1 and deviation 0.25, truncated to mask_ratio_min..1.
-        """
+        """`loss` with a random order per image, dropped labels, and one mask ratio for the batch (Sec. 4)."""
         batch, device = len(latents), generator.device
-        ratios = NormalDist(1.0, 0.25)
-        lowest = ratios.cdf(self.mask_ratio_min)
-        u = torch.rand((), generator=generator, device=device).item()
-        num_hidden = math.ceil(self.num_tokens * ratios.inv_cdf(lowest + u * (0.5 - lowest)))
+        num_hidden = self.num_hidden(torch.rand((), generator=generator, device=device).item())
         order = torch.rand(batch, self.num_tokens, generator=generator, device=device).argsort(dim=1)
         dropped = torch.rand(batch, generator=generator, device=device) < self.label_dropout
         shape = (self.diffusion_batch_mul, batch, num_hidden)
@@ -328,6 +322,15 @@ class MAR(ImageModel):
         noise = torch.randn(*shape, self.token_size, generator=generator, device=device)
         order, dropped, t, noise = (draw.to(latents.device) for draw in (order, dropped, t, noise))
         return self.loss(latents, labels.masked_fill(dropped, self.null_label), order, t, noise)
+
+    def num_hidden(self, u: float) -> int:
+        """Tokens to hide for a uniform draw u in [0, 1).
+
+        The ratio comes from the normal distribution of mean 1 and deviation 0.25, truncated to mask_ratio_min..1.
+        """
+        ratios = NormalDist(1.0, 0.25)
+        lowest = ratios.cdf(self.mask_ratio_min)
+        return math.ceil(self.num_tokens * ratios.inv_cdf(lowest + u * (0.5 - lowest)))
 
     def loss(self, latents: Tensor, labels: Tensor, order: Tensor, t: Tensor, noise: Tensor) -> Tensor:
         """Diffusion loss (eq. 1, and L_vlb for the variance), mean over the hidden tokens, the last ones of `order`.

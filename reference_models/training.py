@@ -1,4 +1,5 @@
-"""One training loop for every model of the digits scale: AdamW, warm-up, EMA, gradient clipping; resumable.
+"""One training loop for every model, of the digits scale and of the papers': AdamW, warm-up, EMA, gradient clipping;
+resumable. `optimise` is the loop, `train` one process at the digits scale; bench/training/paper_scale.py runs many.
 
 Deterministic: what step s does depends on (seed, s) alone - the batch from a permutation seeded by (seed, epoch), the
 draws of the loss from a generator seeded by (seed, s). So a run that is killed and resumed ends in the same weights.
@@ -7,7 +8,6 @@ draws of the loss from a generator seeded by (seed, s). So a run that is killed 
 from __future__ import annotations
 
 import hashlib
-import io
 import math
 import os
 import secrets
@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import torch
@@ -43,7 +43,7 @@ class Recipe:
         None  # of t and noise per latent; None: the model's own (TransDiff 4; MRAR as printed 2)
     )
     ema_decay: float = 0.999
-    grad_clip: float = 3.0  # largest gradient norm
+    grad_clip: float = 3.0  # largest gradient norm; 0: none
     jitter: float = 0.0  # deviation of noise on the images (in [-1, 1]) before they are tokenised or read
     start_from: str | None = None  # name of the digits model whose weights it is fine-tuned from
 
@@ -53,6 +53,15 @@ class Recipe:
             return self.lr * (step + 1) / self.warmup_steps
         progress = (step - self.warmup_steps) / max(1, self.num_steps - self.warmup_steps)
         return self.lr * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def ema_decay_at(self, step: int) -> float:
+        """`ema_decay`, less at the beginning, so that the average of a short run forgets its random start."""
+        return min(self.ema_decay, (1 + step) / (10 + step))
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """AdamW's."""
+        return 0.9, 0.95
 
 
 @dataclass(frozen=True)
@@ -73,29 +82,54 @@ class Progress:
     wall_s: float  # training time, interruptions left out
 
 
-def _seed(*parts: int) -> int:
+def seed_of(*parts: int) -> int:
+    """A 63-bit hash of some numbers: neighbouring runs and steps share no draws."""
     return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
-def batch_indices(seed: int, step: int, batch_size: int, labels: Tensor, images_per_sample: int = 1) -> Tensor:
-    """Indices of the images of one step, int64 (batch_size,), or (batch_size / k, k): samples of k images of a class.
+class Batches:
+    """The images of each step, of a data set with these labels, int64 (N,); a function of (seed, step) alone.
 
     Single images come from one permutation per epoch, so each image is seen equally often. Rows of k images: for each
     row a class drawn by its frequency (that of a random image), then k different images of it.
     """
-    num_images = len(labels)
-    if images_per_sample == 1:
-        position = step * batch_size + np.arange(batch_size)
-        epochs = {
-            e: np.random.default_rng([seed, e]).permutation(num_images) for e in np.unique(position // num_images)
-        }
-        return torch.tensor([epochs[p // num_images][p % num_images] for p in position])
-    rng = np.random.default_rng([seed, step, images_per_sample])
-    y = labels.cpu().numpy()
-    first = rng.integers(num_images, size=batch_size // images_per_sample)
-    return torch.from_numpy(
-        np.stack([rng.choice(np.flatnonzero(y == y[i]), images_per_sample, replace=False) for i in first])
-    )
+
+    def __init__(self, labels: Tensor, images_per_sample: int = 1):
+        self.labels, self.images_per_sample = labels.cpu().numpy(), images_per_sample
+        self.members: dict[int, np.ndarray] = {}  # the images of a class
+        self.orders: dict[tuple[int, int], np.ndarray] = {}  # the permutations of the epochs of the last step
+
+    def indices(self, seed: int, step: int, batch_size: int) -> Tensor:
+        """int64 (batch_size,), or (batch_size / k, k): samples of k images of a class."""
+        num_images, k = len(self.labels), self.images_per_sample
+        if k == 1:
+            position = step * batch_size + np.arange(batch_size)
+            epochs = position // num_images
+            needed = [(seed, int(epoch)) for epoch in np.unique(epochs)]
+            self.orders = {
+                key: self.orders[key]
+                if key in self.orders
+                else np.random.default_rng(list(key)).permutation(num_images)
+                for key in needed
+            }
+            chosen = np.empty(batch_size, np.int64)
+            for key in needed:
+                here = epochs == key[1]
+                chosen[here] = self.orders[key][position[here] % num_images]
+            return torch.from_numpy(chosen)
+        rng = np.random.default_rng([seed, step, k])
+        first = rng.integers(num_images, size=batch_size // k)
+        return torch.from_numpy(np.stack([rng.choice(self.of_class(self.labels[i]), k, replace=False) for i in first]))
+
+    def of_class(self, label: int) -> np.ndarray:
+        if label not in self.members:
+            self.members[label] = np.flatnonzero(self.labels == label)
+        return self.members[label]
+
+
+def batch_indices(seed: int, step: int, batch_size: int, labels: Tensor, images_per_sample: int = 1) -> Tensor:
+    """`Batches.indices` of one step."""
+    return Batches(labels, images_per_sample).indices(seed, step, batch_size)
 
 
 def decay_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
@@ -122,27 +156,48 @@ def own_temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
+class _Hashing:
+    """A file that is written, and the checksum of what was."""
+
+    def __init__(self, file: IO[bytes]):
+        self.file, self.digest = file, hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        self.digest.update(content)
+        return self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
 def save_checkpoint(content: Mapping[str, Any], path: Path) -> None:
     """Write what torch.save makes of `content`, then its sha256 (32 bytes): whole or not at all."""
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    whole = buffer.getvalue()
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = own_temporary(path)
     try:
-        temporary.write_bytes(whole + hashlib.sha256(whole).digest())
+        with open(temporary, "wb") as file:
+            hashing = _Hashing(file)
+            torch.save(content, hashing)  # type: ignore[arg-type]  # it writes and flushes, no more
+            file.write(hashing.digest.digest())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """What `save_checkpoint` wrote. ValueError, in one line, for anything else, a single flipped bit included."""
-    whole = path.read_bytes()
-    content, digest = whole[:-32], whole[-32:]
-    if hashlib.sha256(content).digest() != digest:
-        raise ValueError(f"checkpoint {path} cannot be read: damaged, or not written by this version; delete it")
-    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    """What `save_checkpoint` wrote. ValueError, in one line, for anything else, a single flipped bit included.
+
+    Tensors are mapped from the file, not read: of several processes on a machine none holds a copy of its own.
+    """
+    left = path.stat().st_size - 32
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while left > 0 and (part := file.read(min(left, 2**20))):
+            digest.update(part)
+            left -= len(part)
+        if file.read() != digest.digest():
+            raise ValueError(f"checkpoint {path} cannot be read: damaged, or not written by this version; delete it")
+    return torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # the 32 bytes behind do not disturb it
 
 
 def train(
@@ -157,20 +212,55 @@ def train(
     checkpoint_every_s: float = 20.0,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> tuple[nn.Module, Progress]:
+    """Train `model` in place, in this process; returns its EMA copy and the loss curve. Arguments: see `optimise`."""
+    generator = torch.Generator(device=labels.device)
+    batches = Batches(labels, images_per_sample)
+
+    def gradients(step: int) -> float:
+        generator.manual_seed(seed_of(seed, step))
+        indices = batches.indices(seed, step, recipe.batch_size).to(labels.device)
+        value = loss(indices, generator)
+        value.backward()
+        return float(value.detach())
+
+    return optimise(
+        model,
+        gradients,
+        recipe,
+        identity={"seed": seed},
+        checkpoint=checkpoint,
+        checkpoint_every_s=checkpoint_every_s,
+        report=report,
+    )
+
+
+def optimise(
+    model: nn.Module,
+    gradients: Callable[[int], float],
+    recipe: Recipe,
+    *,
+    identity: Mapping[str, Any],
+    checkpoint: Path | None = None,
+    checkpoint_every_s: float = 20.0,
+    saves: bool = True,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> tuple[nn.Module, Progress]:
     """Train `model` in place; returns its EMA copy and the loss curve.
 
-    checkpoint: file to resume from and to save to; deleted by nobody here. A checkpoint of another recipe or seed is
-    refused with ValueError. report: called after every step.
+    gradients: of step s, added to those of the parameters, which are None; returns the loss.
+    identity: what the run depends on beside recipe and network.  checkpoint: file to resume from and to save to;
+    deleted by nobody here. A checkpoint of another identity is refused with ValueError.
+    saves: False in all but one of several processes that train the same model.  report: called after every step.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     if recipe.draws_per_image is not None:
         model.draws_per_image = recipe.draws_per_image  # type: ignore[assignment]
-    optimizer = torch.optim.AdamW(decay_groups(model, recipe), lr=recipe.lr, betas=(0.9, 0.95))
+    optimizer = torch.optim.AdamW(decay_groups(model, recipe), lr=recipe.lr, betas=recipe.betas)
     ema = deepcopy(model).eval().requires_grad_(False)
     pairs = list(zip(ema.parameters(), model.parameters(), strict=True))
     progress = Progress(0, recipe.num_steps, [], 0.0)
     shapes = sorted((key, tuple(value.shape)) for key, value in model.state_dict().items())
-    identity = {**asdict(recipe), "seed": seed, "network": hashlib.sha256(repr(shapes).encode()).hexdigest()}
+    identity = {**asdict(recipe), **identity, "network": hashlib.sha256(repr(shapes).encode()).hexdigest()}
     if checkpoint is not None and checkpoint.exists():
         saved = load_checkpoint(checkpoint)
         if saved.get("identity") != identity:
@@ -183,7 +273,7 @@ def train(
         progress = Progress(saved["step"], recipe.num_steps, saved["losses"].tolist(), saved["wall_s"])
 
     def save() -> None:
-        if checkpoint is None:
+        if checkpoint is None or not saves:
             return
         content = {
             "identity": identity,
@@ -197,23 +287,20 @@ def train(
         save_checkpoint(content, checkpoint)
 
     model.train()
-    generator = torch.Generator(device=labels.device)
     last_save = time.monotonic()
     for step in range(progress.step, recipe.num_steps):
         start = time.monotonic()
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate(step)
-        generator.manual_seed(_seed(seed, step))
-        indices = batch_indices(seed, step, recipe.batch_size, labels, images_per_sample).to(labels.device)
-        value = loss(indices, generator)
         optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, recipe.grad_clip)
+        value = gradients(step)
+        if recipe.grad_clip:
+            torch.nn.utils.clip_grad_norm_(parameters, recipe.grad_clip)
         optimizer.step()
-        decay = min(recipe.ema_decay, (1 + step) / (10 + step))
         with torch.no_grad():
+            decay = recipe.ema_decay_at(step)
             torch._foreach_lerp_([e for e, _ in pairs], [p for _, p in pairs], 1 - decay)
-        progress.losses.append(float(value.detach()))
+        progress.losses.append(value)
         progress.step = step + 1
         progress.wall_s += time.monotonic() - start
         report(progress)

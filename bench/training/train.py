@@ -1,4 +1,5 @@
 """Train a model or a tokenizer of the digits scale: data from datasets/, the loop from reference_models/training.py.
+(Paper sizes: paper_scale.py, with the same loop.)
 
 python -m bench train transdiff-digits --seed 0
 
@@ -25,7 +26,7 @@ from bench.records.environment import commit, machine
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from reference_models.training import Loss, Recipe
+    from reference_models.training import Loss, Progress, Recipe
 
 
 LOSS_POINTS = 100  # the loss curve is kept as this many means
@@ -49,12 +50,9 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
 
     Resumes from its checkpoint beside `out` if a run was interrupted. UsageError where it has no recipe.
     """
-    import torch
-    from safetensors.torch import save_file
-
     from reference_models import find
     from reference_models.autoencoders import AUTOENCODERS
-    from reference_models.training import Progress, own_temporary, train
+    from reference_models.training import train
 
     if name in AUTOENCODERS:
         make_job = tokenizer_job
@@ -83,12 +81,24 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
+    command = f"python -m bench train {name} --seed {seed}" + ("" if num_steps is None else f" --steps {num_steps}")
+    metadata = history(name, command, seed, recipe, ema, state, device)
+    if job.made_from:
+        metadata["made_from_sha256"] = json.dumps({path.stem: file_sha256(path) for path in job.made_from})
+    write_weights(ema, out, metadata, stored=job.stored)
+    checkpoint.unlink(missing_ok=True)
+    return out
+
+
+def history(
+    name: str, command: str, seed: int, recipe: Recipe, ema: Any, state: Progress, device: str
+) -> dict[str, str]:
+    """How weights came about: the metadata of their file."""
     curve = [float(part.mean()) for part in np.array_split(np.array(state.losses), min(LOSS_POINTS, len(state.losses)))]
     source = commit()
-    metadata = {
+    return {
         "model": name,
-        "command": f"python -m bench train {name} --seed {seed}"
-        + ("" if num_steps is None else f" --steps {num_steps}"),
+        "command": command,
         "commit": f"{source['commit']}{' + changes' if source['dirty'] else ''}",
         "seed": str(seed),
         "steps": str(state.step),
@@ -99,10 +109,17 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
         "num_params": str(sum(p.numel() for p in ema.parameters())),
         "loss_curve": json.dumps([round(value, 5) for value in curve]),
     }
-    if job.made_from:
-        metadata["made_from_sha256"] = json.dumps({path.stem: file_sha256(path) for path in job.made_from})
+
+
+def write_weights(ema: Any, out: Path, metadata: dict[str, str], *, stored: str = "float32") -> None:
+    """Save the weights of a network to `out`, whole or not at all.  stored: what they are rounded to."""
+    import torch
+    from safetensors.torch import save_file
+
+    from reference_models.training import own_temporary
+
     out.parent.mkdir(parents=True, exist_ok=True)
-    dtype = getattr(torch, job.stored)
+    dtype = getattr(torch, stored)
     weights = {key: value.detach().to("cpu", dtype).contiguous() for key, value in ema.state_dict().items()}
     temporary = own_temporary(out)
     try:
@@ -110,8 +127,6 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
         os.replace(temporary, out)
     finally:
         temporary.unlink(missing_ok=True)
-    checkpoint.unlink(missing_ok=True)
-    return out
 
 
 def checkpoint_path(name: str, seed: int, recipe: Recipe, out: Path) -> Path:
