@@ -74,6 +74,8 @@ def images_fields(
     audit, scoring = found["images"].audit, found["images"].scoring
     if scoring.get("features_sha256"):
         files["features"] = scoring["features_sha256"]
+    if protocol.features == "digits" and not scoring["classes"].startswith(("unknown", "do not fit")):
+        assumed = []  # its extractor recognised the classes in the order of the files
     elsewhere = Elsewhere(
         what="images",
         name=source.name,

@@ -79,6 +79,14 @@ def test_a_protocol_that_is_there_is_the_one_that_claims_name():
         assert NAMED_PROTOCOLS[name].scale == PROTOCOLS[name].scale
 
 
+def test_claims_on_geneval_and_coco_fid_have_protocols_that_measure_them():
+    sides = [claim.paper_scale for claim in ledger()]
+    asked = [s for s in sides if s.metric.startswith("geneval_") or (s.subject, s.metric) == ("d-dit-512", "fid")]
+    assert len(asked) == 8
+    assert all(side.metric in PROTOCOLS[side.protocol].metrics for side in asked)
+    assert PROTOCOLS["geneval-quality"].num_images == 4 * sum(GENEVAL_PROMPTS.values())
+
+
 def test_geneval_asks_553_prompts_and_its_tolerance_is_their_sampling_noise():
     assert sum(GENEVAL_PROMPTS.values()) == 553  # GenEval, arXiv:2310.11513
     half = RULES["geneval_overall"].tolerance(0.5, 0.0) * 0.5

@@ -204,6 +204,17 @@ def test_class_folders_tell_the_classes_and_intervals_use_them(capsys, folder, c
     assert set(record.elsewhere.files) == {"features"}
 
 
+def test_digits_numbered_in_turn_are_recognised(capsys, folder, tmp_path):
+    """The extractor of digits tells classes: numbered files in turn need no word of who made them."""
+    (tmp_path / "flat").mkdir()
+    for i, image in enumerate(digits.load("heldout")[0]):
+        Image.fromarray(image.transpose(1, 2, 0)).save(tmp_path / "flat" / f"{i:05d}.png")
+    assert record_images(capsys, tmp_path / "flat", tmp_path, model="dit-digits", protocol="digits")[0] == 0
+    record = only_record(tmp_path / "results")
+    assert record.images.scoring["classes"] == "10 classes in turn, by the numbers of the files"
+    assert record.elsewhere.assumed == (SETTINGS,)
+
+
 def test_class_folders_of_unlike_sizes_are_refused(capsys, folder, class_folders, tmp_path):
     first = next((class_folders / "3").iterdir())
     first.rename(class_folders / "4" / "moved.png")
