@@ -121,23 +121,23 @@ def decay_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def own_temporary(path: Path) -> Path:
-    """A name beside `path` that no other process uses."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+def write_whole(path: Path, content: bytes) -> None:
+    """Put `content` at `path`, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def save_checkpoint(content: Mapping[str, Any], path: Path) -> None:
+def save_checkpoint(content: Mapping[str, Any], path: Path, write: Callable[[Path, bytes], None] = write_whole) -> None:
     """Write what torch.save makes of `content`, then its sha256 (32 bytes): whole or not at all."""
     buffer = io.BytesIO()
     torch.save(content, buffer)
     whole = buffer.getvalue()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = own_temporary(path)
-    try:
-        temporary.write_bytes(whole + hashlib.sha256(whole).digest())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write(path, whole + hashlib.sha256(whole).digest())
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -160,11 +160,12 @@ def train(
     checkpoint: Path | None = None,
     checkpoint_every_s: float = 20.0,
     report: Callable[[Progress], None] = lambda progress: None,
+    write: Callable[[Path, bytes], None] = write_whole,
 ) -> tuple[nn.Module, Progress]:
     """Train `model` in place; returns its EMA copy and the loss curve.
 
     checkpoint: file to resume from and to save to; deleted by nobody here. A checkpoint of another recipe or seed is
-    refused with ValueError. report: called after every step.
+    refused with ValueError. report: called after every step. write: how a checkpoint gets to its path.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     if recipe.draws_per_image is not None:
@@ -198,7 +199,7 @@ def train(
             "losses": torch.tensor(progress.losses, dtype=torch.float64),
             "wall_s": progress.wall_s,
         }
-        save_checkpoint(content, checkpoint)
+        save_checkpoint(content, checkpoint, write)
 
     model.train()
     generator = torch.Generator(device=labels.device)

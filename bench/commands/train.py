@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.app import Device, example, resolve_device
+from bench.commands.app import MOST, Device, Seed, example, resolve_device
 
 
 @example("python -m bench train transdiff-digits --seed 0 --out transdiff.safetensors")
 def train(
     model: Annotated[str, typer.Argument(help="a digits model, see `bench list`")],
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="optimiser steps, instead of the recipe's")] = None,
+    seed: Seed = 0,
+    steps: Annotated[int | None, typer.Option(min=1, max=MOST, help="optimiser steps, instead of the recipe's")] = None,
     out: Annotated[Path | None, typer.Option(help="weights file [default: MODEL--seedS.safetensors]")] = None,
     device: Device = "cpu",
 ) -> None:

@@ -19,6 +19,8 @@ def load_json(path: Path, role: str) -> Any:
 
     role: what the file is to the caller, as "annotations"; it opens every message. Raises UsageError.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
+        raise UsageError(f"{role} {path}: no regular file")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

@@ -22,6 +22,7 @@ from bench.analysis.seeds import seeds_of
 from bench.analysis.speed import at_the_machines_roofline
 from bench.analysis.weights import training_of, weights_stamp
 from bench.errors import UsageError
+from bench.files import check_target
 from bench.formatting import as_words
 from bench.records.json_files import write_text
 from bench.records.schema import REAL_DATA, Record
@@ -57,11 +58,11 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
     for folder in results_dirs:
         if not folder.is_dir():
             raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
+    check_target(out, "--out")
     loaded = load_records(results_dirs)
     records = by_machines(latest(loaded.records))
     told = context(records, loaded.faults, now or datetime.now(UTC), results_dirs, out)
     page = environment().get_template("page.html.jinja").render(told)
-    out.parent.mkdir(parents=True, exist_ok=True)
     write_text(page.lstrip(), out)
     if told["picture"]:
         write_text(standalone(told["picture"]["wide"], colours(told["css"])), out.parent / PICTURE)

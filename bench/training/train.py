@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.console import progress
-from bench.errors import UsageError
+from bench.errors import CheckFailed, UsageError
+from bench.files import check_target, check_writable, make_folder, write_whole
 from bench.models import file_sha256
 from bench.records.environment import commit, machine
 
@@ -28,6 +29,10 @@ if TYPE_CHECKING:
     from reference_models.training import Loss, Recipe
 
 
+CURVE_BYTES = 40  # of memory, for the loss of one step
+COPIES = 4  # of the weights in a checkpoint: model, EMA, two moments of AdamW
+FORECAST_AFTER_S = 3.0
+LONG_S = 3600.0  # a training that takes longer is announced
 LOSS_POINTS = 100  # the loss curve is kept as this many means
 
 
@@ -50,11 +55,11 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     Resumes from its checkpoint beside `out` if a run was interrupted. UsageError where it has no recipe.
     """
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     from reference_models import find
     from reference_models.autoencoders import AUTOENCODERS
-    from reference_models.training import Progress, own_temporary, train
+    from reference_models.training import Progress, train
 
     if name in AUTOENCODERS:
         make_job = tokenizer_job
@@ -64,9 +69,18 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     recipe = job.recipe if num_steps is None else replace(job.recipe, num_steps=num_steps)
     job.model.requires_grad_(True)
     checkpoint = checkpoint_path(name, seed, recipe, out)
+    check_room(job.model, recipe, out)
+    make_folder(out.parent, "--out")
     with progress(f"train {name}", recipe.num_steps) as bar:
+        begun = time.monotonic()
+        announced = False
 
         def report(state: Progress) -> None:
+            nonlocal announced
+            if not announced and time.monotonic() - begun > FORECAST_AFTER_S:
+                announced = True
+                if state.eta_s > LONG_S:
+                    print(f"train {name}: {state.eta_s / 3600:,.1f} hours to go at this pace", flush=True)
             recent = state.losses[-100:]
             bar.update(state.step, f"loss {sum(recent) / len(recent):.4f}")
 
@@ -80,6 +94,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
                 images_per_sample=job.images_per_sample,
                 checkpoint=checkpoint,
                 report=report,
+                write=write_whole,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
@@ -101,17 +116,32 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     }
     if job.made_from:
         metadata["made_from_sha256"] = json.dumps({path.stem: file_sha256(path) for path in job.made_from})
-    out.parent.mkdir(parents=True, exist_ok=True)
     dtype = getattr(torch, job.stored)
     weights = {key: value.detach().to("cpu", dtype).contiguous() for key, value in ema.state_dict().items()}
-    temporary = own_temporary(out)
-    try:
-        save_file(weights, temporary, metadata)
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(out, save(weights, metadata))
     checkpoint.unlink(missing_ok=True)
     return out
+
+
+def check_room(model: Any, recipe: Recipe, out: Path) -> None:
+    """Find out, before any step, whether weights and checkpoint can be written and the loss curve be held.
+
+    UsageError or CheckFailed, in one line.
+    """
+    from psutil import virtual_memory
+
+    curve_bytes, free_bytes = CURVE_BYTES * recipe.num_steps, virtual_memory().available
+    if curve_bytes > free_bytes:
+        raise CheckFailed(
+            f"--steps {recipe.num_steps}: the losses alone take {curve_bytes / 1e9:,.0f} GB of memory, "
+            f"{free_bytes / 1e9:,.0f} GB are free"
+        )
+    weights_bytes = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+    needed_bytes = 2 * COPIES * weights_bytes + 8 * recipe.num_steps  # twice: the new checkpoint beside the old one
+    if out.absolute().parent.is_dir():
+        check_target(out, "--out", needed_bytes=needed_bytes)
+    else:
+        check_writable(out.absolute().parent, "--out", needed_bytes=needed_bytes)
 
 
 def checkpoint_path(name: str, seed: int, recipe: Recipe, out: Path) -> Path:
