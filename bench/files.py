@@ -177,6 +177,12 @@ def set_aside(path: Path, reason: str, what: str) -> None:
         print(f"{what}: {reason}; set aside as {target.name} and made again", flush=True)
 
 
+def check_regular(path: Path, role: str) -> None:
+    """UsageError for what is read without an end, or waited for: a pipe, a socket, a device."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UsageError(f"{role} {path}: no regular file")
+
+
 # -- temporary files of others ----------------------------------------------------------------------------------------
 
 

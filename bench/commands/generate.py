@@ -18,6 +18,7 @@ from bench.console import progress
 from bench.datasets.prompts import load_prompts
 from bench.errors import CheckFailed, UsageError
 from bench.models import check_prompts, load_model
+from bench.records.json_files import read_json
 from bench.sampling import files
 from bench.sampling.identity import asked_images, file_checksums, item_identity
 from bench.sampling.images import generate_batch
@@ -171,7 +172,7 @@ def generate_folder(
 def write_prompts(asked: list[str], path: Path) -> None:
     """What each image was generated from; the list of an earlier call for more images stays."""
     try:
-        longer = len(json.loads(path.read_bytes())) > len(asked)
+        longer = len(read_json(path)) > len(asked)
     except (OSError, ValueError, TypeError):
         longer = False
     if not longer:

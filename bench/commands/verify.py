@@ -43,7 +43,7 @@ def verify(
         words = ", ".join(f"{count} {word}" for word, count in Counter(verdict.word for verdict in found).items())
         print(f"verdicts on {machine}: {words}")
     found = evidence(records, verdicts, [results])
-    shown = traces_in(report.read_text(encoding="utf-8"))
+    shown = traces_in(report.read_text(encoding="utf-8", errors="replace"))
     faults = [*loaded.faults, *differences(said, found), *wrong_numbers(shown, found["verdicts"], results)]
     for fault in faults:
         print(f"✗ {fault}")
