@@ -155,7 +155,9 @@ def read_evidence(page: Path) -> Any:
     """The object inside a page. UsageError where the file does not exist or holds none."""
     if not page.is_file():
         raise UsageError(f"report {str(page)!r} does not exist; `python -m bench report` writes one")
-    found = re.search(re.escape(OPENING) + "(.*?)" + CLOSING, page.read_text(encoding="utf-8", errors="replace"), re.DOTALL)
+    found = re.search(
+        re.escape(OPENING) + "(.*?)" + CLOSING, page.read_text(encoding="utf-8", errors="replace"), re.DOTALL
+    )
     try:
         data = json.loads(found[1]) if found else None
     except (ValueError, RecursionError):
