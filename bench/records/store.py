@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from bench.console import plain as shown
 from bench.records.json_files import decoded, folded, plain, read_json, write_bytes, write_text
 from bench.records.parts import (
     Counts,
@@ -196,6 +197,8 @@ def load_record(path: Path) -> tuple[Record, list[str]]:
         raise ValueError(f"lacks {', '.join(missing)}")
     if data.get("sha256") != content_sha256(data):
         raise ValueError("was edited: its content does not have the checksum it was written with")
+    if "\\u" in json.dumps(data):
+        data = printable(data)
     machine, faults = load_machine(path.parent)
     samples, sample_faults = load_samples(path, data)
     faults += sample_faults
@@ -219,6 +222,15 @@ def load_record(path: Path) -> tuple[Record, list[str]]:
             found[name] = convert(data[name], kind, name)
     found["created_utc"] = in_utc(found["created_utc"])
     return Record(**found), faults
+
+
+def printable(data: Any) -> Any:
+    """`data` in which what steers a terminal or hides in a page is shown as its escape."""
+    if isinstance(data, str):
+        return shown(data)
+    if isinstance(data, dict):
+        return {shown(key): printable(value) for key, value in data.items()}
+    return [printable(value) for value in data] if isinstance(data, list) else data
 
 
 def in_utc(time: str) -> str:

@@ -18,6 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from bench.analysis.evidence import as_script, evidence
+from bench.analysis.records import fit_for
 from bench.analysis.seeds import seeds_of
 from bench.analysis.speed import at_the_machines_roofline
 from bench.analysis.weights import training_of, weights_stamp
@@ -60,9 +61,17 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
             raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
     check_target(out, "--out")
     loaded = load_records(results_dirs)
-    records = by_machines(latest(loaded.records))
-    told = context(records, loaded.faults, now or datetime.now(UTC), results_dirs, out)
-    page = environment().get_template("page.html.jinja").render(told)
+    template, moment = environment().get_template("page.html.jinja"), now or datetime.now(UTC)
+
+    def make(records: Sequence[Record], faults: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
+        told = context(by_machines(records), [*loaded.faults, *faults], moment, results_dirs, out)
+        return told, template.render(told)
+
+    records = latest(loaded.records)
+    try:
+        told, page = make(records)
+    except Exception:
+        told, page = make(*fit_for(make, records))
     write_text(page.lstrip(), out)
     if told["picture"]:
         write_text(standalone(told["picture"]["wide"], colours(told["css"])), out.parent / PICTURE)

@@ -68,8 +68,8 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     job = make_job(name, seed, device)
     recipe = job.recipe if num_steps is None else replace(job.recipe, num_steps=num_steps)
     job.model.requires_grad_(True)
-    checkpoint = checkpoint_path(name, seed, recipe, out)
     check_room(job.model, recipe, out)
+    checkpoint = checkpoint_path(name, seed, recipe, out)
     make_folder(out.parent, "--out")
     with progress(f"train {name}", recipe.num_steps) as bar:
         begun = time.monotonic()
