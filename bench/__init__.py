@@ -14,12 +14,12 @@ Data moves left to right; a stage reads what the one before wrote and nothing fu
     datasets/      data sets by name, files, folders     training/    train one model, train many
     sampling/      the only code that generates          stats.py     intervals
     timing/        the stopwatch                         errors.py    what may go wrong for a user
-    features/      images -> features                    processes.py, console.py, formatting.py
+    features/      images -> features                    files.py, processes.py, console.py, formatting.py
     evaluators/    one file per thing that a protocol measures
 
 Imports go down one ladder only: commands > run > evaluators, report > sampling, verdict > features, timing, training,
 plan, analysis > metrics, models, studies > assets, datasets, stats, protocols, claims > records, processes, published >
-errors, console, formatting > reference_models (tests/test_architecture.py).
+files > errors, console, formatting > reference_models (tests/test_architecture.py).
 
 Left of `results/` may need a GPU, weights and hours; right of it needs a second and no torch.
 `import bench` imports none of it.

@@ -6,7 +6,7 @@ import os
 import sys
 
 from bench.commands.app import application
-from bench.console import plain
+from bench.console import plain, stopping
 from bench.errors import CaseError, CheckFailed, CheckpointError, UnknownModelError, UsageError
 
 WRONG_CALL, FAILED, INTERRUPTED = 2, 1, 130
@@ -20,6 +20,16 @@ STATUS_BY_ERROR: dict[type[Exception], int] = {
 }
 
 
+NO_MEMORY = "can't allocate memory"  # in torch's RuntimeError on a CPU
+PACKAGES = {  # import -> distribution, where their names differ
+    "PIL": "pillow",
+    "sklearn": "scikit-learn",
+    "cleanfid": "clean-fid",
+    "torch_fidelity": "torch-fidelity",
+    "huggingface_hub": "huggingface-hub",
+}
+
+
 def main() -> None:
     """Run the command line and exit with its status."""
     sys.exit(run(sys.argv[1:]))
@@ -28,7 +38,8 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """The exit status of `python -m bench ARGUMENTS`; a user's mistake is one line on stderr."""
     try:
-        status = application().main(arguments, prog_name="bench", standalone_mode=False) or 0
+        with stopping():
+            status = application().main(arguments, prog_name="bench", standalone_mode=False) or 0
         if status == INTERRUPTED:  # what typer makes of control-C
             raise KeyboardInterrupt
         return status
@@ -40,9 +51,29 @@ def run(arguments: list[str]) -> int:
     except tuple(STATUS_BY_ERROR) as error:
         return complain(error, next(code for kind, code in STATUS_BY_ERROR.items() if isinstance(error, kind)))
     except Exception as error:
-        if not hasattr(error, "format_message"):
+        if hasattr(error, "format_message"):
+            return complain(f"{error.format_message()} See `python -m bench --help`.", WRONG_CALL)  # typer's own
+        if not (reason := machines_fault(error)):
             raise
-        return complain(f"{error.format_message()} See `python -m bench --help`.", WRONG_CALL)  # typer's own
+        return complain(reason, FAILED)
+
+
+def machines_fault(error: Exception) -> str:
+    """What the machine lacks, in one line: room, a right, memory, a package. "" for every other error: a fault of ours.
+
+    The last resort: what can be known before the work is asked for then, with better words.
+    """
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        top = error.name.partition(".")[0]
+        if top in ("bench", "reference_models"):
+            return ""
+        return f"needs the package {top}, which is not installed: python -m pip install {PACKAGES.get(top, top)}"
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or NO_MEMORY in str(error):
+        return "not enough memory; try a smaller --batch-size or fewer items"
+    if isinstance(error, OSError) and error.errno is not None:
+        where = error.filename if error.filename is not None else "a file"
+        return f"{os.fsdecode(where) if isinstance(where, bytes) else where}: {error.strerror or error}"
+    return ""
 
 
 def complain(message: object, status: int) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -115,3 +118,20 @@ def progress(title: str, total: int) -> Iterator[Reporter]:
                 bar.update(task, completed=done, note=note)
 
         yield BarReporter(title, total)
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Within the block SIGTERM does what control-C does: end at once, tidily, saying how to continue."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -24,6 +24,7 @@ import torch
 from bench import assets
 from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.evaluators import Context
+from bench.files import check_writable
 from bench.metrics import METRICS
 from bench.models import REAL_IMAGES, build_for, file_sha256, identity, origin
 from bench.plan import Plan, PlannedRun
@@ -31,10 +32,10 @@ from bench.processes import Job, last_words, run_jobs
 from bench.protocols import is_timed, kind_of
 from bench.records import environment
 from bench.records.environment import num_workers
-from bench.records.json_files import plain, write_json
+from bench.records.json_files import plain, read_json, write_json
 from bench.records.parts import Samples
 from bench.records.schema import REAL_DATA, Inputs, Protocol, Record, RunSpec
-from bench.records.store import WORK, is_current, load_records, save_record
+from bench.records.store import WORK, after_earlier, is_current, load_records, save_record
 from bench.studies import settings_of
 
 NOTHING: dict[str, Any] = {  # of a run that failed: the parts of its record
@@ -95,7 +96,8 @@ def run_plan(plan: Plan) -> list[Record]:
     """
     failed = []
     work = plan.results / WORK
-    here = set(json.loads((work / LEDGER).read_text())) if (work / LEDGER).exists() else set()
+    check_writable(work, "results")
+    here = measured_here(work)
     records = load_records([plan.results]).records
     todo: dict[bool, list[Task]] = {True: [], False: []}  # by whether a clock is read
     lost: list[tuple[PlannedRun, Record]] = []  # failed before they could start
@@ -126,6 +128,21 @@ def run_plan(plan: Plan) -> list[Record]:
     return failed
 
 
+def measured_here(work: Path) -> set[str]:
+    """The records that this folder's runs wrote; none, and a line that says so, where the list is damaged."""
+    path = work / LEDGER
+    if not path.exists():
+        return set()
+    try:
+        found = read_json(path)
+        if not isinstance(found, list) or not all(isinstance(name, str) for name in found):
+            raise ValueError("no list of names")
+        return set(found)
+    except ValueError as error:
+        print(f"{path}: damaged ({error}); what was measured is measured again", flush=True)
+        return set()
+
+
 def title(planned: PlannedRun) -> str:
     return f"{planned.spec.model} {planned.spec.protocol.name}"
 
@@ -133,6 +150,7 @@ def title(planned: PlannedRun) -> str:
 def keep(record: Record, folder: Path) -> tuple[Path, Record]:
     """Save a record, or, where it holds what no file can (NaN, an object of a library), the fact that it failed."""
     try:
+        record = after_earlier(record, folder)
         return save_record(record, folder), record
     except (CheckFailed, TypeError, ValueError) as error:
         bare = replace(record, status="failed", reason=reason_of(error), measurements={}, **NOTHING)

@@ -151,9 +151,19 @@ def decay_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
     ]
 
 
-def own_temporary(path: Path) -> Path:
-    """A name beside `path` that no other process uses."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+def write_whole(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
+    """Put what `fill` writes at `path`, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            fill(file)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+Writer = Callable[[Path, Callable[[IO[bytes]], None]], None]
 
 
 class _Hashing:
@@ -170,18 +180,15 @@ class _Hashing:
         self.file.flush()
 
 
-def save_checkpoint(content: Mapping[str, Any], path: Path) -> None:
+def save_checkpoint(content: Mapping[str, Any], path: Path, write: Writer = write_whole) -> None:
     """Write what torch.save makes of `content`, then its sha256 (32 bytes): whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = own_temporary(path)
-    try:
-        with open(temporary, "wb") as file:
-            hashing = _Hashing(file)
-            torch.save(content, hashing)  # type: ignore[arg-type]  # it writes and flushes, no more
-            file.write(hashing.digest.digest())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+    def fill(file: IO[bytes]) -> None:
+        hashing = _Hashing(file)
+        torch.save(content, hashing)  # type: ignore[arg-type]  # it writes and flushes, no more
+        file.write(hashing.digest.digest())
+
+    write(path, fill)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
@@ -211,6 +218,7 @@ def train(
     checkpoint: Path | None = None,
     checkpoint_every_s: float = 20.0,
     report: Callable[[Progress], None] = lambda progress: None,
+    write: Writer = write_whole,
 ) -> tuple[nn.Module, Progress]:
     """Train `model` in place, in this process; returns its EMA copy and the loss curve. Arguments: see `optimise`."""
     generator = torch.Generator(device=labels.device)
@@ -231,6 +239,7 @@ def train(
         checkpoint=checkpoint,
         checkpoint_every_s=checkpoint_every_s,
         report=report,
+        write=write,
     )
 
 
@@ -244,12 +253,14 @@ def optimise(
     checkpoint_every_s: float = 20.0,
     saves: bool = True,
     report: Callable[[Progress], None] = lambda progress: None,
+    write: Writer = write_whole,
 ) -> tuple[nn.Module, Progress]:
     """Train `model` in place; returns its EMA copy and the loss curve.
 
     gradients: of step s, added to those of the parameters, which are None; returns the loss.
     identity: what the run depends on beside recipe and network.  checkpoint: file to resume from and to save to;
     deleted by nobody here. A checkpoint of another identity is refused with ValueError.
+    write: how a checkpoint gets to its path.
     saves: False in all but one of several processes that train the same model.  report: called after every step.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -284,7 +295,7 @@ def optimise(
             "losses": torch.tensor(progress.losses, dtype=torch.float64),
             "wall_s": progress.wall_s,
         }
-        save_checkpoint(content, checkpoint)
+        save_checkpoint(content, checkpoint, write)
 
     model.train()
     last_save = time.monotonic()

@@ -19,6 +19,7 @@ LADDER = (  # a unit imports units of lower rows only
     ("metrics", "models", "studies"),
     ("assets", "datasets", "stats", "protocols", "claims"),
     ("records", "processes", "published"),
+    ("files",),
     ("errors", "console", "formatting"),
     ("reference_models",),
 )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from bench.formatting import as_words
 from bench.records.parts import Measurement, Number
 from bench.records.schema import REAL_DATA, Protocol, Record
 from bench.stats import Interval, as_interval
+
+LONGEST_WHY = 200  # characters
 
 
 def label_by_file(records: Sequence[Record]) -> dict[str, str]:
@@ -49,3 +52,25 @@ def nfe_of(record: Record) -> Mapping[str, Number]:
     """Network evaluations of one image or text, by part of the network; {} where none were counted."""
     part = record.images or record.texts or record.paintings or record.timing
     return (part.nfe or {}) if part else {}
+
+
+def fit_for(work: Callable[[list[Record]], Any], records: Sequence[Record]) -> tuple[list[Record], list[str]]:
+    """The records that `work` can be done with, and a line on each of the others: "<file>: left out: <why>".
+
+    What another program wrote under a right checksum may be odd in ways that no schema knows. The records are halved
+    until those that `work` stumbles over are found, so that sound ones cost a single call.
+    """
+    try:
+        work(list(records))
+        return list(records), []
+    except Exception as error:
+        if len(records) < 2:
+            why = " ".join([f"{type(error).__name__}:", *str(error).split()])[:LONGEST_WHY]
+            return [], [f"{record.file}: left out: {why}" for record in records]
+    middle = len(records) // 2
+    fit: list[Record] = []
+    faults: list[str] = []
+    for half in (records[:middle], records[middle:]):
+        kept, odd = fit_for(lambda chosen, before=tuple(fit): work([*before, *chosen]), half)  # type: ignore[misc]
+        fit, faults = fit + kept, faults + odd
+    return fit, faults

@@ -14,10 +14,11 @@ import dataclasses
 import hashlib
 import json
 import os
-import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from bench.files import temporary_name
 
 FOLDER_VARIABLE = "ARBITER_CACHE"  # an environment variable
 
@@ -97,7 +98,7 @@ def _entry(path: Path) -> Path:
 def _keep(found: Seen, path: Path) -> None:
     """Write whole or not at all: under a temporary name, then renamed."""
     entry = _entry(path)
-    temporary = entry.with_name(f".{entry.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    temporary = entry.with_name(temporary_name(entry.name))
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
         try:

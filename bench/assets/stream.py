@@ -8,7 +8,6 @@ the first byte, size and checksum after the last.
 from __future__ import annotations
 
 import errno
-import fcntl
 import http.client
 import json
 import re
@@ -84,10 +83,23 @@ def locked(path: Path) -> Iterator[FileIO]:
     """The file at `path` to append to, for one process at a time; the lock ends with the process that holds it."""
     with open(path, "ab", buffering=0) as file:  # unbuffered: a full disk shows at the write, not at the end
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file)
         except OSError as error:
             raise UsageError(f"{path}: another process is downloading it") from error
         yield file
+
+
+def _lock(file: FileIO) -> None:
+    """Take the file, or raise OSError where another process has it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined, unused-ignore]
+        return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _continue(url: str, file: FileIO, partial: Path, name: str, size: int | None) -> None:

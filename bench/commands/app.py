@@ -108,16 +108,23 @@ def application() -> Any:
     )
 
 
+DEVICES = ("cpu", "cuda")  # what the models are checked on
+MOST = 2**31 - 1  # of images, steps, items of a batch: more than any run here takes
+LARGEST_SEED = 2**63 - 1  # what a record can hold
+
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto (a GPU where there is one)")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="also write the numbers to this file")]
 ClaimsFiles = Annotated[
     list[Path] | None, typer.Option("--claims", help="a file of claims of your own (repeatable), see `bench claims`")
 ]
 ResultsDir = Annotated[Path, typer.Option("--results", help="folder of the records")]
+Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED)]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16")]
 ReadingModel = Annotated[str, typer.Argument(help="a model that reads images, see `bench list`")]
 ResultsFile = Annotated[Path, typer.Option(help="the results file; what made it is written beside it")]
-Steps = Annotated[int | None, typer.Option("--steps", min=1, help="text steps, instead of the authors' or the model's")]
+Steps = Annotated[
+    int | None, typer.Option("--steps", min=1, max=MOST, help="text steps, instead of the authors' or the model's")
+]
 ReleasedFolder = Annotated[Path | None, typer.Option(help="released folder (diffusers), or weights of ours")]
 SkipUnreadable = Annotated[bool, typer.Option(help="leave out what is asked of images that cannot be read")]
 
@@ -132,8 +139,11 @@ def resolve_device(name: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        if device.type not in DEVICES:
+            raise ValueError(name)
+        torch.empty(1, device=device)
     except Exception as error:  # torch raises many kinds, by build and device
         there = ["cpu"] + [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-        raise UsageError(f"device {name!r} is not available here; available: {', '.join(there)}") from error
+        why = "has no float64, in which tokens are drawn" if name.startswith("mps") else "is not available here"
+        raise UsageError(f"device {name!r} {why}; available: {', '.join(there)}") from error
     return name

@@ -107,7 +107,8 @@ def load_side(path: Path) -> tuple[dict[str, list[Record]], list[str]]:
     else:
         raise UsageError(f"{path} does not exist; expected a results folder or a record file")
     if not records:
-        raise UsageError(f"{path} holds no records that can be read; `python -m bench reproduce` makes them")
+        why = f" ({len(faults)} not read, first {faults[0]})" if faults else ""
+        raise UsageError(f"{path} holds no records that can be read{why}; `python -m bench reproduce` makes them")
     found: dict[str, list[Record]] = {}
     for record in records:
         found.setdefault(record.environment.machine, []).append(record)

@@ -27,11 +27,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.app import (
+    MOST,
     Device,
     Dtype,
     ReadingModel,
     ReleasedFolder,
     ResultsFile,
+    Seed,
     SkipUnreadable,
     Steps,
     example,
@@ -68,10 +70,10 @@ class Options:
 
     images: Path  # folder that the data set's file names are in
     out: ResultsFile
-    limit: Annotated[int | None, typer.Option(min=1, help="only the first N images or questions")] = None
-    seed: Annotated[int, typer.Option(min=0)] = 0
+    limit: Annotated[int | None, typer.Option(min=1, max=MOST, help="only the first N images or questions")] = None
+    seed: Seed = 0
     num_steps: Steps = None  # None: the model's own; of released weights the authors'
-    batch_size: Annotated[int, typer.Option(min=1, help="images or questions per call; changes no text")] = 16
+    batch_size: Annotated[int, typer.Option(min=1, max=MOST, help="images or questions per call; changes no text")] = 16
     weights: ReleasedFolder = None
     device: Device = "auto"
     dtype: Dtype = "float32"

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.app import RESULTS, ResultsDir, example
+from bench.commands.app import MOST, RESULTS, ResultsDir, Seed, example
 
 
 @example("python -m bench export scenes scenes --num 500 --split heldout")
 def export_scenes(
     out: Annotated[Path, typer.Argument(help="a new folder")],
-    num: Annotated[int, typer.Option(min=1, help="number of scenes")] = 500,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
+    num: Annotated[int, typer.Option(min=1, max=MOST, help="number of scenes")] = 500,
+    seed: Seed = 0,
     split: Annotated[str, typer.Option(help="heldout or train: whose scans they show")] = "heldout",
 ) -> None:
     """Images, captions (COCO), questions and answers (VQAv2) and yes/no questions (POPE) of scenes."""

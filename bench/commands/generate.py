@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bench.commands.app import Device, Dtype, example, resolve_device
+from bench.commands.app import MOST, Device, Dtype, Seed, example, resolve_device
 from bench.console import progress
 from bench.datasets.prompts import load_prompts
 from bench.errors import CheckFailed, UsageError
 from bench.models import check_prompts, load_model
+from bench.records.json_files import read_json
 from bench.sampling import files
 from bench.sampling.identity import asked_images, file_checksums, item_identity
 from bench.sampling.images import generate_batch
@@ -36,13 +37,13 @@ def generate(
     out: Annotated[Path, typer.Option(help="folder for 000000.png, 000001.png, ...")],
     num: Annotated[
         int | None,  # torchrun takes `--num` for a short form of its own --numa-binding
-        typer.Option("--num", "--num-images", min=1, help="number of images [default: one per prompt]"),
+        typer.Option("--num", "--num-images", min=1, max=MOST, help="number of images [default: one per prompt]"),
     ] = None,
     prompts: Annotated[
         Path | None, typer.Option(help="of models that generate from text: one per line, a JSON list, or COCO captions")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    batch_size: Annotated[int, typer.Option(min=1, help="images per call; changes no image")] = 50,
+    seed: Seed = 0,
+    batch_size: Annotated[int, typer.Option(min=1, max=MOST, help="images per call; changes no image")] = 50,
     weights: Annotated[Path | None, typer.Option(help="weights file, released checkpoint or released folder")] = None,
     autoencoder: Annotated[Path | None, typer.Option(help="its released file, of models of paper size")] = None,
     device: Device = "auto",
@@ -115,6 +116,7 @@ def generate_folder(
     num = len(asked) if asked is not None else num
     assert num is not None  # asked_prompts has seen to it
     device = rank.device(resolve_device(device))
+    files.check_writable(out, "--out")
     there = sum(1 for _ in out.glob("*.png"))
     files.check_writable(out, "--out", needed_bytes=max(0, num - there) * png_bytes(spec))
     limit_threads(spec)
@@ -170,7 +172,7 @@ def generate_folder(
 def write_prompts(asked: list[str], path: Path) -> None:
     """What each image was generated from; the list of an earlier call for more images stays."""
     try:
-        longer = len(json.loads(path.read_bytes())) > len(asked)
+        longer = len(read_json(path)) > len(asked)
     except (OSError, ValueError, TypeError):
         longer = False
     if not longer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from bench.console import say
 from bench.datasets.resizing import find_resize
 from bench.errors import UsageError
 from bench.evaluators.image_scores import NAMES, ON_REQUEST, make_statistics, score_images
+from bench.files import check_target
 from bench.formatting import number
 from bench.records.json_files import check_json_path
 
@@ -96,10 +98,9 @@ def print_found(protocol: Mapping[str, Any]) -> None:
 
 
 def _check_target(path: Path) -> None:
-    """UsageError where the statistics cannot be written, before the work."""
+    """UsageError or CheckFailed where the statistics cannot be written, before the work."""
     if path.suffix != ".npz":
         raise UsageError(f"--save-statistics {path}: expected a name that ends in .npz")
-    if not path.absolute().parent.is_dir():
+    if not os.path.lexists(path.absolute().parent):
         raise UsageError(f"--save-statistics {path}: its folder does not exist")
-    if path.is_dir():
-        raise UsageError(f"--save-statistics {path}: a folder; expected the name of a file")
+    check_target(path, "--save-statistics")

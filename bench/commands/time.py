@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 import typer
 
-from bench.commands.app import Device, Dtype, JsonFile, example, resolve_device
+from bench.commands.app import MOST, Device, Dtype, JsonFile, example, resolve_device
 from bench.commands.time_tables import ESTIMATED_WITHIN, print_timings
 from bench.errors import CheckFailed, UsageError
 from bench.metrics.latency import summarise
@@ -21,6 +21,7 @@ from bench.records.parts import Measurement, Speedup, Timing
 from bench.records.store import stored
 from bench.stats import MIN_PAIRS
 from bench.timing.generation import collect_timings, load
+from bench.timing.model_cost import check_memory
 from bench.timing.roofline import measure_roofline
 from bench.timing.settings import TimingSettings
 from bench.timing.speedup import Side, collect_ratios
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 @example("python -m bench time transdiff-digits --against dit-digits --sweep --stages")
 def time_(
     models: Annotated[list[str], typer.Argument(help="models, see `bench list`")],
-    batch_size: Annotated[list[int] | None, typer.Option(min=1, help="images per call (repeatable)")] = None,
+    batch_size: Annotated[list[int] | None, typer.Option(min=1, max=MOST, help="images per call (repeatable)")] = None,
     against: Annotated[str | None, typer.Option(help="a model to compare each with, timed pair by pair")] = None,
     sweep: Annotated[bool, typer.Option(help="also batches of 1, 2, 4, ... and throughput at the best")] = False,
     stages: Annotated[bool, typer.Option(help="also where the time goes, and how near the roofline")] = False,
@@ -124,6 +125,7 @@ def time_models(names: Sequence[str], timing: Request, *, against: str | None, j
     def add(name: str) -> ImageModel:
         model, load_s = load(lambda: make(name))
         for batch_size in timing.batch_sizes:
+            check_memory(model, batch_size, timing.device)
             sweeps = timing.sweep and batch_size == timing.batch_sizes[0]
             found[f"{name}@{batch_size}"] = time_model(model, batch_size, replace(timing, sweep=sweeps), load_s)
         return model

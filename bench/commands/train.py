@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.app import RESULTS, ResultsDir, example, resolve_device
+from bench.commands.app import MOST, RESULTS, ResultsDir, Seed, example, resolve_device
 from bench.errors import UsageError
 
 
@@ -17,8 +17,8 @@ from bench.errors import UsageError
 )
 def train(
     model: Annotated[str, typer.Argument(help="a digits model, or one of 256 pixels, see `bench list`")],
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    steps: Annotated[int | None, typer.Option(min=1, help="optimiser steps, instead of the recipe's")] = None,
+    seed: Seed = 0,
+    steps: Annotated[int | None, typer.Option(min=1, max=MOST, help="optimiser steps, instead of the recipe's")] = None,
     out: Annotated[Path | None, typer.Option(help="weights file [default: MODEL--seedS.safetensors]")] = None,
     device: Annotated[
         str | None, typer.Option(help="cpu, cuda, cuda:1 or auto [default: cpu; with --data: auto]")
@@ -31,9 +31,10 @@ def train(
         Path | None, typer.Option(help="of MRAR: weights of the one-step model, released or trained here")
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(min=1, help="images per optimiser step, over all processes, instead of the published")
+        int | None,
+        typer.Option(min=1, max=MOST, help="images per optimiser step, over all processes, instead of the published"),
     ] = None,
-    accumulate: Annotated[int, typer.Option(min=1, help="parts in which each process takes its share")] = 1,
+    accumulate: Annotated[int, typer.Option(min=1, max=MOST, help="parts of each process's share of a step")] = 1,
     precision: Annotated[
         str | None,
         typer.Option(help="float32, tf32 or bfloat16 (autocast) [default: bfloat16 on a GPU, else float32]"),

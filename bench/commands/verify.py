@@ -42,7 +42,7 @@ def verify(
         if record.elsewhere:
             print(f"made elsewhere, scored here: {record.file}: {record.elsewhere.words}")
     found = evidence(records, verdicts, [results])
-    shown = traces_in(report.read_text(encoding="utf-8"))
+    shown = traces_in(report.read_text(encoding="utf-8", errors="replace"))
     faults = [*loaded.faults, *differences(said, found), *wrong_numbers(shown, found["verdicts"], results)]
     for fault in faults:
         print(f"✗ {fault}")

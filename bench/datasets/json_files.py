@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
+from bench.files import check_regular
 
 Id = int | str  # of an image or a question, as the file has it
 
@@ -19,6 +20,7 @@ def load_json(path: Path, role: str) -> Any:
 
     role: what the file is to the caller, as "annotations"; it opens every message. Raises UsageError.
     """
+    check_regular(path, role)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:

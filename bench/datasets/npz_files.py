@@ -15,6 +15,7 @@ from typing import IO, Any
 import numpy as np
 
 from bench.errors import CheckFailed
+from bench.files import check_regular
 
 LARGEST_WHOLE = 2 << 30  # bytes of an array that is read whole: statistics of 16,000 dimensions
 # What zipfile and numpy raise at a file that is not what it says: among them NotImplementedError (packing),
@@ -27,6 +28,7 @@ class NpzFile:
 
     def __init__(self, path: Path, role: str):
         self.path, self.role = path, role
+        check_regular(path, role)
         try:
             if not zipfile.is_zipfile(path):
                 raise ValueError("no zip archive" if path.stat().st_size else "empty")

@@ -10,12 +10,14 @@ from pathlib import Path
 from bench.datasets import coco_captions
 from bench.datasets.json_files import load_json, shown
 from bench.errors import UsageError
+from bench.files import check_regular
 
 ROLE = "prompts"
 
 
 def load_prompts(path: Path) -> list[str]:
     """The prompts in their order. UsageError for another layout and for an empty prompt."""
+    check_regular(path, ROLE)
     if path.suffix == ".json":
         prompts = _from_json(path)
     else:

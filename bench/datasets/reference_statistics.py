@@ -13,7 +13,6 @@ statistics is a known trap: 0.51 instead of 0.81, github.com/LTH14/mar issue 91)
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ import numpy as np
 
 from bench.datasets.npz_files import NpzFile, NpzImages, as_text
 from bench.errors import CheckFailed, UsageError
+from bench.files import temporary_name
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def save_statistics(path: Path, statistics: Statistics, spatial: Statistics | No
         "image_size": statistics.image_size,
     }
     arrays |= {key: np.array(value) for key, value in told.items() if value is not None}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(temporary_name(path.name))
     try:
         with open(temporary, "wb") as file:
             np.savez(file, **arrays)  # type: ignore[arg-type]

@@ -14,7 +14,6 @@ The id of an image is its scene's index, that of a question 1000 times it plus i
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ from bench.datasets.digits import Split
 from bench.datasets.scenes import Scene
 from bench.datasets.vqa_v2 import QuestionSet, Truth
 from bench.errors import CheckFailed, UsageError
+from bench.files import temporary_name
 
 WHAT = "scenes of two to four coloured digit scans, with captions and questions"
 SPLITS: tuple[Split, ...] = ("train", "heldout")
@@ -84,7 +84,7 @@ def export(
         raise UsageError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError(f"{out}: exists already; expected the name of a new folder")
-    temporary = out.absolute().with_name(f".{out.absolute().name}.{os.getpid()}.tmp")
+    temporary = out.absolute().with_name(temporary_name(out.absolute().name))
     try:
         (temporary / "images").mkdir(parents=True)
     except OSError as error:

@@ -6,10 +6,11 @@ can be deleted at any time, and where it cannot be written nothing is kept.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
+
+from bench.files import sweep_temporaries, temporary_name
 
 FILES_KEPT = 8  # of each kind
 
@@ -19,9 +20,10 @@ def keep(path: Path, write: Callable[[IO[bytes]], None], kind: str) -> None:
 
     kind: a pattern of file names, as "root-*.npy"
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(temporary_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_temporaries(path.parent)
         try:
             with open(temporary, "wb") as file:
                 write(file)

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from bench.errors import CheckFailed, UsageError
+from bench.files import check_target, make_folder, write_whole
 
 LINE = 120  # columns: what fits stands on one line
 DEEPEST, LARGEST = 64, 2**63  # nesting and integers of a JSON file that is read; a record has ten levels
@@ -69,8 +70,11 @@ def folded(value: Any, indent: int = 0, before: int = 0) -> str:
 
 def check_json_path(path: Path | None) -> None:
     """UsageError where a file named with --json cannot be written; to be asked before anything is measured."""
-    if path is not None and not path.absolute().parent.is_dir():
+    if path is None:
+        return
+    if not os.path.lexists(path.absolute().parent):
         raise UsageError(f"--json {path}: its folder does not exist")
+    check_target(path, "--json")
 
 
 def write_json(content: Any, path: Path) -> None:
@@ -79,24 +83,21 @@ def write_json(content: Any, path: Path) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write under a temporary name, then rename: a reader never sees half a file."""
+    """Write under a temporary name, then rename: a reader never sees half a file. CheckFailed where it cannot be."""
     write_bytes(text.encode(), path)
 
 
 def write_bytes(content: bytes, path: Path) -> None:
     """Write under a temporary name, then rename: a reader never sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    make_folder(path.parent, "folder")
+    write_whole(path, content)
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file; ValueError, in one line, where it is none or not whole."""
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
+            raise ValueError("no regular file")
         return decoded(path.read_bytes())
     except OSError as error:  # whose own words hold the path
         raise ValueError(f"cannot be read: {error.strerror}") from error

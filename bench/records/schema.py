@@ -180,7 +180,7 @@ class Record:
     measurements: Mapping[str, Measurement]  # by metric name
     inputs: Inputs  # what the numbers depend on, beside the protocol
     environment: Environment  # the machine, the versions, the commit
-    created_utc: str  # when the run ended, ISO 8601 in UTC
+    created_utc: str  # when the run ended, ISO 8601 in UTC; never before an earlier record of it
     status: Literal["ok", "failed"] = "ok"  # "failed": then `measurements` is empty and `reason` says why
     reason: str = ""  # one line
     family: str = ""  # of the model, "real" for real data

@@ -8,19 +8,22 @@ or removed: a later record of the same run supersedes the earlier one. Each reco
 from __future__ import annotations
 
 import dataclasses
+import glob
 import gzip
 import hashlib
 import json
 import typing
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
+from bench.console import plain as shown
 from bench.records.json_files import decoded, folded, plain, read_json, write_bytes, write_text
 from bench.records.parts import (
     Counts,
@@ -42,6 +45,7 @@ GENEVAL = "geneval"  # inside that: images in the layout that GenEval's evaluato
 RETRAINED = "retrained"  # folder inside the results folder for what retrained weights give
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
 MACHINE_FILE, SAMPLES_FOLDER = "machine.json", "samples"
+STEM_TIME = "%Y%m%dT%H%M%SZ"  # in the names of files
 NOT_STORED = ("file", "samples")
 REQUIRED = ("model", "protocol", "settings", "measurements", "inputs", "environment", "created_utc")
 PARTS: dict[str, type] = {  # each is left out by itself where it cannot be read
@@ -145,7 +149,24 @@ def content_sha256(data: Mapping[str, Any]) -> str:
 def file_stem(record: Record) -> str:
     """<model>--<protocol>--<UTC date-time>, as "dit-digits--digits-quality--20260131T142530Z"."""
     created = datetime.fromisoformat(record.created_utc).astimezone(UTC)
-    return f"{record.model}--{record.protocol.name}--{created:%Y%m%dT%H%M%SZ}"
+    return f"{record.model}--{record.protocol.name}--{created.strftime(STEM_TIME)}"
+
+
+def after_earlier(record: Record, folder: Path) -> Record:
+    """`record`, dated after every record of its model and protocol that is in `folder` already.
+
+    What was measured last supersedes what came before, also where the clock was set back in between.
+    """
+    stem = file_stem(record)
+    prefix = stem[: -len(stem.rsplit("--", 1)[1])]
+    earlier = []
+    for path in (folder / record.environment.machine).glob(f"{glob.escape(prefix)}*.json"):
+        with suppress(ValueError):
+            earlier.append(datetime.strptime(path.stem[len(prefix) :][:16], STEM_TIME).replace(tzinfo=UTC))
+    last, now = max(earlier, default=None), datetime.fromisoformat(record.created_utc)
+    if last is None or last < now.replace(microsecond=0):
+        return record
+    return dataclasses.replace(record, created_utc=(last + timedelta(seconds=1)).isoformat(timespec="seconds"))
 
 
 def free_path(directory: Path, stem: str) -> Path:
@@ -182,6 +203,8 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
         raise ValueError(f"lacks {', '.join(missing)}")
     if data.get("sha256") != content_sha256(data):
         raise ValueError("was edited: its content does not have the checksum it was written with")
+    if "\\u" in json.dumps(data):
+        data = printable(data)
     faults: list[str] = []
     if machine is None:
         machine, odd = load_machine(path.parent)
@@ -206,8 +229,25 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
     for name, kind in PLAIN_FIELDS.items():
         if name in data:
             found[name] = convert(data[name], kind, name)
-    datetime.fromisoformat(found["created_utc"])
+    found["created_utc"] = in_utc(found["created_utc"])
     return Record(**found), faults
+
+
+def printable(data: Any) -> Any:
+    """`data` in which what steers a terminal or hides in a page is shown as its escape."""
+    if isinstance(data, str):
+        return shown(data)
+    if isinstance(data, dict):
+        return {shown(key): printable(value) for key, value in data.items()}
+    return [printable(value) for value in data] if isinstance(data, list) else data
+
+
+def in_utc(time: str) -> str:
+    """A moment as records are sorted by; ValueError where it is none, or lies outside the calendar in UTC."""
+    try:
+        return datetime.fromisoformat(time).astimezone(UTC).isoformat(timespec="seconds")
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"created_utc: {' '.join(str(error).split())}") from error
 
 
 def each(kind: type, data: Mapping[Any, Any], where: str, faults: list[str]) -> dict[Any, Any]:

@@ -18,11 +18,13 @@ import jinja2
 from markupsafe import Markup
 
 from bench.analysis.evidence import as_script, evidence
+from bench.analysis.records import fit_for
 from bench.analysis.seeds import seeds_of
 from bench.analysis.speed import at_the_machines_roofline
 from bench.analysis.weights import training_of, weights_stamp
 from bench.claims import BENCHMARK_CLAIMS
 from bench.errors import UsageError
+from bench.files import check_target
 from bench.formatting import as_words
 from bench.records.json_files import write_text
 from bench.records.schema import REAL_DATA, Record
@@ -59,11 +61,19 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
     for folder in results_dirs:
         if not folder.is_dir():
             raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
+    check_target(out, "--out")
     loaded = load_records(results_dirs)
-    records = by_machines(latest(loaded.records))
-    told = context(records, loaded.faults, now or datetime.now(UTC), results_dirs, out)
-    page = environment().get_template("page.html.jinja").render(told)
-    out.parent.mkdir(parents=True, exist_ok=True)
+    template, moment = environment().get_template("page.html.jinja"), now or datetime.now(UTC)
+
+    def make(records: Sequence[Record], faults: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
+        told = context(by_machines(records), [*loaded.faults, *faults], moment, results_dirs, out)
+        return told, template.render(told)
+
+    records = latest(loaded.records)
+    try:
+        told, page = make(records)
+    except Exception:
+        told, page = make(*fit_for(make, records))
     write_text(page.lstrip(), out)
     if told["picture"]:
         write_text(standalone(told["picture"]["wide"], colours(told["css"])), out.parent / PICTURE)

@@ -1,148 +1,50 @@
-"""Files in a folder that many processes write into: each whole or not at all, none lost, nothing left behind.
+"""Who is at work in a folder that many processes write into; how each file is written is `bench.files`.
 
-Temporary files and claims carry host, process and a random part in their names: no two processes share one, and what a
-killed process left can be told from what a living one is writing.
+A claim is an empty file whose name carries host, process and a random part, so that what a killed process left can be
+told from what a living one is making.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import secrets
-import shutil
-import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import psutil
+from bench.files import (
+    FOREIGN_AGE_S,
+    HOST,
+    check_writable,
+    is_own,
+    is_temporary,
+    make_folder,
+    set_aside,
+    sweep_temporaries,
+    temporaries,
+    temporary_name,
+    write_new,
+    write_whole,
+)
 
-from bench.errors import CheckFailed, UsageError
+__all__ = [
+    "CLAIMS",
+    "FOREIGN_AGE_S",
+    "HOST",
+    "check_writable",
+    "claim",
+    "claimed",
+    "end_claims",
+    "in_use",
+    "is_temporary",
+    "make_folder",
+    "set_aside",
+    "sweep",
+    "temporary_name",
+    "write_new",
+    "write_whole",
+]
 
 CLAIMS = ".claims"  # folder beside the files, gone when nobody works
-FOREIGN_AGE_S = 24 * 3600.0  # of a file of another machine, whose processes cannot be asked for: older is dead
-PROBE_BYTES = 16 * 1024
-NAME_CHARACTERS = 80  # of the target's name in a temporary one: file systems end at 255
-HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:60] or "host"
-TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.(?P<kind>tmp|claim)")
-
-
-def temporary_name(name: str, kind: str = "tmp") -> str:
-    """A name beside `name` that no other process and no other call uses."""
-    return f".{name[:NAME_CHARACTERS]}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.{kind}"
-
-
-def write_whole(path: Path, content: bytes, *, sync: bool = True) -> None:
-    """Put `content` at `path`, whole or not at all.
-
-    sync: it is on the disk when this returns; else a crash of the machine may leave an empty file.
-    Raises CheckFailed where it cannot be written, FileNotFoundError where the folder is gone.
-    """
-    _write(path, content, os.replace, sync)
-
-
-def write_new(path: Path, content: bytes) -> bool:
-    """The same where `path` does not exist; False, and nothing changed, where it does: of many, one comes first."""
-    try:
-        _write(path, content, _link, True)
-    except FileExistsError:
-        return False
-    return True
-
-
-def _write(path: Path, content: bytes, rename: Callable[[Path, Path], None], sync: bool) -> None:
-    for last in (False, True):
-        temporary = path.with_name(temporary_name(path.name))
-        try:
-            with open(temporary, "xb") as file:
-                file.write(content)
-                if sync:
-                    file.flush()
-                    os.fsync(file.fileno())
-            rename(temporary, path)
-            return
-        except FileExistsError:
-            raise
-        except FileNotFoundError:
-            if last or not path.parent.is_dir():
-                raise  # else another machine of this host's name took our file for a dead process's: once more
-        except OSError as error:
-            raise CheckFailed(f"{path}: cannot be written: {error.strerror or error}") from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-
-
-def _link(temporary: Path, path: Path) -> None:
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links: exclusive all the same, though not whole at once
-        with open(path, "xb") as file:
-            file.write(temporary.read_bytes())
-
-
-def check_writable(folder: Path, option: str, *, needed_bytes: float = 0.0) -> None:
-    """Find out, before any work, whether files can be written into a folder that exists or is yet to be made.
-
-    Raises UsageError where a file stands in its place, CheckFailed where it cannot be written to, or where the disk
-    has less room than `needed_bytes`.
-    """
-    place = folder.absolute()
-    while not os.path.lexists(place) and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise UsageError(f"{option}: {place} is a file, expected a folder")
-    probe = place / temporary_name("probe")
-    try:
-        try:
-            with open(probe, "xb") as file:
-                file.write(bytes(PROBE_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-        finally:
-            probe.unlink(missing_ok=True)
-    except OSError as error:
-        raise CheckFailed(f"{option}: {place} cannot be written to: {error.strerror or error}") from error
-    free_bytes = _free_bytes(place)
-    if free_bytes is not None and needed_bytes > free_bytes:
-        need, room = (f"{number / 1e6:,.0f} MB" for number in (needed_bytes, free_bytes))
-        raise CheckFailed(f"{option}: needs about {need} of disk, {place} has {room} left")
-
-
-def _free_bytes(folder: Path) -> float | None:
-    try:
-        return float(shutil.disk_usage(folder).free)
-    except OSError:
-        return None
-
-
-def make_folder(folder: Path, option: str) -> None:
-    """Make a folder; CheckFailed where it cannot be made."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CheckFailed(f"{option}: {folder} cannot be made: {error.strerror or error}") from error
-
-
-def set_aside(path: Path, reason: str, what: str) -> None:
-    """Rename what is damaged to `<name>.<first word of the reason>.bad`, and say so in one line.
-
-    Nothing happens where another process has done it.
-    """
-    word = re.sub(r"\W+", "-", reason.split(":")[0].lower()).strip("-")[:40]
-    target, count = path.with_name(f"{path.name}.{word}.bad"), 1
-    while os.path.lexists(target):
-        count += 1
-        target = path.with_name(f"{path.name}.{word}-{count}.bad")
-    with suppress(FileNotFoundError):
-        os.replace(path, target)
-        print(f"{what}: {reason}; set aside as {target.name} and made again", flush=True)
-
-
-# -- who is at work ----------------------------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -169,8 +71,8 @@ def claim(folder: Path, name: str) -> Iterator[None]:
 
 def end_claims(folder: Path) -> None:
     """Remove this process's claims, those that an interruption left too, and the folder if it is empty."""
-    for match, entry in _temporaries(folder / CLAIMS):
-        if _is_own(match):
+    for match, entry in temporaries(folder / CLAIMS):
+        if is_own(match):
             with suppress(OSError):
                 os.unlink(entry.path)
     with suppress(OSError):
@@ -179,54 +81,18 @@ def end_claims(folder: Path) -> None:
 
 def claimed(folder: Path) -> set[str]:
     """What other living processes say they are making in a folder."""
-    found = (match["name"] for match, _ in _temporaries(folder / CLAIMS) if not _is_own(match))
+    found = (match["name"] for match, _ in temporaries(folder / CLAIMS) if not is_own(match))
     return set(found)
 
 
 def in_use(folder: Path) -> bool:
     """Whether a living process is at work in a folder."""
-    return any(True for place in (folder, folder / CLAIMS) for _ in _temporaries(place))
+    return any(True for place in (folder, folder / CLAIMS) for _ in temporaries(place))
 
 
 def sweep(folder: Path) -> None:
     """Remove what killed processes have left in a folder: temporary files and claims."""
     for place in (folder, folder / CLAIMS):
-        for _, entry in _temporaries(place, alive=False):
-            with suppress(OSError):
-                os.unlink(entry.path)
+        sweep_temporaries(place)
     with suppress(OSError):
         (folder / CLAIMS).rmdir()
-
-
-def _temporaries(folder: Path, *, alive: bool = True) -> Iterator[tuple[re.Match[str], os.DirEntry[str]]]:
-    """The temporary files in a folder whose processes live, or do not."""
-    try:
-        with os.scandir(folder) as entries:
-            found = [(match, entry) for entry in entries if (match := TEMPORARY.fullmatch(entry.name))]
-    except OSError:
-        return
-    for match, entry in found:
-        with suppress(OSError):
-            if _is_alive(match, entry.stat(follow_symlinks=False).st_mtime) == alive:
-                yield match, entry
-
-
-def _is_own(match: re.Match[str]) -> bool:
-    return match["host"] == HOST and int(match["pid"]) == os.getpid()
-
-
-def _is_alive(match: re.Match[str], written: float) -> bool:
-    if match["host"] != HOST:
-        return time.time() - written < FOREIGN_AGE_S
-    try:
-        process = psutil.Process(int(match["pid"]))
-        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= written + 2  # not its successor
-    except psutil.NoSuchProcess:
-        return False
-    except psutil.Error:  # somebody else's process: it lives
-        return True
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a file's name is one of those that processes write under."""
-    return TEMPORARY.fullmatch(name) is not None

@@ -6,15 +6,14 @@ then those too: if two make one, both write the same file.
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 
+from bench.console import stopping
 from bench.sampling import files
 from bench.sampling.ranks import Rank
+
+__all__ = ["batches", "fill", "stopping"]
 
 
 def fill(
@@ -52,20 +51,3 @@ def fill(
 def batches(num: int, batch_size: int) -> Iterator[range]:
     """Ranges of at most `batch_size` indices covering 0..num-1."""
     return (range(start, min(start + batch_size, num)) for start in range(0, num, batch_size))
-
-
-@contextmanager
-def stopping() -> Iterator[None]:
-    """Within the block SIGTERM does what control-C does: end at once, tidily, saying how to continue."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -6,8 +6,14 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from bench.errors import CheckFailed
+
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel
+
+FEW = 4  # images whose memory is measured
+MOST_PER_PIXEL = 1000  # times the memory of its pixels: more than any small model takes
+PIXEL_BYTES = 5  # of a value: float32 from the decoder, then uint8
 
 
 def collect_size(model: ImageModel) -> dict[str, Any]:
@@ -55,6 +61,28 @@ def peak_memory(call: Callable[[int], Any], device: str) -> int:
         live += event.nbytes()
         peak = max(peak, live)
     return peak
+
+
+def check_memory(model: ImageModel, batch_size: int, device: str) -> None:
+    """CheckFailed, with the estimate, where a batch surely takes more memory than is free.
+
+    A small model is asked with a few images; of one of paper size, the pixels alone are counted: a lower bound.
+    """
+    import psutil
+    import torch
+
+    from bench.protocols import SMALL
+
+    free_bytes = torch.cuda.mem_get_info(device)[0] if device.startswith("cuda") else psutil.virtual_memory().available
+    image_bytes: float = PIXEL_BYTES * 3 * model.spec.image_size**2
+    if free_bytes / MOST_PER_PIXEL < image_bytes * batch_size < free_bytes and model.spec.scale in SMALL:
+        labels = [i % model.num_classes for i in range(FEW)]
+        image_bytes = max(image_bytes, peak_memory(lambda _: model.generate(labels, range(FEW)), device) / FEW)
+    if image_bytes * batch_size > free_bytes:
+        raise CheckFailed(
+            f"--batch-size {batch_size}: {model.spec.name} takes at least {image_bytes * batch_size / 1e9:,.0f} GB of "
+            f"memory for it, {free_bytes / 1e9:,.0f} GB are free"
+        )
 
 
 def weight_bytes(model: ImageModel) -> int:

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from bench.errors import UsageError
+from bench.files import write_whole
 from bench.training.draws import DRAWS, drop_labels, sample_noise, shared_uniform
 from reference_models.noise import SeededNoise
 from reference_models.training import Batches, Progress, Recipe, optimise
@@ -176,6 +177,7 @@ def train_at_paper_scale(
             checkpoint_every_s=checkpoint_every_s,
             saves=layout.rank == 0,
             report=report,
+            write=write_whole,
         )
     finally:
         torch.set_float32_matmul_precision(before)

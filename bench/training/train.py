@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.console import progress
-from bench.errors import UsageError
+from bench.errors import CheckFailed, UsageError
+from bench.files import check_target, check_writable, make_folder, write_whole
 from bench.models import file_sha256
 from bench.records.environment import commit, machine
 
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
     from reference_models.training import Loss, Progress, Recipe
 
 
+CURVE_BYTES = 40  # of memory, for the loss of one step
+COPIES = 4  # of the weights in a checkpoint: model, EMA, two moments of AdamW
+FORECAST_AFTER_S = 3.0
+LONG_S = 3600.0  # a training that takes longer is announced
 LOSS_POINTS = 100  # the loss curve is kept as this many means
 
 
@@ -61,10 +66,20 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     job = make_job(name, seed, device)
     recipe = job.recipe if num_steps is None else replace(job.recipe, num_steps=num_steps)
     job.model.requires_grad_(True)
+    check_room(job.model, recipe, out)
     checkpoint = checkpoint_path(name, seed, recipe, out)
+    make_folder(out.parent, "--out")
     with progress(f"train {name}", recipe.num_steps) as bar:
+        begun = time.monotonic()
+        announced = False
 
         def report(state: Progress) -> None:
+            nonlocal announced
+            if not announced and time.monotonic() - begun > FORECAST_AFTER_S:
+                announced = True
+                left_s = state.wall_s / state.step * (recipe.num_steps - state.step)
+                if left_s > LONG_S:
+                    print(f"train {name}: {left_s / 3600:,.1f} hours to go at this pace", flush=True)
             recent = state.losses[-100:]
             bar.update(state.step, f"loss {sum(recent) / len(recent):.4f}")
 
@@ -78,6 +93,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
                 images_per_sample=job.images_per_sample,
                 checkpoint=checkpoint,
                 report=report,
+                write=write_whole,
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
@@ -114,19 +130,32 @@ def history(
 def write_weights(ema: Any, out: Path, metadata: dict[str, str], *, stored: str = "float32") -> None:
     """Save the weights of a network to `out`, whole or not at all.  stored: what they are rounded to."""
     import torch
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
-    from reference_models.training import own_temporary
-
-    out.parent.mkdir(parents=True, exist_ok=True)
     dtype = getattr(torch, stored)
     weights = {key: value.detach().to("cpu", dtype).contiguous() for key, value in ema.state_dict().items()}
-    temporary = own_temporary(out)
-    try:
-        save_file(weights, temporary, metadata)
-        os.replace(temporary, out)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(out, save(weights, metadata))
+
+
+def check_room(model: Any, recipe: Recipe, out: Path) -> None:
+    """Find out, before any step, whether weights and checkpoint can be written and the loss curve be held.
+
+    UsageError or CheckFailed, in one line.
+    """
+    from psutil import virtual_memory
+
+    curve_bytes, free_bytes = CURVE_BYTES * recipe.num_steps, virtual_memory().available
+    if curve_bytes > free_bytes:
+        raise CheckFailed(
+            f"--steps {recipe.num_steps}: the losses alone take {curve_bytes / 1e9:,.0f} GB of memory, "
+            f"{free_bytes / 1e9:,.0f} GB are free"
+        )
+    weights_bytes = sum(value.numel() * value.element_size() for value in model.state_dict().values())
+    needed_bytes = 2 * COPIES * weights_bytes + 8 * recipe.num_steps  # twice: the new checkpoint beside the old one
+    if out.absolute().parent.is_dir():
+        check_target(out, "--out", needed_bytes=needed_bytes)
+    else:
+        check_writable(out.absolute().parent, "--out", needed_bytes=needed_bytes)
 
 
 def checkpoint_path(name: str, seed: int, recipe: Recipe, out: Path) -> Path:

@@ -15,8 +15,8 @@ import pytest
 
 from bench.errors import CheckFailed
 from bench.records.parts import Counts, Measurement, SceneScores, Series, Timing
-from bench.records.store import content_sha256, load_record, load_records, save_record
-from tests.fake_records import composed, quality, ratios, record, timed, with_audit
+from bench.records.store import load_record, load_records, save_record
+from tests.fake_records import composed, quality, ratios, record, rewrite, timed, with_audit
 from tests.fake_scenes import answers, captions, paintings
 
 SCENES = tuple(SceneScores(scene=i, num=2, totals={"cider": i / 8}) for i in range(3))
@@ -31,11 +31,6 @@ KINDS = {
     "paintings": paintings(),
     "failed": record("dit-digits", "digits-quality", status="failed", reason="out of memory", settings={}),
 }
-
-
-def rewrite(path, data):
-    """The file with other content and the checksum of it, as if it had been measured so."""
-    path.write_text(json.dumps({**data, "sha256": content_sha256(data)}))
 
 
 # -- written and read back ---------------------------------------------------------------------------------------------

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import getpass
 import gzip
+import json
 import re
 import socket
 from dataclasses import replace
 
-from bench.records.store import is_current, latest, load_record, load_records, save_record
-from tests.fake_records import ENVIRONMENT, INPUTS, latency, quality, record
+import pytest
+
+from bench.records.store import after_earlier, is_current, latest, load_record, load_records, save_record
+from tests.fake_records import ENVIRONMENT, INPUTS, latency, quality, record, rewrite
 from tests.paths import ROOT
 
 RESULTS = ROOT / "results"
@@ -61,6 +64,42 @@ def test_a_failure_stands_until_a_later_run_succeeds():
     later = quality("dit-digits", 2.0, created_utc="2026-03-01T00:00:00+00:00")
     assert latest([good, failed]) == [failed]
     assert latest([good, failed, later]) == [later]
+
+
+def test_what_was_measured_last_counts_though_the_clock_was_set_back(tmp_path):
+    """A failure of the wrong future does not stand over the good run that follows it."""
+    failed = record(
+        "dit-digits",
+        "digits-quality",
+        status="failed",
+        reason="NaN",
+        settings={},
+        created_utc="2027-01-31T14:25:30+00:00",
+    )
+    save_record(failed, tmp_path)
+    good = quality("dit-digits", 2.2, created_utc="2026-01-31T14:25:30+00:00")
+    save_record(after_earlier(good, tmp_path), tmp_path)
+    (counts,) = latest(load_records([tmp_path]).records)
+    assert (counts.status, counts.created_utc) == ("ok", "2027-01-31T14:25:31+00:00")
+    other = replace(good, model="sit-digits")
+    assert after_earlier(other, tmp_path) == other
+
+
+@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "yesterday", "2026-13-01T00:00:00", ""])
+def test_a_time_that_is_none_makes_no_record(tmp_path, time):
+    path = save_record(quality("dit-digits", 2.2), tmp_path)
+    rewrite(path, {**json.loads(path.read_text()), "created_utc": time})
+    loaded = load_records([tmp_path])
+    assert not loaded.records
+    assert "created_utc" in loaded.faults[0]
+
+
+def test_times_of_several_zones_are_in_one_order(tmp_path):
+    early, late = "2026-01-31T23:30:00+02:00", "2026-01-31T22:00:00+00:00"
+    for time, model in ((late, "dit-digits"), (early, "sit-digits")):
+        path = save_record(quality(model, 2.2), tmp_path)
+        rewrite(path, {**json.loads(path.read_text()), "created_utc": time})
+    assert [record.model for record in load_records([tmp_path]).records] == ["sit-digits", "dit-digits"]
 
 
 def test_a_record_is_current_only_if_it_succeeded_on_equal_inputs_under_an_equal_protocol(tmp_path):

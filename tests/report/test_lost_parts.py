@@ -1,8 +1,12 @@
-"""Records that lost a key are judged and shown without it: whatever is missing, there is a page, and it says so."""
+"""Records that lost a key are judged and shown without it: whatever is missing or odd, there is a page that says so.
+
+ARBITER_DRAWS=700 draws more places than the usual 12.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +24,8 @@ from tests.fake_scenes import scenes_set
 from tests.pages import NOW, text_of, write
 
 PARTS = ("measurements", "images", "texts", "paintings", "timing", "speedups", "counts", "environment", "settings")
+DRAWS = range(int(os.environ.get("ARBITER_DRAWS", "12")))
+ODD = ["x", "[/red]\x1b[31m<b>", "NaN", "", 1e300, -1, 0, 2**62, 0.5, None, True, [], {}, [[1]], {"value": None}]
 REFERENCES = STUDIES["references"].runs
 
 
@@ -49,7 +55,7 @@ def places(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from places(item, (*place, i))
 
 
-@pytest.mark.parametrize("draw", range(12))
+@pytest.mark.parametrize("draw", DRAWS)
 def test_every_record_may_lack_a_key_and_there_is_a_page(tmp_path, draw):
     """Each record of a full results folder without one key, drawn at random, as another program might write it."""
     results, generator = write(tmp_path, everything()), np.random.default_rng(draw)
@@ -68,3 +74,25 @@ def test_every_record_may_lack_a_key_and_there_is_a_page(tmp_path, draw):
         judge(claim, loaded.records)
     page = text_of(render([results], tmp_path / "index.html", now=NOW).read_text())
     assert all(" ".join(fault.split()) in page for fault in loaded.faults)
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_every_record_may_hold_something_odd_and_there_is_a_page(tmp_path, draw):
+    """Each record of a full results folder with one value in place of which another stands, of any type and size."""
+    results, generator = write(tmp_path, everything()), np.random.default_rng(draw)
+    for path in sorted(results.glob("*/*--*.json")):
+        data = json.loads(path.read_text())
+        found = sorted(places(data), key=str)
+        *outer, key = found[generator.integers(len(found))]
+        inner = data
+        for each in outer:
+            inner = inner[each]
+        inner[key] = ODD[generator.integers(len(ODD))]
+        path.write_text(json.dumps({**data, "sha256": content_sha256(data)}))
+    loaded = load_records([results])
+    for claim in (*CLAIMS, *SIZE_CLAIMS):
+        judge(claim, loaded.records)
+    page = render([results], tmp_path / "index.html", now=NOW).read_text()
+    assert all(" ".join(fault.split()) in text_of(page) for fault in loaded.faults)
+    assert "\x1b" not in page
+    assert "[31m<b>" not in page

@@ -1,0 +1,235 @@
+"""Files that are written: each whole or not at all, nothing left behind, and asked for before the work.
+
+Temporary files carry host, process and a random part in their names: no two processes share one, and what a killed
+process left can be told from what a living one is writing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+import psutil
+
+from bench.errors import CheckFailed, UsageError
+
+FOREIGN_AGE_S = 24 * 3600.0  # of a file of another machine, whose processes cannot be asked for: older is dead
+PROBE_BYTES = 16 * 1024
+NAME_BYTES = 80  # of the target's name in a temporary one: file systems end at 255
+HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:60] or "host"
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.(?P<kind>tmp|claim)")
+
+
+Fill = Callable[[IO[bytes]], None]
+
+
+def temporary_name(name: str, kind: str = "tmp") -> str:
+    """A name beside `name` that no other process and no other call uses."""
+    return f".{_short(name)}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.{kind}"
+
+
+def _short(name: str) -> str:
+    return os.fsencode(name)[:NAME_BYTES].decode("utf-8", "ignore")
+
+
+def write_whole(path: Path, content: bytes | Fill, *, sync: bool = True) -> None:
+    """Put `content`, or what it writes into a file, at `path`, whole or not at all.
+
+    sync: it is on the disk when this returns; else a crash of the machine may leave an empty file.
+    Raises CheckFailed where it cannot be written, FileNotFoundError where the folder is gone.
+    """
+    _write(path, content, os.replace, sync)
+
+
+def write_new(path: Path, content: bytes) -> bool:
+    """The same where `path` does not exist; False, and nothing changed, where it does: of many, one comes first."""
+    try:
+        _write(path, content, _link, True)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write(path: Path, content: bytes | Fill, rename: Callable[[Path, Path], None], sync: bool) -> None:
+    for last in (False, True):
+        temporary = path.with_name(temporary_name(path.name))
+        try:
+            with open(temporary, "xb") as file:
+                if isinstance(content, bytes):
+                    file.write(content)
+                else:
+                    content(file)
+                if sync:
+                    file.flush()
+                    os.fsync(file.fileno())
+            rename(temporary, path)
+            return
+        except FileExistsError:
+            raise
+        except FileNotFoundError:
+            if last or not path.parent.is_dir():
+                raise  # else another machine of this host's name took our file for a dead process's: once more
+        except OSError as error:
+            raise CheckFailed(f"{path}: cannot be written: {error.strerror or error}") from error
+        finally:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def _link(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: exclusive all the same, though not whole at once
+        with open(path, "xb") as file:
+            file.write(temporary.read_bytes())
+
+
+def check_writable(folder: Path, option: str, *, needed_bytes: float = 0.0) -> None:
+    """Find out, before any work, whether files can be written into a folder that exists or is yet to be made.
+
+    Raises UsageError where a file stands in its place, CheckFailed where it cannot be written to, or where the disk
+    has less room than `needed_bytes`.
+    """
+    try:
+        os.lstat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # yet to be made, or said below
+    except OSError as error:
+        raise _odd_name(folder, option, error) from error
+    place = folder.absolute()
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UsageError(f"{option}: {place} is a file, expected a folder")
+    probe = place / temporary_name("probe")
+    try:
+        try:
+            with open(probe, "xb") as file:
+                file.write(bytes(PROBE_BYTES))
+                file.flush()
+                os.fsync(file.fileno())
+        finally:
+            probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise CheckFailed(f"{option}: {place} cannot be written to: {error.strerror or error}") from error
+    free_bytes = _free_bytes(place)
+    if free_bytes is not None and needed_bytes > free_bytes:
+        need, room = (f"{number / 1e6:,.0f} MB" for number in (needed_bytes, free_bytes))
+        raise CheckFailed(f"{option}: needs about {need} of disk, {place} has {room} left")
+
+
+def check_target(path: Path, option: str, *, needed_bytes: float = 0.0) -> None:
+    """Find out, before any work, whether the file `path` can be written; remove what killed processes left of it.
+
+    Raises UsageError where it is no name of a file or its folder is none, CheckFailed where it cannot be written.
+    """
+    folder = path.absolute().parent
+    try:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            os.lstat(path)
+        if path.is_dir() or not path.name:
+            raise UsageError(f"{option} {path}: a folder, expected the name of a file")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{option} {path}: no regular file; expected the name of a file")
+    except OSError as error:
+        raise _odd_name(path, option, error) from error
+    check_writable(folder, option, needed_bytes=needed_bytes)
+    sweep_temporaries(folder, path.name)
+
+
+def _odd_name(path: Path, option: str, error: OSError) -> Exception:
+    if error.errno == errno.ENAMETOOLONG:
+        return UsageError(f"{option} {str(path)[:60]}...: the name is too long for this file system")
+    return CheckFailed(f"{option} {path}: {error.strerror or error}")
+
+
+def _free_bytes(folder: Path) -> float | None:
+    try:
+        return float(shutil.disk_usage(folder).free)
+    except OSError:
+        return None
+
+
+def make_folder(folder: Path, option: str) -> None:
+    """Make a folder; CheckFailed where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CheckFailed(f"{option}: {folder} cannot be made: {error.strerror or error}") from error
+
+
+def set_aside(path: Path, reason: str, what: str) -> None:
+    """Rename what is damaged to `<name>.<first word of the reason>.bad`, and say so in one line.
+
+    Nothing happens where another process has done it.
+    """
+    word = re.sub(r"\W+", "-", reason.split(":")[0].lower()).strip("-")[:40]
+    target, count = path.with_name(f"{path.name}.{word}.bad"), 1
+    while os.path.lexists(target):
+        count += 1
+        target = path.with_name(f"{path.name}.{word}-{count}.bad")
+    with suppress(FileNotFoundError):
+        os.replace(path, target)
+        print(f"{what}: {reason}; set aside as {target.name} and made again", flush=True)
+
+
+def check_regular(path: Path, role: str) -> None:
+    """UsageError for what is read without an end, or waited for: a pipe, a socket, a device."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise UsageError(f"{role} {path}: no regular file")
+
+
+# -- temporary files of others ----------------------------------------------------------------------------------------
+
+
+def sweep_temporaries(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files that killed processes have left in a folder; with `name`, of that file alone."""
+    for match, entry in temporaries(folder, alive=False):
+        if name is None or match["name"] == _short(name):
+            with suppress(OSError):
+                os.unlink(entry.path)
+
+
+def temporaries(folder: Path, *, alive: bool = True) -> Iterator[tuple[re.Match[str], os.DirEntry[str]]]:
+    """The temporary files in a folder whose processes live, or do not."""
+    try:
+        with os.scandir(folder) as entries:
+            found = [(match, entry) for entry in entries if (match := TEMPORARY.fullmatch(entry.name))]
+    except OSError:
+        return
+    for match, entry in found:
+        with suppress(OSError):
+            if is_alive(match, entry.stat(follow_symlinks=False).st_mtime) == alive:
+                yield match, entry
+
+
+def is_own(match: re.Match[str]) -> bool:
+    return match["host"] == HOST and int(match["pid"]) == os.getpid()
+
+
+def is_alive(match: re.Match[str], written: float) -> bool:
+    if match["host"] != HOST:
+        return time.time() - written < FOREIGN_AGE_S
+    try:
+        process = psutil.Process(int(match["pid"]))
+        return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= written + 2  # not its successor
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.Error:  # somebody else's process: it lives
+        return True
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file's name is one of those that processes write under."""
+    return TEMPORARY.fullmatch(name) is not None

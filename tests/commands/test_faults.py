@@ -1,0 +1,164 @@
+"""What the machine or the call lacks is one line: targets, numbers out of range, devices, packages, memory, pipes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from bench.__main__ import machines_fault
+from bench.commands.app import LARGEST_SEED, MOST
+from tests.command_line import bench, complains, write
+from tests.paths import ROOT
+
+ANSWERS = [{"question_id": 1, "answer": "yes"}]
+QUESTIONS = {"questions": [{"question_id": 1, "image_id": 1, "question": "Is it?"}]}
+TRUTHS = {"annotations": [{"question_id": 1, "image_id": 1, "answers": [{"answer": "yes"}] * 10}]}
+
+
+def score_vqa(folder):
+    """A call that takes no time and writes what --json names."""
+    found = {"results": ANSWERS, "--questions": QUESTIONS, "--annotations": TRUTHS}
+    paths = {name: write(folder / f"{name.strip('-')}.json", content) for name, content in found.items()}
+    given = ["--questions", paths["--questions"], "--annotations", paths["--annotations"]]
+    return ["score", "vqa", paths["results"], *given, "--json"]
+
+
+CALLS = {
+    "train": lambda folder: ["train", "dit-digits", "--steps", 1, "--out"],
+    "score": score_vqa,
+    "report": lambda folder: ["report", "--results", ROOT / "results", "--out"],
+    "compare": lambda folder: ["compare", ROOT / "results", ROOT / "results", "--json"],
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_target_that_is_none_is_refused_before_the_work(capsys, tmp_path, call):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    arguments = CALLS[call](tmp_path)
+    for target in ("folder", "file/x", "n" * 300):
+        line = complains(capsys, *arguments, tmp_path / target)
+        assert str(arguments[-1]) in line
+    assert not list((tmp_path / "folder").iterdir())
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_full_disk_is_one_line_before_the_work_and_leaves_nothing(capsys, tmp_path, monkeypatch, call):
+    arguments = CALLS[call](tmp_path)
+    (tmp_path / "disk").mkdir()
+
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    line = complains(capsys, *arguments, tmp_path / "disk" / "out", status=1)
+    assert "No space left on device" in line
+    assert not list((tmp_path / "disk").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "largest"),
+    [
+        (["generate", "dit-digits", "--out", "x", "--num"], MOST),
+        (["generate", "dit-digits", "--out", "x", "--num", "1", "--batch-size"], MOST),
+        (["generate", "dit-digits", "--out", "x", "--num", "1", "--seed"], LARGEST_SEED),
+        (["train", "dit-digits", "--steps"], MOST),
+        (["train", "dit-digits", "--steps", "1", "--seed"], LARGEST_SEED),
+        (["time", "dit-digits", "--batch-size"], MOST),
+        (["export", "scenes", "x", "--num"], MOST),
+    ],
+)
+def test_a_number_out_of_range_is_one_line_that_says_the_range(capsys, arguments, largest):
+    for number in (largest + 1, 2**70):
+        assert str(largest) in complains(capsys, *arguments, number)
+
+
+def test_what_a_number_in_range_would_take_is_said_before_it_is_tried(capsys, tmp_path):
+    """The largest numbers: nothing is written, nothing runs, and the line has the estimate."""
+    assert "GB of memory" in complains(capsys, "time", "dit-digits", "--batch-size", MOST, status=1)
+    line = complains(capsys, "generate", "dit-digits", "--num", MOST, "--out", tmp_path / "out", status=1)
+    assert "MB of disk" in line
+    line = complains(capsys, "train", "dit-digits", "--steps", MOST, "--out", tmp_path / "weights", status=1)
+    assert "GB" in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("device", ["meta", "mps", "xpu", "cuda:99", ""])
+def test_a_device_that_nothing_runs_on_is_refused(capsys, device):
+    assert "available: cpu" in complains(capsys, "train", "dit-digits", "--steps", 1, "--device", device)
+
+
+@pytest.mark.parametrize("package", ["torch", "numpy", "PIL"])
+def test_a_missing_package_is_one_line_with_the_command(tmp_path, package):
+    code = (
+        f"import sys; sys.modules[{package!r}] = None; from bench.__main__ import run; "
+        f"sys.exit(run(['score', 'images', '{tmp_path}', '--reference', 'digits-train']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
+    assert "python -m pip install" in done.stderr
+
+
+def test_a_fault_of_the_machine_is_told_from_one_of_ours():
+    assert machines_fault(OSError(28, "No space left on device", "out.json")) == "out.json: No space left on device"
+    assert "not enough memory" in machines_fault(MemoryError())
+    assert "not enough memory" in machines_fault(
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+    )
+    assert "pip install scikit-learn" in machines_fault(ModuleNotFoundError(name="sklearn.datasets"))
+    for ours in (KeyError("x"), ValueError("x"), ModuleNotFoundError(name="bench.lost"), OSError("no number")):
+        assert not machines_fault(ours)
+
+
+def test_a_pipe_is_not_waited_for(capsys, tmp_path):
+    pipe = tmp_path / "pipe.json"
+    os.mkfifo(pipe)
+    call = score_vqa(tmp_path)[:-1]
+    for place in (2, 4, 6):
+        assert "no regular file" in complains(capsys, *call[:place], pipe, *call[place + 1 :])
+    assert "no regular file" in complains(
+        capsys, "generate", "d-dit-digits", "--prompts", pipe, "--out", tmp_path / "o"
+    )
+    os.mkfifo(tmp_path / "images.npz")
+    for generated in (pipe, tmp_path / "images.npz"):
+        assert str(generated) in complains(capsys, "score", "images", generated, "--reference", "digits-train")
+    (tmp_path / "results" / "acme").mkdir(parents=True)
+    for name in ("machine.json", "dit--quality--1.json"):
+        os.mkfifo(tmp_path / "results" / "acme" / name)
+    assert bench(capsys, "report", "--results", tmp_path / "results", "--out", tmp_path / "page.html")[0] == 0
+    assert "no regular file" in (tmp_path / "page.html").read_text()
+
+
+def test_a_folder_without_a_readable_record_names_the_first(capsys, tmp_path):
+    (tmp_path / "acme").mkdir()
+    write(tmp_path / "acme" / "dit--quality--1.json", {"schema": 1})
+    line = complains(capsys, "compare", tmp_path, ROOT / "results")
+    assert "acme/dit--quality--1.json: schema 1, expected" in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_training_says_how_to_continue_and_leaves_no_temporary_file(tmp_path, number):
+    command = [sys.executable, "-m", "bench", "train", "dit-digits", "--steps", "100000", "--out", "w.safetensors"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])}
+    code = (
+        "import sys, bench.console as c; c.PLAIN_EVERY_S = 0; from bench.__main__ import run; "
+        "sys.exit(run(sys.argv[1:]))"
+    )
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, *command[3:]],
+        cwd=tmp_path,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    child.stdout.readline()  # it trains
+    child.send_signal(number)
+    _, err = child.communicate(timeout=60)
+    assert (child.returncode, err) == (130, "bench: interrupted; run the same command again to continue\n")
+    assert not list(tmp_path.glob(".*"))

@@ -1,0 +1,88 @@
+"""Files that are written: asked for before the work, whole or not at all, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bench import files
+from bench.errors import CheckFailed, UsageError
+
+
+@pytest.fixture(scope="module")
+def dead_pid():
+    """The number of a process that has ended."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
+
+
+def refusal(path, kind):
+    with pytest.raises(kind) as refused:
+        files.check_target(path, "--out")
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_a_target_that_is_no_name_of_a_file_is_a_wrong_call(tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "pipe").parent.mkdir(exist_ok=True)
+    os.mkfifo(tmp_path / "pipe")
+    assert "a folder" in refusal(tmp_path, UsageError)
+    assert "a folder" in refusal(files.Path(""), UsageError)
+    assert "is a file, expected a folder" in refusal(tmp_path / "file" / "x", UsageError)
+    assert "too long" in refusal(tmp_path / ("n" * 300), UsageError)
+    assert "no regular file" in refusal(tmp_path / "pipe", UsageError)
+
+
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), OSError(30, "Read-only file system")])
+def test_a_target_that_cannot_be_written_is_known_at_the_start_and_leaves_nothing(tmp_path, monkeypatch, fault):
+    def refuse(number):
+        raise fault
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    assert fault.strerror in refusal(tmp_path / "out.json", CheckFailed)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_disk_that_fills_up_while_writing_keeps_the_file_of_before(tmp_path, monkeypatch):
+    path = tmp_path / "out.json"
+    files.write_whole(path, b"before")
+
+    def refuse(number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(CheckFailed, match=r"out\.json: cannot be written: No space left on device"):
+        files.write_whole(path, b"after")
+    assert [file.read_bytes() for file in tmp_path.iterdir()] == [b"before"]
+
+
+def test_asking_for_a_target_sweeps_what_killed_processes_left_of_it_and_nothing_else(tmp_path, dead_pid):
+    def left(name, pid):
+        path = tmp_path / f".{name}.{files.HOST}.{pid}.0123abcd.tmp"
+        path.touch()
+        return path.name
+
+    left("out.json", dead_pid)
+    kept = {left("out.json", os.getpid()), left("other.json", dead_pid)}
+    files.check_target(tmp_path / "out.json", "--json")
+    assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+@pytest.mark.parametrize("name", ["ж" * 100, "x" * 240, "新" * 80])
+def test_a_temporary_name_fits_wherever_the_name_itself_does(tmp_path, name):
+    path = tmp_path / name.encode()[:250].decode(errors="ignore")
+    files.write_whole(path, b"content")
+    assert path.read_bytes() == b"content"
+    assert files.is_temporary(files.temporary_name(path.name))
+
+
+def test_what_has_no_end_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", files.Path("/dev/zero")):
+        with pytest.raises(UsageError, match=r"prompts .*: no regular file"):
+            files.check_regular(path, "prompts")
