@@ -90,7 +90,10 @@ def _link(temporary: Path, path: Path) -> None:
         os.link(temporary, path)
     except FileExistsError:
         raise
-    except OSError:  # a file system without hard links: exclusive all the same, though not whole at once
+    except (
+        AttributeError,
+        OSError,
+    ):  # a system, or a file system, without hard links: exclusive all the same, though not whole at once
         with open(path, "xb") as file:
             file.write(temporary.read_bytes())
 

@@ -10,13 +10,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
+LOOK_EVERY_S = 0.5  # whether the parent lives
 STARTED: list[subprocess.Popen] = []
 # METEOR's jar reads and writes numbers, and loads its word lists, in the locale that it finds: "0,5" where a comma
 # parts decimals, which ends it. On the command line, for options in the environment are not read by every Java.
@@ -40,7 +44,11 @@ def elsewhere(module: Any, folder: str, names: tuple[str, ...]) -> None:
     """Let a module of pycocoevalcap work in `folder`: it writes beside itself, where a user may not be allowed to."""
     home = Path(module.__file__).parent
     for name in names:
-        os.symlink(home / name, Path(folder, name))
+        source, target = home / name, Path(folder, name)
+        try:
+            os.symlink(source, target)
+        except OSError:  # Windows, where links take a right of their own
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
     module.__file__ = str(Path(folder, "module.py"))  # from which it takes its folder
 
 
@@ -95,8 +103,18 @@ def stop(*_: Any) -> None:
     raise SystemExit("asked to stop")
 
 
+def end_with(parent: int) -> None:
+    """End Java and this process once the parent has ended, even if it is killed: nobody waits for the answer then."""
+    while os.getppid() == parent:
+        time.sleep(LOOK_EVERY_S)
+    for process in STARTED:
+        process.kill()
+    os._exit(1)
+
+
 def main() -> None:
     signal.signal(signal.SIGTERM, stop)
+    threading.Thread(target=end_with, args=(int(sys.argv[1]),), daemon=True).start()
     answer_fd = os.dup(1)
     os.dup2(2, 1)  # what the scorers print is no answer
     subprocess.Popen = RecordedPopen  # type: ignore[assignment, misc]

@@ -112,7 +112,7 @@ def _run(request: dict[str, Any], num_captions: int, *, options: str = "") -> An
     if options:
         environment["JDK_JAVA_OPTIONS"] = options
     child = subprocess.Popen(
-        [sys.executable, "-P", str(CHILD)],
+        [sys.executable, "-P", str(CHILD), str(os.getpid())],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -144,6 +144,9 @@ def _end(child: subprocess.Popen) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.communicate(timeout=STOP_LIMIT_S)
     if child.returncode != 0:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(child.pid, signal.SIGKILL)
+        if hasattr(os, "killpg"):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+        else:  # Windows
+            child.kill()
     child.wait()

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from bench import files
 from bench.errors import CheckFailed, UsageError
-from bench.sampling import files
 from bench.sampling.shards import ShardSet, shard_size
 from tests.store_worker import NOISE, build, collect
 
