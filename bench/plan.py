@@ -98,7 +98,7 @@ def _settings_of(name: str, protocol: Protocol) -> list[dict[str, Any]]:
     if name == REAL_DATA:
         return [{}]
     usual = usual_settings(find(name), protocol)
-    row = PUBLISHED.get((name, protocol.variant)) if protocol.terms == "published" else None
+    row = PUBLISHED.get((name, protocol.variant)) if protocol.terms else None
     first = quick_settings(protocol, usual) | ({} if row is None or kind_of(protocol).reads else dict(row.sampling))
     wanted = [first]
     if protocol.terms:

@@ -1,11 +1,16 @@
 """How models of the papers' sizes are measured: the quality of their images, their texts, their speed and their size.
 
-"published" terms: each model as its authors evaluated it (published.py). What a run needs beside the weights are
-`assets`. No protocol is here where nobody published the weights: the claim says so.
+"published" terms: each model as its authors evaluated it (published.py). "equal" terms, a scale of their own: labels,
+seeds, precision and evaluator alike for all families, guidance and steps as published; no printed number is judged by
+them. What a run needs beside the weights are `assets`. No protocol is here where nobody published the weights: the
+claim says so.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bench.published import EQUAL_TERMS
 from bench.records.schema import Protocol
 
 QUALITY = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")
@@ -13,7 +18,10 @@ SPEED = ("latency_s", "throughput_per_s", "peak_memory_bytes", "num_params", "fl
 COMPOSED = ("latency_s", "peak_memory_bytes", "num_params", "flops", "nfe", "decoder_time_share")
 CAPTIONS = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider")
 # scale -> the scale whose models it measures
-MODELS_OF = dict.fromkeys(("vqa-v2", "okvqa", "vizwiz", "gqa", "pope", "mme"), "coco-captions")
+MODELS_OF = {
+    **dict.fromkeys(("vqa-v2", "okvqa", "vizwiz", "gqa", "pope", "mme"), "coco-captions"),
+    **{f"{scale}-equal": scale for scale in EQUAL_TERMS},
+}
 
 
 def quality(name: str, size: int, *, variant: str = "") -> Protocol:
@@ -31,6 +39,20 @@ def quality(name: str, size: int, *, variant: str = "") -> Protocol:
         variant=variant,
         assets=(f"adm-imagenet-{size}", "inception"),
         needs=("weights", "gpu"),
+    )
+
+
+def equal(scale: str) -> Protocol:
+    """The same images and statistics for all families of a scale: balanced labels, float32, a seed per image."""
+    terms = EQUAL_TERMS[scale]
+    return replace(
+        quality(f"{scale}-equal-quality", terms.image_size),
+        scale=f"{scale}-equal",
+        num_images=terms.num_images,
+        seed=terms.seed,
+        dtype=terms.precision.weights,
+        assets=(terms.reference, "inception"),
+        terms="equal",
     )
 
 
@@ -55,6 +77,7 @@ PAPER_PROTOCOLS: tuple[Protocol, ...] = (
     quality("imagenet-256-quality", 256),
     quality("imagenet-256-no-guidance-quality", 256, variant="unguided"),
     quality("imagenet-512-quality", 512),
+    *(equal(scale) for scale in EQUAL_TERMS),
     Protocol(
         name="imagenet-512-latency",
         scale="imagenet-512",

@@ -101,7 +101,9 @@ class Protocol:
     claimed_only: bool = False  # of its scale only the models that a claim names under it, and those asked for by name
     quick: bool = False  # a smoke run, too small to judge anything by
     study: bool = False  # run by `bench study`, not by `reproduce`
-    terms: str = ""  # "published": labels, precision and settings as in the model's row of published.py; "": as here
+    # "published": labels, precision, settings as in the model's row of published.py; "equal": of that row guidance,
+    # steps and schedule alone; "": as here
+    terms: str = ""
     variant: str = ""  # of published.py's rows ("unguided") or of released weights ("sft"); "": the usual
     assets: tuple[str, ...] = ()  # names in bench.assets of what must be there beside the weights
     needs: tuple[str, ...] = ()  # what else must be there: "weights", "gpu"

@@ -151,7 +151,7 @@ def find(model: str, protocol: str, records: Sequence[Record], settings: Mapping
 
 def _other_settings(record: Record) -> set[str]:
     """The settings of a run as published that neither the model nor its authors usually have."""
-    if record.protocol.terms != "published":
+    if not record.protocol.terms:
         return set()
     row = PUBLISHED.get((record.model, record.protocol.variant))
     usual = {} if row is None else row.sampling
