@@ -45,12 +45,19 @@ def check_dtype(dtype: str) -> None:
 
 
 def load_model(
-    name: str, *, weights: Path | None, device: str, dtype: str = "float32", autoencoder: Path | None = None
+    name: str,
+    *,
+    weights: Path | None,
+    device: str,
+    dtype: str = "float32",
+    autoencoder: Path | None = None,
+    decoder_dtype: str | None = None,
 ) -> tuple[ImageModel, str]:
     """(model, sha256 of its weights). Digits weights are shipped; any other model needs `weights`.
 
     weights: a file; of a model of text and images the released folder, which brings its autoencoder and text encoder
     autoencoder: the released file of the autoencoder, which other models of paper size need beside their own
+    decoder_dtype: of a released autoencoder; None: `dtype`
     """
     import torch
 
@@ -73,7 +80,14 @@ def load_model(
     _check_released(spec, weights, autoencoder)
     assert weights is not None
     try:
-        model = load_official(name, weights, autoencoder=autoencoder, device=device, dtype=torch_dtype)
+        model = load_official(
+            name,
+            weights,
+            autoencoder=autoencoder,
+            device=device,
+            dtype=torch_dtype,
+            autoencoder_dtype=getattr(torch, decoder_dtype or dtype),
+        )
     except ImportError as error:
         raise UsageError(f"{name}: {error}") from error
     return model, file_sha256(weights)
@@ -252,6 +266,7 @@ def build_for(name: str, protocol: Protocol, device: str, work: Path) -> Any:
         autoencoder=needed[1] if len(needed) > 1 else None,
         device=device,
         dtype=precision.weights,
+        decoder_dtype=precision.decoder,
     )
     return model
 
@@ -262,6 +277,19 @@ def published_of(spec: RunSpec) -> Published | None:
     if spec.protocol.terms != "published":
         return None
     return PUBLISHED.get((spec.model, spec.protocol.variant)) or PUBLISHED.get((spec.model, ""))
+
+
+def image_size_of(spec: RunSpec) -> int:
+    """Pixels a side of the images that are scored: where the authors resize what a model generates, after that."""
+    from reference_models import find
+
+    return resized_to(spec) or find(spec.model).image_size
+
+
+def resized_to(spec: RunSpec) -> int | None:
+    """Pixels a side that generated images are resized to before they are rounded; None: they are taken as they are."""
+    row = PUBLISHED.get((spec.model, spec.protocol.variant)) if spec.protocol.terms else None
+    return None if row is None or row.resize is None else int(row.scale.rpartition("-")[2])
 
 
 def precision_of(spec: RunSpec) -> Precision:

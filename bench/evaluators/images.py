@@ -19,8 +19,9 @@ from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, score_im
 from bench.evaluators.scene_examples import grid_png
 from bench.metrics import latency, size
 from bench.metrics.feature_similarity import compute_feature_similarity
-from bench.models import REAL_IMAGES, identity, precision_of, published_of
+from bench.models import REAL_IMAGES, identity, image_size_of, precision_of, published_of, resized_to
 from bench.protocols import SMALL
+from bench.protocols.at_paper_size import MODELS_OF
 from bench.records.json_files import plain
 from bench.records.parts import Images, Measurement, Sampled
 from bench.records.schema import Protocol, RunSpec
@@ -53,6 +54,7 @@ def collect(
             checksums=identity(spec, work).files,
             labels=labels_of(spec),
             precision=precision_name(precision),
+            resize_to=resized_to(spec),
             extract=feature_extract(protocol.features, device) if streams else None,
             keep_images=SHOWN if streams else None,
             rank=rank,
@@ -107,7 +109,7 @@ def _scored_samples(samples: Samples, model: Any, spec: RunSpec, context: Contex
         labels=labels_of(spec),
         seed=protocol.seed,
         num_classes=model.num_classes,
-        image_size=model.spec.image_size,
+        image_size=image_size_of(spec),
     )
     return _scored(collected, spec, model.num_classes, context.device, shown=samples.images(SHOWN))
 
@@ -121,7 +123,8 @@ def measure_real_images(model: None, spec: RunSpec, context: Context) -> dict[st
         images, _ = digits.load("heldout")
         return _scored(images[: spec.protocol.num_images], spec, digits.NUM_CLASSES, context.device)
     folder = assets.require(REAL_IMAGES)
-    resize = Resize("adm", int(spec.protocol.scale.rpartition("-")[2]))
+    scale = MODELS_OF.get(spec.protocol.scale, spec.protocol.scale)
+    resize = Resize("adm", int(scale.rpartition("-")[2]))
     shown = open_images(folder, "real images", resize).images
     assert shown is not None, "a folder holds images"
     return _scored(folder, spec, None, context.device, shown=shown[0:SHOWN], resize=resize)
