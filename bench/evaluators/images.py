@@ -29,7 +29,7 @@ from bench.sampling.images import Samples, collect_images
 from bench.sampling.precision import precision_name, running_in
 from bench.sampling.ranks import ALONE, Rank
 from bench.sampling.semantic_features import collect_features
-from bench.sampling.shards import STORE
+from bench.sampling.shards import STORE, shard_size
 
 GRID_ROWS = 6  # rows of the sample grid kept for the report, one class per column
 COLUMNS = 8  # of the grid where there are many classes
@@ -37,10 +37,17 @@ FEATURE_IMAGES = 100  # images whose semantic features are compared
 
 
 def collect(
-    model: Any, spec: RunSpec, work: Path, *, rank: Rank = ALONE, batch_size: int = 0, leave_claimed: bool = False
+    model: Any,
+    spec: RunSpec,
+    work: Path,
+    *,
+    rank: Rank = ALONE,
+    batch_size: int = 0,
+    leave_claimed: bool = False,
+    keep_images: bool = False,
 ) -> Samples:
     """The images of a run, from the store in `work` or into it; at a paper's size what is scored of them and the pixels
-    of the first few. batch_size: 0: the protocol's."""
+    of the first few, or of all. batch_size: 0: the protocol's."""
     protocol, precision, device = spec.protocol, precision_of(spec), str(model.device)
     streams = is_streamed(protocol)
     with progress(f"{spec.model}: images", protocol.num_images) as bar, running_in(precision, device):
@@ -55,8 +62,9 @@ def collect(
             labels=labels_of(spec),
             precision=precision_name(precision),
             resize_to=resized_to(spec),
+            size=shard_size(protocol.pilot_of or protocol.num_images),
             extract=feature_extract(protocol.features, device) if streams else None,
-            keep_images=SHOWN if streams else None,
+            keep_images=SHOWN if streams and not keep_images else None,
             rank=rank,
             leave_claimed=leave_claimed,
             advance=bar.update,
@@ -77,7 +85,7 @@ def labels_of(spec: RunSpec) -> str:
 def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     """Generate once, score on all metrics."""
     protocol = spec.protocol
-    samples = collect(model, spec, context.work)
+    samples = collect(model, spec, context.work, keep_images=context.keep_images)
     found = _scored_samples(samples, model, spec, context)
     settings = {**model.spec.sampling, **spec.settings}
     nfe = model.network_evaluations(**settings)

@@ -100,6 +100,7 @@ class Protocol:
     sampled_calls: int = 0  # calls of each part of a network that run where times are composed; 0: all run
     claimed_only: bool = False  # of its scale only the models that a claim names under it, and those asked for by name
     quick: bool = False  # a smoke run, too small to judge anything by
+    pilot_of: int = 0  # images of the full run whose first `num_images` these are; 0: it is the full run
     study: bool = False  # run by `bench study`, not by `reproduce`
     # "published": labels, precision, settings as in the model's row of published.py; "equal": of that row guidance,
     # steps and schedule alone; "": as here

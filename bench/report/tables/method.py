@@ -37,6 +37,7 @@ FIELD_WORDS = {
     "sampled_calls": "calls of each part that were timed",
     "dtype": "arithmetic",
     "quick": "smoke run",
+    "pilot_of": "a pilot: images of the full run",
 }
 SCENES_WORDS = {  # of protocols of the scenes scale, instead
     "num_images": "held-out scenes",
@@ -83,7 +84,10 @@ def protocol_tables(records: Sequence[Record], labels: Mapping[str, str]) -> lis
         entry["rows"] = [
             (words, as_words(field, protocol[field]))
             for field, words in field_words.items()
-            if field not in hidden and protocol[field] != "" and protocol[field] is not False
+            if field not in hidden
+            and protocol[field] != ""
+            and protocol[field] is not False
+            and (field, protocol[field]) != ("pilot_of", 0)
         ]
         scoring = scoring_of(record)
         entry["rows"] += [
