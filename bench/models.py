@@ -15,7 +15,7 @@ from bench.assets.asset import PIPELINE
 from bench.assets.checksums import digest as digest_of_file
 from bench.errors import UsageError
 from bench.protocols import SMALL
-from bench.published import PUBLISHED, Precision, Published
+from bench.published import PUBLISHED, Precision, Published, Reseeding
 from bench.records.schema import REAL_DATA, Protocol, RunSpec
 
 if TYPE_CHECKING:
@@ -290,6 +290,12 @@ def resized_to(spec: RunSpec) -> int | None:
     """Pixels a side that generated images are resized to before they are rounded; None: they are taken as they are."""
     row = PUBLISHED.get((spec.model, spec.protocol.variant)) if spec.protocol.terms else None
     return None if row is None or row.resize is None else int(row.scale.rpartition("-")[2])
+
+
+def reseeding_of(spec: RunSpec) -> Reseeding | None:
+    """How a run's batches draw their seeds; None: each image has a seed of its own."""
+    row = published_of(spec)
+    return row.reseeding if row is not None and spec.protocol.reseeded else None
 
 
 def precision_of(spec: RunSpec) -> Precision:

@@ -12,7 +12,15 @@ from bench import assets
 from bench.claims import CLAIMS
 from bench.claims.ledger import ledger
 from bench.errors import UsageError
-from bench.models import REAL_IMAGES, is_released, missing_files, reads_images, released_assets, train_command
+from bench.models import (
+    REAL_IMAGES,
+    is_released,
+    missing_files,
+    reads_images,
+    released_assets,
+    reseeding_of,
+    train_command,
+)
 from bench.protocols import PROTOCOLS, RATIOS, SCALES, SMALL, Kind, is_timed, kind_of, quick_settings
 from bench.protocols import pilot as pilot_protocol
 from bench.protocols import quick as quick_protocol
@@ -85,7 +93,11 @@ def make_plan(
     for protocol in protocols:
         kind = kind_of(protocol)
         models = [name for name in names if _can(chosen[name], kind)] if kind.needs_model else paper_sizes
-        if kind.real and not pilot and (scale in SMALL or (kind.name == "images" and not protocol.variant)):
+        if (
+            kind.real
+            and not (pilot or protocol.reseeded)
+            and (scale in SMALL or (kind.name == "images" and not protocol.variant))
+        ):
             models = [REAL_DATA, *models]
         for spec in _specs_of(protocol, models, only):
             if not (protocol.sampled_calls and device.startswith("cuda")):  # a GPU paints whole images
@@ -110,6 +122,8 @@ def _pilots(protocols: Sequence[Protocol], scale: str, num_images: int, quick: b
 def _specs_of(protocol: Protocol, models: Sequence[str], only: Sequence[str]) -> Iterator[RunSpec]:
     """The runs of a protocol: of these models, or of those among them that its claims name, at all their settings."""
     for name in models:
+        if protocol.reseeded and reseeding_of(RunSpec(name, protocol)) is None:
+            continue
         if protocol.variant and kind_of(protocol).name == "images" and (name, protocol.variant) not in PUBLISHED:
             continue
         for settings in _settings_of(name, protocol):

@@ -8,11 +8,12 @@ import pytest
 
 from bench import assets
 from bench.evaluators.images import labels_of
-from bench.models import precision_of, resized_to
+from bench.models import precision_of, reseeding_of, resized_to
 from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
 from bench.published import EQUAL_TERMS, PUBLISHED, Precision, Published, published
 from bench.records.schema import REAL_DATA, RunSpec
+from bench.sampling.identity import reseeded_seeds
 from bench.sampling.precision import precision_name
 from reference_models import specs
 
@@ -133,3 +134,17 @@ def test_llamagen_s_decoder_runs_in_float32_beside_its_bfloat16_transformer():
         run = RunSpec(name, PROTOCOLS["imagenet-256-quality"])
         assert precision_name(precision_of(run)) == "bfloat16, float32 decoder, TF32"
         assert resized_to(run) == (256 if name.endswith("384") else None)
+
+
+def test_reseeded_batches_of_one_seed_share_their_noise_and_only_transdiff_has_them(tmp_path):
+    """In the authors' order, class by class: images of one place in two batches of one seed have one seed."""
+    plan = make_plan(scale="imagenet-256-reseeded", only=(), quick=False, device="cpu", results=tmp_path)
+    runs = [run.spec for run in plan.runs if run.spec.protocol.collects == "images"]
+    assert {run.model for run in runs} == {row.model for row in ROWS if row.reseeding and row.scale == "imagenet-256"}
+    rule = dataclasses.replace(reseeding_of(runs[0]), num_seeds=3, batch_size=4)
+    seeds = reseeded_seeds(range(40), 0, 40, 10, rule)
+    by_place = {(i % 10) * 4 + i // 10: seed for i, seed in enumerate(seeds)}
+    batches = {tuple(by_place[4 * batch + row] for row in range(4)) for batch in range(10)}
+    assert 1 < len(batches) <= 3
+    assert len({seed for batch in batches for seed in batch}) == 4 * len(batches)
+    assert reseeding_of(RunSpec("transdiff-h", PROTOCOLS["imagenet-256-quality"])) is None

@@ -150,6 +150,8 @@ NAMED_PROTOCOLS: dict[str, NamedProtocol] = {
     "imagenet-512-quality": NamedProtocol("imagenet-512", (WEIGHTS, STATISTICS_512, GPU)),
     "imagenet-256-equal-quality": NamedProtocol("imagenet-256-equal", (WEIGHTS, STATISTICS_256, GPU)),
     "imagenet-512-equal-quality": NamedProtocol("imagenet-512-equal", (WEIGHTS, STATISTICS_512, GPU)),
+    "imagenet-256-reseeded-quality": NamedProtocol("imagenet-256-reseeded", (WEIGHTS, STATISTICS_256, GPU)),
+    "imagenet-512-reseeded-quality": NamedProtocol("imagenet-512-reseeded", (WEIGHTS, STATISTICS_512, GPU)),
     "imagenet-256-latency": NamedProtocol("imagenet-256", (GPU,)),
     "imagenet-512-latency": NamedProtocol("imagenet-512", (GPU,)),
     "imagenet-256-batch-128": NamedProtocol("imagenet-256", (A100,)),

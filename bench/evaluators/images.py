@@ -19,7 +19,7 @@ from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, score_im
 from bench.evaluators.scene_examples import grid_png
 from bench.metrics import latency, size
 from bench.metrics.feature_similarity import compute_feature_similarity
-from bench.models import REAL_IMAGES, identity, image_size_of, precision_of, published_of, resized_to
+from bench.models import REAL_IMAGES, identity, image_size_of, precision_of, published_of, reseeding_of, resized_to
 from bench.protocols import SMALL
 from bench.protocols.at_paper_size import MODELS_OF
 from bench.records.json_files import plain
@@ -49,7 +49,7 @@ def collect(
     """The images of a run, from the store in `work` or into it; at a paper's size what is scored of them and the pixels
     of the first few, or of all. batch_size: 0: the protocol's."""
     protocol, precision, device = spec.protocol, precision_of(spec), str(model.device)
-    streams = is_streamed(protocol)
+    streams, rule = is_streamed(protocol), reseeding_of(spec)
     with progress(f"{spec.model}: images", protocol.num_images) as bar, running_in(precision, device):
         return collect_images(
             model,
@@ -62,6 +62,7 @@ def collect(
             labels=labels_of(spec),
             precision=precision_name(precision),
             resize_to=resized_to(spec),
+            reseeding=None if rule is None else (rule, protocol.pilot_of or protocol.num_images),
             size=shard_size(protocol.pilot_of or protocol.num_images),
             extract=feature_extract(protocol.features, device) if streams else None,
             keep_images=SHOWN if streams and not keep_images else None,

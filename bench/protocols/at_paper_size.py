@@ -2,8 +2,8 @@
 
 "published" terms: each model as its authors evaluated it (published.py). "equal" terms, a scale of their own: labels,
 seeds, precision and evaluator alike for all families, guidance and steps as published; no printed number is judged by
-them. What a run needs beside the weights are `assets`. No protocol is here where nobody published the weights: the
-claim says so.
+them. "reseeded", another scale: as published, with TransDiff's seeds per batch. What a run needs beside the weights are
+`assets`. No protocol is here where nobody published the weights: the claim says so.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ CAPTIONS = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider")
 MODELS_OF = {
     **dict.fromkeys(("vqa-v2", "okvqa", "vizwiz", "gqa", "pope", "mme"), "coco-captions"),
     **{f"{scale}-equal": scale for scale in EQUAL_TERMS},
+    **{f"{scale}-reseeded": scale for scale in EQUAL_TERMS},
 }
 
 
@@ -56,6 +57,13 @@ def equal(scale: str) -> Protocol:
     )
 
 
+def reseeded(scale: str) -> Protocol:
+    """As published, and a seed per batch out of 1,025 as TransDiff's authors have it: batches of one seed share their
+    noise. Their generator's bits are not reproduced, so that only the law of the noise is theirs."""
+    as_published = quality(f"{scale}-reseeded-quality", EQUAL_TERMS[scale].image_size)
+    return replace(as_published, scale=f"{scale}-reseeded", reseeded=True)
+
+
 def texts(scale: str, collects: str, metrics: tuple[str, ...], *assets: str) -> Protocol:
     """A caption of every image or an answer to every question of a benchmark, scored as the benchmark does."""
     return Protocol(
@@ -78,6 +86,7 @@ PAPER_PROTOCOLS: tuple[Protocol, ...] = (
     quality("imagenet-256-no-guidance-quality", 256, variant="unguided"),
     quality("imagenet-512-quality", 512),
     *(equal(scale) for scale in EQUAL_TERMS),
+    *(reseeded(scale) for scale in EQUAL_TERMS),
     Protocol(
         name="imagenet-512-latency",
         scale="imagenet-512",

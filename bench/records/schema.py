@@ -102,10 +102,9 @@ class Protocol:
     quick: bool = False  # a smoke run, too small to judge anything by
     pilot_of: int = 0  # images of the full run whose first `num_images` these are; 0: it is the full run
     study: bool = False  # run by `bench study`, not by `reproduce`
-    # "published": labels, precision, settings as in the model's row of published.py; "equal": of that row guidance,
-    # steps and schedule alone; "": as here
-    terms: str = ""
+    terms: str = ""  # "published": all as in the model's row of published.py; "equal": its guidance and steps; "": none
     variant: str = ""  # of published.py's rows ("unguided") or of released weights ("sft"); "": the usual
+    reseeded: bool = False  # batches draw one of few seeds, as TransDiff's authors' do (published.Reseeding)
     assets: tuple[str, ...] = ()  # names in bench.assets of what must be there beside the weights
     needs: tuple[str, ...] = ()  # what else must be there: "weights", "gpu"
 
