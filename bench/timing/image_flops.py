@@ -2,7 +2,8 @@
 
 `python -m bench.timing.image_flops [MODEL ...]` counts the models of the ImageNet scales at their own settings, and at
 those of every other printed row, into bench/protocols/image_flops.json, which `bench plan` reads. A count of another
-version of the model's code is not used: count again. SiT's dopri5 chooses its own steps: it has no count.
+version of the model's code is not used: count again. SiT's dopri5 chooses its own steps: it has no count. Nor has VAR: its decoder
+refuses the meta device, and `bench plan` takes the counts of its timed runs.
 """
 
 from __future__ import annotations
