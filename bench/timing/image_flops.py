@@ -2,8 +2,8 @@
 
 `python -m bench.timing.image_flops [MODEL ...]` counts the models of the ImageNet scales at their own settings, and at
 those of every other printed row, into bench/protocols/image_flops.json, which `bench plan` reads. A count of another
-version of the model's code is not used: count again. SiT's dopri5 chooses its own steps: it has no count. Nor has VAR: its decoder
-refuses the meta device, and `bench plan` takes the counts of its timed runs.
+version of the model's code is not used: count again. SiT's dopri5 chooses its own steps: it has no count. Nor has VAR:
+its decoder refuses the meta device, and `bench plan` takes the counts of its timed runs.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def wanted() -> Iterator[tuple[str, dict[str, Any]]]:
     from reference_models import specs
 
     for name, spec in specs().items():
-        if not spec.scale.startswith("imagenet"):
+        if not spec.scale.startswith("imagenet") or spec.family == "var":
             continue
         yield name, {}
         for (model, variant), row in PUBLISHED.items():
