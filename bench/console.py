@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 
 PLAIN_EVERY_S = 10.0
+LONG_S = 3600.0  # a forecast of more than this also says when
 PLAIN_WIDTH = 160  # columns of a table that no terminal shows
 _plain_only = False
 
@@ -57,6 +59,19 @@ def say(line: object) -> None:
     print(plain(line), flush=True)
 
 
+def duration(seconds: float) -> str:
+    """As "45 s", "12 min", "3 h 20 min", "2 d 4 h"."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    hours = round(minutes / 60)
+    return f"{hours // 24} d {hours % 24} h"
+
+
 class Reporter:
     """Progress of one task. `update(done, note)` may be called as often as you like."""
 
@@ -81,11 +96,12 @@ class PlainReporter(Reporter):
             return
         self.printed = now
         fresh = done - self.first_done
-        eta = (
-            ""
-            if done >= self.total or not fresh
-            else f", {(now - self.start) / fresh * (self.total - done):.0f} s left"
-        )
+        eta = ""
+        if done < self.total and fresh:
+            left_s = (now - self.start) / fresh * (self.total - done)
+            eta = f", {duration(left_s)} left"
+            if left_s > LONG_S:
+                eta += f" (until {datetime.now() + timedelta(seconds=left_s):%Y-%m-%d %H:%M})"
         print(f"{self.title}: {done}/{self.total}{eta}{', ' + note if note else ''}", flush=True)
 
 

@@ -15,10 +15,12 @@ from bench.assets.asset import PIPELINE
 from bench.assets.checksums import digest as digest_of_file
 from bench.errors import UsageError
 from bench.protocols import SMALL
-from bench.published import PUBLISHED, Precision, Published
+from bench.published import PUBLISHED, Precision, Published, Reseeding
 from bench.records.schema import REAL_DATA, Protocol, RunSpec
 
 if TYPE_CHECKING:
+    import torch
+
     from reference_models.spec import ImageModel, Official, Spec
 
 
@@ -45,12 +47,19 @@ def check_dtype(dtype: str) -> None:
 
 
 def load_model(
-    name: str, *, weights: Path | None, device: str, dtype: str = "float32", autoencoder: Path | None = None
+    name: str,
+    *,
+    weights: Path | None,
+    device: str,
+    dtype: str = "float32",
+    autoencoder: Path | None = None,
+    decoder_dtype: str | None = None,
 ) -> tuple[ImageModel, str]:
     """(model, sha256 of its weights). Digits weights are shipped; any other model needs `weights`.
 
     weights: a file; of a model of text and images the released folder, which brings its autoencoder and text encoder
     autoencoder: the released file of the autoencoder, which other models of paper size need beside their own
+    decoder_dtype: of a released autoencoder; None: `dtype`
     """
     import torch
 
@@ -73,23 +82,40 @@ def load_model(
     _check_released(spec, weights, autoencoder)
     assert weights is not None
     try:
-        return load_weights(name, weights, autoencoder, device=device, dtype=torch_dtype), file_sha256(weights)
+        dtypes = {"dtype": torch_dtype, "autoencoder_dtype": getattr(torch, decoder_dtype or dtype)}
+        return load_weights(name, weights, autoencoder, device=device, **dtypes), file_sha256(weights)
     except ImportError as error:
         raise UsageError(f"{name}: {error}") from error
 
 
-def load_weights(name: str, weights: Path, autoencoder: Path | None = None, **options: Any) -> ImageModel:
+def load_weights(
+    name: str,
+    weights: Path,
+    autoencoder: Path | None = None,
+    *,
+    device: str = "cpu",
+    dtype: torch.dtype | None = None,
+    autoencoder_dtype: torch.dtype | None = None,
+) -> ImageModel:
     """A model of paper size with the authors' weights, or with those that `bench train` wrote.
 
-    options: device and dtype
+    dtype: None: float32    autoencoder_dtype: None: that of the model
     """
+    import torch
+
     from reference_models import build, find, load_official
     from reference_models.autoencoders import build_autoencoder
 
+    dtype = dtype or torch.float32
+    decoder_dtype = autoencoder_dtype or dtype
     if not _trained_here(weights):
-        return load_official(name, weights, autoencoder=autoencoder, **options)
-    spec, model = find(name), build(name, weights=weights, **options)
-    model.attach(spec, lambda: build_autoencoder(spec.autoencoder, weights=autoencoder, **options))
+        return load_official(
+            name, weights, autoencoder=autoencoder, device=device, dtype=dtype, autoencoder_dtype=decoder_dtype
+        )
+    spec, model = find(name), build(name, weights=weights, device=device, dtype=dtype)
+    model.attach(
+        spec, lambda: build_autoencoder(spec.autoencoder, weights=autoencoder, device=device, dtype=decoder_dtype)
+    )
     return model
 
 
@@ -279,6 +305,7 @@ def build_for(name: str, protocol: Protocol, device: str, work: Path) -> Any:
         autoencoder=needed[1] if len(needed) > 1 else None,
         device=device,
         dtype=precision.weights,
+        decoder_dtype=precision.decoder,
     )
     return model
 
@@ -289,6 +316,25 @@ def published_of(spec: RunSpec) -> Published | None:
     if spec.protocol.terms != "published":
         return None
     return PUBLISHED.get((spec.model, spec.protocol.variant)) or PUBLISHED.get((spec.model, ""))
+
+
+def image_size_of(spec: RunSpec) -> int:
+    """Pixels a side of the images that are scored: where the authors resize what a model generates, after that."""
+    from reference_models import find
+
+    return resized_to(spec) or find(spec.model).image_size
+
+
+def resized_to(spec: RunSpec) -> int | None:
+    """Pixels a side that generated images are resized to before they are rounded; None: they are taken as they are."""
+    row = PUBLISHED.get((spec.model, spec.protocol.variant)) if spec.protocol.terms else None
+    return None if row is None or row.resize is None else int(row.scale.rpartition("-")[2])
+
+
+def reseeding_of(spec: RunSpec) -> Reseeding | None:
+    """How a run's batches draw their seeds; None: each image has a seed of its own."""
+    row = published_of(spec)
+    return row.reseeding if row is not None and spec.protocol.reseeded else None
 
 
 def precision_of(spec: RunSpec) -> Precision:

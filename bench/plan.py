@@ -12,8 +12,17 @@ from bench import assets
 from bench.claims import CLAIMS
 from bench.claims.ledger import ledger
 from bench.errors import UsageError
-from bench.models import REAL_IMAGES, is_released, missing_files, reads_images, released_assets, train_command
+from bench.models import (
+    REAL_IMAGES,
+    is_released,
+    missing_files,
+    reads_images,
+    released_assets,
+    reseeding_of,
+    train_command,
+)
 from bench.protocols import PROTOCOLS, RATIOS, SCALES, SMALL, Kind, is_timed, kind_of, quick_settings
+from bench.protocols import pilot as pilot_protocol
 from bench.protocols import quick as quick_protocol
 from bench.protocols.at_paper_size import MODELS_OF
 from bench.published import PUBLISHED
@@ -43,10 +52,23 @@ class Plan:
     device: str
     results: Path
     runs: tuple[PlannedRun, ...]
+    keep_images: bool = False  # the pixels of all images stay in the store
 
 
-def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, device: str, results: Path) -> Plan:
+def make_plan(
+    *,
+    scale: str,
+    only: tuple[str, ...] | list[str],
+    quick: bool,
+    device: str,
+    results: Path,
+    pilot: int = 0,
+    keep_images: bool = False,
+) -> Plan:
     """The runs that the claims need at a scale, and every other model of it. UsageError for an unknown scale.
+
+    pilot: instead of all images of a run about so many, the first ones, and nothing but what scores images; 0: all.
+    keep_images: the pixels of all images stay in the store.
 
     The counts of the paper's sizes belong to every scale; a smoke run takes them unchanged, for they are exact.
     """
@@ -62,6 +84,8 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
     paper_sizes = [name for name, spec in chosen.items() if spec.scale not in SMALL]
     protocols = [quick_protocol(p) if quick else p for p in PROTOCOLS.values() if p.scale == scale and not p.study]
     protocols += [p for p in PROTOCOLS.values() if not kind_of(p).needs_model]
+    if pilot:
+        protocols = list(_pilots(protocols, scale, pilot, quick))
     results = results / QUICK if quick else results
     previous = load_records([results]).records
 
@@ -70,17 +94,34 @@ def make_plan(*, scale: str, only: tuple[str, ...] | list[str], quick: bool, dev
         kind = kind_of(protocol)
         models = [name for name in names if _can(chosen[name], kind)] if kind.needs_model else paper_sizes
         # Of COCO there is no other set of real images: val2017 is a part of val2014.
-        if kind.real and (scale in SMALL or (scale.startswith("imagenet") and not protocol.variant)):
+        has_real = scale in SMALL or (MODELS_OF.get(scale, scale).startswith("imagenet") and not protocol.variant)
+        if kind.real and has_real and not (pilot or protocol.reseeded):
             models = [REAL_DATA, *models]
         for spec in _specs_of(protocol, models, only):
             if not (protocol.sampled_calls and device.startswith("cuda")):  # a GPU generates whole images
                 runs.append(_planned(spec, device, results / WORK, previous))
-    return Plan(scale, device, results, tuple(runs))
+    return Plan(scale, device, results, tuple(runs), keep_images)
+
+
+def _pilots(protocols: Sequence[Protocol], scale: str, num_images: int, quick: bool) -> Iterator[Protocol]:
+    """The protocols that score images, of fewer. UsageError where a scale has none, and for what is no pilot."""
+    scored = [p for p in protocols if p.collects == "images"]
+    if quick:
+        raise UsageError("--pilot and --quick exclude each other: a smoke run has its own number of images")
+    if not scored:
+        there = dict.fromkeys(p.scale for p in PROTOCOLS.values() if p.collects == "images")
+        raise UsageError(f"--pilot: scale {scale!r} scores no images; those that do: {', '.join(there)}")
+    for protocol in scored:
+        if not 0 < num_images < protocol.num_images:
+            raise UsageError(f"--pilot {num_images}: expected fewer than the {protocol.num_images:,} of the full run")
+        yield pilot_protocol(protocol, num_images)
 
 
 def _specs_of(protocol: Protocol, models: Sequence[str], only: Sequence[str]) -> Iterator[RunSpec]:
     """The runs of a protocol: of these models, or of those among them that its claims name, at all their settings."""
     for name in models:
+        if protocol.reseeded and reseeding_of(RunSpec(name, protocol)) is None:
+            continue
         if protocol.variant and not kind_of(protocol).reads and (name, protocol.variant) not in PUBLISHED:
             continue
         for settings in _settings_of(name, protocol):
@@ -99,7 +140,7 @@ def _settings_of(name: str, protocol: Protocol) -> list[dict[str, Any]]:
     if name == REAL_DATA:
         return [{}]
     usual = usual_settings(find(name), protocol)
-    row = PUBLISHED.get((name, protocol.variant)) if protocol.terms == "published" else None
+    row = PUBLISHED.get((name, protocol.variant)) if protocol.terms else None
     first = quick_settings(protocol, usual) | ({} if row is None or kind_of(protocol).reads else dict(row.sampling))
     wanted = [first]
     if protocol.terms:

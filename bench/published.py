@@ -27,6 +27,7 @@ class Precision:
     tf32: bool = (
         False  # matrix products of float32 in TF32 (convolutions use it by torch's default, unless told not to)
     )
+    decoder: Literal["float32"] | None = None  # of the autoencoder's weights; None: as `weights`
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Reseeding:
 class Published:
     """How one model's printed numbers were made."""
 
-    model: str  # a name of reference_models; with "-384" a model of the authors' that this suite does not have
+    model: str  # a name of reference_models
     scale: str  # of the protocol, as "imagenet-256"
     sampling: Mapping[str, Any]  # guidance, steps, schedule
     labels: Labels
@@ -216,7 +217,7 @@ def _llamagen(size: str, cfg_scale: float, *, generated_size: int = 256) -> Publ
         scale="imagenet-256",
         sampling={"cfg_scale": cfg_scale, "temperature": 1.0, "top_k": 0, "top_p": 1.0},
         labels="uniform",
-        precision=Precision(weights="bfloat16", tf32=True),
+        precision=Precision(weights="bfloat16", tf32=True, decoder="float32"),
         evaluator="adm",
         reference="adm-imagenet-256",
         batch_size=32,

@@ -44,7 +44,7 @@ NOTHING: dict[str, Any] = {  # of a run that failed: the parts of its record
     "samples": Samples(),
 }
 LEDGER = "measured-here.json"
-Task = tuple[PlannedRun, Inputs, str, Path]  # run_one's arguments
+Task = tuple[PlannedRun, Inputs, str, Path, bool]  # run_one's arguments
 FOR_USERS = (UsageError, CheckFailed, CheckpointError)  # errors whose message stands by itself
 
 
@@ -97,8 +97,8 @@ def run_plan(plan: Plan) -> list[Record]:
     failed = []
     work = plan.results / WORK
     check_writable(work, "results")
-    here = measured_here(work)
-    records = load_records([plan.results]).records
+    here = ledger_of(work)
+    is_measured = measured_here(plan.results)
     todo: dict[bool, list[Task]] = {True: [], False: []}  # by whether a clock is read
     lost: list[tuple[PlannedRun, Record]] = []  # failed before they could start
     for planned in plan.runs:
@@ -110,10 +110,10 @@ def run_plan(plan: Plan) -> list[Record]:
         except Exception as error:
             lost.append((planned, failed_record(planned.spec, Inputs(), plan.device, reason_of(error))))
             continue
-        if any(r.file in here and is_current(r, planned.spec.protocol, inputs) for r in records):
+        if is_measured(planned.spec, inputs):
             print(f"{title(planned)}: measured before, inputs unchanged", flush=True)
             continue
-        todo[is_timed(planned.spec.protocol)].append((planned, inputs, plan.device, work))
+        todo[is_timed(planned.spec.protocol)].append((planned, inputs, plan.device, work, plan.keep_images))
     alone = ((task[0], run_one(*task)) for task in todo[True])
     for planned, measured in chain(lost, run_side_by_side(todo[False]), alone):
         path, record = keep(measured, plan.results)
@@ -128,7 +128,7 @@ def run_plan(plan: Plan) -> list[Record]:
     return failed
 
 
-def measured_here(work: Path) -> set[str]:
+def ledger_of(work: Path) -> set[str]:
     """The records that this folder's runs wrote; none, and a line that says so, where the list is damaged."""
     path = work / LEDGER
     if not path.exists():
@@ -141,6 +141,13 @@ def measured_here(work: Path) -> set[str]:
     except ValueError as error:
         print(f"{path}: damaged ({error}); what was measured is measured again", flush=True)
         return set()
+
+
+def measured_here(results: Path) -> Callable[[RunSpec, Inputs], bool]:
+    """Whether a run was measured into a results folder here, with these inputs."""
+    here = ledger_of(results / WORK)
+    records = [record for record in load_records([results]).records if record.file in here]
+    return lambda spec, inputs: any(r.model == spec.model and is_current(r, spec.protocol, inputs) for r in records)
 
 
 def title(planned: PlannedRun) -> str:
@@ -167,7 +174,7 @@ def run_side_by_side(tasks: Sequence[Task]) -> Iterator[tuple[PlannedRun, Record
     jobs = [Job(name, partial(run_one, *task)) for name, task in by_name.items()]
     with closing(run_jobs(jobs, num_workers=workers)) as outcomes:
         for outcome in outcomes:
-            planned, inputs, device, _ = by_name[outcome.job.name]
+            planned, inputs, device, *_ = by_name[outcome.job.name]
             yield planned, outcome.value or failed_record(planned.spec, inputs, device, outcome.error)
 
 
@@ -185,7 +192,7 @@ def evaluator_of(spec: RunSpec) -> Callable[[Any, RunSpec, Context], dict[str, A
     return getattr(importlib.import_module(module), name)
 
 
-def run_one(planned: PlannedRun, inputs: Inputs, device: str, work: Path) -> Record:
+def run_one(planned: PlannedRun, inputs: Inputs, device: str, work: Path, keep_images: bool = False) -> Record:
     """One run. A run that fails, in whatever way, becomes a record with status "failed" and the reason in one line."""
     spec, start = planned.spec, time.monotonic()
     key = hashlib.sha256(json.dumps(plain([spec.model, spec.protocol, inputs]), sort_keys=True).encode()).hexdigest()[
@@ -196,7 +203,7 @@ def run_one(planned: PlannedRun, inputs: Inputs, device: str, work: Path) -> Rec
         if spec.protocol.num_threads is not None:
             torch.set_num_threads(spec.protocol.num_threads)
         model = build_for(spec.model, spec.protocol, device, work) if runs_a_model(spec) else None
-        found = evaluator_of(spec)(model, spec, Context(device, work, key))
+        found = evaluator_of(spec)(model, spec, Context(device, work, key, keep_images))
         return replace(empty_record(spec, inputs, device), **found, wall_s=time.monotonic() - start)
     except Exception as error:
         return replace(failed_record(spec, inputs, device, reason_of(error)), wall_s=time.monotonic() - start)

@@ -103,6 +103,7 @@ def load_official(
     entry: str | None = None,
     device: torch.device | str = "cpu",
     dtype: torch.dtype | None = None,
+    autoencoder_dtype: torch.dtype | None = None,
 ) -> ImageModel:
     """A model with the authors' released weights (formats: see checkpoints.py).
 
@@ -110,6 +111,7 @@ def load_official(
     unexpected keys and suggests the model that fits. ema: take the EMA weights where the file has both.
     entry: take this entry of the file. What was taken stands in the model's `weights_entry` and in the log.
     autoencoder: the released file of its autoencoder; None leaves it with random weights.
+    autoencoder_dtype: None: as the model's.
     A folder that holds a whole pipeline (diffusers: `transformer`, `vae`, `text_encoder`, `tokenizer`) brings its own
     autoencoder and text encoder.
     """
@@ -131,8 +133,9 @@ def load_official(
         model.attach_text_encoder(encoder)  # type: ignore[operator]
     if autoencoder is None and Path(path, "vae").is_dir():
         autoencoder = Path(path, "vae")
+    decoder_dtype = autoencoder_dtype or model.dtype
     model.attach(
-        spec, lambda: build_autoencoder(spec.autoencoder, weights=autoencoder, device=model.device, dtype=model.dtype)
+        spec, lambda: build_autoencoder(spec.autoencoder, weights=autoencoder, device=model.device, dtype=decoder_dtype)
     )
     return model
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.noise import Noise, SeededNoise
@@ -105,12 +106,15 @@ class ImageModel(nn.Module):
         raise NotImplementedError
 
     @torch.inference_mode()
-    def generate(self, labels: Sequence[int] | Tensor, seeds: Sequence[int], **settings: Any) -> Tensor:
+    def generate(
+        self, labels: Sequence[int] | Tensor, seeds: Sequence[int], *, resize_to: int | None = None, **settings: Any
+    ) -> Tensor:
         """Images, uint8 (B, 3, H, W), one per label.
 
         Image i depends on `labels[i]`, `seeds[i]` and the settings alone, never on its batch.
-        `settings` override the spec's `sampling`. Raises ValueError where an argument does not fit, FloatingPointError
-        where an image comes out NaN or infinite.
+        resize_to: pixels a side that the decoded images are resized to, bicubic without antialiasing, before they are
+        rounded. `settings` override the spec's `sampling`. Raises ValueError where an argument does not fit,
+        FloatingPointError where an image comes out NaN or infinite.
         """
         labels = torch.as_tensor(labels, dtype=torch.int64)  # checked where they are: no wait for the device
         if labels.ndim != 1 or len(labels) != len(seeds):
@@ -122,7 +126,10 @@ class ImageModel(nn.Module):
             raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; known: {', '.join(sorted(self.spec.sampling))}")
         settings = {**self.spec.sampling, **settings}
         latents = self.sample(labels.to(self.device), SeededNoise(seeds, self.device), **settings)
-        return self.finished(self.autoencoder.decode(latents))
+        images = self.autoencoder.decode(latents)
+        if resize_to is not None:
+            images = F.interpolate(images.float(), size=(resize_to, resize_to), mode="bicubic")
+        return self.finished(images)
 
     def finished(self, images: Tensor) -> Tensor:
         """Decoded images (B, 3, H, W) as uint8; FloatingPointError where one is NaN or infinite."""

@@ -7,13 +7,21 @@ import dataclasses
 import pytest
 
 from bench import assets
+from bench.evaluators.images import labels_of
+from bench.models import precision_of, reseeding_of, resized_to
+from bench.plan import make_plan
+from bench.protocols import PROTOCOLS
 from bench.published import EQUAL_TERMS, PUBLISHED, Precision, Published, published
+from bench.records.schema import REAL_DATA, RunSpec
+from bench.sampling.identity import reseeded_seeds
+from bench.sampling.precision import precision_name
 from reference_models import specs
 
 ROWS = list(PUBLISHED.values())
 IDS = ["-".join(filter(None, key)) for key in PUBLISHED]
 RELEASED = [name for name, spec in specs().items() if spec.official and spec.scale.startswith("imagenet")]
 HEADLINES = [row for row in ROWS if not row.variant and row.model in specs()]
+EQUAL = {scale: PROTOCOLS[f"{scale}-equal-quality"] for scale in EQUAL_TERMS}
 DEFAULTS = {f.name: f.default for f in dataclasses.fields(Published) if f.default is not dataclasses.MISSING}
 
 
@@ -95,5 +103,48 @@ def test_equal_terms_are_one_rule_for_every_model_of_a_scale(scale):
     terms = EQUAL_TERMS[scale]
     assert terms.num_images % 1000 == 0
     assert terms.precision == Precision()
-    assert {spec.image_size for spec in specs().values() if spec.scale == scale} == {terms.image_size}
+    sizes = {resized_to(RunSpec(n, EQUAL[scale])) or s.image_size for n, s in specs().items() if s.scale == scale}
+    assert sizes == {terms.image_size}
     assert assets.find(terms.reference).kind == "statistics"
+
+
+@pytest.mark.parametrize("scale", EQUAL_TERMS)
+def test_the_equal_protocol_measures_every_model_as_its_row_of_terms_says(scale, tmp_path):
+    """All alike but for guidance, steps and schedule, which are as published."""
+    plan = make_plan(scale=f"{scale}-equal", only=(), quick=False, device="cpu", results=tmp_path)
+    runs = [run.spec for run in plan.runs if run.spec.protocol.collects == "images" and run.spec.model != REAL_DATA]
+    assert {run.model for run in runs} >= {row.model for row in ROWS if row.scale == scale and row.model in specs()}
+    terms = EQUAL_TERMS[scale]
+    for run in runs:
+        assert run.protocol == EQUAL[scale]
+        assert (run.protocol.num_images, run.protocol.seed) == (terms.num_images, terms.seed)
+        assert precision_of(run) == terms.precision
+        assert labels_of(run) == terms.labels
+        assert {**specs()[run.model].sampling, **run.settings}.items() >= dict(published_sampling(run.model)).items()
+    assert not any(run.answers for run in plan.runs if run.spec.protocol == EQUAL[scale])
+
+
+def published_sampling(name):
+    row = published(name)
+    return {} if row is None else row.sampling
+
+
+def test_llamagen_s_decoder_runs_in_float32_beside_its_bfloat16_transformer():
+    for name in ("llamagen-b", "llamagen-b-384"):
+        run = RunSpec(name, PROTOCOLS["imagenet-256-quality"])
+        assert precision_name(precision_of(run)) == "bfloat16, float32 decoder, TF32"
+        assert resized_to(run) == (256 if name.endswith("384") else None)
+
+
+def test_reseeded_batches_of_one_seed_share_their_noise_and_only_transdiff_has_them(tmp_path):
+    """In the authors' order, class by class: images of one place in two batches of one seed have one seed."""
+    plan = make_plan(scale="imagenet-256-reseeded", only=(), quick=False, device="cpu", results=tmp_path)
+    runs = [run.spec for run in plan.runs if run.spec.protocol.collects == "images"]
+    assert {run.model for run in runs} == {row.model for row in ROWS if row.reseeding and row.scale == "imagenet-256"}
+    rule = dataclasses.replace(reseeding_of(runs[0]), num_seeds=3, batch_size=4)
+    seeds = reseeded_seeds(range(40), 0, 40, 10, rule)
+    by_place = {(i % 10) * 4 + i // 10: seed for i, seed in enumerate(seeds)}
+    batches = {tuple(by_place[4 * batch + row] for row in range(4)) for batch in range(10)}
+    assert 1 < len(batches) <= 3
+    assert len({seed for batch in batches for seed in batch}) == 4 * len(batches)
+    assert reseeding_of(RunSpec("transdiff-h", PROTOCOLS["imagenet-256-quality"])) is None

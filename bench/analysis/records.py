@@ -15,15 +15,19 @@ LONGEST_WHY = 200  # characters
 
 
 def label_by_file(records: Sequence[Record]) -> dict[str, str]:
-    """The model's name, with the settings that tell it apart where one protocol has several records of it; and whether
-    what was scored was made elsewhere."""
+    """The model's name, with the settings that tell it apart where one protocol has several records of it, with the
+    images of a pilot, and whether what was scored was made elsewhere."""
     labels = {}
     for record in records:
         same = [r for r in records if (r.model, r.protocol.name) == (record.model, record.protocol.name)]
         names = sorted({name for r in same for name in r.settings})
         differing = [name for name in names if len({json.dumps(r.settings.get(name)) for r in same}) > 1]
         settings = ", ".join(f"{name} {as_words(name, record.settings.get(name))}" for name in differing)
-        told = [*([settings] if settings else []), *(["made elsewhere"] if record.elsewhere else [])]
+        told = [settings] if settings else []
+        if record.protocol.pilot_of:
+            told.append(f"pilot of {record.protocol.num_images:,} images")
+        if record.elsewhere:
+            told.append("made elsewhere")
         labels[record.file] = f"{record.model} ({'; '.join(told)})" if told else record.model
     return labels
 

@@ -50,6 +50,18 @@ SIZES: tuple[Published, ...] = (
         ),
     ),
     Published(
+        where="LlamaGen, tables 9 and 10",
+        url="arXiv:2406.06525",
+        standing="authors",
+        rows=(
+            PublishedSize("llamagen-b-384", "111M"),
+            PublishedSize("llamagen-l-384", "343M"),
+            PublishedSize("llamagen-xl-384", "775M"),
+            PublishedSize("llamagen-xxl-384", "1.4B"),
+            PublishedSize("llamagen-3b-384", "3.1B"),
+        ),
+    ),
+    Published(
         where="VAR, table 1; d36: README",
         url="arXiv:2404.02905, github.com/FoundationVision/VAR README",
         standing="authors",

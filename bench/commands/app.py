@@ -128,6 +128,20 @@ Steps = Annotated[
 ReleasedFolder = Annotated[Path | None, typer.Option(help="released folder (diffusers), or weights of ours")]
 SkipUnreadable = Annotated[bool, typer.Option(help="leave out what is asked of images that cannot be read")]
 
+Scale = Annotated[
+    str, typer.Option(help="digits, scenes, imagenet-256, imagenet-256-equal, coco-captions, ..., see `bench list`")
+]
+Only = Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")]
+Pilot = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="an early answer, never a verdict: score the first N images of each run, in whole shards, which the full "
+        "run then takes up; image i has class i mod 1000, so classes stay balanced; 0: all images",
+    ),
+]
+KeepImages = Annotated[bool, typer.Option("--keep-images", help="keep the pixels of all images in the store")]
+
 RESULTS, REPORT = Path("results"), Path("reports/index.html")
 
 

@@ -2,17 +2,18 @@
 
 Needed are samples that the latest record of a run names (they can be scored again without being generated again) and
 those that a worker is at work on. Samples that this version of the code would still take up, but that no record names
-yet, are listed and stay, unless --all is given: they may be hours of work.
+yet, are listed and stay, unless --all is given: they may be hours of work. So do pixels that `--keep-images` kept
+beside the features of a recorded run: it needs the first shard of them alone, for the pictures of the report.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,6 +23,7 @@ from bench.errors import CheckFailed
 from bench.records.store import GENEVAL, QUICK, RETRAINED, WORK, latest, load_records
 from bench.sampling import files
 from bench.sampling.identity import VERSION
+from bench.sampling.images import IMAGES
 from bench.sampling.shards import IDENTITY, STORE, SUFFIX
 
 OLD_STORE = "images"  # where earlier versions kept samples; no present one reads them
@@ -35,13 +37,17 @@ class Leftover:
     why: str
     num_bytes: int
     goes: bool = True  # with --yes alone; else with --all as well
+    parts: Sequence[Path] = ()  # the files of a folder that go, where not all of it does
 
 
 @example("python -m bench clean --yes")
 def clean(
     results: ResultsDir = RESULTS,
     yes: Annotated[bool, typer.Option("--yes", help="remove what is listed")] = False,
-    all_: Annotated[bool, typer.Option("--all", help="also samples that `reproduce` has yet to score")] = False,
+    all_: Annotated[
+        bool,
+        typer.Option("--all", help="also samples not scored yet, and pixels kept by --keep-images"),
+    ] = False,
 ) -> None:
     """List what the work folder holds that no record needs, with sizes; --yes removes it. Records are never touched."""
     found = [one for folder in (results, results / QUICK, results / RETRAINED) for one in leftovers(folder)]
@@ -53,7 +59,7 @@ def clean(
     found = [one for one in found if one.goes or all_]
     total = sum(one.num_bytes for one in found)
     if stays:
-        print(f"clean: {len(stays)} not scored yet: `reproduce` scores them, --all removes them too")
+        print(f"clean: {len(stays)} stay (not scored yet, or kept by --keep-images): --all removes them too")
     if not yes:
         print(f"clean: {len(found)} to remove, {total / 1e6:,.1f} MB; --yes removes them")
         return
@@ -89,10 +95,29 @@ def leftovers(results: Path) -> Iterator[Leftover]:
                 yield Leftover(path, "damaged, made again", _size(path))
             elif files.is_temporary(path.name):
                 yield Leftover(path, "left by a killed process", _size(path))
+        yield from kept_pixels(sets)
 
     for folder in sorted((work / GENEVAL).glob("*")):
         if folder.name not in needed and not unreadable:
             yield Leftover(folder, "images that wait for GenEval's detector", _size(folder), goes=False)
+
+
+def kept_pixels(sets: Sequence[Path]) -> Iterator[Leftover]:
+    """The pixels beyond the first shard of a run whose scores are made from features."""
+    has_features = any("part_identity" in _identity(one) for one in sets)
+    for one in sets:
+        shards = sorted(one.glob("*" + SUFFIX))[1:] if one.name.startswith(f"{IMAGES}-") else []
+        if has_features and shards:
+            total = sum(_size(path) for path in shards)
+            yield Leftover(one, f"pixels kept by --keep-images ({len(shards)} shards)", total, goes=False, parts=shards)
+
+
+def _identity(folder: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads((folder / IDENTITY).read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def is_usable(folder: Path) -> bool:
@@ -122,6 +147,8 @@ def print_leftovers(found: list[Leftover], results: Path) -> None:
 
 def remove(one: Leftover) -> bool:
     """Remove a leftover; False where it is still there."""
+    if one.parts:
+        return not [path for path in one.parts if not remove(Leftover(path, one.why, 0))]
     try:
         if one.path.is_dir() and not one.path.is_symlink():
             shutil.rmtree(one.path)

@@ -7,37 +7,69 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.app import REPORT, RESULTS, Device, ResultsDir, example, resolve_device
-from bench.console import console
+from bench.commands.app import (
+    REPORT,
+    RESULTS,
+    Device,
+    KeepImages,
+    Only,
+    Pilot,
+    ResultsDir,
+    Scale,
+    example,
+    resolve_device,
+)
 from bench.errors import CheckFailed
 from bench.plan import Plan
 
 
-@example("python -m bench plan --only transdiff-digits")
+@example("python -m bench plan --scale imagenet-256 --device cuda")
 def plan(
-    scale: Annotated[str, typer.Option(help="digits, scenes, imagenet-256 or coco-captions")] = "digits",
-    only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
+    scale: Scale = "digits",
+    only: Only = None,
     quick: Annotated[bool, typer.Option(help="plan the smoke run")] = False,
+    pilot: Pilot = 0,
+    keep_images: KeepImages = False,
     device: Device = "auto",
     results: ResultsDir = RESULTS,
 ) -> None:
     """What `reproduce` would run, what is missing, what it would cost."""
+    from bench.commands.plan_tables import print_plan
     from bench.plan import make_plan
 
-    print_plan(make_plan(scale=scale, only=only or (), quick=quick, device=resolve_device(device), results=results))
+    if not device.startswith("cuda"):  # the cost on a GPU may be asked where there is none
+        device = resolve_device(device)
+    print_plan(
+        make_plan(
+            scale=scale,
+            only=only or (),
+            quick=quick,
+            device=device,
+            results=results,
+            pilot=pilot,
+            keep_images=keep_images,
+        )
+    )
 
 
 @example("python -m bench reproduce --quick")
 def reproduce(
-    scale: Annotated[str, typer.Option(help="digits, scenes, imagenet-256 or coco-captions")] = "digits",
-    only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
+    scale: Scale = "digits",
+    only: Only = None,
     quick: Annotated[bool, typer.Option(help="a smoke run, too small to judge by, and stamped so")] = False,
+    pilot: Pilot = 0,
+    keep_images: KeepImages = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="processes that generate side by side [default: one per visible GPU; on a CPU none]"),
+    ] = None,
     retrain: Annotated[bool, typer.Option(help="train every model of the scale anew first, measure those")] = False,
     device: Device = "auto",
     results: ResultsDir = RESULTS,
     report: Annotated[Path, typer.Option(help="the report to write")] = REPORT,
 ) -> None:
     """The main job: run what the claims need, judge them, render the report. Continues where it was interrupted."""
+    from bench.commands.work import Orders, start_workers, workers_for
     from bench.plan import make_plan
     from bench.records.store import RETRAINED
     from bench.training.schedule import retrain_for
@@ -46,7 +78,14 @@ def reproduce(
     if retrain:
         results = results / RETRAINED
         retrain_for(scale, only or (), results, device)
-    carry_out(make_plan(scale=scale, only=only or (), quick=quick, device=device, results=results), report)
+    planned = make_plan(
+        scale=scale, only=only or (), quick=quick, device=device, results=results, pilot=pilot, keep_images=keep_images
+    )
+    orders = Orders(scale, tuple(only or ()), quick, 0, device, results.absolute(), pilot, keep_images)
+    num_workers = workers_for(device) if workers is None else workers
+    if num_workers or keep_images:
+        start_workers(orders, max(1, num_workers))
+    carry_out(planned, report)
 
 
 @example("python -m bench study trade-off guidance")
@@ -87,17 +126,3 @@ def report(
     from bench.report import render
 
     print(f"report: {render(results or [RESULTS], out)}")
-
-
-def print_plan(plan: Plan) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"scale {plan.scale} on {plan.device}: {len(plan.runs)} runs", title_justify="left")
-    for column in ("model", "protocol", "answers", "state", "cost"):
-        table.add_column(column, overflow="fold")
-    for run in plan.runs:
-        state = "ready" if not run.lacks else "not run: needs " + "; ".join(run.lacks)
-        cost = "not measured yet" if run.cost_s is None else f"{run.cost_s:.0f} s last time"
-        protocol = run.spec.protocol.name + (" (quick)" if run.spec.protocol.quick else "")
-        table.add_row(run.spec.model, protocol, ", ".join(run.answers) or "-", state, cost)
-    console().print(table)

@@ -9,15 +9,18 @@ need no connection to each other, only the results folder on a file system that 
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.app import RESULTS, Device, ResultsDir, example, resolve_device
+from bench.commands.app import RESULTS, Device, KeepImages, Only, Pilot, ResultsDir, Scale, example, resolve_device
 from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.plan import Plan, PlannedRun, make_plan
+from bench.processes import Job, run_jobs
 from bench.protocols import is_timed, kind_of
 from bench.records.schema import REAL_DATA
 from bench.records.store import WORK
@@ -32,9 +35,11 @@ if TYPE_CHECKING:
 
 @example("torchrun --nproc-per-node 8 -m bench work --scale imagenet-256")
 def work(
-    scale: Annotated[str, typer.Option(help="digits, scenes, imagenet-256 or coco-captions")] = "digits",
-    only: Annotated[list[str] | None, typer.Option(help="this model only (repeatable)")] = None,
+    scale: Scale = "digits",
+    only: Only = None,
     quick: Annotated[bool, typer.Option(help="for the smoke run")] = False,
+    pilot: Pilot = 0,
+    keep_images: KeepImages = False,
     batch_size: Annotated[int, typer.Option(min=0, help="images per call; changes no image; 0: the protocol's")] = 0,
     device: Device = "auto",
     results: ResultsDir = RESULTS,
@@ -47,7 +52,7 @@ def work(
 
     Any number of workers: torchrun, Slurm, or the same command in several terminals."""
 
-    orders = Orders(scale, tuple(only or ()), quick, batch_size, device, results.absolute())
+    orders = Orders(scale, tuple(only or ()), quick, batch_size, device, results.absolute(), pilot, keep_images)
     if slurm_nodes:
         submit(orders, num_nodes=slurm_nodes, num_gpus=slurm_gpus, partition=slurm_partition, hours=slurm_hours)
         return
@@ -65,16 +70,29 @@ class Orders:
     batch_size: int = 0  # images per call; 0: the protocol's
     device: str = "auto"
     results: Path = RESULTS
+    pilot: int = 0  # images of each run; 0: all
+    keep_images: bool = False  # keep pixels
 
 
 def fill_store(orders: Orders, rank: Rank) -> None:
-    """Collect what the runs of a plan need, as one worker of many. CheckFailed at the end where a run failed."""
+    """Collect what the runs of a plan need, as one worker of many. CheckFailed at the end where a run failed.
+
+    Runs that are measured already are left out, unless pixels are to be kept.
+    """
     device = rank.device(resolve_device(orders.device))
-    plan = make_plan(scale=orders.scale, only=orders.only, quick=orders.quick, device=device, results=orders.results)
+    plan = make_plan(
+        scale=orders.scale,
+        only=orders.only,
+        quick=orders.quick,
+        device=device,
+        results=orders.results,
+        pilot=orders.pilot,
+        keep_images=orders.keep_images,
+    )
     files.check_writable(plan.results, "--results")
-    runs = collectable(plan)
+    runs = to_collect(plan)
     if not runs:
-        print("work: nothing to do: every run of this plan is timed, or lacks something (see `python -m bench plan`)")
+        print("work: nothing to do: every run of this plan is measured, is timed, or lacks something")
         return
     failures: dict[str, str] = {}
     done: set[str] = set()
@@ -110,6 +128,17 @@ def collectable(plan: Plan) -> list[PlannedRun]:
     ]
 
 
+def to_collect(plan: Plan) -> list[PlannedRun]:
+    """The collectable runs of a plan whose items are still needed: not measured, or their pixels are to be kept."""
+    from bench.run import measured_here, run_inputs
+
+    runs = collectable(plan)
+    if plan.keep_images:
+        return runs
+    is_measured = measured_here(plan.results)
+    return [run for run in runs if not is_measured(run.spec, run_inputs(run.spec, plan.device, plan.results / WORK))]
+
+
 def collect_run(run: PlannedRun, plan: Plan, rank: Rank, batch_size: int, leave_claimed: bool) -> Samples | StoredTexts:
     """The samples of one run, in the store of the plan's results folder."""
     from bench.evaluators import benchmark_texts, images
@@ -118,8 +147,44 @@ def collect_run(run: PlannedRun, plan: Plan, rank: Rank, batch_size: int, leave_
     work = plan.results / WORK
     model = build_for(run.spec.model, run.spec.protocol, plan.device, work)
     limit_threads(model.spec)
-    collect = benchmark_texts.collect_run if kind_of(run.spec.protocol).reads else images.collect
-    return collect(model, run.spec, work, rank=rank, batch_size=batch_size, leave_claimed=leave_claimed)
+    if kind_of(run.spec.protocol).reads:
+        collect = benchmark_texts.collect_run
+        return collect(model, run.spec, work, rank=rank, batch_size=batch_size, leave_claimed=leave_claimed)
+    return images.collect(
+        model,
+        run.spec,
+        work,
+        rank=rank,
+        batch_size=batch_size,
+        leave_claimed=leave_claimed,
+        keep_images=plan.keep_images,
+    )
+
+
+def start_workers(orders: Orders, num_workers: int) -> None:
+    """Fill the store with so many processes on this machine, and wait for them; of several GPUs each has one.
+
+    A worker that dies is named, the others take over, and what none of them made is left to the caller. All end when
+    this process does.
+    """
+    jobs = [
+        Job(f"worker {k}", partial(fill_store, orders, Rank(k, num_workers, k if orders.device == "cuda" else None)))
+        for k in range(num_workers)
+    ]
+    with closing(run_jobs(jobs, num_workers=num_workers)) as outcomes:
+        for outcome in outcomes:
+            if outcome.error:
+                print(f"{outcome.job.name} of {num_workers}: {outcome.error}", flush=True)
+
+
+def workers_for(device: str) -> int:
+    """How many workers `reproduce` starts unasked: one per visible GPU where there are several, else none."""
+    if device != "cuda":
+        return 0
+    import torch
+
+    num_gpus = torch.cuda.device_count()
+    return num_gpus if num_gpus > 1 else 0
 
 
 def slurm_worker(orders: Orders) -> None:

@@ -17,3 +17,4 @@ class Context:
     device: str  # as "cpu", "cuda:0"
     work: Path  # folder for what is unfinished, inside the results folder
     key: str  # names what the numbers depend on: samples kept under it are those of an earlier try of the same run
+    keep_images: bool = False  # the pixels of all images stay in the store, beside what is scored of them

@@ -20,8 +20,9 @@ from bench.evaluators.prompted import LOADERS, prompts_of
 from bench.evaluators.scene_examples import grid_png
 from bench.metrics import latency, size
 from bench.metrics.feature_similarity import compute_feature_similarity
-from bench.models import REAL_IMAGES, identity, precision_of, published_of
+from bench.models import REAL_IMAGES, identity, image_size_of, precision_of, published_of, reseeding_of, resized_to
 from bench.protocols import SMALL
+from bench.protocols.at_paper_size import MODELS_OF
 from bench.records.json_files import plain
 from bench.records.parts import Images, Measurement, Sampled
 from bench.records.schema import Protocol, RunSpec
@@ -29,7 +30,7 @@ from bench.sampling.images import Samples, collect_images
 from bench.sampling.precision import precision_name, running_in
 from bench.sampling.ranks import ALONE, Rank
 from bench.sampling.semantic_features import collect_features
-from bench.sampling.shards import STORE
+from bench.sampling.shards import STORE, shard_size
 
 GRID_ROWS = 6  # rows of the sample grid kept for the report, one class per column
 COLUMNS = 8  # of the grid where there are many classes
@@ -37,12 +38,19 @@ FEATURE_IMAGES = 100  # images whose semantic features are compared
 
 
 def collect(
-    model: Any, spec: RunSpec, work: Path, *, rank: Rank = ALONE, batch_size: int = 0, leave_claimed: bool = False
+    model: Any,
+    spec: RunSpec,
+    work: Path,
+    *,
+    rank: Rank = ALONE,
+    batch_size: int = 0,
+    leave_claimed: bool = False,
+    keep_images: bool = False,
 ) -> Samples:
     """The images of a run, from the store in `work` or into it; at a paper's size what is scored of them and the pixels
-    of the first few. batch_size: 0: the protocol's."""
+    of the first few, or of all. batch_size: 0: the protocol's."""
     protocol, precision, device = spec.protocol, precision_of(spec), str(model.device)
-    streams = is_streamed(protocol)
+    streams, rule = is_streamed(protocol), reseeding_of(spec)
     with progress(f"{spec.model}: images", protocol.num_images) as bar, running_in(precision, device):
         return collect_images(
             model,
@@ -55,8 +63,11 @@ def collect(
             labels=labels_of(spec),
             prompts=prompts_of(protocol),
             precision=precision_name(precision),
+            resize_to=resized_to(spec),
+            reseeding=None if rule is None else (rule, protocol.pilot_of or protocol.num_images),
+            size=shard_size(protocol.pilot_of or protocol.num_images),
             extract=feature_extract(protocol.features, device, resize_of(protocol)) if streams else None,
-            keep_images=SHOWN if streams else None,
+            keep_images=SHOWN if streams and not keep_images else None,
             rank=rank,
             leave_claimed=leave_claimed,
             advance=bar.update,
@@ -95,7 +106,7 @@ def labels_of(spec: RunSpec) -> str:
 def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     """Generate once, score on all metrics."""
     protocol = spec.protocol
-    samples = collect(model, spec, context.work)
+    samples = collect(model, spec, context.work, keep_images=context.keep_images)
     found = _scored_samples(samples, model, spec, context)
     settings = {**model.spec.sampling, **spec.settings}
     nfe = model.network_evaluations(**settings)
@@ -133,7 +144,7 @@ def _scored_samples(samples: Samples, model: Any, spec: RunSpec, context: Contex
         labels=labels_of(spec),
         seed=protocol.seed,
         num_classes=num_classes,
-        image_size=resize.size if resize else model.spec.image_size,
+        image_size=resize.size if resize else image_size_of(spec),
     )
     return scored(collected, spec, num_classes, context.device, shown=samples.images(SHOWN), resize=resize)
 
@@ -147,7 +158,8 @@ def measure_real_images(model: None, spec: RunSpec, context: Context) -> dict[st
         images, _ = digits.load("heldout")
         return scored(images[: spec.protocol.num_images], spec, digits.NUM_CLASSES, context.device)
     folder = assets.require(REAL_IMAGES)
-    resize = Resize("adm", int(spec.protocol.scale.rpartition("-")[2]))
+    scale = MODELS_OF.get(spec.protocol.scale, spec.protocol.scale)
+    resize = Resize("adm", int(scale.rpartition("-")[2]))
     shown = open_images(folder, "real images", resize).images
     assert shown is not None, "a folder holds images"
     return scored(folder, spec, None, context.device, shown=shown[0:SHOWN], resize=resize)

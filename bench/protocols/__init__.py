@@ -79,6 +79,9 @@ KINDS: dict[str, Kind] = {
 QUICK_STEPS = 25  # of a smoke run, where a model takes more
 QUICK_IMAGES = 80  # of a smoke run: class-balanced, and enough for the covariance of 64 features
 
+SHARD_SIZE = 500  # images that are generated and stored together
+MIN_SHARDS = 4  # of a small protocol, so that a few workers can share it
+
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
@@ -220,6 +223,21 @@ def quick(protocol: Protocol) -> Protocol:
         throughput_batch_size=2,
         quick=True,
     )
+
+
+def pilot(protocol: Protocol, num_images: int) -> Protocol:
+    """The protocol as a pilot: the first images of the full run, in whole shards, so that none is generated twice.
+
+    They keep the labels of the full run: image i is of class i mod num_classes (or draws its class), so that any number
+    of first images holds as many of each class, but for one.
+    """
+    size = shard_size(protocol.num_images)
+    return replace(protocol, num_images=-(-num_images // size) * size, pilot_of=protocol.num_images)
+
+
+def shard_size(num_items: int, largest: int = SHARD_SIZE) -> int:
+    """Items per shard of a protocol of `num_items`: 500, or a quarter of fewer than 2,000."""
+    return max(1, min(largest, -(-num_items // MIN_SHARDS)))
 
 
 def quick_settings(protocol: Protocol, usual: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,16 @@
 """How models of the papers' sizes are measured: the quality of their images, their texts, their speed and their size.
 
-"published" terms: each model as its authors evaluated it (published.py). What a run needs beside the weights are
+"published" terms: each model as its authors evaluated it (published.py). "equal" terms, a scale of their own: labels,
+seeds, precision and evaluator alike for all families, guidance and steps as published; no printed number is judged by
+them. "reseeded", another scale: as published, with TransDiff's seeds per batch. What a run needs beside the weights are
 `assets`. No protocol is here where nobody published the weights: the claim says so.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bench.published import EQUAL_TERMS
 from bench.records.schema import Protocol
 
 QUALITY = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")
@@ -13,9 +18,11 @@ SPEED = ("latency_s", "throughput_per_s", "peak_memory_bytes", "num_params", "fl
 COMPOSED = ("latency_s", "peak_memory_bytes", "num_params", "flops", "nfe", "decoder_time_share")
 CAPTIONS = ("bleu1", "bleu2", "bleu3", "bleu4", "meteor", "rouge_l", "cider")
 # scale -> the scale whose models it measures
-MODELS_OF = dict.fromkeys(
-    ("vqa-v2", "okvqa", "vizwiz", "gqa", "pope", "mme", "coco-images", "geneval"), "coco-captions"
-)
+MODELS_OF = {
+    **dict.fromkeys(("vqa-v2", "okvqa", "vizwiz", "gqa", "pope", "mme", "coco-images", "geneval"), "coco-captions"),
+    **{f"{scale}-equal": scale for scale in EQUAL_TERMS},
+    **{f"{scale}-reseeded": scale for scale in EQUAL_TERMS},
+}
 GENEVAL_METRICS = tuple(
     f"geneval_{name}"
     for name in ("overall", "single_object", "two_objects", "counting", "colours", "position", "attribution")
@@ -39,6 +46,27 @@ def quality(name: str, size: int, *, variant: str = "") -> Protocol:
         assets=(f"adm-imagenet-{size}", "inception"),
         needs=("weights", "gpu"),
     )
+
+
+def equal(scale: str) -> Protocol:
+    """The same images and statistics for all families of a scale: balanced labels, float32, a seed per image."""
+    terms = EQUAL_TERMS[scale]
+    return replace(
+        quality(f"{scale}-equal-quality", terms.image_size),
+        scale=f"{scale}-equal",
+        num_images=terms.num_images,
+        seed=terms.seed,
+        dtype=terms.precision.weights,
+        assets=(terms.reference, "inception"),
+        terms="equal",
+    )
+
+
+def reseeded(scale: str) -> Protocol:
+    """As published, and a seed per batch out of 1,025 as TransDiff's authors have it: batches of one seed share their
+    noise. Their generator's bits are not reproduced, so that only the law of the noise is theirs."""
+    as_published = quality(f"{scale}-reseeded-quality", EQUAL_TERMS[scale].image_size)
+    return replace(as_published, scale=f"{scale}-reseeded", reseeded=True)
 
 
 def texts(scale: str, collects: str, metrics: tuple[str, ...], *assets: str) -> Protocol:
@@ -104,6 +132,8 @@ PAPER_PROTOCOLS: tuple[Protocol, ...] = (
     quality("imagenet-256-quality", 256),
     quality("imagenet-256-no-guidance-quality", 256, variant="unguided"),
     quality("imagenet-512-quality", 512),
+    *(equal(scale) for scale in EQUAL_TERMS),
+    *(reseeded(scale) for scale in EQUAL_TERMS),
     Protocol(
         name="imagenet-512-latency",
         scale="imagenet-512",

@@ -100,9 +100,11 @@ class Protocol:
     sampled_calls: int = 0  # calls of each part of a network that run where times are estimated; 0: all run
     claimed_only: bool = False  # of its scale only the models that a claim names under it, and those asked for by name
     quick: bool = False  # a smoke run, too small to judge anything by
+    pilot_of: int = 0  # images of the full run whose first `num_images` these are; 0: it is the full run
     study: bool = False  # run by `bench study`, not by `reproduce`
-    terms: str = ""  # "published": labels, precision and settings as in the model's row of published.py; "": as here
+    terms: str = ""  # "published": all as in the model's row of published.py; "equal": its guidance and steps; "": none
     variant: str = ""  # of published.py's rows ("unguided") or of released weights ("sft"); "": the usual
+    reseeded: bool = False  # batches draw one of few seeds, as TransDiff's authors' do (published.Reseeding)
     assets: tuple[str, ...] = ()  # names in bench.assets of what must be there beside the weights
     needs: tuple[str, ...] = ()  # what else must be there: "weights", "gpu"
     resize: str = ""  # rule and size by which images of either side are resized before scoring, as "adm 256"; "": none

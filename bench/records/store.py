@@ -14,7 +14,7 @@ import hashlib
 import json
 import typing
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -365,9 +365,9 @@ def load_records(folders: Iterable[Path]) -> Loaded:
 def latest(records: Iterable[Record]) -> list[Record]:
     """The latest record of each run (machine, model, protocol, settings): what a report shows and a verdict rests on.
 
-    What was made elsewhere supersedes no run of this suite, nor the other way round. A smoke run gives way to a full
-    one. A run that failed last stands for its model, whatever was measured before; in a study, where each setting may
-    fail by itself, for the model at that setting.
+    What was made elsewhere supersedes no run of this suite, nor the other way round. A smoke run gives way to a pilot,
+    and that to a full run; of pilots the largest stands. A run that failed last stands for its model, whatever was
+    measured before; in a study, where each setting may fail by itself, for the model at that setting.
     """
     by_run: dict[tuple[Any, ...], list[Record]] = {}
     for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
@@ -378,12 +378,23 @@ def latest(records: Iterable[Record]) -> list[Record]:
         by_run.setdefault(run, []).append(record)
     kept: list[Record] = []
     for history in by_run.values():
-        full = [record for record in history if not record.protocol.quick] or history
+        full = fullest(history)
         if full[-1].status != "ok":
             kept.append(full[-1])
         else:
             kept += {settings_key(record): record for record in full if record.status == "ok"}.values()
     return kept
+
+
+def fullest(history: Sequence[Record]) -> list[Record]:
+    """Of the records of one run those that measured most."""
+
+    def extent(record: Record) -> tuple[bool, bool, int]:
+        protocol = record.protocol
+        return not protocol.quick, not protocol.pilot_of, protocol.num_images if protocol.pilot_of else 0
+
+    most = max(map(extent, history))
+    return [record for record in history if extent(record) == most]
 
 
 def settings_key(record: Record) -> str:

@@ -301,13 +301,20 @@ def not_studied(records: Sequence[Record]) -> list[Study]:
     return [study for study in STUDIES.values() if not any((r.model, r.protocol.name) in made for r in study.runs)]
 
 
+def extent_of(record: Record) -> str:
+    """In place of "ok", where less than all was measured."""
+    if record.protocol.quick:
+        return "smoke run"
+    return "pilot" if record.protocol.pilot_of else record.status
+
+
 def record_view(record: Record, link_by_file: Mapping[str, str]) -> dict[str, Any]:
     """One line of the list of records."""
     seeds = zip(("training seed", "sampling seed"), seeds_of(record), strict=True) if record.protocol.study else ()
     return {
         "file": record.file,
         "link": link_by_file.get(record.file, ""),
-        "status": "smoke run" if record.protocol.quick and record.status == "ok" else record.status,
+        "status": extent_of(record) if record.status == "ok" else record.status,
         "measured": datetime.fromisoformat(record.created_utc).astimezone(UTC).strftime("%Y-%m-%d %H:%M"),
         "commit": commit_words(record),
         "wall": "–" if record.wall_s is None else f"{record.wall_s:.1f} s",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.models import file_sha256
+from bench.published import Reseeding
 
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel, Spec
@@ -29,6 +30,26 @@ LABEL_RULES: dict[str, LabelRule] = {
         np.random.SeedSequence([seed, i, 1]).generate_state(1, np.uint64)[0] % num_classes
     ),
 }
+
+
+def reseeded_seeds(
+    indices: Iterable[int], seed: int, num_images: int, num_classes: int, reseeding: Reseeding
+) -> list[int]:
+    """The seeds of images whose batches draw one of few seeds: two batches of one seed hold the same noise.
+
+    The authors' batches run through the images class by class: image i, of class i mod num_classes, stands there at
+    place (i mod num_classes) * num_images / num_classes + i // num_classes.
+    """
+
+    def hashed(*numbers: int) -> int:
+        return int(np.random.SeedSequence([seed, *numbers]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+    found = []
+    for i in indices:
+        place = (i % num_classes) * (num_images // num_classes) + i // num_classes
+        batch, row = divmod(place, reseeding.batch_size)
+        found.append(hashed(hashed(batch, 2) % reseeding.num_seeds, row, 3))
+    return found
 
 
 def file_checksums(spec: Spec, weights: Path | None, autoencoder: Path | None = None) -> dict[str, str | None]:

@@ -14,13 +14,14 @@ import numpy as np
 
 from bench.errors import CheckFailed
 from bench.sampling import files
-from bench.sampling.identity import LABEL_RULES, asked_images, item_identity
+from bench.sampling.identity import LABEL_RULES, asked_images, item_identity, reseeded_seeds
 from bench.sampling.ranks import ALONE, Rank
 from bench.sampling.shards import Shard, ShardSet, hash_of, shard_size
 from bench.sampling.workers import batches, fill
 from bench.timing.clock import once
 
 if TYPE_CHECKING:
+    from bench.published import Reseeding
     from reference_models.d_dit import DDiT
     from reference_models.spec import ImageModel
 
@@ -36,9 +37,11 @@ def generate_batch(
     *,
     labels: str = "balanced",
     prompts: Sequence[str] | None = None,
+    resize_to: int | None = None,
+    seeds_of: Callable[[Sequence[int]], list[int]] | None = None,
 ) -> np.ndarray:
     """The images of these indices, uint8 (B, 3, H, W): image i has the label of the rule (balanced: i mod num_classes),
-    or prompt i, and the seed hash(seed, i)."""
+    or prompt i, and the seed hash(seed, i), or that of `seeds_of`."""
     from reference_models.noise import image_seeds
 
     asked: Any
@@ -46,7 +49,9 @@ def generate_batch(
         asked = [LABEL_RULES[labels](i, seed, model.num_classes) for i in indices]
     else:
         asked = [prompts[i] for i in indices]
-    return model.generate(asked, image_seeds(seed, indices), **settings).cpu().numpy()
+    seeds = image_seeds(seed, indices) if seeds_of is None else seeds_of(indices)
+    resized = {} if resize_to is None else {"resize_to": resize_to}  # only models of labels resize
+    return model.generate(asked, seeds, **resized, **settings).cpu().numpy()
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ def collect_images(
     labels: str = "balanced",
     prompts: Sequence[str] | None = None,
     precision: str = "",
+    resize_to: int | None = None,
+    reseeding: tuple[Reseeding, int] | None = None,
     extract: Extract | None = None,
     keep_images: int | None = None,
     size: int | None = None,
@@ -120,6 +127,8 @@ def collect_images(
 
     checksums: of the files the model was loaded from    labels: a key of LABEL_RULES; prompts: instead, one per image
     precision: "": the dtype of the model; to be named where more than that is set (autocast, TF32)
+    resize_to: pixels a side that images are resized to before they are rounded; None: they are not
+    reseeding: how batches draw their seeds, and the images of the full run; None: a seed per image
     extract: what to keep of each image, made once per shard, so that its batches are the shard's own
     keep_images: pixels are kept of the first so many, rounded up to whole shards (None: of all; 0 with `extract` alone)
     size: images per shard; None: by the number of images    rank: which worker this is
@@ -127,7 +136,12 @@ def collect_images(
     Raises CheckFailed where the disk does not take a shard, or where images are missing at the end.
     """
     size = size or shard_size(num_images)
-    asked = asked_images(labels, prompts)
+    asked = asked_images(labels, prompts) | ({} if resize_to is None else {"resized_to": resize_to})
+    seeds_of = None
+    if reseeding is not None:
+        rule, num_all = reseeding
+        asked |= {"reseeded": [rule.num_seeds, rule.batch_size, num_all]}
+        seeds_of = partial(reseeded_seeds, seed=seed, num_images=num_all, num_classes=model.num_classes, reseeding=rule)
     every = {**model.spec.sampling, **settings}
     identity = item_identity(model, checksums, seed=seed, settings=every, asked=asked, precision=precision)
     pixels = ShardSet.in_store(store, model.spec.name, IMAGES, identity, size)
@@ -137,7 +151,16 @@ def collect_images(
         extracted = ShardSet.in_store(store, model.spec.name, extract.name, own, size)
     collection = _Collection(
         model,
-        partial(generate_batch, model, seed=seed, settings=settings, labels=labels, prompts=prompts),
+        partial(
+            generate_batch,
+            model,
+            seed=seed,
+            settings=settings,
+            labels=labels,
+            prompts=prompts,
+            resize_to=resize_to,
+            seeds_of=seeds_of,
+        ),
         num_images,
         batch_size,
         pixels,

@@ -9,10 +9,12 @@ from bench.published import Precision
 
 
 def precision_name(precision: Precision) -> str:
-    """As an identity and a record name it: "float32", "float32, float16 autocast", "bfloat16, TF32"."""
+    """As an identity and a record name it: "float32, float16 autocast", "bfloat16, float32 decoder, TF32"."""
     parts: list[str] = [precision.weights]
     if precision.autocast:
         parts.append(f"{precision.autocast} autocast")
+    if precision.decoder:
+        parts.append(f"{precision.decoder} decoder")
     return ", ".join([*parts, "TF32"] if precision.tf32 else parts)
 
 

@@ -23,22 +23,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from bench.errors import CheckFailed
+from bench.protocols import shard_size as shard_size
 from bench.records.json_files import plain
 from bench.sampling import files
 
 Found = TypeVar("Found")
 
 FORMAT = 1  # of a shard's file; part of every identity
-SHARD_SIZE = 500  # items
-MIN_SHARDS = 4  # of a small protocol, so that a few workers can share it
 STORE = "store"  # folder inside the work folder of a results folder
 IDENTITY = "identity.json"
 SUFFIX = ".safetensors"
-
-
-def shard_size(num_items: int, largest: int = SHARD_SIZE) -> int:
-    """Items per shard of a protocol of `num_items`: 500, or a quarter of fewer than 2,000."""
-    return max(1, min(largest, -(-num_items // MIN_SHARDS)))
 
 
 def hash_of(identity: Mapping[str, Any]) -> str:

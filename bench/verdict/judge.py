@@ -15,8 +15,8 @@ one in small (a direction: the subject against each baseline). Every word rests 
 
 A count is exact: it has no interval, and the tolerance alone judges it.
 
-A smoke run is never judged, and unlike protocols are never compared. A record of what was made elsewhere speaks where
-this suite has none of its own, and the verdict says so.
+A smoke run is never judged, a pilot is "inconclusive" with its number and interval, and unlike protocols are never
+compared. A record of what was made elsewhere speaks where this suite has none of its own, and the verdict says so.
 """
 
 from __future__ import annotations
@@ -123,6 +123,8 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     if smoke:
         return verdict("inconclusive", f"Smoke run: too little was measured of {listed(smoke)} to judge by.", used)
 
+    pilots = [record for record in used if record.protocol.pilot_of]
+
     composed = any(map(is_estimated, used))
 
     def weighed(finding: Finding, ours: Record | None, theirs: Record | None) -> Finding:
@@ -152,8 +154,18 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     reason += below_floor(side, subject, records) if subject else ""
     if lacking:
         reason += f" Not judged against every baseline: {lacking_words(lacking)}."
+    if pilots and word != "not comparable":
+        word, reason = "inconclusive", f"{said_of_pilots(pilots, side)} {reason}"
     estimates = [finding.estimate for finding in findings if finding.estimate]
     return verdict(word, reason, used, least_favourable(side, estimates))
+
+
+def said_of_pilots(pilots: Sequence[Record], side: Comparison) -> str:
+    """What a verdict on pilots begins with: it shows where the full run may end, and is none."""
+    counts = sorted({record.protocol.num_images for record in pilots})
+    full = max(record.protocol.pilot_of for record in pilots)
+    bias = " The FID of fewer images lies higher." if side.metric in ("fid", "fid_clean", "sfid") else ""
+    return f"A pilot of {listed([f'{count:,}' for count in counts])} images, of {full:,}: too few for a verdict.{bias}"
 
 
 def find(model: str, protocol: str, records: Sequence[Record], settings: Mapping[str, Any]) -> Record | None:
@@ -182,7 +194,7 @@ def made_elsewhere(used: Sequence[Record]) -> str:
 
 def _other_settings(record: Record) -> set[str]:
     """The settings of a run as published that neither the model nor its authors usually have."""
-    if record.protocol.terms != "published":
+    if not record.protocol.terms:
         return set()
     row = PUBLISHED.get((record.model, record.protocol.variant))
     usual = {} if row is None else row.sampling

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
 import bench.sampling.images as images
 import reference_models
-from bench.commands.work import Orders, collectable, fill_store, submit
+from bench.commands.clean import kept_pixels, remove
+from bench.commands.work import Orders, collectable, fill_store, start_workers, submit, to_collect
 from bench.errors import CheckFailed, UsageError
 from bench.plan import make_plan
-from bench.records.store import QUICK, WORK, load_records
+from bench.protocols import PROTOCOLS
+from bench.protocols import pilot as pilot_protocol
+from bench.records.store import QUICK, WORK, latest, load_records
 from bench.run import run_plan
 from bench.sampling import files
+from bench.sampling.identity import LABEL_RULES
 from bench.sampling.ranks import Rank
 from bench.sampling.shards import STORE
 from reference_models.checkpoints import FOLDER_VARIABLE
@@ -100,6 +105,65 @@ def test_a_submitted_job_is_as_many_workers(monkeypatch, tmp_path):
     assert all("80 images in var-digits-" in job.task(i).stdout() for i in range(2))
 
 
+def full(orders, **changes):
+    plan = make_plan(scale="digits", only=(), quick=False, device="cpu", results=orders.results, **changes)
+    return replace(plan, runs=tuple(run for run in plan.runs if run.spec.model == SPEC.name and not is_timed_run(run)))
+
+
+def is_timed_run(run):
+    return run.spec.protocol.collects != "images"
+
+
+def test_a_pilot_is_the_head_of_the_full_run_and_nothing_is_generated_twice(orders, monkeypatch, capsys):
+    """Whole shards of the full run's 125: its labels, its seeds. Measured again, the whole stands for the run."""
+    orders = replace(orders, quick=False, pilot=100)
+    fill_store(orders, Rank())
+    assert "125 images in toy-digits-" in capsys.readouterr().out
+    made, generate = [], images.generate_batch
+    monkeypatch.setattr(images, "generate_batch", lambda m, i, *a, **k: made.extend(i) or generate(m, i, *a, **k))
+    assert run_plan(full(orders, pilot=100)) == []
+    assert made == []
+    (pilot,) = load_records([orders.results]).records
+    assert (pilot.protocol.num_images, pilot.protocol.pilot_of) == (125, 500)
+    assert run_plan(full(orders)) == []
+    assert sorted(made) == list(range(125, 500))
+    (whole,) = latest(load_records([orders.results]).records)
+    assert (whole.measurements["fid"].n, whole.images.samples.store) == (500, pilot.images.samples.store)
+    assert [run.spec.model for run in to_collect(full(orders))] == []  # measured: a worker has nothing to do
+
+
+@pytest.mark.parametrize(
+    ("scale", "pilot", "quick", "message"),
+    [
+        ("digits", 500, False, "--pilot 500: expected fewer than the 500 of the full run"),
+        ("scenes", 10, False, "--pilot: scale 'scenes' scores no images; those that do: digits, imagenet-256"),
+        ("digits", 10, True, "--pilot and --quick exclude each other"),
+    ],
+)
+def test_what_is_no_pilot_is_refused(tmp_path, scale, pilot, quick, message):
+    with pytest.raises(UsageError, match=message):
+        make_plan(scale=scale, only=(), quick=quick, device="cpu", results=tmp_path, pilot=pilot)
+
+
+@pytest.mark.parametrize("pilot", [1, 500, 1500, 10_000])
+def test_first_images_hold_each_class_as_often_as_any_other(pilot):
+    protocol = pilot_protocol(PROTOCOLS["imagenet-256-quality"], pilot)
+    labels = [LABEL_RULES["balanced"](i, protocol.seed, 1000) for i in range(protocol.num_images)]
+    counts = np.bincount(labels, minlength=1000)
+    assert counts.max() - counts.min() <= 1
+    assert protocol.num_images % 500 == 0
+
+
+@pytest.mark.slow
+def test_reproduce_starts_workers_and_completes_what_they_leave(capfd, tmp_path):
+    """Two processes fill the store; the one that fails is named, and the runs are measured all the same."""
+    orders = Orders("digits", ("var-digits",), quick=True, device="cpu", results=tmp_path / "results")
+    start_workers(orders, 2)
+    assert len(list(tmp_path.rglob("*.safetensors"))) == 4
+    start_workers(replace(orders, device="cuda:99"), 1)
+    assert "worker 0 of 1: " in capfd.readouterr().out
+
+
 # -- clean -------------------------------------------------------------------------------------------------------------
 
 
@@ -135,7 +199,7 @@ def test_samples_of_no_record_are_listed_then_removed(capsys, orders, recorded, 
     (recorded.parent / "images" / "toy").mkdir(parents=True)
     said = clean(capsys, orders)
     assert all(one.name in said for one in (unscored, old))
-    assert "1 not scored yet" in said
+    assert "1 stay (not scored yet" in said
     assert "2 to remove, 2.0 MB; --yes removes them" in said
     assert old.exists()
     clean(capsys, orders, "--yes")
@@ -158,3 +222,18 @@ def test_damaged_shards_and_dead_files_go_and_work_in_progress_stays(capsys, ord
     assert "2 removed" in said
     assert working.is_dir()
     assert {path.suffix for path in shards.iterdir()} == {".json", ".safetensors", ""}
+
+
+def test_pixels_that_were_kept_are_known_and_stay_until_all_may_go(tmp_path):
+    """Beside features; the first shard is the record's own. Of a run of small scans pixels are all there is."""
+    folders = [tmp_path / "images-500", tmp_path / "inception-1a2b3c4d-500"]
+    for folder in folders:
+        folder.mkdir()
+        for shard in range(3):
+            (folder / f"{shard:06d}.safetensors").write_bytes(bytes(10))
+    (folders[1] / "identity.json").write_text('{"part_identity": {}}')
+    (found,) = kept_pixels(folders)
+    assert (found.path, found.num_bytes, found.goes, len(found.parts)) == (folders[0], 20, False, 2)
+    assert list(kept_pixels(folders[:1])) == []
+    assert remove(found)
+    assert [path.name for path in folders[0].iterdir()] == ["000000.safetensors"]

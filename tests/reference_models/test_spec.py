@@ -23,3 +23,16 @@ def test_a_copied_result_outlives_the_next_run():
 def test_compiled_and_growing_methods_exist(network):
     assert all(callable(getattr(network, name)) for name in network.compiled_methods)
     assert set(network.growing_methods) <= set(network.compiled_methods)
+
+
+def test_images_are_resized_before_they_are_rounded():
+    """As LlamaGen's authors bring 384 pixels to 256: bicubic, no antialiasing, on what the decoder gives."""
+    model = reference_models.build("llamagen-digits")
+    latents = []
+    decode = model.autoencoder.decode
+    model.autoencoder.decode = lambda tokens: latents.append(decode(tokens)) or latents[-1]
+    plain = model.generate([1, 2], [3, 4])
+    resized = model.generate([1, 2], [3, 4], resize_to=6)
+    expected = torch.nn.functional.interpolate(latents[1], size=(6, 6), mode="bicubic", antialias=False)
+    assert torch.equal(resized, reference_models.spec.to_uint8(expected))
+    assert torch.equal(model.generate([1, 2], [3, 4]), plain)

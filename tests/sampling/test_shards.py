@@ -268,3 +268,12 @@ def test_a_temporary_name_fits_any_file_system_and_names_its_process():
     assert f".{os.getpid()}." in name
     assert files.is_temporary(name)
     assert not files.is_temporary("000001.safetensors")
+
+
+def test_resized_images_are_another_set(store):
+    """What they are resized to is part of what names them; where nothing is resized, names stay as they were."""
+    _folder, samples, again = store
+    resized = again(resize_to=4)
+    assert resized.name != samples.name
+    assert "resized_to" not in samples.pixels.identity["asked"]
+    assert resized.images().shape[2:] == (4, 4)

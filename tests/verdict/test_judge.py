@@ -12,6 +12,7 @@ from bench.claims import CLAIMS
 from bench.formatting import listed
 from bench.records.parts import Measurement
 from bench.records.schema import Claim, Comparison, Verdict
+from bench.records.store import latest
 from bench.stats import Interval, as_interval, difference, ratio_of_medians
 from bench.verdict.judge import judge
 from tests.fake_records import (
@@ -167,6 +168,26 @@ def test_without_the_metric_or_the_rounds_nothing_is_concluded():
     verdict = in_small(FASTER_THAN_DIFFUSION, latency("transdiff-digits", 0.1), bare)
     assert verdict.word == "inconclusive"
     assert "dit-digits kept no raw rounds" in verdict.reason
+
+
+@pytest.mark.parametrize("fid", [1.61, 4.0])
+def test_a_pilot_is_inconclusive_with_its_number_and_interval_whatever_it_measures(fid):
+    pilot = paper_quality("transdiff-h", fid)
+    pilot = replace(pilot, protocol=replace(pilot.protocol, num_images=10_000, pilot_of=50_000))
+    verdict = as_printed(FID, pilot)
+    assert (verdict.word, verdict.value) == ("inconclusive", fid)
+    assert verdict.ci_low < fid < verdict.ci_high
+    assert verdict.reason.startswith("A pilot of 10,000 images, of 50,000: too few for a verdict.")
+    assert "95 % interval" in verdict.reason
+    against = in_small(FID, pilot_of_digits("transdiff-digits", 2.0), pilot_of_digits("dit-digits", 9.0))
+    assert against.word == "inconclusive"
+    full = as_printed(FID, *latest([pilot, paper_quality("transdiff-h", 1.61)]))
+    assert full.word == "reproduced"
+
+
+def pilot_of_digits(model: str, fid: float):
+    one = quality(model, fid)
+    return replace(one, protocol=replace(one.protocol, num_images=125, pilot_of=500))
 
 
 def test_smoke_runs_are_never_judged():

@@ -38,6 +38,7 @@ FIELD_WORDS = {
     "dtype": "arithmetic",
     "quick": "smoke run",
     "resize": "images resized before scoring",
+    "pilot_of": "a pilot: images of the full run",
 }
 SCENES_WORDS = {  # of protocols of the scenes scale, instead
     "num_images": "held-out scenes",
@@ -84,7 +85,10 @@ def protocol_tables(records: Sequence[Record], labels: Mapping[str, str]) -> lis
         entry["rows"] = [
             (words, as_words(field, protocol[field]))
             for field, words in field_words.items()
-            if field not in hidden and protocol[field] != "" and protocol[field] is not False
+            if field not in hidden
+            and protocol[field] != ""
+            and protocol[field] is not False
+            and (field, protocol[field]) != ("pilot_of", 0)
         ]
         scoring = scoring_of(record)
         entry["rows"] += [
