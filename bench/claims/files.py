@@ -65,8 +65,11 @@ class Known:
 def claims_in_use(files: Sequence[Path] = (), known: Known | None = None) -> tuple[Claim, ...]:
     """The ledger, and the claims of `files` and of $ARBITER_CLAIMS, linked. UsageError names the first mistake."""
     named = [Path(name) for name in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if name]
+    paths = dict.fromkeys((*files, *named))
+    if not paths:
+        return ledger()
     claims = list(ledger())
-    for path in dict.fromkeys((*files, *named)):
+    for path in paths:
         found, mistakes = check_claims(path, known, taken=[claim.id for claim in claims])
         if mistakes:
             more = f" ({len(mistakes) - 1} more: python -m bench claims {path})" if len(mistakes) > 1 else ""

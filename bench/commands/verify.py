@@ -21,21 +21,21 @@ def verify(
 ) -> None:
     """Judge the records again and check the page against them: verdicts, numbers, files. Exit 1 if it differs."""
     from bench.analysis.evidence import evidence, read_evidence, traces_in
-    from bench.claims import CLAIMS
     from bench.records.store import latest, load_records
-    from bench.verdict.judge import judge
+    from bench.report.sections.judged import claims_of_page, verdicts_of
 
     if not results.is_dir():
         raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
     said = read_evidence(report)
     loaded = load_records([results])
     records = latest(loaded.records)
+    claims = claims_of_page()
     machines = sorted({record.environment.machine for record in records})
     verdicts = {
         machine: [
             verdict
-            for claim in CLAIMS
-            for verdict in judge(claim, [r for r in records if r.environment.machine == machine])
+            for claim in claims
+            for verdict in verdicts_of(claim, [r for r in records if r.environment.machine == machine])
         ]
         for machine in machines
     }

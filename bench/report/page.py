@@ -36,8 +36,9 @@ from bench.report.sections.dual import dual_view, of_scenes
 from bench.report.sections.judged import Judged, judge_all
 from bench.report.sections.quality import group_view
 from bench.report.sections.sizes import size_view
-from bench.report.sections.sources import disagreement, printed_tables
+from bench.report.sections.sources import disagreements, printed_tables
 from bench.report.sections.studies import studies_view
+from bench.report.tables import Cell, Table, plain_table
 from bench.report.tables.method import training_table
 from bench.report.words import MEANINGS, Said, anchor, badge_of, commands_in, prose
 from bench.studies import STUDIES, Study
@@ -144,6 +145,7 @@ def context(
     smoke = any(record.protocol.quick for record in every)
     link_by_file = links(every, results_dirs, out)
     said = Said()
+    entries = not_run(judged.values())
     told = {
         "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
         "script": Markup((HERE / "page.js").read_text(encoding="utf-8")),
@@ -156,17 +158,18 @@ def context(
         "picture": picture(rows) if rows else None,
         "legend": [(badge_of(word), meaning) for word, meaning in MEANINGS.items()],
         "cards": cards(judged, said),
-        "papers": paper_tables(judged, by_machine, said),
+        "papers": paper_tables(judged, said),
         "groups": groups,
         "training": training_table(training_of(every)),
         "scored": quality_parts(groups, studies),
         "studies": studies,
         "costs": costs,
         "dual": [dual_view(machine, found) for machine, found in by_machine.items() if of_scenes(found)],
-        "sources": disagreement(),
+        "sources": disagreements(judged),
         "printed": printed_tables(),
         "sizes": size_view([record for record in every if record.protocol.collects == "sizes"]),
-        "not_run": not_run(judged.values()),
+        "not_run": [entry for entry in entries if entry["claims"]],
+        "not_run_table": not_run_table(entries),
         "not_studied": not_studied(every),
         "failed": [record for record in every if record.status != "ok" and not record.protocol.study],
         "unreadable": unreadable,
@@ -267,16 +270,33 @@ def commit_words(record: Record) -> str:
 
 
 def not_run(judged: Iterable[Judged]) -> list[dict[str, Any]]:
-    """The commands of the verdicts "not run", each with the claims (and their places) that it would settle."""
+    """The commands of the verdicts "not run", each with the headline claims (and their places) that it would settle,
+    and how many other printed numbers."""
     headlines = {claim.id for claim in headline_claims()}
-    by_commands: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    by_commands: dict[tuple[str, ...], dict[str, Any]] = {}
     for found in judged:
         for side in filter(None, (found.paper, found.small)):
-            if not side.was_run:
+            if side.was_run:
+                continue
+            commands = tuple(commands_in(side.verdict.reason))
+            entry = by_commands.setdefault(commands, {"commands": commands, "claims": [], "others": 0})
+            if found.claim.id in headlines:
                 name = f"{found.claim.id}{', in small' if side is found.small else ''}"
-                place = f"claim-{found.claim.id}" if found.claim.id in headlines else "claims"
-                by_commands.setdefault(tuple(commands_in(side.verdict.reason)), []).append((place, name))
-    return [{"commands": commands, "claims": claims} for commands, claims in by_commands.items()]
+                entry["claims"].append((f"claim-{found.claim.id}", name))
+            else:
+                entry["others"] += 1
+    return list(by_commands.values())
+
+
+def not_run_table(entries: Sequence[Mapping[str, Any]]) -> Table | None:
+    """Of the entries without a headline claim: the command, and how many printed numbers it would settle."""
+    rows = [(entry["commands"], entry["others"]) for entry in entries if not entry["claims"]]
+    told = [(" && ".join(commands), count) for commands, count in rows if commands]
+    told += [("nothing: no weights are published, or this suite does not measure it", n) for c, n in rows if not c]
+    if not told:
+        return None
+    body = tuple((command, (Cell(str(count)),)) for command, count in told)
+    return plain_table("Printed numbers without a card that were not judged.", (("Printed numbers", ""),), body, "Command")
 
 
 def not_studied(records: Sequence[Record]) -> list[Study]:

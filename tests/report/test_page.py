@@ -10,13 +10,17 @@ from dataclasses import replace
 
 import pytest
 
-from bench.claims import CLAIMS
+from bench.claims import PUBLISHED_QUALITY, PUBLISHED_SPEED, SIZE_CLAIMS
+from bench.claims.files import ENVIRONMENT as ENVIRONMENT_OF_CLAIMS
+from bench.claims.ledger import ledger, sources_of
 from bench.errors import UsageError
 from bench.formatting import Unit, display_unit, interval, number, quantity
 from bench.records.parts import Images, Measurement
 from bench.report import render
 from bench.report.sections.cards import headline_claims
+from bench.report.sections.sources import beyond_the_ledger, numbers_in, thing
 from bench.report.words import SENTENCE
+from tests.claims_file import CLAIM, SOURCE
 from tests.fake_records import AUDIT, ENVIRONMENT, full_set, latency, picture, protocol, quality, record
 from tests.pages import NOW, Tables, page_of, text_of, write
 from tests.paths import ROOT
@@ -210,12 +214,27 @@ def test_every_headline_claim_has_a_card_with_its_verdict_quote_live_source_stan
                 assert re.sub(r"[`\s]+", "", sentence) in re.sub(r"\s+", "", text)
 
 
-def test_claims_of_other_papers_stand_in_a_table_of_their_own(page):
-    rest = [claim for claim in CLAIMS if claim not in headline_claims()]
-    for paper in ("VAR", "RAR"):
-        rows = {row[0] for row in Tables(page).table(f"{paper}, table")}
-        assert {c.headline.rstrip(".") for c in rest if c.source.paper.startswith(f"{paper} ")} <= rows
-    assert all(f'id="claim-{claim.id}"' not in page for claim in rest)
+def test_every_claim_has_a_card_a_row_in_its_papers_table_or_a_row_among_the_sizes(page):
+    cards, sizes = {claim.id for claim in headline_claims()}, {claim.id for claim in SIZE_CLAIMS}
+    rows = {row[0] for words, rows in Tables(page).tables if "printed numbers" in "".join(words) for row in rows}
+    rows = {" ".join(row.split()) for row in rows}
+    for claim in ledger():
+        assert (f'id="claim-{claim.id}"' in page) is (claim.id in cards)
+        if claim.id not in cards | sizes:
+            assert claim.headline.rstrip(".") in rows
+
+
+def test_claims_of_a_users_file_are_judged_on_the_page(tmp_path, monkeypatch):
+    """$ARBITER_CLAIMS names the file."""
+    (tmp_path / "mine.toml").write_text(SOURCE + CLAIM)
+    monkeypatch.setenv(ENVIRONMENT_OF_CLAIMS, str(tmp_path / "mine.toml"))
+    page = render([write(tmp_path, full_set())], tmp_path / "index.html", now=NOW).read_text()
+    assert Tables(page).table("Mine's printed numbers")[1][:3] == [
+        "mar-l reaches FID 1.95",
+        "1.95 sources disagree",
+        "–",
+    ]
+    assert ["Mine, table 2", "1.95 FID", "independent", "– not run"] in Tables(page).table("mar: ")
 
 
 def test_each_verdict_links_to_the_records_it_rests_on(page):
@@ -293,10 +312,24 @@ def test_a_picture_that_is_no_png_is_left_out(tmp_path):
     assert "<img" not in page
 
 
-def test_sources_that_disagree_stand_side_by_side(page):
-    rows = {row[0]: row[1:] for row in Tables(page).table("Printed FID, Inception Score below")}
-    assert rows["TransDiff-H"] == ["–", "1.61 IS 282.0", "1.69 IS 282.0", "1.61 IS 293.4"]
-    assert ["TransDiff-H", "1.61", "282.0", "1.3B"] in Tables(page).table("Printed scores, ImageNet")
+def test_sources_that_disagree_stand_below_each_other_each_with_its_verdict(page):
+    rows = Tables(page).table("transdiff: ")
+    place = rows.index(["transdiff-h: IS"])
+    assert [row[:2] for row in rows[place + 1 : place + 3]] == [
+        ["TransDiff, abstract", "293.4 Inception Score"],
+        ["TransDiff, README today", "282.0 Inception Score"],
+    ]
+    headings = {row[0] for words, rows in Tables(page).tables for row in rows if len(row) == 1}
+    assert {" ".join(each.split()) for each in headings} >= {thing(g) for g in sources_of() if g.disagree}
+
+
+def test_context_holds_only_numbers_that_are_no_claims(page):
+    """A printed number of a model of the suite stands in its paper's table, with a verdict, and nowhere as context."""
+    held = {(claim.source.url, claim.value) for claim in ledger()}
+    for group in beyond_the_ledger(PUBLISHED_QUALITY + PUBLISHED_SPEED):
+        assert all(not {(group.url, number) for number in numbers_in(row)} <= held for row in group.rows)
+    assert "VAR-d30-re (rejection sampling)" in text_of(page)
+    assert "SiT-XL/2, ODE" not in text_of(page)
 
 
 def test_printed_and_measured_numbers_share_no_table_of_scores(page):

@@ -10,13 +10,13 @@ from markupsafe import Markup
 
 from bench.analysis.speed import timed_of
 from bench.analysis.speedups import arithmetic_of, speeds_of
-from bench.claims import BENCHMARK_CLAIMS, CLAIMS
+from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.formatting import interval, listed, named, number
 from bench.metrics import METRICS
 from bench.records.schema import Claim, Comparison, Record, Source
 from bench.report.charts.speedups import claim_bar
 from bench.report.sections.answers import Fragment, difference_parts, not_measured, printed_of, speed_parts, trace_of
-from bench.report.sections.judged import Judged, Records, Side, judge_claim
+from bench.report.sections.judged import Judged, Side
 from bench.report.tables import Cell, Rows, Table, cell
 from bench.report.tables.speed import side_cells, timed_cell
 from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of, plainly
@@ -163,20 +163,17 @@ def time_of(record: Record, side: Side) -> Cell:
 # -- one table per paper -----------------------------------------------------------------------------------------------
 
 
-def paper_tables(
-    judged: Mapping[str, Judged], records: Records, said: Said, others: Sequence[Claim] = BENCHMARK_CLAIMS
-) -> list[dict[str, Any]]:
-    """The claims of papers that are context, and `others` that have no card: one folded table per paper."""
+def paper_tables(judged: Mapping[str, Judged], said: Said) -> list[dict[str, Any]]:
+    """The claims that have no card and no row among the sizes: one folded table per paper."""
+    elsewhere = {claim.id for claim in (*headline_claims(), *SIZE_CLAIMS)}
     by_paper: dict[str, list[Judged]] = {}
-    for claim in CLAIMS:
-        if paper_of(claim) in CONTEXT:
-            by_paper.setdefault(claim.source.paper, []).append(judged[claim.id])
-    for claim in others:
-        by_paper.setdefault(claim.source.paper, []).append(judge_claim(claim, records, records))
-    return [paper_table(paper, found, said) for paper, found in by_paper.items()]
+    for name, found in judged.items():
+        if name not in elsewhere:
+            by_paper.setdefault(found.claim.source.paper, []).append(found)
+    return [paper_table(found, said) for found in by_paper.values()]
 
 
-def paper_table(paper: str, found: Sequence[Judged], said: Said) -> dict[str, Any]:
+def paper_table(found: Sequence[Judged], said: Said) -> dict[str, Any]:
     """A group per source and a row per claim: printed, measured, the verdict on either side."""
     by_source: dict[Source, list[Judged]] = {}
     for each in found:
@@ -191,9 +188,8 @@ def paper_table(paper: str, found: Sequence[Judged], said: Said) -> dict[str, An
         for source, rows in by_source.items()
     )
     columns = (("Printed", ""), ("Measured", "paper's size"), ("Verdict", "paper's size"), ("In small", ""))
-    name, first = paper.split(" (")[0], next(iter(by_source))
     return {
-        "title": f"{name}, {first.where}" if len(by_source) == 1 else name,
+        "title": f"{paper_of(found[0].claim)}'s printed numbers",
         "counted": f"{len(found)} claims: {words}",
         "sources": [(source, link_of(source.url)) for source in by_source],
         "table": Table("", columns, groups, first="Claim"),
@@ -216,7 +212,7 @@ def row_cells(found: Judged) -> tuple[Cell, ...]:
     bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
     measured = Cell("–") if verdict.value is None else Cell(number(*bounds), interval(*bounds), trace=trace_of(verdict))  # type: ignore[arg-type]
     return (
-        Cell(found.claim.quote),
+        Cell(found.claim.quote, "sources disagree" if found.claim.conflicts_with else ""),
         measured,
         badge_cell(found.paper),
         badge_cell(found.small) if found.small else Cell("–"),
