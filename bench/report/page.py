@@ -19,21 +19,19 @@ from markupsafe import Markup
 
 from bench.analysis.evidence import as_script, evidence
 from bench.analysis.seeds import seeds_of
-from bench.analysis.speed import at_the_machines_roofline
 from bench.analysis.weights import training_of, weights_stamp
-from bench.errors import UsageError
 from bench.formatting import as_words
 from bench.records.json_files import write_text
-from bench.records.schema import REAL_DATA, Record
-from bench.records.store import latest, load_records
+from bench.records.schema import Record
 from bench.report.charts.speedups import speedups_chart
-from bench.report.charts.svg import NARROW, place_of, standalone
+from bench.report.charts.svg import NARROW, standalone
+from bench.report.reading import Found, by_scale, read
 from bench.report.sections.answers import answers, picture_rows
 from bench.report.sections.cards import cards, headline_claims, paper_tables
 from bench.report.sections.cost import cost_view
 from bench.report.sections.dual import SCALE as SCENES
 from bench.report.sections.dual import dual_view, of_scenes
-from bench.report.sections.judged import Judged, judge_all
+from bench.report.sections.judged import Judged
 from bench.report.sections.quality import group_view
 from bench.report.sections.sizes import size_view
 from bench.report.sections.sources import disagreements, printed_tables
@@ -55,12 +53,8 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
     UsageError where a folder does not exist. Files that are not records are listed in the report.
     """
     results_dirs, out = [Path(folder) for folder in results_dirs], Path(out)
-    for folder in results_dirs:
-        if not folder.is_dir():
-            raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
-    loaded = load_records(results_dirs)
-    records = by_machines(latest(loaded.records))
-    told = context(records, loaded.faults, now or datetime.now(UTC), results_dirs, out)
+    found = read(results_dirs)
+    told = context(found, now or datetime.now(UTC), results_dirs, out)
     page = environment().get_template("page.html.jinja").render(told)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_text(page.lstrip(), out)
@@ -86,18 +80,6 @@ def colours(css: str) -> str:
     return css[: css.index("@media print")]
 
 
-def by_machines(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """By machine, the one that measured last first: its numbers answer the questions."""
-    found: dict[str, list[Record]] = {}
-    for record in sorted(records, key=lambda record: record.created_utc, reverse=True):
-        found.setdefault(record.environment.machine, []).append(record)
-
-    def place(record: Record) -> tuple[bool, int, str]:
-        return record.model != REAL_DATA, place_of(record.model), record.file
-
-    return {machine: sorted(group, key=place) for machine, group in found.items()}
-
-
 def links(records: Iterable[Record], results_dirs: Sequence[Path], out: Path) -> dict[str, str]:
     """Relative links from the page to the record files that lie in a folder beside or below the page's own."""
     found = {}
@@ -113,31 +95,23 @@ def links(records: Iterable[Record], results_dirs: Sequence[Path], out: Path) ->
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-def context(
-    by_machine: Mapping[str, Sequence[Record]],
-    unreadable: Sequence[str],
-    now: datetime,
-    results_dirs: Sequence[Path],
-    out: Path,
-) -> dict[str, Any]:
+def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path) -> dict[str, Any]:
     """Everything the template prints."""
-    every = [record for group in by_machine.values() for record in group]
-    shown = {machine: at_the_machines_roofline(group) for machine, group in by_machine.items()}
-    judged = judge_all(by_machine, shown)
-    verdicts = {machine: [v for found in judged.values() for v in found.every[machine]] for machine in by_machine}
+    by_machine, every, shown, judged = found.by_machine, found.records, found.shown, found.judged
+    verdicts = {machine: [v for each in judged.values() for v in each.every[machine]] for machine in by_machine}
     groups = [
         group_view(machine, scale, group)
-        for machine, found in by_machine.items()
-        for scale, group in by_scale(found).items()
+        for machine, records in by_machine.items()
+        for scale, group in by_scale(records, without=SCENES).items()
     ]
     studies = {
-        machine: studies_view(machine, found)
-        for machine, found in by_machine.items()
-        if any(record.protocol.study and record.protocol.scale != SCENES for record in found)
+        machine: studies_view(machine, records)
+        for machine, records in by_machine.items()
+        if any(record.protocol.study and record.protocol.scale != SCENES for record in records)
     }
     costs = [
-        {"machine": machine, "study": studies.get(machine, {}).get("trade-off"), **cost_view(found)}
-        for machine, found in shown.items()
+        {"machine": machine, "study": studies.get(machine, {}).get("trade-off"), **cost_view(records)}
+        for machine, records in shown.items()
     ]
     costs = [view for view in costs if view["study"] or view["ratios"] or view["folded"] or view["alarms"]]
     rows = picture_rows(judged)
@@ -164,7 +138,7 @@ def context(
         "scored": quality_parts(groups, studies),
         "studies": studies,
         "costs": costs,
-        "dual": [dual_view(machine, found) for machine, found in by_machine.items() if of_scenes(found)],
+        "dual": [dual_view(machine, records) for machine, records in by_machine.items() if of_scenes(records)],
         "sources": disagreements(judged),
         "printed": printed_tables(),
         "sizes": size_view([record for record in every if record.protocol.collects == "sizes"]),
@@ -172,7 +146,7 @@ def context(
         "not_run_table": not_run_table(entries),
         "not_studied": not_studied(every),
         "failed": [record for record in every if record.status != "ok" and not record.protocol.study],
-        "unreadable": unreadable,
+        "unreadable": found.faults,
         "records": [record_view(record, link_by_file) for record in every],
         "evidence": Markup(as_script(evidence(every, verdicts, results_dirs))),
     }
@@ -189,16 +163,6 @@ def quality_parts(groups: Sequence[Mapping[str, Any]], studies: Mapping[str, Any
             found.append(part)
         part["studies"] = studied
     return found
-
-
-def by_scale(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """What stands under quality and method: scales never share a table; scenes and sizes have parts of their own."""
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        protocol = record.protocol
-        if not protocol.study and protocol.scale != SCENES and protocol.collects != "sizes":
-            found.setdefault(protocol.scale, []).append(record)
-    return dict(sorted(found.items()))
 
 
 def contents(told: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -296,7 +260,8 @@ def not_run_table(entries: Sequence[Mapping[str, Any]]) -> Table | None:
     if not told:
         return None
     body = tuple((command, (Cell(str(count)),)) for command, count in told)
-    return plain_table("Printed numbers without a card that were not judged.", (("Printed numbers", ""),), body, "Command")
+    caption = "Printed numbers without a card that were not judged."
+    return plain_table(caption, (("Printed numbers", ""),), body, "Command")
 
 
 def not_studied(records: Sequence[Record]) -> list[Study]:

@@ -72,7 +72,7 @@ def beyond_the_ledger(groups: Sequence[Published]) -> list[Published]:
     held = {(claim.source.url, claim.value) for claim in ledger()}
     kept = []
     for group in groups:
-        rows = tuple(row for row in group.rows if not {(group.url, n) for n in numbers_in(row)} <= held)
+        rows: Any = tuple(row for row in group.rows if not {(group.url, n) for n in numbers_in(row)} <= held)
         kept += [replace(group, rows=rows)] if rows else []
     return kept
 
