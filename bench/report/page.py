@@ -23,6 +23,7 @@ from bench.analysis.weights import training_of, weights_stamp
 from bench.formatting import as_words
 from bench.records.json_files import write_text
 from bench.records.schema import Record
+from bench.report.changes import other_machines, since_committed
 from bench.report.charts.speedups import speedups_chart
 from bench.report.charts.svg import NARROW, standalone
 from bench.report.reading import Found, by_scale, read
@@ -118,6 +119,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
     weights = weights_stamp(every)
     smoke = any(record.protocol.quick for record in every)
     link_by_file = links(every, results_dirs, out)
+    travels = evidence(every, verdicts, results_dirs)
     said = Said()
     entries = not_run(judged.values())
     told = {
@@ -126,6 +128,9 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "title": TITLE,
         "stamps": "".join(f"{stamp}: " for stamp in ("SMOKE RUN" if smoke else "", weights.stamp) if stamp),
         "facts": facts(every, now),
+        "main_machine": next(iter(by_machine), ""),
+        "others": other_machines(found),
+        "since": since_committed(out, travels),
         "smoke": smoke,
         "weights": weights,
         "answers": answers(judged),
@@ -148,7 +153,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "failed": [record for record in every if record.status != "ok" and not record.protocol.study],
         "unreadable": found.faults,
         "records": [record_view(record, link_by_file) for record in every],
-        "evidence": Markup(as_script(evidence(every, verdicts, results_dirs))),
+        "evidence": Markup(as_script(travels)),
     }
     return told | {"contents": contents(told)}
 

@@ -15,6 +15,7 @@ from bench.formatting import interval, listed, named, number
 from bench.metrics import METRICS
 from bench.records.schema import Claim, Comparison, Record, Source
 from bench.report.charts.speedups import claim_bar
+from bench.report.charts.svg import family_of
 from bench.report.sections.answers import Fragment, difference_parts, not_measured, printed_of, speed_parts, trace_of
 from bench.report.sections.judged import Judged, Side
 from bench.report.tables import Cell, Rows, Table, cell
@@ -37,6 +38,12 @@ def paper_of(claim: Claim) -> str:
     return claim.source.paper.split(" (")[0]
 
 
+def families_of(claim: Claim) -> str:
+    """The families that a claim speaks of, as "transdiff dit sit": the page filters by them."""
+    side = claim.paper_scale
+    return " ".join(dict.fromkeys(family_of(model) for model in (side.subject, *side.baselines)))
+
+
 def headline_claims() -> list[Claim]:
     return [claim for claim in CLAIMS if paper_of(claim) not in CONTEXT]
 
@@ -53,13 +60,18 @@ def card(found: Judged, said: Said) -> dict[str, Any]:
     reasons, _ = said.new([plainly(side.verdict.reason) for _, side in sides], here)
     return {
         "id": here,
+        "family": families_of(claim),
+        "paper": paper_of(claim),
         "headline": claim.headline.rstrip("."),
         "main": badge_of(found.main.verdict.word, found.main.verdict.marker),
         "badges": [
             {"side": name, "machine": side.machine, **badge_of(side.verdict.word, side.verdict.marker)}
             for name, side in sides
         ],
-        "results": [{"side": name, "parts": result_parts(claim, side)} for name, side in sides],
+        "results": [
+            {"side": name, "machine": side.machine, "run": side.was_run, "parts": result_parts(claim, side)}
+            for name, side in sides
+        ],
         "bar": bar_of(claim, found),
         "table": sides_table(found),
         "quote": claim.quote,
@@ -189,6 +201,7 @@ def paper_table(found: Sequence[Judged], said: Said) -> dict[str, Any]:
     )
     columns = (("Printed", ""), ("Measured", "paper's size"), ("Verdict", "paper's size"), ("In small", ""))
     return {
+        "paper": paper_of(found[0].claim),
         "title": f"{paper_of(found[0].claim)}'s printed numbers",
         "counted": f"{len(found)} claims: {words}",
         "sources": [(source, link_of(source.url)) for source in by_source],
@@ -212,7 +225,9 @@ def row_cells(found: Judged) -> tuple[Cell, ...]:
     bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
     measured = Cell("–") if verdict.value is None else Cell(number(*bounds), interval(*bounds), trace=trace_of(verdict))  # type: ignore[arg-type]
     return (
-        Cell(found.claim.quote, "sources disagree" if found.claim.conflicts_with else ""),
+        Cell(
+            found.claim.quote, "sources disagree" if found.claim.conflicts_with else "", family=families_of(found.claim)
+        ),
         measured,
         badge_cell(found.paper),
         badge_cell(found.small) if found.small else Cell("–"),

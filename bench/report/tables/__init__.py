@@ -30,6 +30,7 @@ class Cell:
     trace: Trace | None = None  # where the number stands; None: it is none, or computed from several
     style: str = ""  # of a badge; "": none
     sign: str = ""  # of that badge
+    family: str = ""  # of models that the row's claim speaks of; "": the row is no claim
 
 
 NONE = Cell("–")
