@@ -127,7 +127,7 @@
       strip.className = `strip ${image.className}`;
       strip.setAttribute("role", "img");
       strip.setAttribute("aria-label", `${names[select.value][1]}, row ${Number(row.value) + 1}`);
-      strip.style.aspectRatio = `${image.getAttribute("width")} / ${image.getAttribute("height") / count}`;
+      strip.style.aspectRatio = image.dataset.strip;
       strip.style.backgroundImage = `url("${image.src}")`;
       strip.style.backgroundPosition = `0 ${100 * row.value / (count - 1)}%`;
     });

@@ -212,7 +212,7 @@ def test_two_families_samples_stand_side_by_side_at_the_same_seeds(browser, path
     assert [label for label, _, _ in strips] == [f"{captions[1]}, row 3", f"{captions[3]}, row 3"]
     for _, position, shape in strips:
         assert position in ("0px 40%", "0% 40%")  # the third of six rows
-        assert shape == pytest.approx(10, rel=0.02)  # ten classes, square images
+        assert shape == pytest.approx(89 / 8, rel=0.02)  # ten square images of 8 pixels, one apart
 
 
 def test_another_machines_records_stand_behind_a_switch(browser, tmp_path):

@@ -69,8 +69,7 @@ def card(found: Judged, said: Said) -> dict[str, Any]:
             for name, side in sides
         ],
         "results": [
-            {"side": name, "machine": side.machine, "run": side.was_run, "parts": result_parts(claim, side)}
-            for name, side in sides
+            {"side": name, "parts": (*result_parts(claim, side), found.elsewhere(side))} for name, side in sides
         ],
         "bar": bar_of(claim, found),
         "table": sides_table(found),

@@ -40,6 +40,10 @@ class Judged:
         """The side that gives the heading its verdict."""
         return self.small if self.small and self.small.was_run and not self.paper.was_run else self.paper
 
+    def elsewhere(self, side: Side) -> str:
+        """As " (on amd-epyc-2c)" where another machine than the one that measured last had to answer; else ""."""
+        return f" (on {side.machine})" if side.was_run and side.machine != next(iter(self.every)) else ""
+
 
 def claims_of_page() -> tuple[Claim, ...]:
     """The ledger and the claims of $ARBITER_CLAIMS. UsageError names a mistake in those."""
