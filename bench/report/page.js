@@ -84,8 +84,8 @@
   // Claims by family, verdict and paper: cards, and rows of the papers' tables.
   const claims = document.getElementById("claims");
   const rowsOf = (part) => all("tbody tr", part).filter((row) => row.querySelector("[data-family]"));
-  const items = all(".claim", claims).map((card) => ({ part: card, paper: card.dataset.paper, of: card }));
-  all("details.paper", claims).forEach((part) => rowsOf(part).forEach((row) => items.push(
+  const items = all(".claim", claims || document).map((card) => ({ part: card, paper: card.dataset.paper, of: card }));
+  all("details.paper").forEach((part) => rowsOf(part).forEach((row) => items.push(
     { part: row, paper: part.dataset.paper, of: row.querySelector("[data-family]") })));
   items.forEach((item) => {
     item.families = item.of.dataset.family.split(" ");
@@ -101,7 +101,7 @@
       item.part.hidden = !filters.every(([, select, of]) => !select.value || of(item).includes(select.value));
     });
     const on = filters.some(([, select]) => select.value);
-    all("details.paper", claims).forEach((part) => {
+    all("details.paper").forEach((part) => {
       part.hidden = rowsOf(part).every((row) => row.hidden);
       part.open = on && !part.hidden;
     });
