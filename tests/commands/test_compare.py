@@ -199,7 +199,7 @@ def test_a_time_is_a_regression_beyond_what_two_hours_differ_by_and_only_where_n
 
     before, slower = taking(0.2), taking(0.26)
     assert regressions([before], [taking(0.22)]) == []
-    assert [text.split(" of ")[0] for text in regressions([before], [slower])][:2] == ["Latency", "Throughput"]
+    assert [text.split(" of ")[0] for text in regressions([before], [slower])][:2] == ["Latency (median)", "Throughput"]
     assert slower.timing is not None
     disturbed = replace(slower, timing=replace(slower.timing, latency=replace(slower.timing.latency, disturbed=True)))
     assert regressions([before], [disturbed]) == []
