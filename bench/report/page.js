@@ -119,7 +119,8 @@
     if (shown.length < 2) return;
     const names = shown.map((each, place) => [String(place), each.querySelector("figcaption").textContent]);
     const rows = Math.min(...shown.map((each) => Number(each.querySelector("img").dataset.rows)));
-    const [first, one] = menu("Compare", names, "0"), [second, other] = menu("with", names, "1");
+    const from = shown.length > 2 ? 1 : 0;  // real data stands first
+    const [first, one] = menu("Compare", names, String(from)), [second, other] = menu("with", names, String(from + 1));
     const [third, row] = menu("at", [...Array(rows).keys()].map((k) => [String(k), `seeds of row ${k + 1}`]));
     const strips = [one, other].map(() => document.createElement("div"));
     const draw = () => [one, other].forEach((select, place) => {

@@ -10,7 +10,7 @@ from typing import Any
 from bench.claims import PUBLISHED_PAINTING, PUBLISHED_QUALITY, PUBLISHED_SPEED, PUBLISHED_UNDERSTANDING
 from bench.claims.ledger import SourceGroup, as_printed, ledger, sources_of
 from bench.claims.published import Published, PublishedQuality, PublishedSpeed
-from bench.formatting import named
+from bench.formatting import listed, named
 from bench.metrics import METRICS
 from bench.report.charts.svg import family_of
 from bench.report.sections.cards import badge_cell
@@ -49,9 +49,9 @@ def disagreements(judged: Mapping[str, Judged]) -> list[tuple[str, Table]]:
 
 def thing(group: SourceGroup) -> str:
     """As "transdiff-h: FID", "dit-xl-2 (cfg_scale 1.5): Inception Score"."""
-    model = " against ".join([named(group.model, group.settings), *group.baselines])
+    model = named(group.model, group.settings)
     title = METRICS[group.metric].title if group.metric in METRICS else group.metric.replace("_", " ")
-    return f"{model}: {title}"
+    return f"{model}, how many times as fast as {listed(group.baselines)}" if group.baselines else f"{model}: {title}"
 
 
 def source_row(found: Judged) -> tuple[str, tuple[Cell, ...]]:
