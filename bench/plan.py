@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import assets
 from bench.claims import CLAIMS
-from bench.claims.ledger import ledger
+from bench.claims.files import claims_in_use
 from bench.errors import UsageError
 from bench.models import (
     REAL_IMAGES,
@@ -144,7 +144,7 @@ def _settings_of(name: str, protocol: Protocol) -> list[dict[str, Any]]:
     first = quick_settings(protocol, usual) | ({} if row is None or kind_of(protocol).reads else dict(row.sampling))
     wanted = [first]
     if protocol.terms:
-        sides = [side for claim in ledger() for side in _sides(claim)]
+        sides = [side for claim in claims_in_use() for side in _sides(claim)]
         wanted += [first | dict(s.settings) for s in sides if (s.protocol, s.subject) == (protocol.name, name)]
     changed = [{key: value for key, value in one.items() if usual.get(key) != value} for one in wanted]
     return [one for i, one in enumerate(changed) if one not in changed[:i]]
@@ -195,7 +195,7 @@ def _planned(spec: RunSpec, device: str, work: Path, previous: list[Record]) -> 
 
 def _answers(spec: RunSpec) -> tuple[str, ...]:
     """Ids of the claims that rest on a run."""
-    return tuple(claim.id for claim in ledger() if any(_rests_on(side, spec) for side in _sides(claim)))
+    return tuple(claim.id for claim in claims_in_use() if any(_rests_on(side, spec) for side in _sides(claim)))
 
 
 def _rests_on(side: Comparison, spec: RunSpec) -> bool:

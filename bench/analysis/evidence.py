@@ -156,13 +156,17 @@ def read_evidence(page: Path) -> Any:
     """The object inside a page. UsageError where the file does not exist or holds none."""
     if not page.is_file():
         raise UsageError(f"report {str(page)!r} does not exist; `python -m bench report` writes one")
-    found = re.search(
-        re.escape(OPENING) + "(.*?)" + CLOSING, page.read_text(encoding="utf-8", errors="replace"), re.DOTALL
-    )
+    data = evidence_in(page.read_text(encoding="utf-8", errors="replace"))
+    if data is None:
+        raise UsageError(f"{page}: holds no evidence to check; is it a report of this version?")
+    return data
+
+
+def evidence_in(page: str) -> Any:
+    """The object inside the text of a page; None where it holds none."""
+    found = re.search(re.escape(OPENING) + "(.*?)" + CLOSING, page, re.DOTALL)
     try:
         data = json.loads(found[1]) if found else None
     except (ValueError, RecursionError):
-        data = None
-    if not isinstance(data, dict) or not {"rows", "files", "verdicts"} <= data.keys():
-        raise UsageError(f"{page}: holds no evidence to check; is it a report of this version?")
-    return data
+        return None
+    return data if isinstance(data, dict) and {"rows", "files", "verdicts"} <= data.keys() else None

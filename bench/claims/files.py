@@ -16,7 +16,9 @@
     source = "my-paper"
 
 The rest of a row's keys may be left out: settings, note, relative_to, half_unit, hardware, tolerance with
-tolerance_reason, conflicts_with; of a source, conditions.
+tolerance_reason, conflicts_with; of a source, conditions. A claim that small models can show the direction of says so:
+
+    in_small = {model = "mar-digits", baselines = ["dit-digits", "sit-digits"], protocol = "digits-quality"}
 """
 
 from __future__ import annotations
@@ -34,12 +36,13 @@ from typing import Any
 
 from bench.claims.ledger import ledger, linked
 from bench.claims.printed import read_printed
-from bench.claims.rows import Row, claim_of
+from bench.claims.rows import SMALL, Row, claim_of
 from bench.claims.rules import NAMED_PROTOCOLS, RULES, NamedProtocol
 from bench.claims.sources import STANDINGS
 from bench.errors import UsageError
 from bench.records.schema import Claim, Source
 
+SMALL_SCALES = ("digits", "scenes")
 ENVIRONMENT = "ARBITER_CLAIMS"  # files of claims, parted as in PATH
 MOST_BYTES = 2**20  # of a file of claims; the built-in tables together hold a tenth
 MOST_CLAIMS = 1000  # of a file
@@ -65,8 +68,11 @@ class Known:
 def claims_in_use(files: Sequence[Path] = (), known: Known | None = None) -> tuple[Claim, ...]:
     """The ledger, and the claims of `files` and of $ARBITER_CLAIMS, linked. UsageError names the first mistake."""
     named = [Path(name) for name in os.environ.get(ENVIRONMENT, "").split(os.pathsep) if name]
+    paths = dict.fromkeys((*files, *named))
+    if not paths:
+        return ledger()
     claims = list(ledger())
-    for path in dict.fromkeys((*files, *named)):
+    for path in paths:
         found, mistakes = check_claims(path, known, taken=[claim.id for claim in claims])
         if mistakes:
             more = f" ({len(mistakes) - 1} more: python -m bench claims {path})" if len(mistakes) > 1 else ""
@@ -101,13 +107,20 @@ def check_claims(
         if not say(where, row_mistakes(entry, known, sources, taken, ids)):
             taken.add(entry["id"])
             values = dict(entry) | {"conflicts_with": tuple(entry.get("conflicts_with", ()))}
-            claims.append(claim_of(Row(**values), sources[entry["source"]], protocol_of(entry["protocol"], known)))
+            protocol, scale = protocol_of(entry["protocol"], known), small_scale_of(entry, known)
+            claims.append(claim_of(Row(**values), sources[entry["source"]], protocol, scale))
     return tuple(claims), mistakes
 
 
 def protocol_of(name: str, known: Known) -> NamedProtocol:
     """A checked protocol: as the ledger names it, with what it needs; of others the suite knows, the scale alone."""
     return NAMED_PROTOCOLS.get(name) or NamedProtocol((known.protocols or {})[name][0], ())
+
+
+def small_scale_of(entry: Mapping[str, Any], known: Known) -> str:
+    """Of a checked entry: the scale of its protocol in small."""
+    name = entry.get("in_small", {}).get("protocol", "")
+    return (known.protocols or {})[name][0] if name in (known.protocols or {}) else "digits"
 
 
 def read_toml(path: Path) -> Mapping[str, Any]:
@@ -177,6 +190,7 @@ def row_mistakes(
         yield unknown("source", text["source"], sources, "") + " (in the file's [[sources]], whole ones)"
     yield from number_mistakes(entry, text)
     yield from protocol_mistakes(text, known)
+    yield from small_mistakes(entry.get("in_small", {}), text.get("metric", ""), known)
     conflicts = entry.get("conflicts_with", [])
     if not isinstance(conflicts, list) or not all(isinstance(name, str) for name in conflicts):
         yield "conflicts_with: expected a list of claim ids"
@@ -248,6 +262,36 @@ def protocol_mistakes(text: Mapping[str, str], known: Known) -> Iterator[str]:
     measured = there[name]
     if measured and metric in RULES and (RULES[metric].metric or metric) not in measured[1]:
         yield f"protocol {name} does not measure {metric}; it measures {', '.join(measured[1])}"
+
+
+def small_mistakes(asked: Any, metric: str, known: Known) -> Iterator[str]:
+    """What is wrong with a claim's `in_small`."""
+    if not isinstance(asked, Mapping):
+        yield f"in_small: expected a table with {', '.join(SMALL)}, found {asked!r:.60}"
+        return
+    if not asked:
+        return
+    yield from (f"in_small: {text}" for text in unknown_keys(asked, SMALL))
+    if missing := [name for name, needed in SMALL.items() if needed and not asked.get(name)]:
+        yield f"in_small: lacks {', '.join(missing)}"
+    baselines = asked.get("baselines", [])
+    models = [asked.get("model", ""), *(baselines if isinstance(baselines, list) else [None])]
+    if not all(isinstance(name, str) for name in models):
+        yield "in_small: expected the name of a model, and a list of names for baselines"
+    elif known.models is not None:
+        yield from (f"in_small: {unknown('model', n, known.models, 'models')}" for n in models if n not in known.models)
+    for name in ("settings", "baseline_settings"):
+        found = asked.get(name, {})
+        if not isinstance(found, Mapping) or not all(is_setting(*each) for each in found.items()):
+            yield f"in_small: {name}: expected a table, as {{num_steps = 4}}"
+    protocol = asked.get("protocol", "")
+    if protocol and known.protocols is not None:
+        scale, metrics = known.protocols.get(protocol, ("", ())) if isinstance(protocol, str) else ("", ())
+        if scale not in SMALL_SCALES:
+            small = [name for name, (scale, _) in known.protocols.items() if scale in SMALL_SCALES]
+            yield f"in_small: protocol {protocol!r:.60} is of no small scale; known: {', '.join(small)}"
+        elif metric in RULES and (RULES[metric].metric or metric) not in metrics:
+            yield f"in_small: protocol {protocol} does not measure {metric}; it measures {', '.join(metrics)}"
 
 
 def unknown(kind: str, name: str, names: Collection[str], listing: str) -> str:

@@ -88,6 +88,11 @@ class SourceGroup:
     settings: Mapping[str, Any]
     claims: tuple[Claim, ...]  # a claim per source
 
+    @property
+    def disagree(self) -> bool:
+        """Whether two of the printed numbers cannot be one number, rounded."""
+        return any(contradict(a, b) for a in self.claims for b in self.claims)
+
 
 def sources_of(claims: Sequence[Claim] | None = None) -> tuple[SourceGroup, ...]:
     """The claims (None: the ledger) in groups that speak of one thing, in their order; most groups hold one claim."""

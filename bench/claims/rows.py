@@ -34,10 +34,23 @@ class Row:
     tolerance: float | None = None  # relative; None: its metric's rule
     tolerance_reason: str = ""  # of a tolerance of its own
     conflicts_with: tuple[str, ...] = ()  # ids of claims that contradict it although they are not of its group
+    in_small: Mapping[str, Any] = field(default_factory=dict)  # the direction that small models can show, see SMALL
 
 
-def claim_of(row: Row, source: Source, protocol: NamedProtocol | None = None) -> Claim:
-    """The claim of a row; `protocol` where it is none of NAMED_PROTOCOLS. ValueError for an unreadable number."""
+SMALL = {  # keys of `in_small`: whether they must be there
+    "model": True,  # the small model that stands for the claim's, as "mar-digits"
+    "baselines": True,  # small models that it must beat, each of them
+    "protocol": True,  # of a small scale, as "digits-quality"
+    "settings": False,
+    "baseline_settings": False,
+}
+
+
+def claim_of(row: Row, source: Source, protocol: NamedProtocol | None = None, small_scale: str = "digits") -> Claim:
+    """The claim of a row; `protocol` where it is none of NAMED_PROTOCOLS; `small_scale` of its protocol in small.
+
+    ValueError for an unreadable number.
+    """
     rule = RULES[row.metric]
     value, half_unit = read_printed(row.printed)
     if row.half_unit is not None:
@@ -52,7 +65,7 @@ def claim_of(row: Row, source: Source, protocol: NamedProtocol | None = None) ->
         tolerance=rule.tolerance(value, half_unit) if row.tolerance is None else row.tolerance,
         tolerance_reason=rule.full_reason if row.tolerance is None else row.tolerance_reason,
         paper_scale=comparison(row, rule, protocol or NAMED_PROTOCOLS[row.protocol]),
-        in_small=None,
+        in_small=small_comparison(row, rule, small_scale) if row.in_small else None,
         caveat=row.note,
         conflicts_with=row.conflicts_with,
     )
@@ -73,6 +86,22 @@ def comparison(row: Row, rule: Rule, protocol: NamedProtocol) -> Comparison:
         hardware=row.hardware,
         units_per_printed=rule.units_per_printed,
         settings=dict(row.settings),
+    )
+
+
+def small_comparison(row: Row, rule: Rule, scale: str) -> Comparison:
+    """The direction that small models are asked for: better than each baseline in the claim's metric."""
+    asked = row.in_small
+    return Comparison(
+        kind="direction",
+        metric=rule.metric or row.metric,
+        subject=asked["model"],
+        baselines=tuple(asked["baselines"]),
+        protocol=asked["protocol"],
+        scale=scale,
+        better=rule.better,
+        settings=dict(asked.get("settings", {})),
+        baseline_settings=dict(asked.get("baseline_settings", {})),
     )
 
 

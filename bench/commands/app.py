@@ -39,7 +39,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "compare": ("compare", "compare", "Two sets of records side by side."),
     "clean": ("clean", "clean", "List what the work folder holds that no record needs; --yes removes it."),
     "verify": ("verify", "verify", "Whether the report still says what the records say."),
-    "report": ("reproduce", "report", "Render the report from the records; imports no torch."),
+    "report": ("report", "report", "Render the report from the records, as a page, tables or a badge."),
 }
 GROUPS = {
     "score": "Score images, captions or answers that already exist.",

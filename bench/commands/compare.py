@@ -2,12 +2,13 @@
 
     python -m bench compare results results/retrained
 
-Judges each side's latest records anew; measures nothing, imports no torch.
+Judges each side's latest records anew; measures nothing, imports no torch. Exit 1 where B is worse than A beyond noise.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -16,19 +17,19 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.analysis.seeds import seeds_of
-from bench.claims import CLAIMS, SIZE_CLAIMS
+from bench.analysis.seeds import seeds_of, spread_of
+from bench.claims import SIZE_CLAIMS
 from bench.commands.app import JsonFile, example
 from bench.console import console
-from bench.errors import UsageError
+from bench.errors import CheckFailed, UsageError
 from bench.formatting import display_unit, interval, listed, number
 from bench.metrics import METRICS
 from bench.records.comparable import differences
-from bench.records.json_files import check_json_path, plain, write_json
+from bench.records.json_files import check_json_path, plain, write_json, write_text
 from bench.records.parts import Measurement
 from bench.records.schema import Record, Verdict
 from bench.records.store import latest, load_record, load_records
-from bench.verdict.judge import judge
+from bench.report.sections.judged import claims_of_page, verdicts_of
 from bench.verdict.pair import COUNTED
 from bench.verdict.seeds import judge_later_images
 
@@ -38,12 +39,24 @@ def compare(
     run_a: Annotated[Path, typer.Argument(help="results folder, machine folder or record file")],
     run_b: Annotated[Path, typer.Argument(help="another")],
     json_file: JsonFile = None,
+    html_file: Annotated[Path | None, typer.Option("--html", help="also write the comparison as a page")] = None,
 ) -> None:
-    """Two sets of records side by side: which verdicts agree, which intervals overlap."""
+    """Two sets of records side by side: which verdicts agree, which intervals overlap. Exit 1 where B is worse.
 
-    compare_runs(run_a, run_b, json_file=json_file)
+    Worse is a verdict that turned from yes to no, or a value whose interval lies apart on the bad side: of a time by
+    more than 15 %, the difference between two hours of one machine; of weights trained anew only beyond what training
+    seeds differ by, where studies measured that.
+    """
+    regressions = compare_runs(run_a, run_b, json_file=json_file, html_file=html_file)
+    if regressions:
+        more = f" and {len(regressions) - 1} more" if len(regressions) > 1 else ""
+        raise CheckFailed(f"{run_b} is worse than {run_a}: {regressions[0]}{more}")
 
 
+GOOD, BAD = ("reproduced", "holds in small"), ("not reproduced", "does not hold in small")
+TIMES = ("s", "images/s", "texts/s")  # units
+HOUR_APART = 0.15  # relative: two runs of one machine at different hours, as in the verdicts on times
+SEEDS_APART = 4.30 * math.sqrt(2)  # standard deviations between training seeds: Student's t of three, difference of two
 EXACT = (*COUNTED, "nfe")  # metrics that are counted: equal or not
 
 
@@ -61,6 +74,13 @@ class VerdictPair:
             return "agree"
         return {self.a.word: "only B", self.b.word: "only A"}.get("not run", "disagree")
 
+    @property
+    def regression(self) -> str:
+        """The verdict that turned from yes to no; "" where it did not."""
+        if self.a.word in GOOD and self.b.word in BAD:
+            return f"{self.a.claim_id} at {self.a.scale}: {self.a.word}, then {self.b.word}"
+        return ""
+
 
 @dataclass(frozen=True)
 class ValuePair:
@@ -73,6 +93,7 @@ class ValuePair:
     a: Measurement
     b: Measurement
     differing: tuple[str, ...]  # fields that make the two incomparable
+    noise: float = 0.0  # a difference that another run may make, beside the intervals; inf: unknown
 
     @property
     def state(self) -> str:
@@ -86,6 +107,16 @@ class ValuePair:
             return "no interval"
         a_low, a_high, b_low, b_high = (float(bound) for bound in bounds if bound is not None)
         return "overlap" if a_low <= b_high and b_low <= a_high else "apart"
+
+    @property
+    def regression(self) -> str:
+        """How B is worse than A, beyond the intervals and the noise; "" where it is not."""
+        higher = METRICS[self.metric].higher_is_better if self.metric in METRICS else None
+        gap = (self.a.value - self.b.value) * (1 if higher else -1)
+        if higher is None or self.state not in ("apart", "differ") or gap <= self.noise:
+            return ""
+        before, after = shown(self)
+        return f"{title(self.metric)} of {self.model} ({self.protocol}): {before}, then {after}"
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -134,7 +165,7 @@ def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record], list[str
 def verdict_pairs(a: Sequence[Record], b: Sequence[Record]) -> list[VerdictPair]:
     """Every claim at every scale, and whether later images of a row are better."""
     judged = [
-        [verdict for claim in (*CLAIMS, *SIZE_CLAIMS) for verdict in judge(claim, records)]
+        [verdict for claim in claims_of_page() for verdict in verdicts_of(claim, records)]
         + [judge_later_images(records)]
         for records in (a, b)
     ]
@@ -153,9 +184,10 @@ def by_run(records: Iterable[Record]) -> dict[tuple[str, str, str], Record]:
     return found
 
 
-def value_pairs(a: Iterable[Record], b: Iterable[Record]) -> list[ValuePair]:
+def value_pairs(a: Sequence[Record], b: Sequence[Record]) -> list[ValuePair]:
     """The metrics that both sides measured, in runs of equal model, protocol, settings and seeds."""
-    ours, theirs = by_run(a), by_run(b)
+    both = [*a, *b]
+    ours, theirs = by_run(both[: len(a)]), by_run(both[len(a) :])
     return [
         ValuePair(
             *run,
@@ -163,6 +195,7 @@ def value_pairs(a: Iterable[Record], b: Iterable[Record]) -> list[ValuePair]:
             ours[run].measurements[metric],
             theirs[run].measurements[metric],
             tuple(differences(ours[run], theirs[run], metric)),
+            noise_of(metric, ours[run], theirs[run], both),
         )
         for run in sorted(ours.keys() & theirs.keys())
         for metric in ours[run].measurements
@@ -170,17 +203,49 @@ def value_pairs(a: Iterable[Record], b: Iterable[Record]) -> list[ValuePair]:
     ]
 
 
-def compare_runs(a: Path, b: Path, *, json_file: Path | None = None) -> None:
-    """Print the comparison of two results folders or record files, and write it to `json_file`."""
+def noise_of(metric: str, a: Record, b: Record, records: Sequence[Record]) -> float:
+    """What the metric may differ by between two runs that nothing was changed for."""
+    value = abs(a.measurements[metric].value)
+    if metric in METRICS and METRICS[metric].unit in TIMES:
+        disturbed = any(record.timing and record.timing.latency.disturbed for record in (a, b))
+        return math.inf if disturbed else HOUR_APART * value
+    if a.inputs.weights_sha256 == b.inputs.weights_sha256:
+        return 0.0
+    runs = {
+        seeds_of(record): record.measurements[metric].value
+        for record in records
+        if record.protocol.study
+        and (record.model, record.settings) == (a.model, a.settings)
+        and metric in record.measurements
+    }
+    spread = spread_of(runs)
+    return math.inf if spread is None else SEEDS_APART * spread
+
+
+def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: Path | None = None) -> list[str]:
+    """Print the comparison of two results folders or record files, write it to the files, return the regressions."""
     check_json_path(json_file)
+    if html_file and not html_file.absolute().parent.is_dir():
+        raise UsageError(f"{html_file}: its folder does not exist")
     ours, theirs, faults = same_machine(a, b)
     verdicts, values = verdict_pairs(ours, theirs), value_pairs(ours, theirs)
+    regressions = list(filter(None, [*(pair.regression for pair in verdicts), *(pair.regression for pair in values)]))
     if json_file:
-        write_json(as_json(a, b, verdicts, values) | {"not_read": faults}, json_file)
+        found = as_json(a, b, verdicts, values)
+        write_json(found | {"not_read": faults, "regressions": regressions}, json_file)
+    if html_file:
+        from bench.report.comparison import comparison_page
+
+        rows = verdict_rows(verdicts), value_rows(values)
+        counted = (verdicts_counted(verdicts), *values_counted(values, len(by_run(ours)), len(by_run(theirs))))
+        write_text(comparison_page(str(a), str(b), *rows, counted, regressions, faults), html_file)
     print_verdicts(verdicts)
     print_values(values, len(by_run(ours)), len(by_run(theirs)))
     for fault in faults:
         print(f"not read: {fault}")
+    for text in regressions:
+        print(f"worse: {text}")
+    return regressions
 
 
 def as_json(a: Path, b: Path, verdicts: Sequence[VerdictPair], values: Sequence[ValuePair]) -> dict[str, Any]:
@@ -192,28 +257,53 @@ def as_json(a: Path, b: Path, verdicts: Sequence[VerdictPair], values: Sequence[
             | {name: asdict(verdict) for name, verdict in (("a", pair.a), ("b", pair.b))}
             for pair in verdicts
         ],
-        "values": [{**asdict(pair), "run": json.loads(pair.run), "state": pair.state} for pair in values],
+        "values": [
+            {**asdict(pair), "run": json.loads(pair.run), "state": pair.state, "noise": finite(pair.noise)}
+            for pair in values
+        ],
     }
+
+
+def finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 # -- printing ----------------------------------------------------------------------------------------------------------
 
 
 def print_verdicts(pairs: Sequence[VerdictPair]) -> None:
-    """Every verdict that either side could give; of printed sizes those that disagree."""
+    print_table("Verdicts", ("claim", "scale", "A", "B", ""), verdict_rows(pairs))
+    print(f"{verdicts_counted(pairs)}\n")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> None:
     from rich.table import Table
 
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    console().print(table)
+
+
+def given_and_shown(pairs: Sequence[VerdictPair]) -> tuple[list[VerdictPair], list[VerdictPair]]:
+    """Every verdict that either side could give; of printed sizes those that disagree are shown."""
     given = [pair for pair in pairs if {pair.a.word, pair.b.word} != {"not run"}]
     sizes = {claim.id for claim in SIZE_CLAIMS}
-    shown = [pair for pair in given if pair.a.claim_id not in sizes or pair.state != "agree"]
-    table = Table(title="Verdicts", title_justify="left")
-    for column in ("claim", "scale", "A", "B", ""):
-        table.add_column(column, overflow="fold")
-    for pair in shown:
-        table.add_row(pair.a.claim_id, pair.a.scale, pair.a.word, pair.b.word, pair.state + evidence(pair))
-    console().print(table)
-    hidden = f", {len(given) - len(shown)} of them sizes not shown" if len(given) > len(shown) else ""
-    print(f"verdicts: {tally(pair.state for pair in given)}{hidden}; {len(pairs) - len(given)} run on neither side\n")
+    return given, [pair for pair in given if pair.a.claim_id not in sizes or pair.state != "agree"]
+
+
+def verdict_rows(pairs: Sequence[VerdictPair]) -> list[tuple[str, ...]]:
+    """Claim, scale, either word, state."""
+    _, kept = given_and_shown(pairs)
+    return [(pair.a.claim_id, pair.a.scale, pair.a.word, pair.b.word, pair.state + evidence(pair)) for pair in kept]
+
+
+def verdicts_counted(pairs: Sequence[VerdictPair]) -> str:
+    given, kept = given_and_shown(pairs)
+    hidden = f", {len(given) - len(kept)} of them sizes not shown" if len(given) > len(kept) else ""
+    return f"verdicts: {tally(pair.state for pair in given)}{hidden}; {len(pairs) - len(given)} run on neither side"
 
 
 def evidence(pair: VerdictPair) -> str:
@@ -223,24 +313,30 @@ def evidence(pair: VerdictPair) -> str:
 
 
 def print_values(pairs: Sequence[ValuePair], num_a: int, num_b: int) -> None:
-    """Every value with an interval on either side, and counts that differ."""
-    from rich.table import Table
+    columns = ("model", "protocol", "metric", "A", "B", "")
+    print_table("Measured values, with 95 % intervals", columns, value_rows(pairs))
+    print("\n".join(values_counted(pairs, num_a, num_b)))
 
-    table = Table(title="Measured values, with 95 % intervals", title_justify="left")
-    for column in ("model", "protocol", "metric", "A", "B", ""):
-        table.add_column(column, overflow="fold")
+
+def value_rows(pairs: Sequence[ValuePair]) -> list[tuple[str, ...]]:
+    """Every value with an interval on either side, and counts that differ: model, protocol, metric, both, state."""
     runs = {(pair.model, pair.protocol, pair.run) for pair in pairs}
     several = Counter((model, protocol) for model, protocol, _ in runs)
+    rows = []
     for pair in pairs:
         if pair.state not in ("equal", "no interval"):
             settings = ", ".join(f"{name} {value}" for name, value in json.loads(pair.run).items())
             told = f"{pair.model} ({settings})" if several[pair.model, pair.protocol] > 1 else pair.model
-            table.add_row(told, pair.protocol, title(pair.metric), *shown(pair), pair.state)
-    console().print(table)
-    print(f"values: {tally(pair.state.split(':')[0] for pair in pairs)}")
-    print(f"runs: {len(runs)} on both sides, {num_a - len(runs)} on A alone, {num_b - len(runs)} on B alone")
-    print(
-        "The intervals cover the choice of samples, not another training run: of weights trained anew some lie apart."
+            rows.append((told, pair.protocol, title(pair.metric), *shown(pair), pair.state))
+    return rows
+
+
+def values_counted(pairs: Sequence[ValuePair], num_a: int, num_b: int) -> tuple[str, ...]:
+    num = len({(pair.model, pair.protocol, pair.run) for pair in pairs})
+    return (
+        f"values: {tally(pair.state.split(':')[0] for pair in pairs)}",
+        f"runs: {num} on both sides, {num_a - num} on A alone, {num_b - num} on B alone",
+        "The intervals cover the choice of samples, not another training run: of weights trained anew some lie apart.",
     )
 
 

@@ -1,4 +1,4 @@
-"""`bench plan`, `reproduce`, `study` and `report`: the main job and its parts."""
+"""`bench plan`, `reproduce` and `study`: the main job and its parts."""
 
 from __future__ import annotations
 
@@ -115,14 +115,3 @@ def carry_out(plan: Plan, report: Path) -> None:
         raise CheckFailed(
             f"{len(failed)} of {len(plan.runs)} runs failed, first: {failed[0].model}: {failed[0].reason}"
         )
-
-
-@example("python -m bench report --results results --out reports/index.html")
-def report(
-    results: Annotated[list[Path] | None, typer.Option("--results", help="folder of records (repeatable)")] = None,
-    out: Annotated[Path, typer.Option(help="the file to write")] = REPORT,
-) -> None:
-    """Render the report from the records; measures nothing and imports no torch."""
-    from bench.report import render
-
-    print(f"report: {render(results or [RESULTS], out)}")

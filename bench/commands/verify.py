@@ -21,20 +21,24 @@ def verify(
 ) -> None:
     """Judge the records again and check the page against them: verdicts, numbers, files. Exit 1 if it differs."""
     from bench.analysis.evidence import evidence, read_evidence, traces_in
-    from bench.claims import CLAIMS
     from bench.records.store import latest, load_records
-    from bench.verdict.judge import further_claims, judge
+    from bench.report.sections.judged import claims_of_page, verdicts_of
 
     if not results.is_dir():
         raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
     said = read_evidence(report)
     loaded = load_records([results])
     records = latest(loaded.records)
+    claims = claims_of_page()
     machines = sorted({record.environment.machine for record in records})
-    verdicts = {}
-    for machine in machines:
-        here = [record for record in records if record.environment.machine == machine]
-        verdicts[machine] = [found for claim in (*CLAIMS, *further_claims(here)) for found in judge(claim, here)]
+    verdicts = {
+        machine: [
+            verdict
+            for claim in claims
+            for verdict in verdicts_of(claim, [r for r in records if r.environment.machine == machine])
+        ]
+        for machine in machines
+    }
     for machine, found in verdicts.items():
         words = ", ".join(f"{count} {word}" for word, count in Counter(verdict.word for verdict in found).items())
         print(f"verdicts on {machine}: {words}")

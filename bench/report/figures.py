@@ -24,7 +24,8 @@ from bench.records.store import latest, load_records
 from bench.report.charts.lines import Panel
 from bench.report.charts.speedups import KINDS, Row, times_text
 from bench.report.charts.svg import colour_of, marker_of
-from bench.report.page import HERE, by_machines
+from bench.report.page import HERE
+from bench.report.reading import by_machines
 from bench.report.sections.answers import picture_rows
 from bench.report.sections.judged import judge_all
 from bench.report.sections.studies.common import answers_of

@@ -64,6 +64,94 @@
   addEventListener("hashchange", follow);
   if (location.hash) follow();
 
+  // Menus: a label with a choice each. What they need is on the page; they hide and show, nothing else.
+  const menu = (words, choices, chosen) => {
+    const label = document.createElement("label"), select = document.createElement("select");
+    select.append(...choices.map(([value, text]) => new Option(text, value)));
+    if (chosen !== undefined) select.value = chosen;
+    label.append(`${words} `, select);
+    return [label, select];
+  };
+  const form = (words, ...parts) => {
+    const made = document.createElement("form");
+    made.className = "menus";
+    made.setAttribute("aria-label", words);
+    made.addEventListener("submit", (event) => event.preventDefault());
+    made.append(...parts);
+    return made;
+  };
+
+  // Claims by family, verdict and paper: cards, and rows of the papers' tables.
+  const claims = document.getElementById("claims");
+  const rowsOf = (part) => all("tbody tr", part).filter((row) => row.querySelector("[data-family]"));
+  const items = all(".claim", claims || document).map((card) => ({ part: card, paper: card.dataset.paper, of: card }));
+  all("details.paper").forEach((part) => rowsOf(part).forEach((row) => items.push(
+    { part: row, paper: part.dataset.paper, of: row.querySelector("[data-family]") })));
+  items.forEach((item) => {
+    item.families = item.of.dataset.family.split(" ");
+    item.words = all(item.part.tagName === "TR" ? ".badge" : "h3 .badge", item.part).map((b) => b.lastChild.textContent.trim());
+  });
+  const any = (values) => [["", "all"], ...[...new Set(values)].sort().map((value) => [value, value])];
+  const filters = [
+    ["Family", (item) => item.families], ["Verdict", (item) => item.words], ["Paper", (item) => [item.paper]],
+  ].map(([words, of]) => [...menu(words, any(items.flatMap(of))), of]);
+  const count = document.createElement("output");
+  const filter = () => {
+    items.forEach((item) => {
+      item.part.hidden = !filters.every(([, select, of]) => !select.value || of(item).includes(select.value));
+    });
+    const on = filters.some(([, select]) => select.value);
+    all("details.paper").forEach((part) => {
+      part.hidden = rowsOf(part).every((row) => row.hidden);
+      part.open = on && !part.hidden;
+    });
+    count.textContent = `${items.filter((item) => !item.part.hidden).length} of ${items.length} claims`;
+  };
+  if (items.length) {
+    filters.forEach(([, select]) => select.addEventListener("change", filter));
+    claims.querySelector("h2").after(form("Filter the claims", ...filters.map(([label]) => label), count));
+    filter();
+  }
+
+  // Two runs' samples side by side: the same seeds, the same classes.
+  all(".samples").forEach((box) => {
+    const shown = all("figure", box).filter((each) => each.querySelector("img").dataset.rows > 1);
+    if (shown.length < 2) return;
+    const names = shown.map((each, place) => [String(place), each.querySelector("figcaption").textContent]);
+    const rows = Math.min(...shown.map((each) => Number(each.querySelector("img").dataset.rows)));
+    const from = shown.length > 2 ? 1 : 0;  // real data stands first
+    const [first, one] = menu("Compare", names, String(from)), [second, other] = menu("with", names, String(from + 1));
+    const [third, row] = menu("at", [...Array(rows).keys()].map((k) => [String(k), `seeds of row ${k + 1}`]));
+    const strips = [one, other].map(() => document.createElement("div"));
+    const draw = () => [one, other].forEach((select, place) => {
+      const image = shown[select.value].querySelector("img"), strip = strips[place], count = Number(image.dataset.rows);
+      strip.className = `strip ${image.className}`;
+      strip.setAttribute("role", "img");
+      strip.setAttribute("aria-label", `${names[select.value][1]}, row ${Number(row.value) + 1}`);
+      strip.style.aspectRatio = image.dataset.strip;
+      strip.style.backgroundImage = `url("${image.src}")`;
+      strip.style.backgroundPosition = `0 ${100 * row.value / (count - 1)}%`;
+    });
+    [one, other, row].forEach((select) => select.addEventListener("change", draw));
+    draw();
+    box.before(form("Compare samples", first, second, third), ...strips);
+  });
+
+  // Other machines' records stand folded; one switch opens them all.
+  all(".other").forEach((line) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "csv";
+    button.textContent = "show its records";
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => {
+      const on = button.getAttribute("aria-pressed") !== "true";
+      button.setAttribute("aria-pressed", String(on));
+      all("details.machine").filter((part) => part.dataset.machine === line.dataset.machine).forEach((part) => { part.open = on; });
+    });
+    line.append(" ", button);
+  });
+
   // Every table leaves as CSV.
   all("table").forEach((table) => {
     const caption = table.caption;

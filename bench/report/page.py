@@ -20,31 +20,29 @@ from markupsafe import Markup
 from bench.analysis.evidence import as_script, evidence
 from bench.analysis.records import fit_for
 from bench.analysis.seeds import seeds_of
-from bench.analysis.speed import at_the_machines_roofline
 from bench.analysis.weights import training_of, weights_stamp
-from bench.claims import BENCHMARK_CLAIMS
-from bench.errors import UsageError
 from bench.files import check_target
 from bench.formatting import as_words
 from bench.records.json_files import write_text
-from bench.records.schema import REAL_DATA, Record
-from bench.records.store import latest, load_records
+from bench.records.schema import Record
+from bench.report.changes import other_machines, since_committed
 from bench.report.charts.speedups import speedups_chart
-from bench.report.charts.svg import NARROW, place_of, standalone
+from bench.report.charts.svg import NARROW, standalone
+from bench.report.reading import Found, by_machines, by_scale, read
 from bench.report.sections.answers import answers, picture_rows
 from bench.report.sections.cards import cards, headline_claims, paper_tables
 from bench.report.sections.cost import cost_view
 from bench.report.sections.dual import SCALE as SCENES
 from bench.report.sections.dual import dual_view, of_scenes
-from bench.report.sections.judged import Judged, judge_all
+from bench.report.sections.judged import Judged
 from bench.report.sections.quality import group_view
 from bench.report.sections.sizes import size_view
-from bench.report.sections.sources import disagreement, printed_tables
+from bench.report.sections.sources import disagreements, printed_tables
 from bench.report.sections.studies import studies_view
+from bench.report.tables import Cell, Table, plain_table
 from bench.report.tables.method import training_table
 from bench.report.words import MEANINGS, Said, anchor, badge_of, commands_in, prose
 from bench.studies import STUDIES, Study
-from bench.verdict.judge import further_claims, judge
 
 HERE = Path(__file__).parent
 TITLE = "TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?"
@@ -58,22 +56,18 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
     UsageError where a folder does not exist. Files that are not records are listed in the report.
     """
     results_dirs, out = [Path(folder) for folder in results_dirs], Path(out)
-    for folder in results_dirs:
-        if not folder.is_dir():
-            raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
+    found = read(results_dirs)
     check_target(out, "--out")
-    loaded = load_records(results_dirs)
     template, moment = environment().get_template("page.html.jinja"), now or datetime.now(UTC)
 
     def make(records: Sequence[Record], faults: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
-        told = context(by_machines(records), [*loaded.faults, *faults], moment, results_dirs, out)
+        told = context(Found(by_machines(records), (*found.faults, *faults)), moment, results_dirs, out)
         return told, template.render(told)
 
-    records = latest(loaded.records)
     try:
-        told, page = make(records)
+        told, page = make(found.records)
     except Exception:
-        told, page = make(*fit_for(make, records))
+        told, page = make(*fit_for(make, found.records))
     write_text(page.lstrip(), out)
     if told["picture"]:
         write_text(standalone(told["picture"]["wide"], colours(told["css"])), out.parent / PICTURE)
@@ -97,18 +91,6 @@ def colours(css: str) -> str:
     return css[: css.index("@media print")]
 
 
-def by_machines(records: Iterable[Record]) -> dict[str, list[Record]]:
-    """By machine, the one that measured last first: its numbers answer the questions."""
-    found: dict[str, list[Record]] = {}
-    for record in sorted(records, key=lambda record: record.created_utc, reverse=True):
-        found.setdefault(record.environment.machine, []).append(record)
-
-    def place(record: Record) -> tuple[bool, int, str]:
-        return record.model != REAL_DATA, place_of(record.model), record.file
-
-    return {machine: sorted(group, key=place) for machine, group in found.items()}
-
-
 def links(records: Iterable[Record], results_dirs: Sequence[Path], out: Path) -> dict[str, str]:
     """Relative links from the page to the record files that lie in a folder beside or below the page's own."""
     found = {}
@@ -124,70 +106,64 @@ def links(records: Iterable[Record], results_dirs: Sequence[Path], out: Path) ->
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-def context(
-    by_machine: Mapping[str, Sequence[Record]],
-    unreadable: Sequence[str],
-    now: datetime,
-    results_dirs: Sequence[Path],
-    out: Path,
-) -> dict[str, Any]:
+def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path) -> dict[str, Any]:
     """Everything the template prints."""
-    every = [record for group in by_machine.values() for record in group]
-    shown = {machine: at_the_machines_roofline(group) for machine, group in by_machine.items()}
-    judged = judge_all(by_machine, shown)
-    verdicts = {machine: [v for found in judged.values() for v in found.every[machine]] for machine in by_machine}
-    further = further_claims(every)
-    for machine, found in by_machine.items():
-        verdicts[machine] += [verdict for claim in further_claims(found) for verdict in judge(claim, found)]
-    others = (*BENCHMARK_CLAIMS, *(claim for claim in further if claim not in BENCHMARK_CLAIMS))
+    by_machine, every, shown, judged = found.by_machine, found.records, found.shown, found.judged
+    verdicts = {machine: [v for each in judged.values() for v in each.every[machine]] for machine in by_machine}
     groups = [
         group_view(machine, scale, group)
-        for machine, found in by_machine.items()
-        for scale, group in by_scale(found).items()
+        for machine, records in by_machine.items()
+        for scale, group in by_scale(records, without=SCENES).items()
     ]
     studies = {
-        machine: studies_view(machine, found)
-        for machine, found in by_machine.items()
-        if any(record.protocol.study and record.protocol.scale != SCENES for record in found)
+        machine: studies_view(machine, records)
+        for machine, records in by_machine.items()
+        if any(record.protocol.study and record.protocol.scale != SCENES for record in records)
     }
     costs = [
-        {"machine": machine, "study": studies.get(machine, {}).get("trade-off"), **cost_view(found)}
-        for machine, found in shown.items()
+        {"machine": machine, "study": studies.get(machine, {}).get("trade-off"), **cost_view(records)}
+        for machine, records in shown.items()
     ]
     costs = [view for view in costs if view["study"] or view["ratios"] or view["folded"] or view["alarms"]]
     rows = picture_rows(judged)
     weights = weights_stamp(every)
     smoke = any(record.protocol.quick for record in every)
     link_by_file = links(every, results_dirs, out)
+    travels = evidence(every, verdicts, results_dirs)
     said = Said()
+    entries = not_run(judged.values())
     told = {
         "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
         "script": Markup((HERE / "page.js").read_text(encoding="utf-8")),
         "title": TITLE,
         "stamps": "".join(f"{stamp}: " for stamp in ("SMOKE RUN" if smoke else "", weights.stamp) if stamp),
         "facts": facts(every, now),
+        "main_machine": next(iter(by_machine), ""),
+        "others": other_machines(found),
+        "since": since_committed(out, travels),
         "smoke": smoke,
         "weights": weights,
         "answers": answers(judged),
         "picture": picture(rows) if rows else None,
         "legend": [(badge_of(word), meaning) for word, meaning in MEANINGS.items()],
         "cards": cards(judged, said),
-        "papers": paper_tables(judged, by_machine, said, others),
+        "papers": paper_tables(judged, said),
         "groups": groups,
         "training": training_table(training_of(every)),
         "scored": quality_parts(groups, studies),
         "studies": studies,
         "costs": costs,
-        "dual": [dual_view(machine, found) for machine, found in by_machine.items() if of_scenes(found)],
-        "sources": disagreement(),
+        "dual": [dual_view(machine, records) for machine, records in by_machine.items() if of_scenes(records)],
+        "sources": disagreements(judged),
         "printed": printed_tables(),
         "sizes": size_view([record for record in every if record.protocol.collects == "sizes"]),
-        "not_run": not_run(judged.values()),
+        "not_run": [entry for entry in entries if entry["claims"]],
+        "not_run_table": not_run_table(entries),
         "not_studied": not_studied(every),
         "failed": [record for record in every if record.status != "ok" and not record.protocol.study],
-        "unreadable": unreadable,
+        "unreadable": found.faults,
         "records": [record_view(record, link_by_file) for record in every],
-        "evidence": Markup(as_script(evidence(every, verdicts, results_dirs))),
+        "evidence": Markup(as_script(travels)),
     }
     return told | {"contents": contents(told)}
 
@@ -202,16 +178,6 @@ def quality_parts(groups: Sequence[Mapping[str, Any]], studies: Mapping[str, Any
             found.append(part)
         part["studies"] = studied
     return found
-
-
-def by_scale(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """What stands under quality and method: scales never share a table; scenes and sizes have parts of their own."""
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        protocol = record.protocol
-        if not protocol.study and protocol.scale != SCENES and protocol.collects != "sizes":
-            found.setdefault(protocol.scale, []).append(record)
-    return dict(sorted(found.items()))
 
 
 def contents(told: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -283,16 +249,34 @@ def commit_words(record: Record) -> str:
 
 
 def not_run(judged: Iterable[Judged]) -> list[dict[str, Any]]:
-    """The commands of the verdicts "not run", each with the claims (and their places) that it would settle."""
+    """The commands of the verdicts "not run", each with the headline claims (and their places) that it would settle,
+    and how many other printed numbers."""
     headlines = {claim.id for claim in headline_claims()}
-    by_commands: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+    by_commands: dict[tuple[str, ...], dict[str, Any]] = {}
     for found in judged:
         for side in filter(None, (found.paper, found.small)):
-            if not side.was_run:
+            if side.was_run:
+                continue
+            commands = tuple(commands_in(side.verdict.reason))
+            entry = by_commands.setdefault(commands, {"commands": commands, "claims": [], "others": 0})
+            if found.claim.id in headlines:
                 name = f"{found.claim.id}{', in small' if side is found.small else ''}"
-                place = f"claim-{found.claim.id}" if found.claim.id in headlines else "claims"
-                by_commands.setdefault(tuple(commands_in(side.verdict.reason)), []).append((place, name))
-    return [{"commands": commands, "claims": claims} for commands, claims in by_commands.items()]
+                entry["claims"].append((f"claim-{found.claim.id}", name))
+            else:
+                entry["others"] += 1
+    return list(by_commands.values())
+
+
+def not_run_table(entries: Sequence[Mapping[str, Any]]) -> Table | None:
+    """Of the entries without a headline claim: the command, and how many printed numbers it would settle."""
+    rows = [(entry["commands"], entry["others"]) for entry in entries if not entry["claims"]]
+    told = [(" && ".join(commands), count) for commands, count in rows if commands]
+    told += [("nothing: no weights are published, or this suite does not measure it", n) for c, n in rows if not c]
+    if not told:
+        return None
+    body = tuple((command, (Cell(str(count)),)) for command, count in told)
+    caption = "Printed numbers without a card that were not judged."
+    return plain_table(caption, (("Printed numbers", ""),), body, "Command")
 
 
 def not_studied(records: Sequence[Record]) -> list[Study]:

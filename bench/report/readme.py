@@ -11,19 +11,16 @@ from pathlib import Path
 from bench.errors import UsageError
 from bench.records.json_files import write_text
 from bench.records.schema import Verdict
-from bench.records.store import latest, load_records
-from bench.report.page import by_machines
+from bench.report.reading import read
 from bench.report.sections.answers import answers
 from bench.report.sections.cards import headline_claims
-from bench.report.sections.judged import judge_all
 
 BEGIN, END = "<!-- found: written by bench.report.readme -->", "<!-- end of found -->"
 
 
 def block(results: Path) -> str:
     """The answers to the four questions, the picture and a verdict per headline claim."""
-    records = by_machines(latest(load_records([results]).records))
-    judged = judge_all(records, records)
+    judged = read([results]).judged
     lines = [f"- {found.question} **{found.answer}**" for found in answers(judged)]
     lines += ["", "[![Printed and measured speed-ups of TransDiff](reports/speedups.svg)](reports/index.html)", ""]
     lines += ["| claim | at the paper's size | in small |", "| --- | --- | --- |"]

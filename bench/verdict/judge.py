@@ -27,8 +27,6 @@ from typing import Any
 
 from bench.analysis.seeds import seed_records
 from bench.analysis.speed import is_estimated, paired_ratios
-from bench.claims import CLAIMS, SIZE_CLAIMS
-from bench.claims.ledger import ledger
 from bench.claims.sources import NOT_PUBLISHED
 from bench.formatting import listed, named
 from bench.protocols import PROTOCOLS
@@ -36,7 +34,7 @@ from bench.published import PUBLISHED
 from bench.records.schema import Claim, Comparison, Record, Verdict, Word
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS, Finding
-from bench.verdict.pair import COUNTED, against_baseline, against_print, below_floor
+from bench.verdict.pair import against_baseline, against_print, below_floor
 from bench.verdict.seeds import over_training_seeds
 from bench.verdict.speed import faster_in_pairs, said_of_estimate, weigh_estimate
 
@@ -59,19 +57,6 @@ def judge(claim: Claim, records: Sequence[Record]) -> list[Verdict]:
     """
     sides = [claim.paper_scale] + ([claim.in_small] if claim.in_small else [])
     return [judge_side(claim, side, records) for side in sides]
-
-
-def further_claims(records: Sequence[Record]) -> list[Claim]:
-    """The claims beside the headlines and the sizes of which one of the records speaks: what it is judged by."""
-    told = {claim.id for claim in (*CLAIMS, *SIZE_CLAIMS)}
-    there = {(record.model, record.protocol.name) for record in records if record.status == "ok"}
-    sides = [(claim, claim.paper_scale) for claim in ledger() if claim.id not in told]
-    return [
-        claim
-        for claim, side in sides
-        if side.metric not in COUNTED
-        and all((name, side.protocol) in there for name in (side.subject, *side.baselines))
-    ]
 
 
 def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Verdict:

@@ -9,8 +9,11 @@ import pytest
 
 from bench.claims.files import MOST_BYTES, Known, check_claims, claims_in_use
 from bench.claims.ledger import ledger, table_claims
+from bench.commands.claims import known_names
 from bench.errors import UsageError
+from bench.verdict.judge import judge
 from tests.claims_file import CLAIM, SOURCE
+from tests.fake_records import quality
 
 KNOWN = Known(("mar-l", "var-d30", "dit-xl-2"), {"digits-quality": ("digits", ("fid", "precision"))})
 
@@ -158,3 +161,45 @@ def test_no_file_a_folder_and_a_pipe_are_refused_without_waiting(tmp_path):
     for name, said in (("none.toml", "No such file"), ("", "is no file"), ("pipe", "is no file")):
         with pytest.raises(UsageError, match=said):
             check_claims(tmp_path / name)
+
+
+# -- in small ----------------------------------------------------------------------------------------------------------
+
+IN_SMALL = 'in_small = {model = "mar-digits", baselines = ["dit-digits"], protocol = "digits-quality"}\n'
+
+
+def test_a_users_claim_may_say_which_small_models_show_its_direction(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text(SOURCE + CLAIM + IN_SMALL)
+    (claim,), mistakes = check_claims(path, known_names())
+    assert mistakes == []
+    side = claim.in_small
+    assert (side.kind, side.metric, side.better, side.scale) == ("direction", "fid", "lower", "digits")
+    assert (side.subject, side.baselines, side.protocol) == ("mar-digits", ("dit-digits",), "digits-quality")
+    better = judge(claim, [quality("mar-digits", 1.0), quality("dit-digits", 3.0)])
+    worse = judge(claim, [quality("mar-digits", 3.0), quality("dit-digits", 1.0)])
+    assert [better[1].word, worse[1].word] == ["holds in small", "does not hold in small"]
+
+
+@pytest.mark.parametrize(
+    ("written", "why"),
+    [
+        ('in_small = "mar-digits"', "expected a table"),
+        ('in_small = {model = "mar-digits"}', "in_small: lacks baselines, protocol"),
+        (IN_SMALL.replace("mar-digits", "mar-x"), "in_small: unknown model 'mar-x'"),
+        (IN_SMALL.replace('["dit-digits"]', "3"), "in_small: expected the name of a model"),
+        (IN_SMALL.replace("digits-quality", "imagenet-256-quality"), "is of no small scale; known: digits-quality"),
+        (
+            IN_SMALL.replace("digits-quality", "digits-latency"),
+            "in_small: protocol digits-latency does not measure fid",
+        ),
+        (IN_SMALL.replace("model =", "subject ="), "in_small: unknown key 'subject'"),
+        (IN_SMALL.replace("}", ", settings = 3}"), "in_small: settings: expected a table"),
+    ],
+)
+def test_a_mistake_in_small_is_named(tmp_path, written, why):
+    path = tmp_path / "mine.toml"
+    path.write_text(SOURCE + CLAIM + written)
+    claims, mistakes = check_claims(path, known_names())
+    assert claims == ()
+    assert any(why in mistake for mistake in mistakes), mistakes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -175,7 +176,65 @@ def test_a_wrong_call_is_one_line(tmp_path):
         compare_runs(good, good, json_file=tmp_path / "no" / "out.json")
 
 
-def test_the_command_exits_0_where_verdicts_disagree_and_2_for_a_wrong_call_and_imports_no_torch(tmp_path):
+def regressions(a, b):
+    return [pair.regression for pair in value_pairs(a, b) if pair.regression]
+
+
+def test_a_score_that_got_worse_beyond_its_interval_is_a_regression_a_better_one_is_none():
+    good, bad = quality("dit-digits", 1.0, spread=0.1), quality("dit-digits", 1.3, spread=0.1)
+    found = regressions([good], [bad])
+    assert found[0] == "FID of dit-digits (digits-quality): 1.00 (0.90 to 1.10), then 1.30 (1.20 to 1.40)"
+    assert not any(text.startswith("FID of") for text in regressions([bad], [good]))
+    assert regressions([good], [quality("dit-digits", 1.1, spread=0.1)]) == []
+    assert any(
+        text.startswith("IS of") for text in regressions([good], [quality("dit-digits", 1.0, inception_score=7)])
+    )
+
+
+def test_a_time_is_a_regression_beyond_what_two_hours_differ_by_and_only_where_nothing_disturbed_it():
+
+    def taking(seconds):
+        made = latency("dit-digits", seconds, spread=0.01)
+        return replace(made, measurements={**made.measurements, "flops": Measurement(1e9, "FLOP")})
+
+    before, slower = taking(0.2), taking(0.26)
+    assert regressions([before], [taking(0.22)]) == []
+    assert [text.split(" of ")[0] for text in regressions([before], [slower])][:2] == ["Latency (median)", "Throughput"]
+    assert slower.timing is not None
+    disturbed = replace(slower, timing=replace(slower.timing, latency=replace(slower.timing.latency, disturbed=True)))
+    assert regressions([before], [disturbed]) == []
+
+
+def test_weights_trained_anew_are_worse_only_beyond_what_training_seeds_differ_by():
+    """Three training seeds of FID 1.0, 1.1 and 1.2 (standard deviation 0.1); t of two degrees is 4.30."""
+    anew = {"inputs": replace(quality("dit-digits", 1.0).inputs, weights_sha256="cd" * 32)}
+    before = quality("dit-digits", 1.0, spread=0.05)
+    seeds = [
+        replace(made, protocol=replace(made.protocol, study=True, training_seed=seed))
+        for seed in (1, 2, 3)
+        for made in [quality("dit-digits", 0.9 + 0.1 * seed, spread=0.05)]
+    ]
+    assert regressions([before], [quality("dit-digits", 9.0, spread=0.05, **anew)]) == []  # nobody knows the noise
+    assert regressions([before, *seeds], [quality("dit-digits", 1.6, spread=0.05, **anew)]) == []
+    assert regressions([before, *seeds], [quality("dit-digits", 1.7, spread=0.05, **anew)]) != []
+
+
+def test_the_comparison_is_a_page_that_loads_nothing(tmp_path):
+    a, b = folder(tmp_path / "a", full_set()), folder(tmp_path / "b", [quality("dit-digits", 9.0)])
+    (b / ENVIRONMENT.machine / "<b>.json").write_text("{}")
+    assert compare_runs(a, b, html_file=tmp_path / "c.html")
+    page = (tmp_path / "c.html").read_text()
+    assert "B is worse than A beyond noise" in page
+    assert "FID of dit-digits (digits-quality): 2.20 (2.00 to 2.40), then 9.00 (8.80 to 9.20)" in page
+    assert "<b>.json" not in page
+    assert not re.search(r'<link|src="http|@import', page)
+    assert compare_runs(a, a, html_file=tmp_path / "c.html") == []
+    assert "no regression" in (tmp_path / "c.html").read_text()
+    with pytest.raises(UsageError, match="its folder does not exist"):
+        compare_runs(a, a, html_file=tmp_path / "no" / "c.html")
+
+
+def test_the_command_exits_1_for_a_regression_and_2_for_a_wrong_call_and_imports_no_torch(tmp_path):
     a = folder(tmp_path / "a", full_set())
     b = folder(tmp_path / "b", [quality("transdiff-digits", 50.0), quality("dit-digits", 1.0)])
     code = (
@@ -187,8 +246,10 @@ def test_the_command_exits_0_where_verdicts_disagree_and_2_for_a_wrong_call_and_
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
     done = call(a, b)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr
     assert "disagree" in done.stdout
+    assert "is worse than" in done.stderr
+    assert call(a, a).returncode == 0
     wrong = call(a, tmp_path / "nothing")
     assert wrong.returncode == 2
     assert len(wrong.stderr.strip().splitlines()) == 1

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from bench.report.page import by_machines
+from bench.report.reading import by_machines
 from bench.report.sections.answers import answers, picture_rows
 from bench.report.sections.judged import judge_all
 from bench.report.words import Said, link_of, times

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from bench.report import render
+from tests.fake_records import ENVIRONMENT, full_set
+from tests.pages import NOW, write
 from tests.paths import DATA, ROOT
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -153,3 +156,91 @@ def test_paper_shows_the_folded_parts(browser, path):
     while_printing, after = browser.execute_script(opened)
     assert while_printing == 0
     assert after > 10
+
+
+# -- menus -------------------------------------------------------------------------------------------------------------
+
+CHOOSE = """const choose = (words, value) => {
+      const label = [...document.querySelectorAll('.menus label')].find(each => each.textContent.startsWith(words));
+      const select = label.querySelector('select');
+      select.value = value;
+      select.dispatchEvent(new Event('change'));
+    };
+    const visible = query => [...document.querySelectorAll(query)].filter(each => !each.closest('[hidden]'));"""
+
+
+def test_claims_are_filtered_by_family_verdict_and_paper(browser, path):
+    show(browser, path, 1280)
+    cards, rows = browser.execute_script(
+        CHOOSE + "return [visible('.claim').length, visible('details.paper [data-family]').length]"
+    )
+    assert cards == 12
+    assert rows > 200
+    found = browser.execute_script(
+        CHOOSE
+        + """choose('Family', 'sit');
+        const families = visible('#claims [data-family]').map(each => each.dataset.family.split(' '));
+        choose('Family', ''); choose('Verdict', 'holds in small');
+        const words = visible('.claim').map(each => each.querySelector('h3 .badge').textContent);
+        choose('Verdict', ''); choose('Paper', 'VAR');
+        const papers = visible('#claims [data-paper]').map(each => each.dataset.paper);
+        const said = document.querySelector('.menus output').textContent;
+        choose('Paper', '');
+        return [families, words, papers, said, visible('.claim').length]"""
+    )
+    families, words, papers, said, again = found
+    assert families
+    assert all("sit" in each for each in families)
+    assert words
+    assert all("holds in small" in each for each in words)
+    assert set(papers) == {"VAR"}
+    assert 0 < int(said.split()[0]) < int(said.split()[2])
+    assert again == cards
+
+
+def test_two_families_samples_stand_side_by_side_at_the_same_seeds(browser, path):
+    show(browser, path, 1280)
+    strips = browser.execute_script(
+        CHOOSE
+        + """choose('Compare', '1'); choose('with', '3'); choose('at', '2');
+        return [...document.querySelectorAll('.strip')].map(each => [each.getAttribute('aria-label'),
+          each.style.backgroundPosition, each.getBoundingClientRect().width / each.getBoundingClientRect().height])"""
+    )
+    captions = browser.execute_script(
+        "return [...document.querySelectorAll('.samples figcaption')].map(each => each.textContent)"
+    )
+    assert [label for label, _, _ in strips] == [f"{captions[1]}, row 3", f"{captions[3]}, row 3"]
+    for _, position, shape in strips:
+        assert position in ("0px 40%", "0% 40%")  # the third of six rows
+        assert shape == pytest.approx(89 / 8, rel=0.02)  # ten square images of 8 pixels, one apart
+
+
+def test_another_machines_records_stand_behind_a_switch(browser, tmp_path):
+    other = replace(ENVIRONMENT, machine="zz-older")
+    older = full_set(environment=other, created_utc="2026-01-01T00:00:00+00:00")
+    page = render([write(tmp_path, [*full_set(), *older])], tmp_path / "index.html", now=NOW)
+    show(browser, page, 1280)
+    script = """const parts = [...document.querySelectorAll('details.machine')];
+        const open = () => parts.map(each => each.open);
+        const before = open();
+        document.querySelector('.other button').click();
+        const after = open();
+        document.querySelector('.other button').click();
+        return [document.querySelector('.other').textContent, before, after, open()]"""
+    line, before, after, again = browser.execute_script(script)
+    assert line.startswith("On zz-older: same words")
+    assert len(before) >= 2
+    assert not any(before)
+    assert all(after)
+    assert not any(again)
+
+
+def test_without_javascript_every_claim_and_table_is_there(browser, path):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        show(browser, path, 360)
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    text = path.read_text()
+    assert browser.execute_script("return document.querySelectorAll('[hidden], .menus, .csv').length") == 0
+    assert browser.execute_script("return document.querySelectorAll('table').length") == text.count("<table")

@@ -54,6 +54,38 @@ def test_the_answers_and_the_cards_trace_their_numbers(page):
         assert all(found.startswith("<data ") for found in bold)
 
 
+# Columns whose numbers are computed from many rounds, calls or runs, and so stand in no record by one key.
+COMPUTED = re.compile(r"roofline|stage|printed|images|rounds|calls|cold|batch|recognised", re.IGNORECASE)
+
+
+def test_measured_columns_of_cards_scores_and_speeds_trace_every_number(page):
+    """In the tables that answer the claims: what has no record is printed, counted or computed, by its column."""
+    text, lost, traced = page.read_text(), [], 0
+    for table in re.findall(r"<table.*?</table>", text, flags=re.DOTALL):
+        words = re.search(r"<caption.*?</caption>", table, flags=re.DOTALL)
+        if not words or not re.search("Sides of|Scores, sorted|Size and cost|Every run", words[0]):
+            continue
+        headings = [re.sub(r"<[^>]+>", " ", each) for each in re.findall(r"<th scope=\"col\".*?</th>", table)]
+        for row in re.findall(r"<tr.*?</tr>", table, flags=re.DOTALL):
+            for heading, cell in zip(headings[1:], re.findall(r"<td.*?</td>", row, flags=re.DOTALL), strict=False):
+                shown = re.sub(r"<small>.*?</small>|<[^>]+>", "", cell)
+                if "<data " in cell:
+                    traced += 1
+                elif re.match(r"[−\d]", shown) and not COMPUTED.search(heading):
+                    lost.append((words[0], heading, shown))
+    assert lost == []
+    assert traced > 250
+
+
+def test_no_measurement_is_printed_with_two_values(page):
+    """One key of one record is one stored number, wherever it stands; its digits differ by rounding alone."""
+    values = {}
+    for each in traces_in(page.read_text()):
+        if not each.trace.key.startswith("verdict "):
+            values.setdefault((each.trace.files, each.trace.key), set()).add(each.trace.value)
+    assert {key: found for key, found in values.items() if len(found) > 1} == {}
+
+
 def test_the_mailed_file_alone_leads_to_the_measurements(page):
     """Each traced measurement is among the embedded ones, with its file and that file's checksum."""
     travels, data = read_evidence(page), {}

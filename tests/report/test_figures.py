@@ -9,7 +9,7 @@ import pytest
 
 from bench.records.store import save_record
 from bench.report import figures
-from bench.report.page import by_machines
+from bench.report.reading import by_machines
 from tests.command_line import bench, complains
 from tests.fake_records import composed, full_set, latency, ratios, study_set
 

@@ -9,7 +9,7 @@ import pytest
 from bench.claims.ledger import ledger
 from bench.records.parts import Elsewhere, Measurement
 from bench.records.store import is_current, latest, load_records, save_record
-from bench.verdict.judge import MADE_ELSEWHERE, further_claims, judge
+from bench.verdict.judge import MADE_ELSEWHERE, judge
 from tests.fake_records import record
 
 CLAIMS = {claim.id: claim for claim in ledger()}
@@ -58,8 +58,3 @@ def test_the_mark_survives_the_disk(tmp_path):
     save_record(mar_l(1.78, elsewhere=ELSEWHERE), tmp_path)
     loaded = load_records([tmp_path])
     assert (loaded.records[0].elsewhere, loaded.faults) == (ELSEWHERE, [])
-
-
-def test_rows_of_the_ledger_are_judged_where_a_record_speaks_of_them():
-    assert set(PAPER_AND_README) <= {claim.id for claim in further_claims([mar_l(1.78)])}
-    assert further_claims([]) == []

@@ -66,9 +66,12 @@ def speed_answer(question: str, claims: Sequence[Judged]) -> Answer:
     printed = [f"x{each.claim.value:g} ({each.claim.source.where.split(':')[0]})" for each in claims]
     facts = [Fact("printed", (", ".join(printed),))]
     label = "paper's size" + (", estimated" if paper and paper[0].kind == "estimated" else "")
-    facts.append(Fact(label, speed_parts(paper) if paper else not_measured(first.paper.verdict)))
+    facts.append(
+        Fact(label, (*speed_parts(paper), first.elsewhere(first.paper)) if paper else not_measured(first.paper.verdict))
+    )
     if first.small:
-        facts.append(Fact("small models", speed_parts(small) if small else not_measured(first.small.verdict)))
+        shown = (*speed_parts(small), first.elsewhere(first.small)) if small else not_measured(first.small.verdict)
+        facts.append(Fact("small models", shown))
     return Answer(
         question,
         speed_words(paper or small, first),
@@ -131,7 +134,7 @@ def quality_answer(question: str, judged: Judged) -> Answer:
     facts.append(paper_fact(judged))
     words = "Not measured."
     if small:
-        facts.append(Fact("small models", difference_parts(small, "FID")))
+        facts.append(Fact("small models", (*difference_parts(small, "FID"), judged.elsewhere(small))))
         words = {
             "holds in small": "Yes in small; the printed number is not measured.",
             "does not hold in small": "No in small; the printed number is not measured.",
@@ -190,7 +193,7 @@ def text_answer(question: str, claims: Mapping[str, Judged]) -> Answer:
         facts.append(Fact("paper's size", ("not measured: " + " and ".join(f"`{each}`" for each in commands),)))
     for name, found in claims.items():
         if found.small:
-            facts.append(Fact(f"small, {name}", against_parts(found.small)))
+            facts.append(Fact(f"small, {name}", (*against_parts(found.small), found.elsewhere(found.small))))
     first, *_ = claims.values()
     papers = {found.paper.verdict.word: badge_of(found.paper.verdict.word) for found in claims.values()}
     shown = [{"side": "paper's size", **badge} for badge in papers.values()]

@@ -10,13 +10,14 @@ from markupsafe import Markup
 
 from bench.analysis.speed import timed_of
 from bench.analysis.speedups import arithmetic_of, speeds_of
-from bench.claims import BENCHMARK_CLAIMS, CLAIMS
+from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.formatting import interval, listed, named, number
 from bench.metrics import METRICS
 from bench.records.schema import Claim, Comparison, Record, Source
 from bench.report.charts.speedups import claim_bar
+from bench.report.charts.svg import family_of
 from bench.report.sections.answers import Fragment, difference_parts, not_measured, printed_of, speed_parts, trace_of
-from bench.report.sections.judged import Judged, Records, Side, judge_claim
+from bench.report.sections.judged import Judged, Side
 from bench.report.tables import Cell, Rows, Table, cell
 from bench.report.tables.speed import side_cells, timed_cell
 from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of
@@ -37,6 +38,12 @@ def paper_of(claim: Claim) -> str:
     return claim.source.paper.split(" (")[0]
 
 
+def families_of(claim: Claim) -> str:
+    """The families that a claim speaks of, as "transdiff dit sit": the page filters by them."""
+    side = claim.paper_scale
+    return " ".join(dict.fromkeys(family_of(model) for model in (side.subject, *side.baselines)))
+
+
 def headline_claims() -> list[Claim]:
     return [claim for claim in CLAIMS if paper_of(claim) not in CONTEXT]
 
@@ -53,13 +60,17 @@ def card(found: Judged, said: Said) -> dict[str, Any]:
     reasons, _ = said.new([side.verdict.reason for _, side in sides], here)
     return {
         "id": here,
+        "family": families_of(claim),
+        "paper": paper_of(claim),
         "headline": claim.headline.rstrip("."),
         "main": badge_of(found.main.verdict.word, found.main.verdict.marker),
         "badges": [
             {"side": name, "machine": side.machine, **badge_of(side.verdict.word, side.verdict.marker)}
             for name, side in sides
         ],
-        "results": [{"side": name, "parts": result_parts(claim, side)} for name, side in sides],
+        "results": [
+            {"side": name, "parts": (*result_parts(claim, side), found.elsewhere(side))} for name, side in sides
+        ],
         "bar": bar_of(claim, found),
         "table": sides_table(found),
         "quote": claim.quote,
@@ -163,20 +174,17 @@ def time_of(record: Record, side: Side) -> Cell:
 # -- one table per paper -----------------------------------------------------------------------------------------------
 
 
-def paper_tables(
-    judged: Mapping[str, Judged], records: Records, said: Said, others: Sequence[Claim] = BENCHMARK_CLAIMS
-) -> list[dict[str, Any]]:
-    """The claims of papers that are context, and `others` that have no card: one folded table per paper."""
+def paper_tables(judged: Mapping[str, Judged], said: Said) -> list[dict[str, Any]]:
+    """The claims that have no card and no row among the sizes: one folded table per paper."""
+    elsewhere = {claim.id for claim in (*headline_claims(), *SIZE_CLAIMS)}
     by_paper: dict[str, list[Judged]] = {}
-    for claim in CLAIMS:
-        if paper_of(claim) in CONTEXT:
-            by_paper.setdefault(claim.source.paper, []).append(judged[claim.id])
-    for claim in others:
-        by_paper.setdefault(claim.source.paper, []).append(judge_claim(claim, records, records))
-    return [paper_table(paper, found, said) for paper, found in by_paper.items()]
+    for name, found in judged.items():
+        if name not in elsewhere:
+            by_paper.setdefault(found.claim.source.paper, []).append(found)
+    return [paper_table(found, said) for found in by_paper.values()]
 
 
-def paper_table(paper: str, found: Sequence[Judged], said: Said) -> dict[str, Any]:
+def paper_table(found: Sequence[Judged], said: Said) -> dict[str, Any]:
     """A group per source and a row per claim: printed, measured, the verdict on either side."""
     by_source: dict[Source, list[Judged]] = {}
     for each in found:
@@ -191,9 +199,9 @@ def paper_table(paper: str, found: Sequence[Judged], said: Said) -> dict[str, An
         for source, rows in by_source.items()
     )
     columns = (("Printed", ""), ("Measured", "paper's size"), ("Verdict", "paper's size"), ("In small", ""))
-    name, first = paper.split(" (")[0], next(iter(by_source))
     return {
-        "title": f"{name}, {first.where}" if len(by_source) == 1 else name,
+        "paper": paper_of(found[0].claim),
+        "title": f"{paper_of(found[0].claim)}'s printed numbers",
         "counted": f"{len(found)} claims: {words}",
         "sources": [(source, link_of(source.url)) for source in by_source],
         "table": Table("", columns, groups, first="Claim"),
@@ -216,7 +224,9 @@ def row_cells(found: Judged) -> tuple[Cell, ...]:
     bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
     measured = Cell("–") if verdict.value is None else Cell(number(*bounds), interval(*bounds), trace=trace_of(verdict))  # type: ignore[arg-type]
     return (
-        Cell(found.claim.quote),
+        Cell(
+            found.claim.quote, "sources disagree" if found.claim.conflicts_with else "", family=families_of(found.claim)
+        ),
         measured,
         badge_cell(found.paper),
         badge_cell(found.small) if found.small else Cell("–"),

@@ -1,12 +1,13 @@
-"""Every headline claim with the verdicts that the page shows: of the first machine that could give one."""
+"""Every claim in use with the verdicts that the page shows: of the first machine that could give one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.claims import CLAIMS
-from bench.records.schema import Claim, Comparison, Record, Verdict
+from bench.claims.files import Known, claims_in_use
+from bench.protocols import PROTOCOLS
+from bench.records.schema import REAL_DATA, Claim, Comparison, Record, Verdict
 from bench.verdict.judge import judge
 
 Records = Mapping[str, Sequence[Record]]  # by machine, the one that measured last first
@@ -39,10 +40,28 @@ class Judged:
         """The side that gives the heading its verdict."""
         return self.small if self.small and self.small.was_run and not self.paper.was_run else self.paper
 
+    def elsewhere(self, side: Side) -> str:
+        """As " (on amd-epyc-2c)" where another machine than the one that measured last had to answer; else ""."""
+        return f" (on {side.machine})" if side.was_run and side.machine != next(iter(self.every)) else ""
+
+
+def claims_of_page() -> tuple[Claim, ...]:
+    """The ledger and the claims of $ARBITER_CLAIMS. UsageError names a mistake in those."""
+    protocols = {name: (protocol.scale, protocol.metrics) for name, protocol in PROTOCOLS.items()}
+    return claims_in_use(known=Known(protocols=protocols))
+
+
+def verdicts_of(claim: Claim, records: Sequence[Record]) -> list[Verdict]:
+    """`judge`, given the records that it could ask for alone: of hundreds of claims most speak of few of them."""
+    sides = [claim.paper_scale, *([claim.in_small] if claim.in_small else [])]
+    models = {REAL_DATA, *(model for side in sides for model in (side.subject, *side.baselines))}
+    return judge(claim, [record for record in records if record.model in models or record.speedups])
+
 
 def judge_claim(claim: Claim, records: Records, shown: Records) -> Judged:
     """Either side's verdict by the first machine that could give one."""
-    by_machine = {machine: judge(claim, found) for machine, found in records.items()} or {"": judge(claim, [])}
+    by_machine = {machine: verdicts_of(claim, found) for machine, found in records.items()}
+    by_machine = by_machine or {"": judge(claim, [])}
     sides = []
     for place, asked in enumerate([claim.paper_scale, *([claim.in_small] if claim.in_small else [])]):
         ran = [machine for machine, verdicts in by_machine.items() if verdicts[place].word != "not run"]
@@ -53,5 +72,5 @@ def judge_claim(claim: Claim, records: Records, shown: Records) -> Judged:
 
 
 def judge_all(records: Records, shown: Records) -> dict[str, Judged]:
-    """By id, every headline claim. shown: the same records as the page displays them."""
-    return {claim.id: judge_claim(claim, records, shown) for claim in CLAIMS}
+    """By id, every claim in use. shown: the same records as the page displays them."""
+    return {claim.id: judge_claim(claim, records, shown) for claim in claims_of_page()}

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from bench.claims import PUBLISHED_PAINTING, PUBLISHED_QUALITY, PUBLISHED_SPEED, PUBLISHED_UNDERSTANDING
-from bench.claims.published import Published, PublishedQuality
-from bench.report.tables import NONE, Cell, Table, plain_table
+from bench.claims.ledger import SourceGroup, as_printed, ledger, sources_of
+from bench.claims.published import Published, PublishedQuality, PublishedSpeed
+from bench.formatting import listed, named
+from bench.metrics import METRICS
+from bench.report.charts.svg import family_of
+from bench.report.sections.cards import badge_cell
+from bench.report.sections.judged import Judged
+from bench.report.tables import Cell, Rows, Table
 
+DISAGREE = (("Printed", ""), ("Standing", "of the source"), ("Verdict", "paper's size"))
 Columns = tuple[tuple[str, str], ...]  # heading, field of a row
 QUALITY: Columns = (("FID", "fid"), ("Inception Score", "inception_score"), ("Parameters", "params"))
 SPEED: Columns = (("Printed", "number"), ("Unit", "unit"))
@@ -27,23 +37,51 @@ PRINTED = (
 )
 
 
-def disagreement() -> Table:
-    """FID and Inception Score of each TransDiff, a column per source that prints it."""
-    sources = [group for group in PUBLISHED_QUALITY if group.where.startswith("TransDiff")]
-    rows: dict[str, dict[int, Cell]] = {}
-    for place, group in enumerate(sources):
-        for row in group.rows:
-            assert isinstance(row, PublishedQuality)
-            rows.setdefault(row.model, {})[place] = Cell(
-                row.fid, f"IS {row.inception_score}" if row.inception_score else ""
-            )
-    columns = [(group.where.removeprefix("TransDiff, "), group.standing) for group in sources]
-    body = tuple((model, tuple(cells.get(i, NONE) for i in range(len(sources)))) for model, cells in rows.items())
-    return plain_table("Printed FID, Inception Score below, of the same models by source.", columns, body)
+def disagreements(judged: Mapping[str, Judged]) -> list[tuple[str, Table]]:
+    """(family, claim x source): every thing on which sources print what cannot be one number, a row per source."""
+    by_family: dict[str, list[tuple[str, Rows]]] = {}
+    for group in sources_of([found.claim for found in judged.values()]):
+        if group.disagree:
+            rows = tuple(source_row(judged[claim.id]) for claim in group.claims)
+            by_family.setdefault(family_of(group.model), []).append((thing(group), rows))
+    return [(family, Table("", DISAGREE, tuple(groups), first="Source")) for family, groups in by_family.items()]
+
+
+def thing(group: SourceGroup) -> str:
+    """As "transdiff-h: FID", "dit-xl-2 (cfg_scale 1.5): Inception Score"."""
+    model = named(group.model, group.settings)
+    title = METRICS[group.metric].title if group.metric in METRICS else group.metric.replace("_", " ")
+    return f"{model}, how many times as fast as {listed(group.baselines)}" if group.baselines else f"{model}: {title}"
+
+
+def source_row(found: Judged) -> tuple[str, tuple[Cell, ...]]:
+    source = found.claim.source
+    return (
+        f"{source.paper.split(' (')[0]}, {source.where}",
+        (Cell(as_printed(found.claim)), Cell(source.standing), badge_cell(found.paper)),
+    )
 
 
 def printed_tables() -> list[tuple[str, Table]]:
-    return [(caption, printed_table(columns, groups)) for caption, columns, groups in PRINTED]
+    found = [(caption, columns, beyond_the_ledger(groups)) for caption, columns, groups in PRINTED]
+    return [(caption, printed_table(columns, groups)) for caption, columns, groups in found if groups]
+
+
+def beyond_the_ledger(groups: Sequence[Published]) -> list[Published]:
+    """The groups without the rows whose every number is a claim of the ledger, which the papers' tables print."""
+    held = {(claim.source.url, claim.value) for claim in ledger()}
+    kept = []
+    for group in groups:
+        rows: Any = tuple(row for row in group.rows if not {(group.url, n) for n in numbers_in(row)} <= held)
+        kept += [replace(group, rows=rows)] if rows else []
+    return kept
+
+
+def numbers_in(row: Any) -> set[float]:
+    """The scores or the speed of a printed row; of kinds of which the ledger has no row each, NaN: never held."""
+    if isinstance(row, PublishedQuality):
+        return {float(text) for text in (row.fid, row.inception_score) if text}
+    return {float(row.number.removeprefix("x"))} if isinstance(row, PublishedSpeed) else {math.nan}
 
 
 def printed_table(columns: Columns, groups: Sequence[Published]) -> Table:

@@ -30,6 +30,7 @@ class Cell:
     trace: Trace | None = None  # where the number stands; None: it is none, or computed from several
     style: str = ""  # of a badge; "": none
     sign: str = ""  # of that badge
+    family: str = ""  # of models that the row's claim speaks of; "": the row is no claim
 
 
 NONE = Cell("–")
@@ -143,7 +144,8 @@ def seconds_cell(record: Record, rate: str = "throughput_per_s") -> Cell:
         return NONE
     unit = display_unit("latency_s", [found.value])
     bounds = (found.value, found.ci_low, found.ci_high, unit)
-    return Cell(f"{number(*bounds)} {unit.symbol}", interval(*bounds))
+    trace = Trace(found.value, (record.file,), (f"measurements.{rate}",), inverse=True)
+    return Cell(f"{number(*bounds)} {unit.symbol}", interval(*bounds), trace=trace)
 
 
 def count_words(count: float) -> str:

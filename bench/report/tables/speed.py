@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
+from bench.analysis.evidence import Trace
 from bench.analysis.speed import rates_of, stages_of
 from bench.formatting import Unit, display_unit, fixed, interval, num_decimals, number, percent, quantity
 from bench.metrics.stages import StageSummary
@@ -234,13 +235,16 @@ def side_cells(record: Record) -> tuple[Cell, ...]:
     found = stages_of(record)
     main = max(found, key=lambda stage: found[stage].share) if found else ""
     flops, latency = record.measurements.get("flops"), record.measurements.get("latency_s")
-    rate = f"{quantity('flops', flops.value / latency.value)}/s" if flops and latency else "–"
+    rate = NONE
+    if flops and latency:
+        value, keys = flops.value / latency.value, ("measurements.flops", "measurements.latency_s")
+        rate = Cell(f"{quantity('flops', value)}/s", trace=Trace(value, (record.file, record.file), keys))
     reached = found[main].roofline_share if main else None
     return (
         timed_cell(record),
         cell(record, "nfe"),
         flops_cell(record),
-        Cell(rate),
+        rate,
         Cell(percent(reached)) if reached else NONE,
         Cell(main, percent(found[main].share)) if main else NONE,
     )

@@ -1,0 +1,68 @@
+"""Records as every form of the report reads them: the latest of each run, by machine, each claim judged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from bench.analysis.speed import at_the_machines_roofline
+from bench.errors import UsageError
+from bench.records.schema import REAL_DATA, Record
+from bench.records.store import latest, load_records
+from bench.report.charts.svg import place_of
+from bench.report.sections.judged import Judged, Records, judge_all
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found in the folders of results."""
+
+    by_machine: dict[str, list[Record]]  # the machine that measured last first: its numbers answer the questions
+    faults: tuple[str, ...]  # what could not be read
+
+    @property
+    def records(self) -> list[Record]:
+        return [record for group in self.by_machine.values() for record in group]
+
+    @cached_property
+    def shown(self) -> Records:
+        """The same with each machine's roofline: for display only."""
+        return {machine: at_the_machines_roofline(group) for machine, group in self.by_machine.items()}
+
+    @cached_property
+    def judged(self) -> dict[str, Judged]:
+        """By id, every claim in use."""
+        return judge_all(self.by_machine, self.shown)
+
+
+def read(results_dirs: Sequence[Path]) -> Found:
+    """UsageError where a folder does not exist. Files that are not records are among the faults."""
+    for folder in results_dirs:
+        if not folder.is_dir():
+            raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
+    loaded = load_records(results_dirs)
+    return Found(by_machines(latest(loaded.records)), tuple(loaded.faults))
+
+
+def by_machines(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """By machine, the one that measured last first; within each real data first, then family by family."""
+    found: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda record: record.created_utc, reverse=True):
+        found.setdefault(record.environment.machine, []).append(record)
+
+    def place(record: Record) -> tuple[bool, int, str]:
+        return record.model != REAL_DATA, place_of(record.model), record.file
+
+    return {machine: sorted(group, key=place) for machine, group in found.items()}
+
+
+def by_scale(records: Sequence[Record], *, without: str) -> dict[str, list[Record]]:
+    """What stands under quality and method: scales never share a table; `without` and sizes have parts of their own."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        protocol = record.protocol
+        if not protocol.study and protocol.scale != without and protocol.collects != "sizes":
+            found.setdefault(protocol.scale, []).append(record)
+    return dict(sorted(found.items()))
