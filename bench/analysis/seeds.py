@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
+from bench.formatting import listed
 from bench.records.comparable import differences
 from bench.records.schema import Comparison, Record
-from bench.stats import COVERAGE, NUM_RESAMPLES, Interval
+from bench.stats import COVERAGE, NUM_RESAMPLES, Interval, two_level_interval, variance_components
+from bench.studies import DIGITS
 
 SPEEDS = ("latency_s", "throughput_per_s", "texts_per_s")  # depend on no weights; studies time them in other batches
 Seeds = tuple[int, int]  # of the training run, of the sampling
@@ -20,12 +21,36 @@ def seeds_of(record: Record) -> Seeds:
 
 
 def at_seeds(model: str, settings: Mapping[str, object], records: Sequence[Record]) -> dict[Seeds, Record]:
-    """The studies' records of a model at these settings, by training and sampling seed."""
-    return {
-        seeds_of(record): record
-        for record in records
-        if record.model == model and record.status == "ok" and record.protocol.study and record.settings == settings
-    }
+    """The studies' records of a model at these settings, by training and sampling seed; see `of_one_network`."""
+    return of_one_network(
+        [
+            record
+            for record in records
+            if (record.model, record.protocol.name, record.status) == (model, DIGITS.name, "ok")
+            and record.settings == settings
+        ]
+    )
+
+
+def of_one_network(records: Iterable[Record]) -> dict[Seeds, Record]:
+    """Records of one model and its settings by seeds: of each training seed those of one network.
+
+    A training seed may have been trained twice, on machines that round differently: those are two networks. The one
+    with the most sampling seeds is kept, of several the one measured last.
+    """
+    networks: dict[tuple[int, str | None], dict[Seeds, Record]] = {}
+    for record in sorted(records, key=lambda record: record.created_utc):
+        network = (record.protocol.training_seed, record.inputs.weights_sha256)
+        networks.setdefault(network, {})[seeds_of(record)] = record
+    kept: dict[int, dict[Seeds, Record]] = {}
+    for (training_seed, _), found in sorted(networks.items(), key=lambda item: max(map(made_at, item[1].values()))):
+        if len(found) >= len(kept.get(training_seed, {})):
+            kept[training_seed] = found
+    return {seeds: record for training_seed in sorted(kept) for seeds, record in sorted(kept[training_seed].items())}
+
+
+def made_at(record: Record) -> str:
+    return record.created_utc
 
 
 def seed_records(
@@ -48,7 +73,7 @@ def seed_records(
 
 
 def paired_difference(metric: str, pairs: Mapping[Seeds, tuple[Record, Record]]) -> Interval:
-    """Mean difference with Student's 95 % interval over training seeds, sampling seeds averaged within each.
+    """Mean difference with its 95 % interval over training seeds and, within each, sampling seeds.
 
     The training seed is the unit: images of one network, however many, say nothing of the next training run.
     """
@@ -57,46 +82,53 @@ def paired_difference(metric: str, pairs: Mapping[Seeds, tuple[Record, Record]])
 
 
 def mean_over_training_seeds(values: Mapping[Seeds, float]) -> Interval:
-    """Mean of the training seeds' means with Student's 95 % interval, NaN where there is one training seed."""
-    from scipy.special import stdtrit
-
-    by_training_seed: dict[int, list[float]] = {}
-    for (training_seed, _), value in values.items():
-        by_training_seed.setdefault(training_seed, []).append(value)
-    means = np.array([np.mean(found) for found in by_training_seed.values()])
-    mean = float(means.mean())
-    if len(means) < 2:
-        return Interval(mean, math.nan, math.nan)
-    spread = float(stdtrit(len(means) - 1, 0.975) * means.std(ddof=1) / math.sqrt(len(means)))
-    return Interval(mean, mean - spread, mean + spread)
+    """Mean over training seeds with its interval (bench.stats.two_level_interval), NaN where there is one of them."""
+    return two_level_interval(list(by_training_seed(values).values()))
 
 
-def spread_of(values: Mapping[Seeds, float]) -> float | None:
-    """Standard deviation between training seeds, sampling seeds averaged within each; None below two."""
-    means = seed_means(values)
-    return float(np.std(list(means.values()), ddof=1)) if len(means) > 1 else None
+def by_training_seed(values: Mapping[Seeds, float]) -> dict[int, list[float]]:
+    """By training seed the values of its sampling seeds."""
+    found: dict[int, list[float]] = {}
+    for (training_seed, _), value in sorted(values.items()):
+        found.setdefault(training_seed, []).append(value)
+    return found
+
+
+def spreads_of(values: Mapping[Seeds, float]) -> tuple[float | None, float | None]:
+    """Standard deviations of another training run and of another sampling of one run; None where unknown."""
+    return variance_components(list(by_training_seed(values).values()))
 
 
 def seed_means(values: Mapping[Seeds, float]) -> dict[int, float]:
     """By training seed the mean of its sampling seeds."""
-    found: dict[int, list[float]] = {}
-    for (training_seed, _), value in values.items():
-        found.setdefault(training_seed, []).append(value)
-    return {training_seed: float(np.mean(each)) for training_seed, each in sorted(found.items())}
+    return {seed: float(np.mean(each)) for seed, each in by_training_seed(values).items()}
+
+
+def seeds_words(values: Iterable[Seeds]) -> str:
+    """As "3 training seeds with 3 sampling seeds each"; where the numbers differ "(2, 3 and 3)"."""
+    counts = [len(each) for each in by_training_seed(dict.fromkeys(values, 0.0)).values()]
+    runs = f"{len(counts)} training seed{'s' if len(counts) != 1 else ''}"
+    if len(set(counts)) > 1:
+        return f"{runs} with {listed([str(count) for count in counts])} sampling seeds"
+    return f"{runs} with {counts[0]} sampling seed{'s' if counts[0] != 1 else ''} each"
 
 
 def image_pairs(records: Sequence[Record], later: int, earlier: int, metric: str) -> dict[Seeds, tuple[Record, Record]]:
-    """Pairs of records (of the later image, of the earlier one) by seeds, alike in all but `num_images`."""
-    return {
-        seeds_of(a): (a, b)
+    """Pairs of records (of the later image, of the earlier one) by seeds: the same weights, alike in all but
+    `num_images`."""
+    pairs = [
+        (a, b)
         for a in records
         if a.settings.get("num_images") == later
         for b in records
         if (a.model, seeds_of(a)) == (b.model, seeds_of(b))
         and {**a.settings, "num_images": earlier} == b.settings
         and metric in a.measurements.keys() & b.measurements.keys()
+        and a.inputs.weights_sha256 == b.inputs.weights_sha256  # else two networks, whatever their seed
         and not differences(a, b, metric)
-    }
+    ]
+    chosen = of_one_network(a for a, _ in pairs)
+    return {seeds_of(a): (a, b) for a, b in pairs if chosen.get(seeds_of(a)) is a}
 
 
 def paired_over_scenes(metric: str, a: Record, b: Record) -> Interval | None:
