@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -137,13 +138,48 @@ def paired_over_scenes(metric: str, a: Record, b: Record) -> Interval | None:
     The scene is the unit: the texts of one scene are wrong together, and a scene that is hard is hard for both.
     None where the records do not keep the metric by scene, or not of the same scenes.
     """
+    found = totals_by_scene(metric, a, b)
+    if found is None:
+        return None
+    num, ours, theirs = found
+    gaps = ours - theirs
+    drawn = scenes_drawn(len(num))
+    low, high = np.percentile(gaps[drawn].sum(axis=1) / num[drawn].sum(axis=1), COVERAGE)
+    return Interval(float(gaps.sum() / num.sum()), float(low), float(high))
+
+
+def errors_over_scenes(metric: str, highest: float, a: Record, b: Record) -> Interval | None:
+    """Errors of a over errors of b, an error being what a text's score lacks of `highest`; the same bootstrap.
+
+    None as `paired_over_scenes`, and where b makes none; an unknown interval (NaN) where a resample of b holds none.
+    """
+    found = totals_by_scene(metric, a, b)
+    if found is None:
+        return None
+    num, *totals = found
+    ours, theirs = (num * highest - total for total in totals)
+    if theirs.sum() <= 0:
+        return None
+    drawn = scenes_drawn(len(num))
+    below = theirs[drawn].sum(axis=1)
+    value = float(ours.sum() / theirs.sum())
+    if below.min() <= 0:
+        return Interval(value, math.nan, math.nan)
+    low, high = np.percentile(ours[drawn].sum(axis=1) / below, COVERAGE)
+    return Interval(value, float(low), float(high))
+
+
+def totals_by_scene(metric: str, a: Record, b: Record) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """(texts, totals of a, totals of b) by scene; None where they were not kept, or not of the same scenes."""
     ours, theirs = a.samples.scenes, b.samples.scenes
     if not ours or [(row.scene, row.num) for row in ours] != [(row.scene, row.num) for row in theirs]:
         return None
     if any(metric not in row.totals for row in (*ours, *theirs)):
         return None
-    num = np.asarray([row.num for row in ours], np.float64)
-    gaps = np.asarray([one.totals[metric] - other.totals[metric] for one, other in zip(ours, theirs, strict=True)])
-    drawn = np.random.default_rng(0).integers(0, len(num), (NUM_RESAMPLES, len(num)))
-    low, high = np.percentile(gaps[drawn].sum(axis=1) / num[drawn].sum(axis=1), COVERAGE)
-    return Interval(float(gaps.sum() / num.sum()), float(low), float(high))
+    totals = (np.asarray([row.totals[metric] for row in side], np.float64) for side in (ours, theirs))
+    return np.asarray([row.num for row in ours], np.float64), *totals  # type: ignore[return-value]
+
+
+def scenes_drawn(num: int) -> np.ndarray:
+    """NUM_RESAMPLES draws of `num` scenes with replacement, always the same."""
+    return np.random.default_rng(0).integers(0, num, (NUM_RESAMPLES, num))
