@@ -5,29 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from bench.analysis.seeds import settings_agree
 from bench.records.parts import Measurement
 from bench.records.schema import Record
 
 KINDS = {"FLOPs": "flops", "evaluations": "nfe"}  # what a point may cost -> its metric; both are counted, never timed
 
 
-def counts_by_run(records: Sequence[Record]) -> dict[str, Record]:
-    """The runs that counted a cost, by model and settings: see `run_name`."""
-    return {run_name(record): record for record in records if "flops" in record.measurements}
-
-
-def run_name(record: Record) -> str:
-    """A model and its settings in force: what a count depends on."""
-    return json.dumps([record.model, dict(sorted(record.settings.items()))])
-
-
-def cost_of(record: Record, kind: str, counted: Mapping[str, Record]) -> Measurement | None:
-    """What an image of a run costs, of KINDS: by its own record, or by the run that counted the same settings."""
+def cost_of(record: Record, kind: str, counted: Sequence[Record]) -> Measurement | None:
+    """What an image of a run costs, of KINDS: by its own record, or by that of `counted` with the same settings."""
     metric = KINDS[kind]
-    found = record.measurements.get(metric)
-    if found is None and run_name(record) in counted:
-        found = counted[run_name(record)].measurements.get(metric)
-    return found
+    if metric in record.measurements:
+        return record.measurements[metric]
+    alike = [
+        other.measurements[metric]
+        for other in counted
+        if other.model == record.model
+        and metric in other.measurements
+        and settings_agree(record.settings, other.settings)
+    ]
+    return alike[-1] if alike else None
 
 
 def front_of(costs: Mapping[str, tuple[float, float]]) -> list[str]:

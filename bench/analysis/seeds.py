@@ -21,6 +21,11 @@ def seeds_of(record: Record) -> Seeds:
     return record.protocol.training_seed, record.protocol.seed
 
 
+def settings_agree(a: Mapping[str, object], b: Mapping[str, object]) -> bool:
+    """Whether two records' settings are equal where both have them: later code may know more settings than earlier."""
+    return all(a[name] == b[name] for name in a.keys() & b.keys())
+
+
 def at_seeds(model: str, settings: Mapping[str, object], records: Sequence[Record]) -> dict[Seeds, Record]:
     """The studies' records of a model at these settings, by training and sampling seed; see `of_one_network`."""
     return of_one_network(
@@ -76,10 +81,14 @@ def seed_records(
 def paired_difference(metric: str, pairs: Mapping[Seeds, tuple[Record, Record]]) -> Interval:
     """Mean difference with its 95 % interval over training seeds and, within each, sampling seeds.
 
-    The training seed is the unit: images of one network, however many, say nothing of the next training run.
+    The training seed is the unit: images of one network, however many, say nothing of the next training run. Where no
+    training run was sampled twice the interval is unknown: three runs may agree by chance, and nothing would tell.
     """
     gaps = {seeds: a.measurements[metric].value - b.measurements[metric].value for seeds, (a, b) in pairs.items()}
-    return mean_over_training_seeds(gaps)
+    found = mean_over_training_seeds(gaps)
+    if max(map(len, by_training_seed(gaps).values())) < 2:
+        return Interval(found.value, math.nan, math.nan)
+    return found
 
 
 def mean_over_training_seeds(values: Mapping[Seeds, float]) -> Interval:

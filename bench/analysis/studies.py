@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.analysis.seeds import Seeds, of_one_network, seed_means, seeds_of
+from bench.analysis.seeds import Seeds, of_one_network, seed_means, seeds_of, settings_agree
 from bench.records.parts import Measurement
 from bench.records.schema import Record, RunSpec
 from bench.stats import Interval, as_interval, difference, pooled_variance
@@ -17,21 +17,22 @@ from bench.studies import Settings
 def find_record(run: RunSpec, records: Sequence[Record], in_use: Mapping[str, Settings]) -> Record | None:
     """The record of a run: its settings as the run names them, the others as the model's own.
 
-    Where no record tells what is the model's own, that of a run which named the same settings.
+    Where no record tells what is the model's own, that of a run which named the same settings. A record that lacks a
+    setting is of code that had none yet; one that the run names must be there.
     """
     wanted = {**in_use.get(run.model, {}), **run.settings}
     seeds = (run.protocol.training_seed, run.protocol.seed)
-    fitting = (
+    fitting = [
         record
         for record in records
         if (record.model, record.protocol.name) == (run.model, run.protocol.name)
         and seeds_of(record) == seeds
         and (
-            record.settings == wanted
+            (run.settings.keys() <= record.settings.keys() <= wanted.keys() and settings_agree(record.settings, wanted))
             or (record.settings.keys() - wanted.keys() and dict(record.inputs.settings) == dict(run.settings))
         )
-    )
-    return next(fitting, None)
+    ]
+    return next((record for record in fitting if record.settings == wanted), fitting[0] if fitting else None)
 
 
 def settings_in_use(records: Sequence[Record]) -> dict[str, Settings]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.analysis.seeds import Seeds, image_pairs, mean_over_training_seeds, paired_difference, seeds_words
-from bench.formatting import fixed, interval, num_decimals
+from bench.formatting import fixed, interval, num_decimals, number
 from bench.records.schema import Record, Verdict, Word
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS, Finding, weigh
@@ -20,6 +20,11 @@ def over_training_seeds(
         mean_over_training_seeds({at: pair[i].measurements[metric].value for at, pair in pairs.items()}).value
         for i in (0, 1)
     )
+    if not estimate.is_known:
+        name = METRIC_WORDS.get(metric, metric)
+        told = f"{number(ours)} against {number(theirs)}, means of {seeds_words(pairs)}"
+        why = "another sampling could say otherwise"
+        return Finding("inconclusive", f"{name} not judged against {against} ({told}): {why}.")
     word, relation = weigh(estimate, better, against, margin, theirs)
     decimals = num_decimals(estimate.value, estimate.low, estimate.high)
     name = METRIC_WORDS.get(metric, metric)
@@ -55,7 +60,9 @@ def judge_later_images(records: Sequence[Record]) -> Verdict:
             "not run", "No pair of a first and a later image: `python -m bench study references` would run it."
         )
     if len({training_seed for training_seed, _ in pairs}) < 2:
-        return verdict("inconclusive", "Trained with one seed only: another training run could say otherwise.")
+        return verdict(
+            "inconclusive", "Both were measured of one training run only: another training run could say otherwise."
+        )
     finding = over_training_seeds("fid", "lower", "the first image's", pairs)
     steps = [step for k in range(2, last + 1) if (step := against_the_one_before(rows, k))]
     return verdict(finding.word, " ".join([f"Image {last} of a row: {finding.text}", *steps]), finding.estimate)
@@ -66,5 +73,8 @@ def against_the_one_before(records: Sequence[Record], k: int) -> str:
     pairs = image_pairs(records, k, k - 1, "fid")
     if len({training_seed for training_seed, _ in pairs}) < 2:
         return ""
-    _, relation = weigh(paired_difference("fid", pairs), "lower", f"image {k - 1}", 0.0, 0.0)
+    gap = paired_difference("fid", pairs)
+    if not gap.is_known:
+        return f"Image {k} was sampled once with image {k - 1}: not judged."
+    _, relation = weigh(gap, "lower", f"image {k - 1}", 0.0, 0.0)
     return f"Image {k} {relation}."

@@ -170,6 +170,18 @@ def test_a_run_whose_other_settings_are_unknown_stands_for_no_other_run(tmp_path
     assert "Not run: python -m bench study scales" in text_of(part(page, "scales"))
 
 
+def test_a_record_of_before_a_setting_existed_still_answers_its_run(tmp_path):
+    """Later code knows a setting more, and counts costs with it: runs and costs find each other all the same."""
+    made = study_set(["trade-off"])
+    later = [
+        replace(r, settings={**r.settings, "last_step": "none"}) if r.protocol.collects == "costs" else r for r in made
+    ]
+    text = text_of(part(page_of(tmp_path, later), "trade-off"))
+    assert "missing" not in text
+    assert f"All {len(STUDIES['trade-off'].runs) // 2} runs" in text
+    assert "Of the runs whose FLOPs are counted" in text
+
+
 # -- trade-off ---------------------------------------------------------------------------------------------------------
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench.analysis.front import counts_by_run
 from bench.analysis.records import floor_of, label_by_file, whiskers
 from bench.analysis.studies import find_record
 from bench.formatting import as_words, fixed, interval, listed, num_decimals, number
@@ -30,7 +29,7 @@ class Answers:
     failed: Mapping[str, str]  # runs that failed, in words: why
     lacking: tuple[str, ...]  # models of the runs that were not made
     in_use: Mapping[str, Settings]  # by model: its own sampling settings
-    counted: Mapping[str, Record]  # runs that counted what a point costs (bench.analysis.front.counts_by_run)
+    counted: tuple[Record, ...]  # runs that counted what a point costs
     labels: Mapping[str, str]  # by file: the model with the settings that the study varies
     machine_records: tuple[Record, ...]  # of all studies on that machine, for what stands beside
     floor: Interval | None  # FID of real held-out scans
@@ -69,7 +68,7 @@ def answers_of(study: Study, records: Sequence[Record], in_use: Mapping[str, Set
         failed={run_words(run): record.reason for run, record in found if record and record.status != "ok"},
         lacking=tuple(run.model for run, record in found if record is None),
         in_use=in_use,
-        counted=counts_by_run(studied),
+        counted=tuple(record for record in studied if record.protocol.collects == "costs" and record.status == "ok"),
         labels=label_by_file(kept),
         machine_records=tuple(record for record in studied if record.status == "ok"),
         floor=whiskers(floor["fid"]) if "fid" in floor else None,
