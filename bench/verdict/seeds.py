@@ -22,7 +22,7 @@ def over_training_seeds(
     )
     if not estimate.is_known:
         name = METRIC_WORDS.get(metric, metric)
-        told = f"{number(ours)} against {number(theirs)}, means of {seeds_words(pairs)}"
+        told = f"{number(ours)} against {number(theirs)}, means over pairs of {seeds_words(pairs)}"
         why = "another sampling could say otherwise"
         return Finding("inconclusive", f"{name} not judged against {against} ({told}): {why}.")
     word, relation = weigh(estimate, better, against, margin, theirs)
@@ -31,7 +31,7 @@ def over_training_seeds(
     return Finding(
         word,
         f"{name} {relation} ({fixed(ours, decimals)} against "
-        f"{fixed(theirs, decimals)}, means of {seeds_words(pairs)}; difference "
+        f"{fixed(theirs, decimals)}, means over pairs of {seeds_words(pairs)}; difference "
         f"{fixed(estimate.value, decimals)}, 95 % interval over seeds "
         f"{interval(estimate.value, estimate.low, estimate.high)}).",
         estimate,

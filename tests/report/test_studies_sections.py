@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.analysis.studies import smallest_difference
 from bench.analysis.weights import weights_stamp
 from bench.records.schema import Measurement
 from bench.report.sections.studies import SECTIONS, studies_view
@@ -354,7 +355,11 @@ def test_means_over_training_seeds_have_students_interval_over_their_means(tmp_p
     between = (fids.mean(1).var(ddof=1) - within / fids.shape[1]) ** 0.5
     assert [float(cell) for cell in rows[1][5:7]] == pytest.approx([between, within**0.5], rel=0.01)
     ratio = 1.96 * between / (0.12 * fids.mean())
-    assert f"transdiff-digits {ratio:.2f}" in text_of(part(page, "training-seeds"))
+    text = text_of(part(page, "training-seeds"))
+    assert f"transdiff-digits {ratio:.2f}" in text
+    least = smallest_difference({"a": {(t, s): fids[t, s] for t in range(3) for s in sorted(sampling)}})
+    assert f"can see with 3 training runs of either model is about {least:.2f}" in text
+    assert "Measured: 3 training seeds with 3 sampling seeds each of" in text
 
 
 # -- whose weights -----------------------------------------------------------------------------------------------------

@@ -43,9 +43,7 @@ def references(answers: Answers) -> Section:
     rows = dict(sorted(rows.items()))
     if len(rows) < 2:
         return Section()
-    seeds = {seeds_of(record) for record in answers.records}
-    beside = at_seeds(ONE_STEP, answers.in_use.get(ONE_STEP, {}), answers.machine_records)
-    one_step = [record for at, record in beside.items() if at in seeds]
+    one_step = list(at_seeds(ONE_STEP, answers.in_use.get(ONE_STEP, {}), answers.machine_records).values())
     verdict = judge_later_images(answers.records)
     return Section(
         findings=tuple(filter(None, (cost_of_references(rows), *other_scores(answers.records, max(rows))))),
@@ -118,7 +116,7 @@ def row_chart(answers: Answers, rows: Mapping[int, Sequence[Record]], one_step: 
         "Markers: mean over training seeds; thin: each training seed."
     )
     if one_step:
-        caption += f" Dashed: {ONE_STEP}, mean of the same seeds."
+        caption += f" Dashed: {ONE_STEP}."
     return svg, caption
 
 

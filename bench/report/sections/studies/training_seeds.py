@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 
 from bench.analysis.seeds import mean_over_training_seeds, seed_means, seeds_words, spreads_of
 from bench.analysis.studies import Values, fid_half_width, smallest_difference, values_of
@@ -20,16 +21,22 @@ def training_seeds(answers: Answers) -> Section:
 
 
 def smallest_in_words(fids: Mapping[str, Values]) -> str:
-    """The smallest difference of FID that this scale can see, computed from the spread over seeds."""
-    least = smallest_difference(fids)
-    if least is None:
+    """The smallest difference of FID that this scale can see, computed from the spread over seeds: of the two families
+    whose training runs scatter least, and of those that scatter most."""
+    least = {
+        listed(pair): found
+        for pair in combinations(fids, 2)
+        if (found := smallest_difference({model: fids[model] for model in pair})) is not None
+    }
+    repeated = {model: values for model, values in fids.items() if len(seed_means(values)) > 1}
+    if not least:
         return ""
-    repeated = [model for model, values in fids.items() if len(seed_means(values)) > 1]
-    num = min(len(seed_means(fids[model])) for model in repeated)
+    num = min(len(seed_means(values)) for values in repeated.values())
+    finest, coarsest = min(least, key=least.__getitem__), max(least, key=least.__getitem__)
     return (
         f"The smallest difference of FID that this scale can see with {num} training runs of either model is about "
-        f"{number(least)}: below it, the 95 % interval of the difference holds 0. It follows from the spread of the "
-        f"training runs' means, pooled over {listed(repeated)}."
+        f"{number(least[finest])} ({finest}) to {number(least[coarsest])} ({coarsest}): below it, the 95 % interval of "
+        "the difference holds 0. It follows from the spread of the means of the training runs."
     )
 
 
