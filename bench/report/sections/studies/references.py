@@ -18,7 +18,7 @@ from bench.analysis.seeds import (
 )
 from bench.analysis.studies import Values, values_of
 from bench.claims.sources import ABSTRACT
-from bench.formatting import number
+from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, lines_chart
@@ -157,10 +157,11 @@ def row_table(rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) 
 
 
 def told_once(words: Mapping[str, str]) -> str:
-    """As "3 training seeds with 3 sampling seeds each"; by row where the rows differ."""
-    if len(set(words.values())) == 1:
-        return next(iter(words.values()))
-    return "; ".join(f"{name}: {told}" for name, told in words.items())
+    """As "3 training seeds with 3 sampling seeds each"; where rows differ, with the rows that share them."""
+    rows: dict[str, list[str]] = {}
+    for name, told in words.items():
+        rows.setdefault(told, []).append(name)
+    return next(iter(rows)) if len(rows) == 1 else "; ".join(f"{listed(names)}: {told}" for told, names in rows.items())
 
 
 def mean_cell(values: Values, exact: bool) -> Cell:

@@ -28,7 +28,7 @@ AXES = {  # what an image costs -> label of the axis
 CAPTIONS = {
     "FLOPs": "FID (lower is better) against the operations of an image, counted, a multiply-add as two. Lines join a "
     "model's runs from few to many steps; staircase: runs that no other beats in both; dashed: real held-out scans. "
-    "No time is shown: these runs come from different hours. What the families take is timed in shared rounds, above.",
+    "Not timed: these runs come from different hours.",
     "evaluations": "The same against network evaluations, guidance passes counted; evaluations of two networks differ.",
 }
 
