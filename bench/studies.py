@@ -2,8 +2,8 @@
 
     python -m bench study trade-off        (or several names; continues where it was interrupted)
 
-Those of the digits scale generate and score as `digits-quality` does, and keep the time that generating took: a point
-of one study that another asks for too is measured once.
+Those of the digits scale generate and score as `digits-quality` does: a point of one study that another asks for too is
+measured once. They time nothing: they run for hours, beside other work. What a point costs is counted (`digits-costs`).
 """
 
 from __future__ import annotations
@@ -16,17 +16,16 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import UsageError
 from bench.protocols import PROTOCOLS, kind_of
 from bench.published import READING
-from bench.records.schema import Protocol, RunSpec
+from bench.records.schema import REAL_DATA, Protocol, RunSpec
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec
 
-DIGITS = PROTOCOLS["digits-study"]
+DIGITS, COSTS, MANY = (PROTOCOLS[name] for name in ("digits-study", "digits-costs", "digits-many"))
 
 TRAINING_SEEDS = (0, 1, 2)  # 0: the shipped weights
-SAMPLING_SEEDS = (0, 1)
-SEEDED = ("transdiff-digits", "transdiff-mrar-digits", "mar-digits", "dit-digits")  # trained with every training seed;
-# the first two, which differ least, are compared at several sampling seeds too
+SAMPLING_SEEDS = (0, 1, 2)  # of each network: of one sampling nobody knows how far another would move its score
+SEEDED = ("transdiff-digits", "transdiff-mrar-digits", "mar-digits", "dit-digits")  # trained with every training seed
 FAMILIES = (
     "transdiff-digits",
     "transdiff-mrar-digits",
@@ -69,14 +68,18 @@ STUDIES: dict[str, Study] = {
             "trade-off",
             "Quality against cost",
             "What does each family reach with fewer steps, and which points does no other beat?",
-            (
-                *grid("transdiff-digits", num_steps=(5, 10, 25, 50, 100)),
-                *grid("transdiff-mrar-digits", num_steps=(5, 10, 25, 50, 100)),
-                *grid("sit-digits", num_steps=(5, 10, 25, 50, 100, 250)),
-                *grid("dit-digits", num_steps=(10, 25, 50, 100, 250)),
-                *grid("mar-digits", num_iter=(2, 4, 8, 16), num_steps=(10, 25, 100)),
-                *grid("llamagen-digits"),
-                *grid("var-digits"),
+            tuple(
+                run
+                for protocol in (DIGITS, COSTS)  # what a point scores, what it costs
+                for run in (
+                    *grid("transdiff-digits", protocol, num_steps=(5, 10, 25, 50, 100)),
+                    *grid("transdiff-mrar-digits", protocol, num_steps=(5, 10, 25, 50, 100)),
+                    *grid("sit-digits", protocol, num_steps=(5, 10, 25, 50, 100, 250)),
+                    *grid("dit-digits", protocol, num_steps=(10, 25, 50, 100, 250)),
+                    *grid("mar-digits", protocol, num_iter=(2, 4, 8, 16), num_steps=(10, 25, 100)),
+                    *grid("llamagen-digits", protocol),
+                    *grid("var-digits", protocol),
+                )
             ),
         ),
         Study(
@@ -104,18 +107,19 @@ STUDIES: dict[str, Study] = {
             "references",
             "Images that refer to earlier images",
             "Is each image of a row better than the one before it, and what does each reference cost?",
-            tuple(run for k in (1, 2, 3, 4) for run in seeds("transdiff-mrar-digits", (0,), num_images=k)),
+            tuple(run for k in (1, 2, 3, 4) for run in seeds("transdiff-mrar-digits", num_images=k)),
         ),
         Study(
             "training-seeds",
             "Training seeds",
             "Does a difference between two families outlive another training run?",
-            (
-                *(run for model in SEEDED[:2] for run in seeds(model)),
-                *(
-                    run for model in SEEDED[2:] for run in seeds(model, (0,))
-                ),  # further pictures of one network say little
-            ),
+            tuple(run for model in SEEDED for run in seeds(model)),
+        ),
+        Study(
+            "quality",
+            "More images, a second look",
+            "Which families do 2,000 images tell apart, and do features that nothing was trained for agree?",
+            (RunSpec(REAL_DATA, MANY), *(RunSpec(model, MANY) for model in FAMILIES)),
         ),
         Study(
             "text-steps",
@@ -158,6 +162,8 @@ def settings_of(run: RunSpec) -> Settings:
     """All settings in force: of reading images where the model says texts of them, else of generating."""
     from reference_models import find
 
+    if run.model == REAL_DATA:
+        return dict(run.settings)
     return {**usual_settings(find(run.model), run.protocol), **run.settings}
 
 

@@ -28,7 +28,7 @@ from bench.records.parts import (
     Sweep,
     Timing,
 )
-from bench.records.schema import Environment, Inputs, Protocol, Record, RunSpec
+from bench.records.schema import REAL_DATA, Environment, Inputs, Protocol, Record, RunSpec
 from bench.records.store import content_sha256
 from bench.studies import STUDIES
 
@@ -310,10 +310,12 @@ BEST_FID = dict(zip(OWN_SETTINGS, (0.15, 0.17, 0.5, 1.4, 1.1, 0.21, 0.19), stric
 
 def studied(run: RunSpec, *, fid: float | None = None, **changes: Any) -> Record:
     """The record of a study's run: FID as given, or such that steps help, guidance has a best and seeds differ."""
-    settings = {**OWN_SETTINGS[run.model], **run.settings}
+    settings = {**OWN_SETTINGS.get(run.model, {}), **run.settings}
     seeds = (run.protocol.training_seed, run.protocol.seed)
     steps, rounds = settings.get("num_steps", 1), settings.get("num_iter", 1)
     references = settings.get("num_images", 1)
+    if run.model == REAL_DATA:
+        fid = FLOOR["fid"].value
     if fid is None:
         off = abs(np.log(settings["cfg_scale"] / OWN_SETTINGS[run.model]["cfg_scale"]))
         scales = (1.0 - settings.get("scale_0", 1.0)) + (1.0 - settings.get("scale_1", 1.0))
@@ -322,7 +324,7 @@ def studied(run: RunSpec, *, fid: float | None = None, **changes: Any) -> Record
         fid = BEST_FID[run.model] * (1 + few + 4 / rounds**2 * (rounds > 1) + 3 * off**2 + 2 * scales) * np.exp(luck)
         fid *= 1.3 - 0.075 * references if run.model == "transdiff-mrar-digits" else 1.0
     evaluations = 2.0 * steps * rounds * references + 2
-    made = record(run.model, "digits-study", settings=settings)
+    made = record(run.model, run.protocol.name, settings=settings)
     measurements = {
         "fid": measured(float(fid), float(fid) * 0.12),
         "kid": measured(fid / 1000, fid / 5000),
@@ -330,9 +332,17 @@ def studied(run: RunSpec, *, fid: float | None = None, **changes: Any) -> Record
         "precision": measured(0.88, 0.02),
         "recall": measured(float(np.exp(-fid / 4)), 0.02),
         "nfe": Measurement(evaluations, "evaluations"),
-        "throughput_per_s": Measurement(9000.0 / evaluations, "images/s", n=4),
     }
-    if run.model.startswith("transdiff"):
+    if run.protocol.collects == "costs":
+        flops = evaluations * (3e6 if run.model.startswith("transdiff") else 1e7)
+        measurements = {"nfe": measurements["nfe"], "flops": Measurement(flops, "FLOP")}
+    elif run.protocol.name == "digits-many":
+        measurements |= {
+            "fid_fixed": measured(2 * fid, 0.2 * fid, 2000),
+            "fid_per_class": measured(3 * fid, 0.3 * fid, 2000),
+            "nearest_train": measured(34.0, 0.6, 2000),
+        }
+    elif run.model.startswith("transdiff"):
         measurements["feature_similarity"] = measured(0.5 - 0.05 * references, 0.01, 100)
     created = datetime.fromisoformat(made.created_utc) + timedelta(seconds=hash_of(run) % 10**7)
     created_utc = created.isoformat()
@@ -343,9 +353,11 @@ def studied(run: RunSpec, *, fid: float | None = None, **changes: Any) -> Record
         inputs=replace(made.inputs, settings=dict(run.settings)),
         environment=replace(ENVIRONMENT, num_threads=1),
         measurements=measurements,
-        images=Images(audit=AUDIT, nfe={"network": int(evaluations)}),
+        images=None
+        if run.protocol.collects == "costs"
+        else Images(audit=AUDIT, nfe={"network": int(evaluations)}, class_distances=(1.0, *(0.5,) * 9)),
         created_utc=created_utc,
-        file=f"acme-cpu-2c/{run.model}--digits-study--{stamp}.json",
+        file=f"acme-cpu-2c/{run.model}--{run.protocol.name}--{stamp}.json",
         **changes,
     )
 
@@ -365,7 +377,7 @@ def study_set(names: Iterable[str] = DIGITS_STUDIES) -> list[Record]:
     found: dict[str, Record] = {}
     for name in names:
         for run in STUDIES[name].runs:
-            settings = {**OWN_SETTINGS[run.model], **run.settings}
+            settings = {**OWN_SETTINGS.get(run.model, {}), **run.settings}
             found.setdefault(repr((run.model, sorted(settings.items()), run.protocol)), studied(run))
     return list(found.values())
 

@@ -5,14 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from bench.analysis.studies import seconds_per_item
+from bench.analysis.seeds import settings_agree
 from bench.records.parts import Measurement
 from bench.records.schema import Record
 
+KINDS = {"FLOPs": "flops", "evaluations": "nfe"}  # what a point may cost -> its metric; both are counted, never timed
 
-def cost_of(record: Record, kind: str) -> Measurement | None:
-    """What an image costs: "time", in the batches of the run, or "evaluations" of the network."""
-    return seconds_per_item(record) if kind == "time" else record.measurements.get("nfe")
+
+def cost_of(record: Record, kind: str, counted: Sequence[Record]) -> Measurement | None:
+    """What an image of a run costs, of KINDS: by its own record, or by that of `counted` with the same settings."""
+    metric = KINDS[kind]
+    if metric in record.measurements:
+        return record.measurements[metric]
+    alike = [
+        other.measurements[metric]
+        for other in counted
+        if other.model == record.model
+        and metric in other.measurements
+        and settings_agree(record.settings, other.settings)
+    ]
+    return alike[-1] if alike else None
 
 
 def front_of(costs: Mapping[str, tuple[float, float]]) -> list[str]:

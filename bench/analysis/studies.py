@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-from bench.analysis.seeds import Seeds, seeds_of
+import numpy as np
+
+from bench.analysis.seeds import Seeds, of_one_network, seed_means, seeds_of, settings_agree
 from bench.records.parts import Measurement
 from bench.records.schema import Record, RunSpec
-from bench.stats import Interval, as_interval, difference
+from bench.stats import Interval, as_interval, difference, pooled_variance
 from bench.studies import Settings
 
 
 def find_record(run: RunSpec, records: Sequence[Record], in_use: Mapping[str, Settings]) -> Record | None:
     """The record of a run: its settings as the run names them, the others as the model's own.
 
-    Where no record tells what is the model's own, that of a run which named the same settings.
+    Where no record tells what is the model's own, that of a run which named the same settings. A record that lacks a
+    setting is of code that had none yet; one that the run names must be there.
     """
     wanted = {**in_use.get(run.model, {}), **run.settings}
     seeds = (run.protocol.training_seed, run.protocol.seed)
-    fitting = (
+    fitting = [
         record
         for record in records
-        if record.model == run.model
+        if (record.model, record.protocol.name) == (run.model, run.protocol.name)
         and seeds_of(record) == seeds
         and (
-            record.settings == wanted
+            (run.settings.keys() <= record.settings.keys() <= wanted.keys() and settings_agree(record.settings, wanted))
             or (record.settings.keys() - wanted.keys() and dict(record.inputs.settings) == dict(run.settings))
         )
-    )
-    return next(fitting, None)
+    ]
+    return next((record for record in fitting if record.settings == wanted), fitting[0] if fitting else None)
 
 
 def settings_in_use(records: Sequence[Record]) -> dict[str, Settings]:
@@ -46,7 +50,7 @@ def settings_in_use(records: Sequence[Record]) -> dict[str, Settings]:
 
 
 def seconds_per_item(record: Record, rate_name: str = "throughput_per_s") -> Measurement | None:
-    """Of generating an image or a text, in the batches of the run."""
+    """Of generating an image, or of saying a text, in the batches of the run; None where the run timed nothing."""
     rate = record.measurements.get(rate_name)
     if rate is None or rate.value <= 0:
         return None
@@ -72,9 +76,25 @@ Values = Mapping[Seeds, float]
 
 
 def values_of(records: Sequence[Record], metric: str) -> dict[Seeds, float]:
-    """A metric's values by seeds; "time_s" is the time of an image."""
-    found = {
-        seeds_of(record): seconds_per_item(record) if metric == "time_s" else record.measurements.get(metric)
-        for record in records
-    }
-    return {seeds: measured.value for seeds, measured in found.items() if measured}
+    """A metric's values by seeds, of each training seed those of one network."""
+    measured = [record for record in records if metric in record.measurements]
+    return {seeds: record.measurements[metric].value for seeds, record in of_one_network(measured).items()}
+
+
+def smallest_difference(values_by_model: Mapping[str, Values]) -> float | None:
+    """The smallest difference of two models' means that these runs would tell apart, in the metric's unit.
+
+    Student's 97.5 % point for the runs of one model, times the standard error of a difference of two means over them:
+    sqrt(2 v / n), v the variance of a training run's mean (its samplings' chance included), pooled over the models, n
+    the fewest training runs. None where no model was trained twice.
+    """
+    from scipy.special import stdtrit
+
+    means = [np.array(list(seed_means(values).values())) for values in values_by_model.values()]
+    means = [each for each in means if len(each) > 1]
+    if not means:
+        return None
+    variance, _ = pooled_variance(means)
+    assert variance is not None, "each has two values at least"
+    num = min(map(len, means))
+    return float(stdtrit(num - 1, 0.975) * math.sqrt(2 * variance / num))

@@ -34,6 +34,8 @@ WEIGHTS = {  # by model: what a run needs
 
 AUTOREGRESSIVE = ("ar-vlm-digits",)
 MARGIN = 0.05
+ERRORS_ALLOWED = 1.3  # times: what the paper calls competitive, see ERRORS_REASON
+ONE = {"num_steps": 1}  # all tokens at once: a task that this solves cannot tell how many steps are needed
 FEW, MANY = {"num_steps": 4}, {"num_steps": 64}  # the ends of the printed curve up to its best CIDEr
 
 
@@ -54,7 +56,7 @@ def as_printed(
     )
 
 
-def rivals_in_small(metric: str, protocol: str) -> Comparison:
+def rivals_in_small(metric: str, protocol: str, errors_of: str) -> Comparison:
     return Comparison(
         kind="direction",
         metric=metric,
@@ -64,11 +66,19 @@ def rivals_in_small(metric: str, protocol: str) -> Comparison:
         scale="scenes",
         better="higher",
         margin=MARGIN,
+        errors_of=errors_of,
+        errors_allowed=ERRORS_ALLOWED,
     )
 
 
 def steps_in_small(
-    metric: str, protocol: str, *, subject: dict[str, int], baseline: dict[str, int], margin: float
+    metric: str,
+    protocol: str,
+    *,
+    subject: dict[str, int],
+    baseline: dict[str, int],
+    margin: float,
+    control: dict[str, int] | None = None,
 ) -> Comparison:
     """One number of text steps against another, same model, scenes and seeds."""
     return Comparison(
@@ -82,6 +92,7 @@ def steps_in_small(
         margin=margin,
         settings=subject,
         baseline_settings=baseline,
+        control=control or {},
         commands=("python -m bench study text-steps",),
     )
 
@@ -103,6 +114,10 @@ MARGIN_REASON = (
     "In small, 5 % of the baseline's score may be lacking: the same table prints D-DiT (256) 8 % below Show-O (256) on "
     "VQAv2 (59.5 against 64.7) and D-DiT (512) 13 % below Show-O (512) (60.1 against 69.4), whose text is "
     "autoregressive, and the paper calls its performance competitive, so that 5 % is stricter than its own word."
+)
+ERRORS_REASON = (
+    "In small the errors are compared too, for scores near 100 % hide them: D-DiT may make 1.3 times those of its "
+    "rival, as it does in the table (39.9 % wrong against 30.6 % of Show-O (512))."
 )
 TABLE_ON_VQA = (
     "The same table prints higher VQAv2 for autoregressive models, most of them larger: LLaVA-1.5 81.8, QWEN-VL 78.2, "
@@ -126,14 +141,15 @@ TEXT_CLAIMS: tuple[Claim, ...] = (
         tolerance_reason="No spread is printed. The printed ablation over T scatters by about 2 % around its mean "
         "without a trend (58.0 to 60.5).",
         paper_scale=as_printed("vqa_accuracy", "vqa-v2", VQA_V2),
-        in_small=rivals_in_small("vqa_accuracy", "scenes-answers"),
+        in_small=rivals_in_small("vqa_accuracy", "scenes-answers", "vqa_accuracy"),
         conflicts=(
             TABLE_ON_VQA,
             OUTSIDE_USERS,
             "The ablation over T prints 60.0 at T = 64 and 60.5 at T = 32; which T the table used for "
             "questions is not stated where we could read.",
         ),
-        caveat=f"{ALTERNATIVE} {MARGIN_REASON} Which split of VQAv2 was scored is not stated where we could read.",
+        caveat=f"{ALTERNATIVE} {MARGIN_REASON} {ERRORS_REASON} "
+        "Which split of VQAv2 was scored is not stated where we could read.",
     ),
     Claim(
         id="d-dit-cider",
@@ -146,10 +162,10 @@ TEXT_CLAIMS: tuple[Claim, ...] = (
         tolerance_reason="No spread is printed; 3 % is what the printed ablation moves between T = 64 and T = 128 "
         "(56.2 and 54.5).",
         paper_scale=as_printed("cider", "coco-captions", COCO),
-        in_small=rivals_in_small("cider", "scenes-captions"),
+        in_small=rivals_in_small("cider", "scenes-captions", "caption_accuracy"),
         conflicts=(TABLE_ON_CIDER, "The ablation over T prints 56.2 at T = 64 and 54.5 at T = 128."),
-        caveat=f"{ALTERNATIVE} {MARGIN_REASON} Printed CIDEr is a hundred times that of pycocoevalcap, in which it is "
-        "measured here.",
+        caveat=f"{ALTERNATIVE} {MARGIN_REASON} {ERRORS_REASON} There: captions wholly right. "
+        "Printed CIDEr is a hundred times that of pycocoevalcap, in which it is measured here.",
     ),
     Claim(
         id="d-dit-caption-steps",
@@ -175,13 +191,15 @@ TEXT_CLAIMS: tuple[Claim, ...] = (
         tolerance=0.02,
         tolerance_reason="As for VQAv2 60.1.",
         paper_scale=as_printed("vqa_accuracy", "vqa-v2", VQA_V2, num_steps=4),
-        in_small=steps_in_small("vqa_accuracy", "scenes-answers-study", subject=FEW, baseline=MANY, margin=MARGIN),
+        in_small=steps_in_small(
+            "vqa_accuracy", "scenes-answers-study", subject=FEW, baseline=MANY, margin=MARGIN, control=ONE
+        ),
         conflicts=(
             "The benchmark table prints 60.1 where the curve ends at 60.0 (T = 64) and 59.6 (T = 128).",
             OUTSIDE_USERS,
         ),
         caveat=f"{ONE_WRITE_UP} In small: accuracy at 4 steps may fall short of that at 64 by 5 %; the printed 58.8 "
-        "falls short of 60.0 by 2 %. An answer here is a word or two, so that few steps are enough by construction.",
+        "falls short of 60.0 by 2 %. An answer here is a word or two: were one step enough, small could not tell.",
     ),
 )
 

@@ -18,10 +18,11 @@ from bench.evaluators.collected import SHOWN, feature_extract, read_collected, t
 from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, score_images
 from bench.evaluators.prompted import LOADERS, prompts_of
 from bench.evaluators.scene_examples import grid_png
+from bench.evaluators.second_look import look_again
 from bench.metrics import latency, size
 from bench.metrics.feature_similarity import compute_feature_similarity
 from bench.models import REAL_IMAGES, identity, image_size_of, precision_of, published_of, reseeding_of, resized_to
-from bench.protocols import SMALL
+from bench.protocols import SECOND_LOOK, SMALL
 from bench.protocols.at_paper_size import MODELS_OF
 from bench.records.json_files import plain
 from bench.records.parts import Images, Measurement, Sampled
@@ -197,7 +198,13 @@ def scored(
         grid = grid_png(images[: GRID_ROWS * num_classes], num_classes)
     else:
         grid = grid_png(thumbnails(shown[:SHOWN]), min(COLUMNS, len(shown)))
+    measurements = {name: Measurement(**fields) for name, fields in scores["metrics"].items()}
+    if not set(SECOND_LOOK).isdisjoint(protocol.metrics) and isinstance(images, np.ndarray):
+        again = look_again(images)
+        measurements |= again["measurements"]
+        kept["refused"] = {**kept["refused"], **again["refused"]}
+        kept["class_distances"] = again["class_distances"]
     return {
-        "measurements": {name: Measurement(**fields) for name, fields in scores["metrics"].items()},
+        "measurements": measurements,
         "images": msgspec.convert(plain({**kept, "grid_png": grid}), Images),
     }

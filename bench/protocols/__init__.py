@@ -16,6 +16,7 @@ from bench.protocols.at_paper_size import PAPER_PROTOCOLS, QUALITY, SPEED
 from bench.records.schema import Protocol
 
 COST = ("throughput_per_s", "nfe")  # of generating those images
+SECOND_LOOK = ("fid_fixed", "fid_per_class", "nearest_train")  # beside the scores that one network gives
 
 # The digits networks are so small that a second thread costs more in waiting than it brings, and on a busy machine
 # several times more; one thread gives the same speed on any number of cores.
@@ -65,6 +66,7 @@ KINDS: dict[str, Kind] = {
         Kind("timings", "bench.evaluators.timings:measure_timings", fewer_steps=True),
         Kind("composed", "bench.evaluators.estimated:measure_estimated"),
         Kind("ratios", "bench.evaluators.ratios:measure_ratios", paired=True),
+        Kind("costs", "bench.evaluators.costs:measure_costs"),
         Kind("sizes", "bench.evaluators.sizes:measure_sizes", needs_model=False),
         Kind("captions", "bench.evaluators.captions:measure_captions", reads=True),
         Kind("answers", "bench.evaluators.answers:measure_answers", reads=True),
@@ -97,13 +99,29 @@ PROTOCOLS: dict[str, Protocol] = {
             batch_size=50,  # its activations stay in a core's cache: a quarter faster than 125
             num_threads=DIGITS_THREADS,
         ),
-        # The same at other settings and seeds: see studies.py. Not part of `reproduce`.
+        # The same at other settings and seeds: see studies.py. Not part of `reproduce`. Nothing is timed: the runs of a
+        # study come from different hours, beside other work.
         Protocol(
             name="digits-study",
             scale="digits",
             collects="images",
-            metrics=(*QUALITY, *COST, "feature_similarity"),
+            metrics=(*QUALITY, "nfe", "feature_similarity"),
             num_images=500,
+            features="digits",
+            reference="digits-train",
+            batch_size=125,
+            num_threads=DIGITS_THREADS,
+            study=True,
+        ),
+        # What a point of a study costs: counted, without sampling an image for a score.
+        Protocol(name="digits-costs", scale="digits", collects="costs", metrics=("flops", "nfe"), study=True),
+        # More images than there are scans: at 2,000 FID spreads half as far as at 500.
+        Protocol(
+            name="digits-many",
+            scale="digits",
+            collects="images",
+            metrics=(*QUALITY, *SECOND_LOOK, "nfe"),
+            num_images=2000,
             features="digits",
             reference="digits-train",
             batch_size=125,

@@ -102,6 +102,7 @@ class Images:
         None  # network evaluations of one image by part of the network; None: real images
     )
     rounds_s: tuple[Seconds, ...] = ()  # seconds of each whole batch while generating, in order
+    class_distances: tuple[float, ...] = ()  # fid_per_class of each class, by label; (): not measured
     grid_png: str = ""  # base64 PNG: the first images, unselected, one class per column
 
 

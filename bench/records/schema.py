@@ -50,6 +50,9 @@ class Comparison:
     margin: float = 0.0  # share of a baseline's score that the subject may fall short of it; 0: it must be better
     settings: Mapping[str, Any] = field(default_factory=dict)  # sampling settings of the subject; {}: as in its records
     baseline_settings: Mapping[str, Any] = field(default_factory=dict)  # the same of the baselines
+    errors_of: str = ""  # metric in % whose errors (100 less the score) are compared too; "": none
+    errors_allowed: float = 1.0  # times the baseline's errors that the subject may make
+    control: Mapping[str, Any] = field(default_factory=dict)  # settings that must fail, or small says nothing
     commands: tuple[str, ...] = ()  # what measures it, in order; (): `reproduce` at its scale
 
 
@@ -207,6 +210,7 @@ Word = Literal[
     "not run",
     "holds in small",
     "does not hold in small",
+    "small says nothing",
 ]
 
 

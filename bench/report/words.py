@@ -21,6 +21,7 @@ BADGES: dict[
     "not reproduced": ("no", "✗"),
     "does not hold in small": ("no", "✗"),
     "inconclusive": ("open", "≈"),
+    "small says nothing": ("none", "∅"),
     "not comparable": ("unlike", "≠"),
     "not run": ("none", "–"),
 }
@@ -30,6 +31,7 @@ MEANINGS: dict[Word, str] = {
     "agrees to 0.1 %": "a count off the printed digits by less than a thousandth",
     "holds in small": "small models show the claim's direction, with an interval; never the paper's number",
     "does not hold in small": "small models show the opposite direction",
+    "small says nothing": "the small task is too easy to tell: settings that should fail it do not",
     "inconclusive": "the interval allows both, or too little was measured",
     "not comparable": "the two sides were measured differently; the reason names the field",
     "not run": "the reason names what is missing and the command",

@@ -7,7 +7,9 @@ one in small (a direction: the subject against each baseline). Every word rests 
                takes the two as independent and needs no symmetry; where both models were trained with several seeds,
                the paired difference over training seeds (Student's t), which also covers another training run
                where both read the same scenes, the paired bootstrap over scenes
-               where a claim says "rivals", the subject may fall short by a stated share of the baseline's score
+               where a claim says "rivals", the subject may fall short by a stated share of the baseline's score,
+               and may make a stated multiple of its errors: of two scores near the top the score tells nothing
+               where settings that should fail do not (a control), the word is "small says nothing"
     latency    ratio of the medians of rounds that both sides shared, paired bootstrap, or of the raw rounds of a run of
                each; above 1 the subject is the faster; estimated latencies stand in where no whole image was timed,
                and may only contradict: where print lies twice beyond all that counting explains
@@ -35,6 +37,7 @@ from bench.records.schema import Claim, Comparison, Record, Verdict, Word
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS, Finding
 from bench.verdict.pair import against_baseline, against_print, below_floor
+from bench.verdict.scenes import fewer_errors, says_nothing
 from bench.verdict.seeds import over_training_seeds
 from bench.verdict.speed import faster_in_pairs, said_of_estimate, weigh_estimate
 
@@ -133,10 +136,17 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
                 if seeds
                 else weighed(against_baseline(claim, side, subject, baseline, name), subject, baseline)
             )
+            if errors := fewer_errors(side, subject, baseline):
+                findings.append(errors)
     words = [finding.word for finding in findings]
     word = next((word for word in DECISIVE if word in words), words[0])
     reason = " ".join(finding.text for finding in findings)
     reason += below_floor(side, subject, records) if subject else ""
+    control = find(side.subject, side.protocol, records, side.control) if side.control else None
+    easy = [said for each in baselines.values() if control and (said := says_nothing(side, control, each))]
+    if easy and control:
+        word, reason = "small says nothing", f"{easy[0]} {reason}"
+        used.append(control)
     if lacking:
         reason += f" Not judged against every baseline: {lacking_words(lacking)}."
     if pilots and word != "not comparable":

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from bench.analysis.seeds import Seeds, image_pairs, paired_difference
-from bench.formatting import fixed, interval, num_decimals
+from bench.analysis.seeds import Seeds, image_pairs, mean_over_training_seeds, paired_difference, seeds_words
+from bench.formatting import fixed, interval, num_decimals, number
 from bench.records.schema import Record, Verdict, Word
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS, Finding, weigh
@@ -18,16 +16,23 @@ def over_training_seeds(
 ) -> Finding:
     """The first records of the pairs against the second, which are called `against`, by the paired difference."""
     estimate = paired_difference(metric, pairs)
-    ours, theirs = (float(np.mean([pair[i].measurements[metric].value for pair in pairs.values()])) for i in (0, 1))
+    ours, theirs = (
+        mean_over_training_seeds({at: pair[i].measurements[metric].value for at, pair in pairs.items()}).value
+        for i in (0, 1)
+    )
+    if not estimate.is_known:
+        name = METRIC_WORDS.get(metric, metric)
+        told = f"{number(ours)} against {number(theirs)}, means over pairs of {seeds_words(pairs)}"
+        why = "another sampling could say otherwise"
+        return Finding("inconclusive", f"{name} not judged against {against} ({told}): {why}.")
     word, relation = weigh(estimate, better, against, margin, theirs)
     decimals = num_decimals(estimate.value, estimate.low, estimate.high)
-    num_training = len({training_seed for training_seed, _ in pairs})
     name = METRIC_WORDS.get(metric, metric)
     return Finding(
         word,
         f"{name} {relation} ({fixed(ours, decimals)} against "
-        f"{fixed(theirs, decimals)}, means of {num_training} training seeds, {len(pairs)} pairs; difference "
-        f"{fixed(estimate.value, decimals)}, 95 % interval over training seeds "
+        f"{fixed(theirs, decimals)}, means over pairs of {seeds_words(pairs)}; difference "
+        f"{fixed(estimate.value, decimals)}, 95 % interval over seeds "
         f"{interval(estimate.value, estimate.low, estimate.high)}).",
         estimate,
     )
@@ -39,7 +44,7 @@ def over_training_seeds(
 def judge_later_images(records: Sequence[Record]) -> Verdict:
     """Whether the last image of a row that refers to the earlier ones has a lower FID than the first (MRAR).
 
-    Paired over training seeds: the same network and seeds, `num_images` alone differs.
+    Paired over training and sampling seeds: the same network and seeds, `num_images` alone differs.
     """
 
     def verdict(word: Word, reason: str, estimate: Interval | None = None) -> Verdict:
@@ -55,6 +60,21 @@ def judge_later_images(records: Sequence[Record]) -> Verdict:
             "not run", "No pair of a first and a later image: `python -m bench study references` would run it."
         )
     if len({training_seed for training_seed, _ in pairs}) < 2:
-        return verdict("inconclusive", "Trained with one seed only: another training run could say otherwise.")
+        return verdict(
+            "inconclusive", "Both were measured of one training run only: another training run could say otherwise."
+        )
     finding = over_training_seeds("fid", "lower", "the first image's", pairs)
-    return verdict(finding.word, f"Image {last} of a row: {finding.text}", finding.estimate)
+    steps = [step for k in range(2, last + 1) if (step := against_the_one_before(rows, k))]
+    return verdict(finding.word, " ".join([f"Image {last} of a row: {finding.text}", *steps]), finding.estimate)
+
+
+def against_the_one_before(records: Sequence[Record], k: int) -> str:
+    """Image k against image k - 1, as "Image 3 lower than image 2."; "" where no two training seeds tell."""
+    pairs = image_pairs(records, k, k - 1, "fid")
+    if len({training_seed for training_seed, _ in pairs}) < 2:
+        return ""
+    gap = paired_difference("fid", pairs)
+    if not gap.is_known:
+        return f"Image {k} was sampled once with image {k - 1}: not judged."
+    _, relation = weigh(gap, "lower", f"image {k - 1}", 0.0, 0.0)
+    return f"Image {k} {relation}."

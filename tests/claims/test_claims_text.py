@@ -14,7 +14,7 @@ from bench.claims.sources import UNPUBLISHED
 from bench.claims.text import TEXT_CLAIMS
 from bench.metrics import METRICS
 from bench.records.schema import Claim, Record, Verdict
-from bench.verdict.judge import judge
+from bench.verdict.judge import judge, judge_side
 from tests.fake_scenes import answers, captions, scenes_set, step_set
 
 BY_ID = {claim.id: claim for claim in (*TEXT_CLAIMS, *BENCHMARK_CLAIMS)}
@@ -22,6 +22,12 @@ BY_ID = {claim.id: claim for claim in (*TEXT_CLAIMS, *BENCHMARK_CLAIMS)}
 
 def in_small(name: str, *records) -> Verdict:
     return judge(BY_ID[name], records)[1]
+
+
+def by_score(name: str, *records) -> Verdict:
+    """In small by the printed metric alone, without the errors (tests/verdict/test_scenes_pairs.py)."""
+    claim = BY_ID[name]
+    return judge_side(claim, replace(claim.in_small, errors_of=""), records)
 
 
 def test_the_headlines_are_claims_like_any_other_and_every_id_is_given_once():
@@ -106,19 +112,19 @@ def narrow(record: Record) -> Record:
 def test_a_rival_may_fall_short_by_the_margin_and_no_more():
     """5 % of 90 is 4.5: with intervals of 0.5 a gap of 2 is surely within, one of 8 surely beyond, one of 4.5 open."""
     rival = narrow(answers("ar-vlm-digits", 90.0))
-    words = {value: in_small("d-dit-vqa", narrow(answers(accuracy=value)), rival).word for value in (93, 88, 85.5, 82)}
+    words = {value: by_score("d-dit-vqa", narrow(answers(accuracy=value)), rival).word for value in (93, 88, 85.5, 82)}
     assert words == {
         93: "holds in small",
         88: "holds in small",
         85.5: "inconclusive",
         82: "does not hold in small",
     }
-    reason = in_small("d-dit-vqa", narrow(answers(accuracy=88.0)), rival).reason
+    reason = by_score("d-dit-vqa", narrow(answers(accuracy=88.0)), rival).reason
     assert "lower than ar-vlm-digits, but not by more than the 5 % allowed" in reason
 
 
 def test_cider_in_small_is_that_of_pycocoevalcap_and_against_the_reader_alone():
-    verdict = in_small("d-dit-cider", captions(cider=6.9), captions("ar-vlm-digits", 4.0))
+    verdict = by_score("d-dit-cider", captions(cider=6.9), captions("ar-vlm-digits", 4.0))
     assert verdict.word == "holds in small"
     assert "CIDEr higher than ar-vlm-digits (6.90 against 4.00" in verdict.reason
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bench.analysis.studies import smallest_difference
 from bench.analysis.weights import weights_stamp
 from bench.records.schema import Measurement
 from bench.report.sections.studies import SECTIONS, studies_view
-from bench.studies import STUDIES
+from bench.studies import SAMPLING_SEEDS, STUDIES
 from bench.verdict.seeds import judge_later_images
 from tests.fake_records import DIGITS_STUDIES, OWN_SETTINGS, full_set, quality, studied, study_set
 from tests.pages import Tables, page_of, text_of, write
@@ -64,11 +65,11 @@ def test_without_a_study_the_page_says_how_to_run_each(tmp_path):
         assert f"python -m bench study {name}" in text
 
 
-@pytest.mark.parametrize("names", [["trade-off"], ["guidance"], ["scales"], ["references"], ["training-seeds"]])
+@pytest.mark.parametrize("names", [[name] for name in DIGITS_STUDIES])
 def test_one_study_alone_is_shown_and_the_others_are_named(tmp_path, names):
     """Also without the ordinary runs: the settings in use are then told by the studies' own records."""
     page = page_of(tmp_path, study_set(names))
-    assert "<svg" in part(page, names[0]) or names in (["scales"], ["training-seeds"])
+    assert "<svg" in part(page, names[0]) or names in (["scales"], ["training-seeds"], ["quality"])
     for name in DIGITS_STUDIES:
         commands = text_of(part(page, name)).count(f"python -m bench study {name} would run")
         assert commands == (0 if name in names else commands)
@@ -101,11 +102,11 @@ def test_a_run_that_failed_is_told_with_its_reason_and_takes_no_other_with_it(tm
     assert "missing" not in text
 
 
-@pytest.mark.parametrize("lost", [{"fid"}, {"throughput_per_s", "feature_similarity", "recall"}, {"nfe"}])
+@pytest.mark.parametrize("lost", [{"fid"}, {"flops", "feature_similarity", "recall"}, {"nfe"}])
 def test_a_metric_that_no_run_has_is_left_out(lost):
     bare = [
         replace(made, measurements={name: m for name, m in made.measurements.items() if name not in lost}, images=None)
-        for made in study_set()[::3]
+        for made in study_set()
     ]
     drawn = sum(len(study["section"].charts) for study in studies_view("acme-cpu-2c", bare).values())
     assert drawn == (0 if "fid" in lost else 3)  # of four one lacks its axis
@@ -170,16 +171,34 @@ def test_a_run_whose_other_settings_are_unknown_stands_for_no_other_run(tmp_path
     assert "Not run: python -m bench study scales" in text_of(part(page, "scales"))
 
 
+def test_a_record_of_before_a_setting_existed_still_answers_its_run(tmp_path):
+    """Later code knows a setting more, and counts costs with it: runs and costs find each other all the same."""
+    made = study_set(["trade-off"])
+    later = [
+        replace(r, settings={**r.settings, "last_step": "none"}) if r.protocol.collects == "costs" else r for r in made
+    ]
+    text = text_of(part(page_of(tmp_path, later), "trade-off"))
+    assert "missing" not in text
+    assert f"All {len(STUDIES['trade-off'].runs) // 2} runs" in text
+    assert "Of the runs whose FLOPs are counted" in text
+
+
 # -- trade-off ---------------------------------------------------------------------------------------------------------
 
 
 def test_the_front_holds_the_runs_that_no_other_beats_in_cost_and_fid(page):
     """Against the definition, run by run."""
+    made = study_set(["trade-off"])
+    records, expected = [record for record in made if "fid" in record.measurements], {}
+    flops = {
+        (record.model, str(record.settings)): record.measurements["flops"].value
+        for record in made
+        if "flops" in record.measurements
+    }
     costs = {
-        "time": lambda r: 1 / r.measurements["throughput_per_s"].value,
+        "FLOPs": lambda r: flops[r.model, str(r.settings)],
         "evaluations": lambda r: r.measurements["nfe"].value,
     }
-    records, expected = study_set(["trade-off"]), {}
     for record in records:
         for kind, cost in costs.items():
             here = (cost(record), record.measurements["fid"].value)
@@ -187,7 +206,7 @@ def test_the_front_holds_the_runs_that_no_other_beats_in_cost_and_fid(page):
             if not any(c <= here[0] and f <= here[1] for c, f in others):
                 expected.setdefault(f"{here[1]:.12f}", []).append(kind)
     rows = Tables(part(page, "trade-off")).table("Runs on the Pareto front")
-    assert [row[-1] for row in rows[1:]] == [" and ".join(kinds) for kinds in sorted(expected.values(), key=len)]
+    assert sorted(row[-1] for row in rows[1:]) == sorted(" and ".join(kinds) for kinds in expected.values())
     assert len(rows) - 1 == len(expected)
 
 
@@ -195,7 +214,16 @@ def test_every_family_is_named_once_in_either_cost_chart_and_every_run_has_a_row
     studies = part(page, "trade-off")
     for model in {run.model for run in STUDIES["trade-off"].runs}:
         assert studies.count(f">{model}</text>") == 2
-    assert len(Tables(studies).table("Every run")) - 1 == len(STUDIES["trade-off"].runs)
+    assert len(Tables(studies).table("Every run")) - 1 == len(STUDIES["trade-off"].runs) / 2
+
+
+def test_no_time_of_a_study_is_drawn_or_told(page):
+    """Its runs come from different hours: costs are counted."""
+    text = text_of(part(page, "trade-off"))
+    assert not re.search(r"\d (ms|s|min)\b|as fast|times the time", text)
+    assert "FLOPs per image" in text
+    for name in DIGITS_STUDIES:
+        assert not {"throughput_per_s", "latency_s"} & {m for r in STUDIES[name].runs for m in r.protocol.metrics}
 
 
 def test_the_cheapest_run_as_good_as_the_best_is_named_with_its_gain(tmp_path):
@@ -205,7 +233,7 @@ def test_the_cheapest_run_as_good_as_the_best_is_named_with_its_gain(tmp_path):
         tmp_path, "trade-off", lambda run: fids[run.settings["num_steps"]] if run.model == "dit-digits" else 9.0
     )
     assert "the lowest FID is that of dit-digits (num_steps 250) at 0.95" in text
-    assert "not told apart from it is dit-digits (num_steps 10) at 1.00, 22.8 times as fast." in text
+    assert "not told apart from it is dit-digits (num_steps 10) at 1.00, with 22.8 times fewer FLOPs." in text
 
 
 # -- guidance and scales -----------------------------------------------------------------------------------------------
@@ -269,13 +297,13 @@ def rows_of_images(first: list[float], last: list[float]) -> list:
     ],
 )
 def test_later_images_are_judged_by_the_paired_difference_over_training_seeds(last, word):
-    """The interval is Student's on the differences, computed here by scipy."""
+    """The interval is Student's on the differences of the training seeds' means, computed here by scipy."""
     first = [1.0, 0.9, 1.2]
     verdict = judge_later_images(rows_of_images(first, last))
     expected = stats.ttest_rel(last, first).confidence_interval(0.95)
     assert verdict.word == word
     assert (verdict.ci_low, verdict.ci_high) == pytest.approx((expected.low, expected.high))
-    assert len(verdict.records) == 6
+    assert len(verdict.records) == 6 * len(SAMPLING_SEEDS)
 
 
 def test_one_training_seed_does_not_judge_later_images_and_none_is_not_run():
@@ -303,7 +331,7 @@ def test_the_section_prints_the_verdict_the_quote_and_the_cost(page):
     verdict = judge_later_images([r for r in study_set() if r.settings.get("num_steps") == 100])
     assert f"{verdict.word} {verdict.reason}" in text
     assert "An image with 3 references costs 3.97 times the network evaluations" in text  # 802 against 202
-    rows = Tables(section).table("Means over 3 training seeds")
+    rows = Tables(section).table("Means over training seeds")
     assert [row[0] for row in rows[1:]] == ["image 1", "image 2", "image 3", "image 4", "transdiff-digits"]
     assert [row[5] for row in rows[1:5]] == ["202", "402", "602", "802"]
 
@@ -323,9 +351,15 @@ def test_means_over_training_seeds_have_students_interval_over_their_means(tmp_p
     shown = [float(number) for number in re.findall(r"[\d.]+", rows[1][1])]
     assert shown == pytest.approx([fids.mean(), interval.low, interval.high], abs=0.005)
     assert [float(cell) for cell in rows[1][2:5]] == pytest.approx(fids.mean(1), abs=0.005)
-    assert float(rows[1][5]) == pytest.approx(fids.mean(1).std(ddof=1), rel=0.01)
-    ratio = 1.96 * fids.mean(1).std(ddof=1) / (0.12 * fids.mean() / len(sampling) ** 0.5)
-    assert f"transdiff-digits {ratio:.2f}" in text_of(part(page, "training-seeds"))
+    within = fids.var(1, ddof=1).mean()
+    between = (fids.mean(1).var(ddof=1) - within / fids.shape[1]) ** 0.5
+    assert [float(cell) for cell in rows[1][5:7]] == pytest.approx([between, within**0.5], rel=0.01)
+    ratio = 1.96 * between / (0.12 * fids.mean())
+    text = text_of(part(page, "training-seeds"))
+    assert f"transdiff-digits {ratio:.2f}" in text
+    least = smallest_difference({"a": {(t, s): fids[t, s] for t in range(3) for s in sorted(sampling)}})
+    assert f"can see with 3 training runs of either model is about {least:.2f}" in text
+    assert "Measured: 3 training seeds with 3 sampling seeds each of" in text
 
 
 # -- whose weights -----------------------------------------------------------------------------------------------------

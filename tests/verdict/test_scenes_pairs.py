@@ -7,12 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.analysis.seeds import paired_over_scenes
+from bench.analysis.seeds import errors_over_scenes, paired_over_scenes
 from bench.claims import CLAIMS
 from bench.evaluators.scene_examples import by_scene
 from bench.records.parts import Samples
-from bench.verdict.judge import judge
-from tests.fake_scenes import captions
+from bench.verdict.judge import judge, judge_side
+from bench.verdict.scenes import says_nothing
+from tests.fake_scenes import answers, captions, step_set
 
 CIDER = next(claim for claim in CLAIMS if claim.id == "d-dit-cider")
 NUM = 400
@@ -57,10 +58,77 @@ def test_other_scenes_or_another_metric_are_not_paired():
 def test_the_verdict_says_that_it_is_paired():
     """A gap of 0.02 that the intervals of the two scores, half a unit wide, would never show."""
     ours, theirs = kept(6 + HARDNESS), kept(5.98 + HARDNESS, model="ar-vlm-digits")
-    verdict = judge(CIDER, [ours, theirs])[1]
+    by_score = replace(CIDER.in_small, errors_of="")
+    verdict = judge_side(CIDER, by_score, [ours, theirs])
     assert verdict.word == "holds in small"
     assert "CIDEr higher than ar-vlm-digits" in verdict.reason
     assert "95 % interval scene by scene" in verdict.reason
     assert (verdict.ci_low, verdict.ci_high) == pytest.approx((0.02, 0.02), abs=1e-5)
     unpaired = judge(CIDER, [captions(cider=6.0), captions("ar-vlm-digits", 5.98)])[1]
     assert "not told apart" in unpaired.reason
+
+
+# -- errors beside the score -------------------------------------------------------------------------------------------
+
+VQA, STEPS = (next(claim for claim in CLAIMS if claim.id == name) for name in ("d-dit-vqa", "d-dit-vqa-steps"))
+
+
+def answered(num_wrong: int, model: str = "d-dit-digits"):
+    """1,000 scenes of one answer each, the first so many wrong: whoever makes fewer errors makes them on the same."""
+    values = np.where(np.arange(1000) < num_wrong, 0.0, 100.0)
+    found = answers(model, float(values.mean()))
+    exact = {name: replace(m, ci_low=m.value - 0.5, ci_high=m.value + 0.5) for name, m in found.measurements.items()}
+    kept = Samples(scenes=by_scene(list(range(1000)), {"vqa_accuracy": values.tolist()}))
+    return replace(found, measurements=exact, samples=kept)
+
+
+@pytest.mark.parametrize(
+    ("num_wrong", "word"), [(100, "holds in small"), (130, "inconclusive"), (200, "does not hold in small")]
+)
+def test_a_rival_may_make_1_3_times_the_errors_and_no_more(num_wrong, word):
+    """Of 1,000 answers 100 are wrong, then 130 and 200: the score falls by 0, 3 and 11 %."""
+    verdict = judge(VQA, [answered(num_wrong), answered(100, "ar-vlm-digits")])[1]
+    assert verdict.word == word
+    assert f"{num_wrong / 100:.2f} times the errors of ar-vlm-digits" in verdict.reason
+    assert verdict.unit == "VQA accuracy"  # its number stays that of the printed metric
+
+
+def test_near_the_top_five_times_the_errors_are_no_rival_though_the_score_is_within_the_margin():
+    verdict = judge(VQA, [answered(25), answered(5, "ar-vlm-digits")])[1]
+    assert "but not by more than the 5 % allowed" in verdict.reason
+    assert verdict.word != "holds in small"
+
+
+def test_the_ratio_of_errors_is_paired_and_unknown_where_a_resample_holds_none():
+    """Errors on the same scenes, one model twice as many as the other: closed form n = 400 of 1,000, SE of ln ratio
+    sqrt(1 / 200 - 1 / 400)."""
+    found = errors_over_scenes("vqa_accuracy", 100.0, answered(400), answered(200))
+    half = 1.96 * np.sqrt(1 / 200 - 1 / 400)
+    assert found.value == pytest.approx(2)
+    assert np.log([found.low, found.high]) == pytest.approx(np.log(2) + np.array([-half, half]), abs=0.02)
+    assert errors_over_scenes("vqa_accuracy", 100.0, answered(3), answered(0)) is None
+    assert not errors_over_scenes("vqa_accuracy", 100.0, answered(3), answered(1)).is_known
+
+
+# -- a task that is too easy -------------------------------------------------------------------------------------------
+
+
+def test_small_says_nothing_where_one_step_solves_the_task_as_well():
+    records = step_set()
+    control = next(r for r in records if r.protocol.collects == "answers" and r.settings["num_steps"] == 1)
+    others = [record for record in records if record is not control]
+
+    def scoring(value: float):
+        interval = {"value": value, "ci_low": value - 0.5, "ci_high": value + 0.5}
+        found = {**control.measurements, "vqa_accuracy": replace(control.measurements["vqa_accuracy"], **interval)}
+        return replace(control, measurements=found)
+
+    baseline = judge(STEPS, others)[1]
+    verdict = judge(STEPS, [*others, scoring(99.0)])[1]
+    assert verdict.word == "small says nothing"
+    assert "(num_steps 1) already scores 99.0" in verdict.reason
+    assert baseline.reason in verdict.reason
+    assert judge(STEPS, [*others, scoring(10.0)])[1].word == baseline.word
+    smoke = scoring(99.0)
+    smoke = replace(smoke, protocol=replace(smoke.protocol, quick=True))
+    assert says_nothing(STEPS.in_small, smoke, smoke) == ""

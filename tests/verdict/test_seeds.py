@@ -40,8 +40,8 @@ def singles():
 
 
 def test_the_interval_is_students_over_the_means_of_the_training_seeds():
-    ours = np.array([[0.20, 0.24], [0.31, 0.27], [0.18, 0.20]])
-    theirs = np.array([[0.30, 0.28], [0.33, 0.35], [0.30, 0.26]])
+    ours = np.array([[0.20, 0.21], [0.31, 0.30], [0.18, 0.19]])
+    theirs = np.array([[0.30, 0.31], [0.33, 0.32], [0.30, 0.31]])
     one, other = singles()
     pairs = seed_records(MRAR.in_small, one, other, study(ours, theirs))
     found = paired_difference("fid", pairs)
@@ -78,3 +78,12 @@ def test_only_runs_at_the_settings_of_the_comparison_are_paired():
     others = [replace(r, settings={**r.settings, "num_steps": 5}) for r in study(base, base)]
     verdict = judge_side(MRAR, MRAR.in_small, [*singles(), *others])
     assert "training seeds" not in verdict.reason
+
+
+def test_three_training_runs_sampled_once_each_are_not_judged():
+    """FIDs that agree to 0.001 by chance would tell 0.02 apart by Student's t, whatever another sampling gives."""
+    once = study([[0.200], [0.201], [0.199]], [[0.220], [0.221], [0.220]])
+    verdict = judge_side(MRAR, MRAR.in_small, [*singles(), *once])
+    assert verdict.word == "inconclusive"
+    assert "3 training seeds with 1 sampling seed each): another sampling could say otherwise" in verdict.reason
+    assert verdict.ci_low is None

@@ -29,6 +29,7 @@ class Answers:
     failed: Mapping[str, str]  # runs that failed, in words: why
     lacking: tuple[str, ...]  # models of the runs that were not made
     in_use: Mapping[str, Settings]  # by model: its own sampling settings
+    counted: tuple[Record, ...]  # runs that counted what a point costs
     labels: Mapping[str, str]  # by file: the model with the settings that the study varies
     machine_records: tuple[Record, ...]  # of all studies on that machine, for what stands beside
     floor: Interval | None  # FID of real held-out scans
@@ -58,14 +59,17 @@ def answers_of(study: Study, records: Sequence[Record], in_use: Mapping[str, Set
     """The records among those of one machine that answer a study."""
     studied = [record for record in records if record.protocol.study]
     found = [(run, find_record(run, studied, in_use)) for run in study.runs]
-    kept = tuple({record.file: record for _, record in found if record and record.status == "ok"}.values())
-    floor = floor_of(records, study.runs[0].protocol)
+    answered = {record.file: record for _, record in found if record and record.status == "ok"}.values()
+    kept = tuple(record for record in answered if record.protocol.collects != "costs")
+    scored = [run.protocol for run in study.runs if run.protocol.collects != "costs"]
+    floor = floor_of(records, scored[0])
     return Answers(
         study=study,
         records=kept,
         failed={run_words(run): record.reason for run, record in found if record and record.status != "ok"},
         lacking=tuple(run.model for run, record in found if record is None),
         in_use=in_use,
+        counted=tuple(record for record in studied if record.protocol.collects == "costs" and record.status == "ok"),
         labels=label_by_file(kept),
         machine_records=tuple(record for record in studied if record.status == "ok"),
         floor=whiskers(floor["fid"]) if "fid" in floor else None,

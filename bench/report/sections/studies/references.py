@@ -8,10 +8,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from markupsafe import Markup
 
-from bench.analysis.seeds import at_seeds, image_pairs, mean_over_training_seeds, paired_difference, seeds_of
+from bench.analysis.seeds import (
+    at_seeds,
+    image_pairs,
+    mean_over_training_seeds,
+    paired_difference,
+    seeds_of,
+    seeds_words,
+)
 from bench.analysis.studies import Values, values_of
 from bench.claims.sources import ABSTRACT
-from bench.formatting import Unit, display_unit, listed, number
+from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, lines_chart
@@ -25,7 +32,7 @@ ONE_STEP = "transdiff-digits"  # the model that MRAR is fine-tuned from, and com
 LATER_IMAGES = "improving the quality of generated images in subsequent iterations"  # of ABSTRACT
 HEADLINE = "With MRAR, later images of a row are better than the first."
 SCORES = ("fid", "inception_score", "recall", "feature_similarity")
-COST = {"nfe": "Network evaluations", "time_s": "Time per image"}
+COST = "nfe"  # counted; the times of a study are of different hours
 
 
 def references(answers: Answers) -> Section:
@@ -36,9 +43,7 @@ def references(answers: Answers) -> Section:
     rows = dict(sorted(rows.items()))
     if len(rows) < 2:
         return Section()
-    seeds = {seeds_of(record) for record in answers.records}
-    beside = at_seeds(ONE_STEP, answers.in_use.get(ONE_STEP, {}), answers.machine_records)
-    one_step = [record for at, record in beside.items() if at in seeds]
+    one_step = list(at_seeds(ONE_STEP, answers.in_use.get(ONE_STEP, {}), answers.machine_records).values())
     verdict = judge_later_images(answers.records)
     return Section(
         findings=tuple(filter(None, (cost_of_references(rows), *other_scores(answers.records, max(rows))))),
@@ -51,13 +56,12 @@ def references(answers: Answers) -> Section:
 
 def cost_of_references(rows: Mapping[int, Sequence[Record]]) -> str:
     """As "An image with 3 references costs 4.0 times the network evaluations of one without."."""
-    last, ratios = max(rows), {}
-    for metric, words in (("nfe", "network evaluations"), ("time_s", "time")):
-        dear, cheap = (values_of(rows.get(k, ()), metric).values() for k in (last, 1))
-        if dear and cheap:
-            ratios[words] = float(np.mean(list(dear)) / np.mean(list(cheap)))
-    costs = [f"{number(ratio)} times the {words}" for words, ratio in ratios.items()]
-    return f"An image with {last - 1} references costs {listed(costs)} of one without." if costs and last > 1 else ""
+    last = max(rows)
+    dear, cheap = (values_of(rows.get(k, ()), COST).values() for k in (last, 1))
+    if not dear or not cheap or last == 1:
+        return ""
+    ratio = float(np.mean(list(dear)) / np.mean(list(cheap)))
+    return f"An image with {last - 1} references costs {number(ratio)} times the network evaluations of one without."
 
 
 def other_scores(records: Sequence[Record], last: int) -> list[str]:
@@ -112,7 +116,7 @@ def row_chart(answers: Answers, rows: Mapping[int, Sequence[Record]], one_step: 
         "Markers: mean over training seeds; thin: each training seed."
     )
     if one_step:
-        caption += f" Dashed: {ONE_STEP}, mean of the same seeds."
+        caption += f" Dashed: {ONE_STEP}."
     return svg, caption
 
 
@@ -126,22 +130,16 @@ def mean_of(values: Sequence[float]) -> float:
 
 
 def row_table(rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) -> Table:
-    """Means over training seeds with Student's intervals, and each image against the one before it."""
+    """Means over seeds with their intervals, and each image against the one before it."""
     named = {f"image {k}": records for k, records in rows.items()} | ({ONE_STEP: one_step} if one_step else {})
     columns, cells_by_row = [], {name: [] for name in named}  # type: ignore[var-annotated]
-    for metric in (*SCORES, *COST):
+    for metric in (*SCORES, COST):
         values = {name: values_of(records, metric) for name, records in named.items()}
         if not any(values.values()):
             continue
-        title = COST[metric] if metric in COST else METRICS[metric].title
-        unit = Unit()
-        if metric == "time_s":
-            unit = display_unit("latency_s", [value for found in values.values() for value in found.values()])
-            title += f", {unit.symbol}"
-        columns.append((title, ""))
+        columns.append((METRICS[metric].title, ""))
         for name, found in values.items():
-            exact = metric in COST
-            cells_by_row[name].append(mean_cell(found, unit, exact))
+            cells_by_row[name].append(mean_cell(found, metric == COST))
     columns.append(("FID against the image before", "paired"))
     for k in rows:
         pairs = image_pairs([record for records in rows.values() for record in records], k, k - 1, "fid")
@@ -149,18 +147,26 @@ def row_table(rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) 
         cells_by_row[f"image {k}"].append(interval_cell(gap) if gap else NONE)
     if one_step:
         cells_by_row[ONE_STEP].append(NONE)
-    num = len({seeds_of(record)[0] for records in rows.values() for record in records})
+    sampled = {name: seeds_words(values_of(records, "fid")) for name, records in named.items()}
     return plain_table(
-        f"Means over {num} training seeds, with Student's 95 % intervals over them below.",
+        f"Means over training seeds and their sampling seeds ({told_once(sampled)}), 95 % intervals over both below.",
         tuple(columns),
         tuple((name, tuple(cells)) for name, cells in cells_by_row.items()),
         first="Scored",
     )
 
 
-def mean_cell(values: Values, unit: Unit, exact: bool) -> Cell:
+def told_once(words: Mapping[str, str]) -> str:
+    """As "3 training seeds with 3 sampling seeds each"; where rows differ, with the rows that share them."""
+    rows: dict[str, list[str]] = {}
+    for name, told in words.items():
+        rows.setdefault(told, []).append(name)
+    return next(iter(rows)) if len(rows) == 1 else "; ".join(f"{listed(names)}: {told}" for told, names in rows.items())
+
+
+def mean_cell(values: Values, exact: bool) -> Cell:
     """The mean over training seeds; of what every seed shares (`exact`) no interval."""
     if not values:
         return NONE
     mean = mean_over_training_seeds(values)
-    return Cell(number(mean.value, unit=unit)) if exact else interval_cell(mean)
+    return Cell(number(mean.value)) if exact else interval_cell(mean)

@@ -1,29 +1,34 @@
-"""The study "trade-off": FID against time and against network evaluations, with the Pareto front."""
+"""The study "trade-off": FID against what an image costs, in FLOPs and in network evaluations, with the Pareto front.
+
+Costs are counted. The runs of a study come from different hours, so their times would compare the hours.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
 from bench.analysis.front import cost_of, front_of, lines_of
 from bench.analysis.records import whiskers
-from bench.analysis.studies import fid_gap, seconds_per_item
-from bench.formatting import listed, number
+from bench.analysis.studies import fid_gap
+from bench.formatting import listed, number, quantity
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, high, lines_chart
 from bench.report.sections.studies.common import Answers, Section, fid_of, recognised
-from bench.report.tables import Cell, Table, seconds_cell, table_of
+from bench.report.tables import NONE, Cell, Table, table_of
 from bench.report.tables.speed import with_columns
 
 COLUMNS = ("fid", "recall", "nfe")
 AXES = {  # what an image costs -> label of the axis
-    "time": "ms per image, logarithmic (left is better)",
+    "FLOPs": "FLOPs per image, logarithmic (left is better)",
     "evaluations": "network evaluations per image, logarithmic (left is better)",
 }
 CAPTIONS = {
-    "time": "FID (lower is better) against the time of an image, {how}. Lines join a model's runs from few to many "
-    "steps; staircase: runs that no other beats in both; dashed: real held-out scans.",
+    "FLOPs": "FID (lower is better) against the operations of an image, counted, a multiply-add as two. Lines join a "
+    "model's runs from few to many steps; staircase: runs that no other beats in both; dashed: real held-out scans. "
+    "Not timed: these runs come from different hours.",
     "evaluations": "The same against network evaluations, guidance passes counted; evaluations of two networks differ.",
 }
 
@@ -33,10 +38,10 @@ def trade_off(answers: Answers) -> Section:
     charts: list[tuple[Markup, str]] = []
     fronts: dict[str, list[str]] = {}
     for kind in AXES:
-        costed = [record for record in records if cost_of(record, kind)]
+        costed = [record for record in records if cost_of(record, kind, answers.counted)]
         if costed:
-            fronts[kind] = front_of({record.file: place_of_run(record, kind) for record in costed})
-            charts.append((cost_chart(costed, fronts[kind], kind, answers), CAPTIONS[kind].format(how=how(records))))
+            fronts[kind] = front_of({record.file: place_of_run(record, kind, answers) for record in costed})
+            charts.append((cost_chart(costed, fronts[kind], kind, answers), CAPTIONS[kind]))
     table = table_of_runs("Every run, with 95 % intervals below.", records, answers)
     return Section(
         findings=tuple(findings(records, answers, fronts)),
@@ -48,11 +53,11 @@ def trade_off(answers: Answers) -> Section:
     )
 
 
-def place_of_run(record: Record, kind: str) -> tuple[float, float]:
-    """Cost (time in ms) and FID."""
-    cost = cost_of(record, kind)
+def place_of_run(record: Record, kind: str, answers: Answers) -> tuple[float, float]:
+    """Cost and FID."""
+    cost = cost_of(record, kind, answers.counted)
     assert cost is not None
-    return cost.value * (1e3 if kind == "time" else 1), record.measurements["fid"].value
+    return cost.value, record.measurements["fid"].value
 
 
 def cost_chart(records: Sequence[Record], front: Sequence[str], kind: str, answers: Answers) -> Markup:
@@ -67,11 +72,11 @@ def cost_panel(records: Sequence[Record], front: Sequence[str], kind: str, answe
     lines, by_file = [], {record.file: record for record in records}
     for model in answers.models:
         for found in lines_of([record for record in records if record.model == model]):
-            points = [(place_of_run(r, kind)[0], whiskers(r.measurements["fid"])) for r in found]
+            points = [(place_of_run(r, kind, answers)[0], whiskers(r.measurements["fid"])) for r in found]
             lines.append(Line(model, tuple(points), label=model))
     corners: list[tuple[float, float]] = []
     for file in front:
-        x, y = place_of_run(by_file[file], kind)
+        x, y = place_of_run(by_file[file], kind, answers)
         corners += [(x, corners[-1][1])] if corners else []
         corners.append((x, y))
     return Panel("", tuple(lines), log_x=True, log_y=True, level=answers.floor, front=tuple(corners))
@@ -89,27 +94,21 @@ def cost_panels(answers: Answers) -> dict[str, Panel]:
     return found
 
 
-def how(records: Sequence[Record]) -> str:
-    """How the time was taken, as "generating in batches of 125 on one processor thread"."""
-    sizes = sorted({int(record.protocol.batch_size) for record in records})
-    threads = {record.environment.num_threads for record in records}
-    thread_words = " on one processor thread" if threads == {1} else ""
-    return f"generating in batches of {listed([str(size) for size in sizes])}{thread_words}"
-
-
 def findings(records: Sequence[Record], answers: Answers, fronts: Mapping[str, Sequence[str]]) -> list[str]:
     """What the front says, in words."""
     sentences = []
     by_file = {record.file: record for record in records}
-    timed = [by_file[file] for file in fronts.get("time", ())]
-    if timed:
-        best = timed[-1]
-        sentence = f"Of the runs with a time, the lowest FID is that of {named(best, answers)}."
-        like = [record for record in timed[:-1] if not told_apart(record, best)]
+    kind = next(iter(fronts), "")
+    front = [by_file[file] for file in fronts.get(kind, ())]
+    if front:
+        best = front[-1]
+        sentence = f"Of the runs whose {kind} are counted, the lowest FID is that of {named(best, answers)}."
+        like = [record for record in front[:-1] if not told_apart(record, best)]
         if like:
+            gain = place_of_run(best, kind, answers)[0] / place_of_run(like[0], kind, answers)[0]
             sentence += (
                 f" The cheapest run on the front that is not told apart from it is {named(like[0], answers)}, "
-                f"{number(measured_time(best) / measured_time(like[0]))} times as fast."
+                f"with {number(gain)} times fewer {kind}."
             )
         sentences.append(sentence)
     absent = {
@@ -136,22 +135,27 @@ def told_apart(a: Record, b: Record) -> bool:
 def front_table(records: Sequence[Record], answers: Answers, fronts: Mapping[str, Sequence[str]]) -> Table:
     """The runs on either front, the cheapest first."""
     chosen = [record for record in records if any(record.file in front for front in fronts.values())]
-    chosen.sort(key=lambda record: (measured_time(record), record.measurements["fid"].value))
+    chosen.sort(key=lambda record: (cost_or_last(record, answers), record.measurements["fid"].value))
     table = table_of_runs("Runs on the Pareto front, the cheapest first.", chosen, answers)
     on = [Cell(" and ".join(kind for kind, front in fronts.items() if record.file in front)) for record in chosen]
     return with_columns(table, (("On the front by", ""), on))
 
 
-def measured_time(record: Record) -> float:
-    seconds = seconds_per_item(record)
-    return seconds.value if seconds else float("inf")
+def cost_or_last(record: Record, answers: Answers) -> tuple[float, ...]:
+    """What a run costs, by each kind; last where that is not counted."""
+    costs = [cost_of(record, kind, answers.counted) for kind in AXES]
+    return tuple(cost.value if cost else math.inf for cost in costs)
 
 
 def table_of_runs(caption: str, records: Sequence[Record], answers: Answers) -> Table:
-    """Settings, FID, recall, recognised share, network evaluations and seconds per image."""
+    """Settings, FID, recall, recognised share, network evaluations and FLOPs of an image."""
     table = table_of(caption, COLUMNS, records, answers.labels)
+    costs = [cost_of(record, "FLOPs", answers.counted) for record in records]
     return with_columns(
         table,
         (("Recognised", "as the class asked for"), [recognised(record) for record in records]),
-        (("Time per image", "lower is better"), [seconds_cell(record) for record in records]),
+        (
+            ("FLOPs per image", "lower is better"),
+            [Cell(quantity("flops", cost.value)) if cost else NONE for cost in costs],
+        ),
     )

@@ -1,11 +1,12 @@
-"""The study "training-seeds": how far another training run moves FID, beside the interval of one run."""
+"""The study "training-seeds": how far another training run and another sampling move FID; what can be seen."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 
-from bench.analysis.seeds import mean_over_training_seeds, seed_means, spread_of
-from bench.analysis.studies import Values, fid_half_width, values_of
+from bench.analysis.seeds import mean_over_training_seeds, seed_means, seeds_words, spreads_of
+from bench.analysis.studies import Values, fid_half_width, smallest_difference, values_of
 from bench.formatting import fixed, listed, num_decimals, number
 from bench.report.sections.studies.common import Answers, Section, interval_cell
 from bench.report.tables import NONE, Cell, Table, plain_table
@@ -15,29 +16,53 @@ def training_seeds(answers: Answers) -> Section:
     fids = {model: found for model in answers.models if (found := values_of(answers.of(model), "fid"))}
     if all(len(seed_means(values)) < 2 for values in fids.values()):
         return Section()
-    sentence = spread_in_words(answers, fids)
-    return Section(
-        findings=(sentence,) if sentence else (),
-        tables=(seeds_table(answers, fids),),
+    sentences = (smallest_in_words(fids), measured_in_words(fids), spread_in_words(answers, fids))
+    return Section(findings=tuple(filter(None, sentences)), tables=(seeds_table(answers, fids),))
+
+
+def smallest_in_words(fids: Mapping[str, Values]) -> str:
+    """The smallest difference of FID that this scale can see, computed from the spread over seeds: of the two families
+    whose training runs scatter least, and of those that scatter most."""
+    least = {
+        listed(pair): found
+        for pair in combinations(fids, 2)
+        if (found := smallest_difference({model: fids[model] for model in pair})) is not None
+    }
+    repeated = {model: values for model, values in fids.items() if len(seed_means(values)) > 1}
+    if not least:
+        return ""
+    num = min(len(seed_means(values)) for values in repeated.values())
+    finest, coarsest = min(least, key=least.__getitem__), max(least, key=least.__getitem__)
+    return (
+        f"The smallest difference of FID that this scale can see with {num} training runs of either model is about "
+        f"{number(least[finest])} ({finest}) to {number(least[coarsest])} ({coarsest}): below it, the 95 % interval of "
+        "the difference holds 0. It follows from the spread of the means of the training runs."
     )
+
+
+def measured_in_words(fids: Mapping[str, Values]) -> str:
+    """Which seeds were measured, where not all models have the same."""
+    told: dict[str, list[str]] = {}
+    for model, values in fids.items():
+        told.setdefault(seeds_words(values), []).append(model)
+    return f"Measured: {'; '.join(f'{words} of {listed(models)}' for words, models in told.items())}."
 
 
 def spread_in_words(answers: Answers, fids: Mapping[str, Values]) -> str:
     """How far another training run moves FID, beside what the bootstrap interval of a run covers."""
     ratios = {}
     for model, values in fids.items():
-        spread, half_width = spread_of(values), fid_half_width(answers.of(model))
-        if spread is not None and half_width:
-            per_training_seed = len(values) / len(seed_means(values))
-            ratios[model] = 1.96 * spread / (half_width / per_training_seed**0.5)
+        (between, _), half_width = spreads_of(values), fid_half_width(answers.of(model))
+        if between is not None and half_width:
+            ratios[model] = 1.96 * between / half_width
     if not ratios:
         return ""
     shown = listed([f"{model} {number(ratio)}" for model, ratio in ratios.items()])
     num = max(len(seed_means(values)) for values in fids.values())
     return (
-        "Spread of FID between training seeds, in multiples of what the bootstrap interval of a run explains by the "
-        f"choice of samples: {shown}. 1 would mean that another training run changes nothing; from {num} training runs "
-        "the spread itself is rough."
+        "Spread of FID between training runs, what sampling explains taken off, in multiples of the bootstrap interval "
+        f"of one run: {shown}. 0 would mean that another training run changes nothing; from {num} training runs the "
+        "spread itself is rough."
     )
 
 
@@ -45,9 +70,9 @@ def seeds_table(answers: Answers, fids: Mapping[str, Values]) -> Table:
     training = sorted({seed for values in fids.values() for seed, _ in values})
     rows = []
     for model, values in fids.items():
-        mean, spread, half_width = (
+        mean, spreads, half_width = (
             mean_over_training_seeds(values),
-            spread_of(values),
+            spreads_of(values),
             fid_half_width(answers.of(model)),
         )
         means = seed_means(values)
@@ -58,18 +83,20 @@ def seeds_table(answers: Answers, fids: Mapping[str, Values]) -> Table:
                 (
                     interval_cell(mean),
                     *(Cell(fixed(means[seed], decimals)) if seed in means else NONE for seed in training),
-                    NONE if spread is None else Cell(number(spread)),
+                    *(NONE if spread is None else Cell(number(spread)) for spread in spreads),
                     NONE if half_width is None else Cell(number(half_width)),
                 ),
             )
         )
     return plain_table(
-        "FID over training seeds: mean with Student's 95 % interval below, each training seed (mean of its sampling "
-        "seeds), the standard deviation between them, and the half-width of one run's bootstrap interval.",
+        "FID over training seeds and their sampling seeds: mean with the 95 % interval over both below, each training "
+        "seed (mean of its sampling seeds), the standard deviations of another training run and of another sampling of "
+        "one run, and the half-width of one run's bootstrap interval.",
         (
             ("Mean FID", "lower is better"),
             *((f"Training seed {seed}", "shipped or retrained" if seed == 0 else "") for seed in training),
-            ("Between seeds", "standard deviation"),
+            ("Training", "standard deviation"),
+            ("Sampling", "standard deviation"),
             ("One run", "half-width"),
         ),
         tuple(rows),
