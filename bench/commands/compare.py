@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.analysis.seeds import seeds_of, spread_of
+from bench.analysis.seeds import seeds_of, spreads_of
 from bench.claims import SIZE_CLAIMS
 from bench.commands.app import JsonFile, example
 from bench.console import console
@@ -218,7 +218,7 @@ def noise_of(metric: str, a: Record, b: Record, records: Sequence[Record]) -> fl
         and (record.model, record.settings) == (a.model, a.settings)
         and metric in record.measurements
     }
-    spread = spread_of(runs)
+    spread, _ = spreads_of(runs)
     return math.inf if spread is None else SEEDS_APART * spread
 
 

@@ -87,9 +87,9 @@ def cost_panels(answers: Answers) -> dict[str, Panel]:
     records = [record for record in answers.records if "fid" in record.measurements]
     found = {}
     for kind in AXES:
-        costed = [record for record in records if cost_of(record, kind)]
+        costed = [record for record in records if cost_of(record, kind, answers.counted)]
         if costed:
-            front = front_of({record.file: place_of_run(record, kind) for record in costed})
+            front = front_of({record.file: place_of_run(record, kind, answers) for record in costed})
             found[kind] = cost_panel(costed, front, kind, answers)
     return found
 
