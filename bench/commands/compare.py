@@ -218,8 +218,8 @@ def noise_of(metric: str, a: Record, b: Record, records: Sequence[Record]) -> fl
         and (record.model, record.settings) == (a.model, a.settings)
         and metric in record.measurements
     }
-    spread, _ = spreads_of(runs)
-    return math.inf if spread is None else SEEDS_APART * spread
+    of_runs, of_samplings = spreads_of(runs)
+    return math.inf if of_runs is None else SEEDS_APART * math.hypot(of_runs, of_samplings or 0.0)
 
 
 def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: Path | None = None) -> list[str]:
