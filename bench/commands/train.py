@@ -67,9 +67,9 @@ def train(
         from bench.training.train import train_model
 
         written: Path | None = train_model(
-            model, seed=seed, num_steps=steps, out=path, device=resolve_device(device or "cpu")
+            model, seed=seed, num_steps=steps, out=path, device=resolve_device("cpu" if device is None else device)
         )
     else:
-        written = train_paper_model(model, asked, seed=seed, num_steps=steps, out=path, device=device or "auto")
+        written = train_paper_model(model, asked, seed=seed, num_steps=steps, out=path, device="auto" if device is None else device)
     if written is not None:
         print(f"weights: {written}")
