@@ -59,7 +59,7 @@ class Change:
 
 
 def changes(text: str) -> list[Change]:
-    """In the order of the file. Left out: annotations, decorators, strings, and zip's `strict`: they compute nothing."""
+    """In the order of the file. Left out: annotations, decorators, strings, zip's `strict`, which compute nothing."""
     starts = [0]
     for row in text.splitlines(keepends=True):
         starts.append(starts[-1] + len(row))
