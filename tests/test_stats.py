@@ -1,0 +1,146 @@
+"""Intervals by their closed forms: every bound from a formula written out here."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats as scipy_stats
+
+from bench import stats
+from bench.records.parts import Measurement
+
+
+def test_an_interval_is_known_where_both_ends_are():
+    assert stats.as_interval(Measurement(2.0, "", 1.0, 3.0)).is_known
+    for low, high in ((None, 3.0), (1.0, None), (None, None)):
+        found = stats.as_interval(Measurement(2.0, "", low, high))
+        assert (found.value, found.is_known) == (2.0, False)
+        assert math.isnan(found.low)
+        assert math.isnan(found.high)
+    assert not stats.Interval(1.0, math.nan, 2.0).is_known
+    assert not stats.Interval(1.0, 0.0, math.nan).is_known
+
+
+def test_an_interval_holds_its_value():
+    """A percentile bootstrap may leave it out; drawn and compared it is widened to the value, and no further."""
+    assert stats.as_interval(Measurement(2.0, "", 2.5, 3.0)) == stats.Interval(2.0, 2.0, 3.0)
+    assert stats.as_interval(Measurement(2.0, "", 1.0, 1.5)) == stats.Interval(2.0, 1.0, 2.0)
+    assert stats.as_interval(Measurement(2.0, "", 1.0, 2.5)) == stats.Interval(2.0, 1.0, 2.5)
+
+
+# -- ratios ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_ratio_is_of_medians_and_its_direction_is_numerator_over_denominator():
+    found = stats.ratio_of_medians([6.0, 4.0, 100.0] * 4, [2.0, 2.0, 1.0] * 4)
+    assert found.value == 3.0
+    assert (found.unit, found.n) == ("", 12)
+
+
+def test_pairs_take_out_what_both_sides_share():
+    """A load that doubles some rounds of both leaves the paired ratio exactly 3; unpaired it cannot be told."""
+    load = np.array([1.0, 2.0] * 10)
+    paired = stats.ratio_of_medians(3 * load, load)
+    assert (paired.ci_low, paired.ci_high) == (pytest.approx(3.0), pytest.approx(3.0))
+    alone = stats.ratio_of_medians(3 * load, load, paired=False)
+    assert alone.ci_low < 2.1
+    assert alone.ci_high > 4
+
+
+def test_six_pairs_bound_a_ratio_and_five_do_not():
+    six, five = (stats.ratio_of_medians(np.arange(1.0, n + 1), np.ones(n)) for n in (6, 5))
+    assert six.ci_low is not None
+    assert six.ci_low < six.value < six.ci_high
+    assert (five.value, five.ci_low, five.ci_high, five.n) == (3.0, None, None, 5)
+    unpaired = stats.ratio_of_medians(np.arange(1.0, 6), np.ones(9), paired=False)
+    assert unpaired.ci_low is not None
+    assert unpaired.n == 5
+    with pytest.raises(ValueError, match="expected pairs, got 6 and 5 rounds"):
+        stats.ratio_of_medians([1.0] * 6, [1.0] * 5)
+
+
+def test_ratios_of_unpaired_rounds_cover():
+    """Normal rounds: a median of 41 has the deviation 1.2533 s / sqrt(41), and both sides' errors add in squares."""
+    rng = np.random.default_rng(0)
+    found = [
+        stats.ratio_of_medians(10 + rng.normal(0, 0.5, 41), 5 + rng.normal(0, 0.5, 41), paired=False, seed=seed)
+        for seed in range(300)
+    ]
+    held = np.mean([one.ci_low <= 2 <= one.ci_high for one in found])
+    assert 0.91 < held <= 0.99  # 300 draws know 95 % to 1.3 %; a bootstrapped median is a little cautious
+    error = 2 * 1.2533 / math.sqrt(41) * math.hypot(0.5 / 10, 0.5 / 5)
+    assert np.mean([one.ci_high - one.ci_low for one in found]) == pytest.approx(2 * 1.96 * error, rel=0.15)
+
+
+def test_another_error_widens_in_squares():
+    found = stats.widened(Measurement(10.0, "", 9.7, 10.4, 8), 0.4 / 1.96 / 10)
+    assert (found.value, found.n) == (10.0, 8)
+    assert found.ci_low == pytest.approx(10 - math.hypot(0.3, 0.4))
+    assert found.ci_high == pytest.approx(10 + math.hypot(0.4, 0.4))
+    for low, high in ((None, 2.0), (1.0, None)):
+        unknown = Measurement(1.5, "", low, high)
+        assert stats.widened(unknown, 0.1) == unknown
+
+
+# -- resampling --------------------------------------------------------------------------------------------------------
+
+
+def test_a_resample_draws_as_many_of_each_stratum_with_repeats():
+    labels = np.array([0] * 4 + [7] * 6)
+    draws = stats.resample(10, seed=0, strata=labels)
+    for _ in range(20):
+        assert np.bincount(labels[next(draws)], minlength=8).tolist() == [4, 0, 0, 0, 0, 0, 0, 6]
+    rows = next(stats.resample(1000, seed=0))
+    assert len(rows) == 1000
+    assert 600 < len(np.unique(rows)) < 665  # 1 - 1/e of them
+
+
+def test_halves_are_half_of_each_stratum_without_repeats():
+    labels = np.array([0] * 1 + [1] * 5 + [2] * 8)
+    for _, rows in zip(range(20), stats.resample(14, seed=1, strata=labels, halves=True), strict=False):
+        assert len(np.unique(rows)) == len(rows)
+        assert np.bincount(labels[rows]).tolist() == [1, 2, 4]
+
+
+def test_the_least_that_tells_an_interval():
+    assert stats.can_resample(6)
+    assert not stats.can_resample(5)
+    assert stats.can_resample(6, np.array([0, 0, 1, 1, 2, 2]))
+    assert not stats.can_resample(6, np.array([0, 0, 1, 1, 1, 2]))
+
+
+def test_replicates_are_recentred_and_widened():
+    """Replicates 0..200 about 100: their 2.5 % and 97.5 % quantiles are 95 away, by sqrt(n / (n - groups)) more."""
+    replicates = np.arange(201.0)
+    low, high = stats.replicated_interval(7.0, replicates, 10)
+    assert (low, high) == (pytest.approx(7 - 95 * math.sqrt(10 / 9)), pytest.approx(7 + 95 * math.sqrt(10 / 9)))
+    low, high = stats.replicated_interval(7.0, replicates, 10, strata=np.arange(10) % 5)
+    assert (low, high) == (pytest.approx(7 - 95 * math.sqrt(2)), pytest.approx(7 + 95 * math.sqrt(2)))
+    assert stats.replicated_interval(7.0, replicates, 10, halves=True) == (pytest.approx(-88), pytest.approx(102))
+    assert stats.replicated_interval(7.0, replicates, 10, halves=True, lowest=0.0, highest=100.0) == (0.0, 100.0)
+
+
+def test_replicates_that_differ_by_rounding_tell_nothing():
+    assert stats.replicated_interval(1e6, 1e6 + 1e-9 * np.arange(200.0), 50) is None
+    assert stats.replicated_interval(0.0, 1e-14 * np.arange(50.0), 50) is None
+    assert stats.replicated_interval(1.0, 1 + 1e-9 * np.arange(200.0), 50) is not None
+
+
+def test_the_standard_error_of_a_mean():
+    """s / sqrt(n); in strata of n_k items the root of sum n_k s_k^2, over n."""
+    rng = np.random.default_rng(2)
+    values = rng.normal(0, 3, 40)
+    assert stats.standard_error_of_mean(values) == pytest.approx(scipy_stats.sem(values))
+    labels = np.array([3] * 10 + [8] * 30)
+    variances = [values[labels == label].var(ddof=1) for label in (3, 8)]
+    expected = math.sqrt(10 * variances[0] + 30 * variances[1]) / 40
+    assert stats.standard_error_of_mean(values, labels) == pytest.approx(expected)
+
+
+def test_all_of_one_kind_needs_six_items_and_a_highest():
+    assert stats.extreme_interval(0.0, 6, 1.0) == (0.0, pytest.approx(1 - 0.025 ** (1 / 6)))
+    assert stats.extreme_interval(50.0, 6, 50.0) == (pytest.approx(50 * 0.025 ** (1 / 6)), 50.0)
+    assert stats.extreme_interval(0.0, 5, 1.0) is None
+    assert stats.extreme_interval(math.inf, 6, math.inf) is None
