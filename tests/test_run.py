@@ -344,7 +344,7 @@ def test_the_model_of_a_run_has_the_tokenizer_that_lies_beside_its_weights(tmp_p
 @pytest.mark.parametrize("content", [b"", b"{", b'{"a": 1}', b"[1]", b"\xff\xfe", b"[" * 100_000, b"[" + b"9" * 5000])
 def test_a_damaged_list_of_what_was_measured_here_is_said_and_stops_nothing(tmp_path, capsys, content):
     (tmp_path / bench.run.LEDGER).write_bytes(content)
-    assert bench.run.measured_here(tmp_path) == set()
+    assert bench.run.ledger_of(tmp_path) == set()
     said = capsys.readouterr().out
     assert said.count("\n") == 1
     assert f"{bench.run.LEDGER}: damaged" in said

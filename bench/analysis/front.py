@@ -14,14 +14,17 @@ KINDS = {"FLOPs": "flops", "evaluations": "nfe"}  # what a point may cost -> its
 
 def cost_of(record: Record, kind: str, counted: Sequence[Record]) -> Measurement | None:
     """What an image of a run costs, of KINDS: by its own record, or by that of `counted` with the same settings."""
-    metric = KINDS[kind]
-    if metric in record.measurements:
-        return record.measurements[metric]
+    found = costed(record, kind, counted)
+    return None if found is None else found.measurements[KINDS[kind]]
+
+
+def costed(record: Record, kind: str, counted: Sequence[Record]) -> Record | None:
+    """The record that says what an image of a run costs: its own, or that of `counted` with the same settings."""
     alike = [
-        other.measurements[metric]
-        for other in counted
+        other
+        for other in (*counted, record)
         if other.model == record.model
-        and metric in other.measurements
+        and KINDS[kind] in other.measurements
         and settings_agree(record.settings, other.settings)
     ]
     return alike[-1] if alike else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -17,7 +18,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.analysis.seeds import seeds_of, spreads_of
+from bench.analysis.seeds import seed_means, seeds_of, spreads_of
 from bench.claims import SIZE_CLAIMS
 from bench.commands.app import JsonFile, example
 from bench.console import console
@@ -218,8 +219,11 @@ def noise_of(metric: str, a: Record, b: Record, records: Sequence[Record]) -> fl
         and (record.model, record.settings) == (a.model, a.settings)
         and metric in record.measurements
     }
-    of_runs, of_samplings = spreads_of(runs)
-    return math.inf if of_runs is None else SEEDS_APART * math.hypot(of_runs, of_samplings or 0.0)
+    means = list(seed_means(runs).values())
+    if len(means) < 2:
+        return math.inf
+    of_samplings = spreads_of(runs)[1] or 0.0  # unknown where each was sampled once: the means hold it then
+    return SEEDS_APART * math.hypot(statistics.stdev(means), of_samplings)
 
 
 def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: Path | None = None) -> list[str]:

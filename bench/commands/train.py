@@ -70,6 +70,8 @@ def train(
             model, seed=seed, num_steps=steps, out=path, device=resolve_device("cpu" if device is None else device)
         )
     else:
-        written = train_paper_model(model, asked, seed=seed, num_steps=steps, out=path, device="auto" if device is None else device)
+        written = train_paper_model(
+            model, asked, seed=seed, num_steps=steps, out=path, device="auto" if device is None else device
+        )
     if written is not None:
         print(f"weights: {written}")

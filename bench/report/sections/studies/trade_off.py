@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from bench.analysis.front import cost_of, front_of, lines_of
+from bench.analysis.front import cost_of, costed, front_of, lines_of
 from bench.analysis.records import whiskers
 from bench.analysis.studies import fid_gap
-from bench.formatting import listed, number, quantity
+from bench.formatting import listed, number
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, high, lines_chart
 from bench.report.sections.studies.common import Answers, Section, fid_of, recognised
 from bench.report.tables import NONE, Cell, Table, table_of
-from bench.report.tables.speed import with_columns
+from bench.report.tables.speed import flops_cell, with_columns
 
 COLUMNS = ("fid", "recall", "nfe")
 AXES = {  # what an image costs -> label of the axis
@@ -38,10 +38,10 @@ def trade_off(answers: Answers) -> Section:
     charts: list[tuple[Markup, str]] = []
     fronts: dict[str, list[str]] = {}
     for kind in AXES:
-        costed = [record for record in records if cost_of(record, kind, answers.counted)]
-        if costed:
-            fronts[kind] = front_of({record.file: place_of_run(record, kind, answers) for record in costed})
-            charts.append((cost_chart(costed, fronts[kind], kind, answers), CAPTIONS[kind]))
+        with_cost = [record for record in records if cost_of(record, kind, answers.counted)]
+        if with_cost:
+            fronts[kind] = front_of({record.file: place_of_run(record, kind, answers) for record in with_cost})
+            charts.append((cost_chart(with_cost, fronts[kind], kind, answers), CAPTIONS[kind]))
     table = table_of_runs("Every run, with 95 % intervals below.", records, answers)
     return Section(
         findings=tuple(findings(records, answers, fronts)),
@@ -87,10 +87,10 @@ def cost_panels(answers: Answers) -> dict[str, Panel]:
     records = [record for record in answers.records if "fid" in record.measurements]
     found = {}
     for kind in AXES:
-        costed = [record for record in records if cost_of(record, kind, answers.counted)]
-        if costed:
-            front = front_of({record.file: place_of_run(record, kind, answers) for record in costed})
-            found[kind] = cost_panel(costed, front, kind, answers)
+        with_cost = [record for record in records if cost_of(record, kind, answers.counted)]
+        if with_cost:
+            front = front_of({record.file: place_of_run(record, kind, answers) for record in with_cost})
+            found[kind] = cost_panel(with_cost, front, kind, answers)
     return found
 
 
@@ -150,12 +150,9 @@ def cost_or_last(record: Record, answers: Answers) -> tuple[float, ...]:
 def table_of_runs(caption: str, records: Sequence[Record], answers: Answers) -> Table:
     """Settings, FID, recall, recognised share, network evaluations and FLOPs of an image."""
     table = table_of(caption, COLUMNS, records, answers.labels)
-    costs = [cost_of(record, "FLOPs", answers.counted) for record in records]
+    counted = [costed(record, "FLOPs", answers.counted) for record in records]
     return with_columns(
         table,
         (("Recognised", "as the class asked for"), [recognised(record) for record in records]),
-        (
-            ("FLOPs per image", "lower is better"),
-            [Cell(quantity("flops", cost.value)) if cost else NONE for cost in costs],
-        ),
+        (("FLOPs per image", "lower is better"), [flops_cell(found) if found else NONE for found in counted]),
     )
