@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.analysis.evidence import Trace
+from bench.analysis.seeds import errors_over_scenes
 from bench.analysis.speedups import Speed, arithmetic_of, speeds_of
 from bench.formatting import interval, named, number
 from bench.metrics import METRICS
@@ -16,6 +17,7 @@ from bench.report.sections.judged import Judged, Side
 from bench.report.tables import Cell, cell
 from bench.report.words import badge_of, commands_in, times
 from bench.verdict.judge import find
+from bench.verdict.scenes import PERCENT
 
 DIFFUSION = ("transdiff-latency-diffusion", "transdiff-latency-diffusion-informal")
 AUTOREGRESSIVE = ("transdiff-latency-ar", "transdiff-latency-ar-informal")
@@ -204,14 +206,19 @@ def text_answer(question: str, claims: Mapping[str, Judged]) -> Answer:
 
 
 def against_parts(side: Side) -> tuple[Fragment, ...]:
-    """As "VQA accuracy 98.51 against 99.68 of ar-vlm-digits"."""
+    """As "VQA accuracy 98.51 against 99.68 of ar-vlm-digits, 4.7 times the errors (2.7 to 9.8)"."""
     asked = side.asked
     ours = find(asked.subject, asked.protocol, side.judged, asked.settings)
     theirs = find(asked.baselines[0], asked.protocol, side.judged, asked.baseline_settings)
     if not ours or not theirs or any(asked.metric not in r.measurements for r in (ours, theirs)):
         return not_measured(side.verdict)
     title = METRICS[asked.metric].title
-    return (f"{title} ", cell(ours, asked.metric), " against ", cell(theirs, asked.metric), f" of {theirs.model}")
+    parts = (f"{title} ", cell(ours, asked.metric), " against ", cell(theirs, asked.metric), f" of {theirs.model}")
+    errors = errors_over_scenes(asked.errors_of, PERCENT, ours, theirs) if asked.errors_of else None
+    if errors is None:
+        return parts
+    bounds = (errors.value, errors.low, errors.high)
+    return (*parts, f", {number(*bounds)} times the errors ({interval(*bounds)})")
 
 
 def badges(judged: Judged) -> tuple[Mapping[str, str], ...]:
