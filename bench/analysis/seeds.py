@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from bench.metrics import METRICS
 from bench.records.comparable import differences
 from bench.records.schema import Comparison, Record
-from bench.stats import COVERAGE, NUM_RESAMPLES, Interval
+from bench.stats import COVERAGE, NUM_RESAMPLES, SMALLEST_RESAMPLED, Interval, extreme_interval
 
 SPEEDS = ("latency_s", "throughput_per_s", "texts_per_s")  # depend on no weights; studies time them in other batches
 Seeds = tuple[int, int]  # of the training run, of the sampling
@@ -57,7 +58,8 @@ def paired_difference(metric: str, pairs: Mapping[Seeds, tuple[Record, Record]])
 
 
 def mean_over_training_seeds(values: Mapping[Seeds, float]) -> Interval:
-    """Mean of the training seeds' means with Student's 95 % interval, NaN where there is one training seed."""
+    """Mean of the training seeds' means with Student's 95 % interval, NaN where there is one training seed or all agree
+    to the last digit, which shows no spread."""
     from scipy.special import stdtrit
 
     by_training_seed: dict[int, list[float]] = {}
@@ -65,7 +67,7 @@ def mean_over_training_seeds(values: Mapping[Seeds, float]) -> Interval:
         by_training_seed.setdefault(training_seed, []).append(value)
     means = np.array([np.mean(found) for found in by_training_seed.values()])
     mean = float(means.mean())
-    if len(means) < 2:
+    if len(means) < 2 or np.ptp(means) == 0:
         return Interval(mean, math.nan, math.nan)
     spread = float(stdtrit(len(means) - 1, 0.975) * means.std(ddof=1) / math.sqrt(len(means)))
     return Interval(mean, mean - spread, mean + spread)
@@ -103,7 +105,9 @@ def paired_over_scenes(metric: str, a: Record, b: Record) -> Interval | None:
     """a - b with a percentile bootstrap over scenes, both models' texts of a scene drawn together, from a fixed seed.
 
     The scene is the unit: the texts of one scene are wrong together, and a scene that is hard is hard for both.
-    None where the records do not keep the metric by scene, or not of the same scenes.
+    Where no scene differs, in per cent, what so many scenes rule out: were a share of 1 - 0.025^(1 / scenes) to differ,
+    one would show with 97.5 % (stats.extreme_interval). NaN where the scenes are too few or differ all alike; None
+    where the records do not keep the metric by scene, or not of the same scenes.
     """
     ours, theirs = a.samples.scenes, b.samples.scenes
     if not ours or [(row.scene, row.num) for row in ours] != [(row.scene, row.num) for row in theirs]:
@@ -112,6 +116,11 @@ def paired_over_scenes(metric: str, a: Record, b: Record) -> Interval | None:
         return None
     num = np.asarray([row.num for row in ours], np.float64)
     gaps = np.asarray([one.totals[metric] - other.totals[metric] for one, other in zip(ours, theirs, strict=True)])
+    value = float(gaps.sum() / num.sum())
+    if not gaps.any() and METRICS[metric].unit == "%" and (reach := extreme_interval(0.0, len(num), 100.0)):
+        return Interval(value, -reach[1], reach[1])
+    if len(num) < SMALLEST_RESAMPLED or np.ptp(gaps / num) == 0:
+        return Interval(value, math.nan, math.nan)
     drawn = np.random.default_rng(0).integers(0, len(num), (NUM_RESAMPLES, len(num)))
     low, high = np.percentile(gaps[drawn].sum(axis=1) / num[drawn].sum(axis=1), COVERAGE)
-    return Interval(float(gaps.sum() / num.sum()), float(low), float(high))
+    return Interval(value, float(low), float(high))

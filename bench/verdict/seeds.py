@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bench.analysis.seeds import Seeds, image_pairs, paired_difference
-from bench.formatting import fixed, interval, num_decimals
+from bench.formatting import fixed, interval_words, num_decimals
 from bench.records.schema import Record, Verdict, Word
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS, Finding, weigh
@@ -27,8 +27,8 @@ def over_training_seeds(
         word,
         f"{name} {relation} ({fixed(ours, decimals)} against "
         f"{fixed(theirs, decimals)}, means of {num_training} training seeds, {len(pairs)} pairs; difference "
-        f"{fixed(estimate.value, decimals)}, 95 % interval over training seeds "
-        f"{interval(estimate.value, estimate.low, estimate.high)}).",
+        f"{fixed(estimate.value, decimals)}, "
+        f"{interval_words(estimate.value, estimate.low, estimate.high, 'over training seeds')}).",
         estimate,
     )
 
@@ -43,7 +43,7 @@ def judge_later_images(records: Sequence[Record]) -> Verdict:
     """
 
     def verdict(word: Word, reason: str, estimate: Interval | None = None) -> Verdict:
-        bounds = (estimate.value, estimate.low, estimate.high, "FID") if estimate else ()
+        bounds = (estimate.value, *estimate.known, "FID") if estimate else ()
         used = tuple(record.file for pair in pairs.values() for record in pair)
         return Verdict("mrar-later-images", "digits", word, reason, used, *bounds)
 

@@ -78,3 +78,11 @@ def test_only_runs_at_the_settings_of_the_comparison_are_paired():
     others = [replace(r, settings={**r.settings, "num_steps": 5}) for r in study(base, base)]
     verdict = judge_side(MRAR, MRAR.in_small, [*singles(), *others])
     assert "training seeds" not in verdict.reason
+
+
+def test_training_seeds_that_agree_to_the_last_digit_show_no_spread():
+    """A gap of no width would be sure of the next training run: unknown, and told apart from nothing."""
+    verdict = judge_side(MRAR, MRAR.in_small, [*singles(), *study([[0.25], [0.25]], [[0.5], [0.5]])])
+    assert verdict.word == "inconclusive"
+    assert "interval unknown" in verdict.reason
+    assert (verdict.ci_low, verdict.ci_high) == (None, None)
