@@ -107,6 +107,21 @@ def test_each_at_its_best_compares_the_best_batches_under_the_conditions_that_us
     assert rows_of(unlike, "Times per image")["dit-digits"][1] == "not comparable image_size: 8 against 16"
 
 
+def test_a_ratio_says_which_side_alone_has_kernels_of_its_own(tmp_path):
+    (entry, _) = PAIRS.speedups
+    for ours, theirs, said in (
+        ((), ("gelu",), "own CPU kernels: none against gelu"),
+        (("few rows", "gelu"), ("gelu",), "own CPU kernels: few rows and gelu against gelu"),
+        (("gelu",), ("gelu",), ""),
+        (None, ("gelu",), ""),  # an older record does not say
+    ):
+        sides = {"model": ours, "baseline": theirs}
+        told = {role: replace(entry.conditions[role], own_kernels=kernels) for role, kernels in sides.items()}
+        shown = text_of(page_of(tmp_path, [replace(PAIRS, speedups=(replace(entry, conditions=told),))]))
+        assert shown.count("own CPU kernels") == bool(said)
+        assert said in shown
+
+
 def test_sides_under_unlike_conditions_have_no_ratio_but_the_field_that_differs(tmp_path):
     (entry, _) = PAIRS.speedups
     kept = {name: getattr(entry, name) for name in ("model", "baseline", "mode", "conditions")}
