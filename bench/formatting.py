@@ -48,7 +48,7 @@ def pick(units: tuple[tuple[float, str], ...], value: float) -> Unit:
 def num_decimals(value: float, low: float | None = None, high: float | None = None) -> int:
     """Decimals that show two digits of the interval's half-width, or three of the value where there is no interval."""
     most = MAX_SIGNIFICANT - 1 - exponent(value) if value else 6
-    if low is None or high is None or high <= low:
+    if low is None or high is None or not high > low:  # of no width or NaN: unknown
         return max(0, most - 1) if value else 0
     half_width = float(f"{(high - low) / 2:.1e}")  # 0.0999... counts as 0.10
     return max(0, min(1 - exponent(half_width), most))
@@ -74,12 +74,18 @@ def number(value: float, low: float | None = None, high: float | None = None, un
 
 
 def interval(value: float, low: float | None, high: float | None, unit: Unit | None = None) -> str:
-    """The interval as "3.10 to 3.81", with the decimals of its value; "" where there is none."""
-    if low is None or high is None:
+    """The interval as "3.10 to 3.81", with the decimals of its value; "" where it is unknown: None, NaN or no width."""
+    if low is None or high is None or not high > low:
         return ""
     size = (unit or Unit()).size
     decimals = num_decimals(value / size, low / size, high / size)
     return f"{fixed(low / size, decimals)} to {fixed(high / size, decimals)}"
+
+
+def interval_words(value: float, low: float | None, high: float | None, over: str = "") -> str:
+    """As "95 % interval 3.10 to 3.81", `over` before the numbers; "interval unknown" where it is."""
+    shown = interval(value, low, high)
+    return " ".join(filter(None, ("95 % interval", over, shown))) if shown else "interval unknown"
 
 
 def quantity(metric: str, value: float) -> str:

@@ -13,7 +13,7 @@ from bench.records.parts import Measurement
 
 COVERAGE = (2.5, 97.5)  # percentiles of a 95 % interval
 NUM_RESAMPLES = 2000  # of rounds, of scenes
-MIN_PAIRS = 6  # fewer pairs of rounds bound no ratio: of five not even the whole range bounds a median with 95 %
+MIN_PAIRS = 6  # fewer rounds, or pairs of them, bound no ratio: of five not even the whole range bounds a median
 
 
 # -- intervals and what becomes of them --------------------------------------------------------------------------------
@@ -31,10 +31,18 @@ class Interval:
     def is_known(self) -> bool:
         return not (math.isnan(self.low) or math.isnan(self.high))
 
+    @property
+    def known(self) -> tuple[float, float] | tuple[None, None]:
+        """Both bounds, as a record or a verdict holds them: None where they are unknown."""
+        return (self.low, self.high) if self.is_known else (None, None)
+
 
 def as_interval(measured: Measurement) -> Interval:
-    """The measurement with its interval, NaN where unknown; widened to the value where a bootstrap left that out."""
-    if measured.ci_low is None or measured.ci_high is None:
+    """The measurement with its interval, widened to the value where a bootstrap left that out.
+
+    NaN where it is unknown, as is one of no width: what was resampled was all equal, which is no knowledge.
+    """
+    if measured.ci_low is None or measured.ci_high is None or measured.ci_low == measured.ci_high:
         return Interval(measured.value, math.nan, math.nan)
     return Interval(measured.value, min(measured.ci_low, measured.value), max(measured.ci_high, measured.value))
 
@@ -64,7 +72,8 @@ def two_level_interval(groups: Sequence[Sequence[float]]) -> Interval:
     "Variance Components", chapter 3: the nested random model; with unequal numbers the unweighted means of the runs).
     The means of the runs have variance s_a^2 + s_e^2 / n, so Student's t over them covers both (runs - 1 degrees of
     freedom). Of two or three runs that spread may come out tiny by chance; the interval is never narrower than what the
-    spread within runs alone explains, which has more degrees of freedom: the wider of the two. NaN for one run.
+    spread within runs alone explains, which has more degrees of freedom: the wider of the two. NaN for one run, and
+    where all agree to the last digit, which shows no spread.
     """
     from scipy.special import stdtrit
 
@@ -80,6 +89,8 @@ def two_level_interval(groups: Sequence[Sequence[float]]) -> Interval:
     if within is not None:
         error = math.sqrt(within * sum(1 / len(run) for run in runs)) / len(runs)
         half = max(half, float(stdtrit(freedom, 0.975)) * error)
+    if half == 0:
+        return Interval(mean, math.nan, math.nan)
     return Interval(mean, mean - half, mean + half)
 
 
@@ -114,14 +125,15 @@ def ratio_of_medians(
     """median(numerator) / median(denominator) with a percentile bootstrap over the rounds.
 
     paired: entry i of both sides is of one round, and both are drawn together, so that what slows the machine slows
-    both; fewer than MIN_PAIRS pairs have no interval. Otherwise the rounds of either side are drawn by themselves.
+    both. Otherwise the rounds of either side are drawn by themselves. Fewer than MIN_PAIRS pairs, or rounds of a side,
+    have no interval.
     """
     if paired and len(numerator_s) != len(denominator_s):
         raise ValueError(f"expected pairs, got {len(numerator_s)} and {len(denominator_s)} rounds")
     sides = [np.asarray(side, np.float64) for side in (numerator_s, denominator_s)]
     value = float(np.median(sides[0]) / np.median(sides[1]))
     num = min(map(len, sides))
-    if paired and num < MIN_PAIRS:
+    if num < MIN_PAIRS:
         return Measurement(value, "", n=num)
     generator = np.random.default_rng(seed)
     shared = generator.integers(num, size=(NUM_RESAMPLES, num)) if paired else None

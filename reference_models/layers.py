@@ -121,6 +121,27 @@ class Linear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
+def own_kernels(model: nn.Module) -> tuple[str, ...]:
+    """What a model computes here, without gradients, in ways of this file that are faster than torch's: ways that some
+    families gain from and others do not, so that a time is told with them (bench/timing/conditions.py).
+
+    "few rows": the product of a large matrix with up to FEW_ROWS rows (`linear`), which gains where a family takes few
+    tokens at a time; "gelu": `gelu_tanh`. Empty where torch's ways are taken: on a GPU, in another arithmetic than
+    float32. Rows that `linear` adds are none: they cost time, and `own_rows_alone` leaves them out of timings.
+    """
+    here = [p for p in model.parameters() if p.device.type == "cpu" and p.dtype == torch.float32]
+    if not here:
+        return ()
+    matrices = [module.weight for module in model.modules() if isinstance(module, Linear)]
+    large = [weight for weight in matrices if weight.numel() >= MANY_WEIGHTS]
+    found = []
+    if any(num_threads() > 1 or weight.shape[0] > weight.shape[1] for weight in large):
+        found.append("few rows")
+    if any(isinstance(module, Mlp) and module.approximate == "tanh" for module in model.modules()):
+        found.append("gelu")
+    return tuple(found)
+
+
 class Mlp(nn.Module):
     """Linear, GELU, Linear.  approximate: "none" (timm's ViT) or "tanh" (DiT)."""
 

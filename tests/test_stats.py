@@ -54,9 +54,10 @@ def test_six_pairs_bound_a_ratio_and_five_do_not():
     assert six.ci_low is not None
     assert six.ci_low < six.value < six.ci_high
     assert (five.value, five.ci_low, five.ci_high, five.n) == (3.0, None, None, 5)
-    unpaired = stats.ratio_of_medians(np.arange(1.0, 6), np.ones(9), paired=False)
+    assert stats.ratio_of_medians(np.arange(1.0, 6), np.ones(9), paired=False).ci_low is None
+    unpaired = stats.ratio_of_medians(np.arange(1.0, 7), np.ones(9), paired=False)
     assert unpaired.ci_low is not None
-    assert unpaired.n == 5
+    assert unpaired.n == 6
     with pytest.raises(ValueError, match="expected pairs, got 6 and 5 rounds"):
         stats.ratio_of_medians([1.0] * 6, [1.0] * 5)
 

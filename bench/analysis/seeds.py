@@ -8,9 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from bench.formatting import listed
+from bench.metrics import METRICS
 from bench.records.comparable import differences
 from bench.records.schema import Comparison, Record
-from bench.stats import COVERAGE, NUM_RESAMPLES, Interval, two_level_interval, variance_components
+from bench.stats import (
+    COVERAGE,
+    NUM_RESAMPLES,
+    SMALLEST_RESAMPLED,
+    Interval,
+    extreme_interval,
+    two_level_interval,
+    variance_components,
+)
 from bench.studies import DIGITS
 
 SPEEDS = ("latency_s", "throughput_per_s", "texts_per_s")  # depend on no weights; studies time them in other batches
@@ -145,16 +154,23 @@ def paired_over_scenes(metric: str, a: Record, b: Record) -> Interval | None:
     """a - b with a percentile bootstrap over scenes, both models' texts of a scene drawn together, from a fixed seed.
 
     The scene is the unit: the texts of one scene are wrong together, and a scene that is hard is hard for both.
-    None where the records do not keep the metric by scene, or not of the same scenes.
+    Where no scene differs, in per cent, what so many scenes rule out: were a share of 1 - 0.025^(1 / scenes) to differ,
+    one would show with 97.5 % (stats.extreme_interval). NaN where the scenes are too few or differ all alike; None
+    where the records do not keep the metric by scene, or not of the same scenes.
     """
     found = totals_by_scene(metric, a, b)
     if found is None:
         return None
     num, ours, theirs = found
     gaps = ours - theirs
+    value = float(gaps.sum() / num.sum())
+    if not gaps.any() and METRICS[metric].unit == "%" and (reach := extreme_interval(0.0, len(num), 100.0)):
+        return Interval(value, -reach[1], reach[1])
+    if len(num) < SMALLEST_RESAMPLED or np.ptp(gaps / num) == 0:
+        return Interval(value, math.nan, math.nan)
     drawn = scenes_drawn(len(num))
     low, high = np.percentile(gaps[drawn].sum(axis=1) / num[drawn].sum(axis=1), COVERAGE)
-    return Interval(float(gaps.sum() / num.sum()), float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 def errors_over_scenes(metric: str, highest: float, a: Record, b: Record) -> Interval | None:
@@ -172,7 +188,7 @@ def errors_over_scenes(metric: str, highest: float, a: Record, b: Record) -> Int
     drawn = scenes_drawn(len(num))
     below = theirs[drawn].sum(axis=1)
     value = float(ours.sum() / theirs.sum())
-    if below.min() <= 0:
+    if below.min() <= 0 or len(num) < SMALLEST_RESAMPLED:
         return Interval(value, math.nan, math.nan)
     low, high = np.percentile(ours[drawn].sum(axis=1) / below, COVERAGE)
     return Interval(value, float(low), float(high))

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bench.console import console
 from bench.formatting import BYTES, SECONDS, THOUSANDS, Unit, pick
-from bench.metrics.latency import summarise
+from bench.metrics.latency import is_open, summarise
 from bench.metrics.stages import summarise_stages
 from bench.records.parts import Measurement, Roofline, Series, Speedup, Stages, Timing
 
@@ -51,7 +51,7 @@ def _add_rows(table: Table, model: str, batch_size: str, timing: Timing) -> None
         batch_size,
         seconds(latency.value),
         span(latency.ci_low, latency.ci_high),
-        *(seconds(metrics[key].value if key in metrics else None) for key in ("latency_p90_s", "latency_p99_s")),
+        *(bounded(metrics.get(key)) for key in ("latency_p90_s", "latency_p99_s")),
         f"{int(batch_size) / latency.value:.3g}",
         amount(metrics["peak_memory_bytes"].value, BYTES),
         f"{metrics['nfe'].value:,.0f}",
@@ -137,12 +137,17 @@ def others_words(disturbed: bool | None, cores: float | None, gpu: float | None)
     return f"; DISTURBED: others used {', '.join(filter(None, parts))}"
 
 
+def bounded(measured: Measurement | None) -> str:
+    """A percentile of the tail; none where the rounds are too few to bound it."""
+    return seconds(None if measured is None or is_open(measured) else measured.value)
+
+
 def seconds(value: float | None) -> str:
     return "-" if value is None else amount(value, SECONDS)
 
 
 def span(low: float | None, high: float | None) -> str:
-    return "-" if low is None and high is None else f"{seconds(low)} to {seconds(high)}"
+    return "-" if low is None or high is None else f"{seconds(low)} to {seconds(high)}"
 
 
 def span_of(ratio: Measurement) -> str:

@@ -265,7 +265,7 @@ def _save_statistics(
     }
     mine = reference_statistics.Statistics(*compute_statistics(features.features), **told)  # type: ignore[arg-type]
     spatial = None
-    if features.spatial is not None and len(features.spatial) >= features.spatial.shape[1]:
+    if features.spatial is not None and len(features.spatial) > features.spatial.shape[1]:
         spatial = reference_statistics.Statistics(*compute_statistics(features.spatial))
     reference_statistics.save_statistics(out, mine, spatial)
 

@@ -10,20 +10,19 @@ import numpy as np
 
 from bench.records.parts import Measurement
 from bench.records.schema import Metric
+from bench.stats import normal_interval, standard_error_of_mean
 
 
 def compute_feature_similarity(features: np.ndarray) -> Measurement:
-    """Mean over images, with a normal 95 % interval over them.  features: (B, M, D), M >= 2."""
+    """Mean over images, with a normal 95 % interval over them, unknown for a few.  features: (B, M, D), M >= 2."""
     num, positions, _ = features.shape
     unit = features.astype(np.float64)
     unit /= np.linalg.norm(unit, axis=-1, keepdims=True)
     total = np.square(unit.sum(1)).sum(-1)  # of all pairs, M of them a position with itself
     per_image = (total - positions) / (positions * (positions - 1))
     value = float(per_image.mean())
-    if num == 1:
-        return Measurement(value, "", n=1)
-    spread = 1.96 * float(per_image.std(ddof=1)) / num**0.5
-    return Measurement(value, "", value - spread, value + spread, num)
+    low, high = normal_interval(value, standard_error_of_mean(per_image), lowest=-1.0, highest=1.0) or (None, None)
+    return Measurement(value, "", low, high, num)
 
 
 METRIC = Metric(

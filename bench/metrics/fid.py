@@ -28,10 +28,11 @@ Statistics = tuple[np.ndarray, np.ndarray]  # mu (D,), sigma (D, D)
 
 
 def compute_statistics(features: np.ndarray, whose: str = "the images") -> Statistics:
-    """Mean and covariance of features (N, D). CheckFailed where N < D: the covariance is singular then."""
+    """Mean and covariance of features (N, D). CheckFailed where N <= D: of rank N - 1 at most, the covariance is
+    singular then, and a file of it would be refused (datasets/reference_statistics.py)."""
     num, dimensions = features.shape
-    if num < dimensions:
-        raise CheckFailed(f"FID needs at least {dimensions} images for {dimensions} features, {whose} are {num}")
+    if num <= dimensions:
+        raise CheckFailed(f"FID needs at least {dimensions + 1} images for {dimensions} features, {whose} are {num}")
     mu = features.mean(0, dtype=np.float64)
     sigma = np.zeros((dimensions, dimensions))
     for centred in _centred(features, mu):

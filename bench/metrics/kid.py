@@ -24,7 +24,7 @@ import numpy as np
 
 from bench.errors import CheckFailed
 from bench.records.schema import Metric
-from bench.stats import Bounds, normal_interval, resampled_interval
+from bench.stats import Bounds, can_resample, normal_interval, resampled_interval
 
 SUBSETS, SUBSET_SIZE = 100, 1000
 SUBSET_SEED = 2020  # torch-fidelity's
@@ -121,6 +121,8 @@ def kid_interval(
     Resampled up to LARGEST_RESAMPLED images; beyond, by `standard_error`, which also holds the chance of the subsets.
     """
     num = len(generated)
+    if not can_resample(num, strata):
+        return None
     if num > LARGEST_RESAMPLED:
         subsets = subsets or compute_subsets(generated, reference)
         return normal_interval(value, standard_error(generated, reference, subsets, seed=seed, strata=strata))

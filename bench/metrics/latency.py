@@ -28,6 +28,11 @@ def percentile(rounds_s: Sequence[float], percent: float) -> Measurement:
     return Measurement(float(np.quantile(seconds, share)), "s", low, high, len(seconds))
 
 
+def is_open(measured: Measurement) -> bool:
+    """Whether so few rounds bound a percentile on one side at most: the number is no more than the slowest of them."""
+    return measured.ci_low is None or measured.ci_high is None
+
+
 def estimated_latency(rounds_s: Sequence[float], error_s: float) -> Measurement:
     """An estimated latency (metrics/stages.py): the median round; its interval is that of the rounds, or their range
     where they are too few, widened by 1.96 standard errors of the estimate, `error_s`."""

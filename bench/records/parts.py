@@ -223,6 +223,7 @@ class Conditions:
     autoencoder: str  # "in": the call ends in pixels
     image_size: Positive  # pixels a side
     batch_size: Positive  # images per call
+    own_kernels: tuple[str, ...] | None = None  # ways faster than torch's, of reference_models/layers.py; None: unknown
 
 
 @dataclass(frozen=True, kw_only=True)

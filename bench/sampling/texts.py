@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -38,20 +39,30 @@ class Texts:
 
 
 def say_batch(
-    model: ReadsImages, items: Sequence[Item], numbers: Sequence[int], seed: int, settings: Mapping[str, Any]
+    model: ReadsImages,
+    items: Sequence[Item],
+    numbers: Sequence[int],
+    seed: int,
+    settings: Mapping[str, Any],
+    *,
+    is_round: bool = False,
 ) -> tuple[list[Said], float]:
     """(what the model says of each item, the seconds of that; reading the images is left out).
 
     Text i depends on (seed, i), i being its number, and on its item alone. The images must be of one size.
+    is_round: the seconds count, so that the network does its own work alone, as in timing/generation.py; its logits
+    may then depend on the batch in their last digits.
     """
     import torch
 
+    from reference_models.layers import own_rows_alone
     from reference_models.noise import image_seeds
 
     images = torch.from_numpy(np.stack([item.image() if callable(item.image) else item.image for item in items]))
     prompts, seeds = [item.prompt for item in items], image_seeds(seed, numbers)
     said: list[Said] = []
-    seconds = once(lambda round_idx: said.extend(model.say(images, prompts, seeds, **settings)), str(model.device), 0)
+    with own_rows_alone() if is_round else nullcontext():
+        seconds = once(lambda _: said.extend(model.say(images, prompts, seeds, **settings)), str(model.device), 0)
     return said, seconds
 
 
@@ -68,9 +79,10 @@ def collect_texts(
     said: list[Said] = []
     rounds_s: list[float] = []
     for batch in batches(len(items), batch_size):
-        found, seconds = say_batch(model, items[batch.start : batch.stop], batch, seed, settings)
+        is_round = len(batch) == batch_size
+        found, seconds = say_batch(model, items[batch.start : batch.stop], batch, seed, settings, is_round=is_round)
         said += found
-        if len(batch) == batch_size:
+        if is_round:
             rounds_s.append(seconds)
         advance(batch.stop)
     return Texts([Text(one.text, one.finish) for one in said], rounds_s, mean_evaluations(said))

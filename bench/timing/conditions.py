@@ -27,6 +27,8 @@ def conditions(model: ImageModel, settings: Mapping[str, Any], *, batch_size: in
 
     settings: all that are in force, the spec's included
     """
+    from reference_models.layers import own_kernels
+
     device = str(model.device)
     evaluations = model.network_evaluations(**settings)
     unguided = model.network_evaluations(**{**settings, "cfg_scale": 1.0}) if "cfg_scale" in settings else evaluations
@@ -48,6 +50,7 @@ def conditions(model: ImageModel, settings: Mapping[str, Any], *, batch_size: in
         autoencoder="in",  # `generate` ends in pixels
         image_size=model.spec.image_size,
         batch_size=batch_size,
+        own_kernels=own_kernels(model),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bench.formatting import interval, number
+from bench.formatting import interval, interval_words, number
 from bench.records.schema import Claim, Comparison, Word
 from bench.stats import Interval
 
@@ -71,7 +71,7 @@ def within_tolerance(
         )
     told = told or estimate
     bounds = (told.value, told.low, told.high)
-    measured = f"{before} {number(*bounds)} {after}, 95 % interval {interval(*bounds)}"
+    measured = f"{before} {number(*bounds)} {after}, {interval_words(*bounds)}"
     if low <= estimate.low and estimate.high <= high:
         return Finding("reproduced", f"{measured}: within {allowed}.", estimate)
     if low <= estimate.high and estimate.low <= high:

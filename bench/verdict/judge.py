@@ -75,8 +75,8 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
             reason=reason,
             records=tuple(record.file for record in used),
             value=estimate.value if estimate else None,
-            ci_low=estimate.low if estimate else None,
-            ci_high=estimate.high if estimate else None,
+            ci_low=estimate.known[0] if estimate else None,
+            ci_high=estimate.known[1] if estimate else None,
             unit=unit_of(claim, side) if estimate else "",
             marker=MADE_ELSEWHERE if outside else "",
         )

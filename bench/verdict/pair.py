@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from bench.analysis.records import floor_of
 from bench.analysis.seeds import paired_over_scenes
-from bench.formatting import fixed, interval, listed, named, num_decimals, number
+from bench.formatting import fixed, interval_words, listed, named, num_decimals, number
 from bench.records.comparable import differences
 from bench.records.schema import Claim, Comparison, Record, Word
 from bench.stats import Interval, as_interval, difference
@@ -68,8 +68,7 @@ def against_baseline(claim: Claim, side: Comparison, subject: Record, baseline: 
     numbers = (
         f"{number(ours.value, ours.ci_low, ours.ci_high)} against "
         f"{number(theirs.value, theirs.ci_low, theirs.ci_high)}; difference {fixed(estimate.value, decimals)}, "
-        f"95 % interval "
-        f"{'scene by scene ' if paired else ''}{interval(estimate.value, estimate.low, estimate.high)}"
+        f"{interval_words(estimate.value, estimate.low, estimate.high, 'scene by scene' if paired else '')}"
     )
     of_subject = f" of {named(subject.model, side.settings)}" if side.settings else ""
     return Finding(word, f"{metric}{of_subject} {relation} ({numbers}).", estimate)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.analysis.seeds import Seeds, image_pairs, mean_over_training_seeds, paired_difference, seeds_words
-from bench.formatting import fixed, interval, num_decimals, number
+from bench.formatting import fixed, interval_words, num_decimals, number
 from bench.records.schema import Record, Verdict, Word
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS, Finding, weigh
@@ -32,8 +32,8 @@ def over_training_seeds(
         word,
         f"{name} {relation} ({fixed(ours, decimals)} against "
         f"{fixed(theirs, decimals)}, means over pairs of {seeds_words(pairs)}; difference "
-        f"{fixed(estimate.value, decimals)}, 95 % interval over seeds "
-        f"{interval(estimate.value, estimate.low, estimate.high)}).",
+        f"{fixed(estimate.value, decimals)}, "
+        f"{interval_words(estimate.value, estimate.low, estimate.high, 'over seeds')}).",
         estimate,
     )
 
@@ -48,7 +48,7 @@ def judge_later_images(records: Sequence[Record]) -> Verdict:
     """
 
     def verdict(word: Word, reason: str, estimate: Interval | None = None) -> Verdict:
-        bounds = (estimate.value, estimate.low, estimate.high, "FID") if estimate else ()
+        bounds = (estimate.value, *estimate.known, "FID") if estimate else ()
         used = tuple(record.file for pair in pairs.values() for record in pair)
         return Verdict("mrar-later-images", "digits", word, reason, used, *bounds)
 

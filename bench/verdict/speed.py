@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from bench.analysis.speed import Paired, is_estimated
-from bench.formatting import interval, number, quantity
+from bench.formatting import interval_words, number, quantity
 from bench.records.parts import BASELINE, SUBJECT
 from bench.records.schema import Claim, Comparison, Record, Verdict, Word
 from bench.stats import Interval, as_interval, quotient, ratio_of_medians
@@ -92,7 +92,7 @@ def more_per_second(subject: Record, baseline: Record) -> Finding:
     relation = {"holds in small": "More", "does not hold in small": "Fewer"}.get(word, "Not told apart")
     against = f"from {baseline.model}" if word == "inconclusive" else f"than {baseline.model}"
     return Finding(
-        word, f"{relation} {against} ({rates}; {number(*bounds)} times, 95 % interval {interval(*bounds)}).", estimate
+        word, f"{relation} {against} ({rates}; {number(*bounds)} times, {interval_words(*bounds)}).", estimate
     )
 
 
@@ -121,7 +121,7 @@ def times_as_fast(
     else:
         times, comparative = estimate, "Faster"
     bounds = (times.value, times.low, times.high)
-    shown = f"{number(*bounds)} times, 95 % interval {interval(*bounds)}"
+    shown = f"{number(*bounds)} times, {interval_words(*bounds)}"
     if word == "inconclusive":
         return Finding(word, f"Not told apart from {baseline} in latency ({numbers}; {shown}).", estimate)
     return Finding(word, f"{comparative} than {baseline} ({numbers}; {shown}).", estimate)

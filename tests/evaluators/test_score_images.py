@@ -106,7 +106,7 @@ def test_copies_of_training_scans_are_reported_not_refused():
 def test_fewer_images_than_features_refuses_fid_alone(tmp_path, capsys):
     """40 images for 64 features: FID refuses, the rest is given and written, and the call fails at the end."""
     folder = write_folder(tmp_path / "few", digits.load("heldout")[0][:40])
-    with pytest.raises(CheckFailed, match="FID needs at least 64 images for 64 features, the generated images are 40"):
+    with pytest.raises(CheckFailed, match="FID needs at least 65 images for 64 features, the generated images are 40"):
         score_images.score_and_print(folder, reference="digits-train", json_file=tmp_path / "scores.json")
     result = json.loads((tmp_path / "scores.json").read_text())
     assert set(result["metrics"]) == {"kid", "inception_score", "precision", "recall"}

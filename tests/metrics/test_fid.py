@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
+from bench.datasets.reference_statistics import load_npz
 from bench.errors import CheckFailed
 from bench.metrics import fid
 
@@ -96,11 +99,23 @@ def test_statistics_in_chunks(monkeypatch):
         np.testing.assert_allclose(sigma, expected, atol=1e-12 * np.abs(expected).max())
 
 
-def test_fewer_images_than_features_is_refused():
-    """Twenty images do not fill 21 dimensions: one line that says how many are needed."""
-    fid.compute_statistics(cloud(21, 21, seed=0))
-    with pytest.raises(CheckFailed, match="FID needs at least 21 images for 21 features, the generated images are 20"):
-        fid.compute_statistics(cloud(20, 21, seed=0), "the generated images")
+def test_no_more_images_than_features_is_refused():
+    """Twenty images span 19 dimensions around their mean, as 21 span 20: one line that says how many are needed."""
+    _, sigma = fid.compute_statistics(cloud(21, 20, seed=0))
+    assert np.linalg.matrix_rank(sigma) == 20
+    with pytest.raises(CheckFailed, match="FID needs at least 21 images for 20 features, the generated images are 20"):
+        fid.compute_statistics(cloud(20, 20, seed=0), "the generated images")
+    assert np.linalg.matrix_rank(np.cov(cloud(20, 20, seed=0), rowvar=False)) == 19
+
+
+def test_images_and_their_statistics_are_refused_alike(tmp_path):
+    """Where images of a count are scored, a file of their statistics is read; where not, it is refused."""
+    for num, is_enough in ((20, False), (21, True)):
+        sample, path = cloud(num, 20, seed=0), tmp_path / f"{num}.npz"
+        np.savez(path, mu=sample.mean(0), sigma=np.cov(sample, rowvar=False))
+        for read in (lambda path=path: load_npz(path), lambda sample=sample: fid.compute_statistics(sample)):
+            with nullcontext() if is_enough else pytest.raises(CheckFailed):
+                read()
 
 
 def test_engines_that_disagree_are_refused():

@@ -7,9 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from bench import stats
+from bench import formatting, stats
 from bench.metrics import METRICS, fid, inception_score, item_scores, kid, precision_recall
 from bench.metrics.feature_similarity import compute_feature_similarity
+from bench.records.parts import Measurement
 
 REDRAWS = 500
 # 500 redraws know a share of 95 % to 1 %: three of these below, and the 1 % that a small sample's quantiles lack.
@@ -119,6 +120,31 @@ def test_ratio_of_medians_covers():
         )
     assert covers([(one.ci_low, one.ci_high) for one in found], 2) > LEAST - 0.02  # half the redraws
     assert stats.ratio_of_medians([2.0] * 5, [1.0] * 5).ci_low is None
+
+
+def test_an_interval_of_no_width_is_unknown():
+    """Whatever was resampled was all equal: "500 to 500" would claim that the number is exact."""
+    for found in (Measurement(500.0, "", 500.0, 500.0, 7), Measurement(500.0, ""), Measurement(500.0, "", None, 501.0)):
+        assert not stats.as_interval(found).is_known
+        assert stats.as_interval(found).known == (None, None)
+        assert formatting.interval(found.value, found.ci_low, found.ci_high) == ""
+    assert formatting.interval(1.0, math.nan, math.nan) == ""
+    assert formatting.number(1.5, math.nan, math.nan) == "1.50"
+    assert formatting.interval_words(1.5, math.nan, math.nan) == "interval unknown"
+    assert formatting.interval_words(1.5, 1.4, 1.6, "over seeds") == "95 % interval over seeds 1.40 to 1.60"
+
+
+def test_few_images_or_a_class_of_one_tell_no_interval_of_any_score():
+    """KID of five images, and of more where a class has one, resampled or not."""
+    rng = np.random.default_rng(9)
+    sample, reference = rng.standard_normal((30, 3)), rng.standard_normal((40, 3))
+    assert kid.kid_interval(0.1, sample[:5], reference) is None
+    alone = np.minimum(np.arange(30), 1)
+    assert kid.kid_interval(0.1, sample, reference, strata=alone) is None
+    many = rng.standard_normal((kid.LARGEST_RESAMPLED + 1, 3))
+    assert kid.kid_interval(0.1, many, many, strata=np.minimum(np.arange(len(many)), 1)) is None
+    assert compute_feature_similarity(rng.standard_normal((stats.SMALLEST_RESAMPLED - 1, 3, 8))).ci_low is None
+    assert compute_feature_similarity(rng.standard_normal((stats.SMALLEST_RESAMPLED, 3, 8))).ci_low is not None
 
 
 # -- metrics -----------------------------------------------------------------------------------------------------------
@@ -253,6 +279,8 @@ BETTER_HIGH = {
     *("pope_accuracy", "pope_precision", "pope_recall", "pope_f1"),
     *("mme_accuracy", "mme_accuracy_plus", "mme_score", "mme_perception", "mme_cognition"),
     *("caption_accuracy", "scene_accuracy", "scene_single_object", "scene_two_objects", "scene_counting"),
+    *("geneval_overall", "geneval_single_object", "geneval_two_objects", "geneval_counting", "geneval_colours"),
+    *("geneval_position", "geneval_attribution"),
     *("scene_colours", "scene_position", "scene_attribution", "throughput_per_s", "texts_per_s"),
     *("geneval_overall", "geneval_single_object", "geneval_two_objects", "geneval_counting"),
     *("geneval_colours", "geneval_position", "geneval_attribution"),

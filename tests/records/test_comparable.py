@@ -75,6 +75,14 @@ def test_the_conditions_tell_how_the_model_runs_now():
     assert conditions(model, model.spec.sampling, batch_size=1).guided is True
 
 
+def test_own_kernels_are_told_and_forbid_no_ratio(dit):
+    """What a family gains from ways faster than torch's stands with its time; families differ in that by nature."""
+    assert dit.own_kernels == ("gelu",)
+    half = reference_models.build("dit-digits", weights=None, dtype=torch.bfloat16)
+    assert conditions(half, half.spec.sampling, batch_size=1).own_kernels == ()
+    assert not differing_fields(dit, replace(dit, own_kernels=()))
+
+
 def test_a_switched_off_attention_kernel_shows(dit):
     with torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
         assert side("dit-digits").attention_kernels == ("math",)

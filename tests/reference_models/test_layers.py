@@ -47,6 +47,20 @@ def test_few_rows_are_taken_the_other_way_only_on_a_cpu_in_float32_and_with_a_la
     assert asked[4:] == [(1, 512)]
 
 
+def test_the_faster_ways_of_a_model_are_told(monkeypatch):
+    """A large matrix (on one thread a wide one) and the GELU of DiT; on a CPU in float32 alone."""
+    monkeypatch.setattr(layers, "num_threads", lambda: 2)
+    assert layers.own_kernels(layers.Mlp(512, 512, approximate="tanh")) == ("few rows", "gelu")
+    assert layers.own_kernels(layers.Mlp(512, 512)) == ("few rows",)
+    assert layers.own_kernels(layers.Mlp(64, 64, approximate="tanh")) == ("gelu",)
+    assert layers.own_kernels(layers.Mlp(512, 512, approximate="tanh").to(torch.bfloat16)) == ()
+    assert layers.own_kernels(layers.Mlp(512, 512, approximate="tanh").to("meta")) == ()
+    assert layers.own_kernels(torch.nn.Linear(512, 512)) == ()
+    monkeypatch.setattr(layers, "num_threads", lambda: 1)
+    assert layers.own_kernels(Linear(512, 512)) == ()
+    assert layers.own_kernels(Linear(512, 1024)) == ("few rows",)
+
+
 @pytest.mark.parametrize("width", [72, 80, 96])
 def test_a_row_does_not_depend_on_how_many_there_are(width):
     """Bit for bit, of small matrices and of silu: what makes an image independent of its batch."""

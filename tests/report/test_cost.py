@@ -8,11 +8,13 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.speed import at_the_machines_roofline
-from bench.formatting import Unit
+from bench.commands.time_tables import bounded
+from bench.metrics.latency import percentile
 from bench.protocols import SCALES
-from bench.records.parts import Measurement, Speedup
+from bench.records.parts import Speedup
 from bench.report.sections.cost import ON_A_GPU
-from bench.report.tables.speed import spread
+from bench.report.tables import Cell
+from bench.report.tables.speed import percentile_cell
 from tests.fake_records import ENVIRONMENT, ROOFLINE, composed, latency, quality, ratios, timed, with_timing
 from tests.pages import Tables, page_of, text_of
 
@@ -43,13 +45,16 @@ def test_latency_is_shown_with_percentiles_rounds_and_units(page):
     assert re.fullmatch(r"40 \d+\.\d ms to \d+ ms", rows[1][-1])
 
 
-def test_a_percentile_that_few_rounds_do_not_bound_says_so():
-    """Of ten rounds a p99 has no upper end: the interval is open, and no number stands for it."""
-    ms = Unit(1e-3, "ms")
-    assert spread(Measurement(0.012, "s", 0.010, None), ms) == "10.0 or more"
-    assert spread(Measurement(0.012, "s", None, 0.014), ms) == "14.0 or less"
-    assert spread(Measurement(0.012, "s"), ms) == "no bound: too few rounds"
-    assert spread(Measurement(0.012, "s", 0.010, 0.014), ms) == "10.0 to 14.0"
+def test_a_percentile_that_few_rounds_do_not_bound_is_not_printed():
+    """Of ten rounds a p99 has no upper end: no number stands for it, on the page or in a terminal."""
+    rounds = [0.01 + 0.001 * i for i in range(10)]
+    shown = Cell("19.0", "18.0 to 20.0")
+    p50, p99 = percentile(rounds, 50), percentile(rounds, 99)
+    assert percentile_cell(shown, "latency_s", p50) == shown
+    assert percentile_cell(shown, "latency_p99_s", p99) == Cell("–", "too few rounds")
+    assert (bounded(p50), bounded(p99), bounded(None)) == ("14.5 ms", "-", "-")
+    few = percentile(rounds[:5], 50)  # a median stands, and says that nothing bounds it
+    assert percentile_cell(shown, "latency_s", few) == Cell("19.0", "too few rounds")
 
 
 def test_the_sweep_gives_images_per_second_and_memory_of_each_batch(page):
@@ -100,6 +105,21 @@ def test_each_at_its_best_compares_the_best_batches_under_the_conditions_that_us
     larger = replace(series, conditions=replace(series.conditions, image_size=16))
     unlike = page_of(tmp_path, [TRANSDIFF, with_timing(DIT, latency=larger), PAIRS])
     assert rows_of(unlike, "Times per image")["dit-digits"][1] == "not comparable image_size: 8 against 16"
+
+
+def test_a_ratio_says_which_side_alone_has_kernels_of_its_own(tmp_path):
+    (entry, _) = PAIRS.speedups
+    for ours, theirs, said in (
+        ((), ("gelu",), "own CPU kernels: none against gelu"),
+        (("few rows", "gelu"), ("gelu",), "own CPU kernels: few rows and gelu against gelu"),
+        (("gelu",), ("gelu",), ""),
+        (None, ("gelu",), ""),  # an older record does not say
+    ):
+        sides = {"model": ours, "baseline": theirs}
+        told = {role: replace(entry.conditions[role], own_kernels=kernels) for role, kernels in sides.items()}
+        shown = text_of(page_of(tmp_path, [replace(PAIRS, speedups=(replace(entry, conditions=told),))]))
+        assert shown.count("own CPU kernels") == bool(said)
+        assert said in shown
 
 
 def test_sides_under_unlike_conditions_have_no_ratio_but_the_field_that_differs(tmp_path):

@@ -8,7 +8,7 @@ import torch
 
 from bench.datasets.scenes import scenes
 from bench.sampling.texts import Item, collect_texts
-from reference_models import build
+from reference_models import build, layers
 from reference_models.masked_text import reveal_steps
 from reference_models.noise import SeededNoise, image_seeds
 from reference_models.text_encoders import SCENE_WORDS, WordTokenizer
@@ -57,6 +57,14 @@ def test_only_whole_batches_are_rounds(model, items):
     assert len(found.rounds_s) == 2
     assert min(found.rounds_s) > 0
     assert done == [4, 8, 10]
+
+
+def test_rounds_hold_no_added_rows_and_other_batches_do(model, items, monkeypatch):
+    """Rows that make a text independent of its batch are no work of the network: a round is timed without them."""
+    added, say = [], model.say
+    monkeypatch.setattr(model, "say", lambda *args, **kw: added.append(layers.ENOUGH_ROWS > 1) or say(*args, **kw))
+    collect_texts(model, items, seed=0, batch_size=4, settings=DRAWN[model.spec.name])
+    assert added == [False, False, True]
 
 
 def test_the_end_of_every_text_is_known(model, items):

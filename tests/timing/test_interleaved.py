@@ -78,6 +78,10 @@ def test_pairing_narrows_the_interval():
 def test_too_few_pairs_have_no_interval():
     few = [1.0] * (MIN_PAIRS - 1)
     assert ratio_of_medians(few, few) == Measurement(1.0, "", n=len(few))
+    many = [1.0, 1.1] * MIN_PAIRS
+    for sides in ((few, many), (many, few)):
+        assert ratio_of_medians(*sides, paired=False).ci_low is None
+    assert ratio_of_medians(many, many[:MIN_PAIRS], paired=False).ci_low is not None
     assert 2 * 0.5 ** (MIN_PAIRS - 1) > 0.05 >= 2 * 0.5**MIN_PAIRS  # P(the median lies outside the range of n rounds)
 
 

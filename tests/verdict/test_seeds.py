@@ -87,3 +87,12 @@ def test_three_training_runs_sampled_once_each_are_not_judged():
     assert verdict.word == "inconclusive"
     assert "3 training seeds with 1 sampling seed each): another sampling could say otherwise" in verdict.reason
     assert verdict.ci_low is None
+
+
+def test_training_seeds_that_agree_to_the_last_digit_show_no_spread():
+    """A gap of no width would be sure of the next training run: unknown, and told apart from nothing."""
+    verdict = judge_side(
+        MRAR, MRAR.in_small, [*singles(), *study([[0.25, 0.25], [0.25, 0.25]], [[0.5, 0.5], [0.5, 0.5]])]
+    )
+    assert verdict.word == "inconclusive"
+    assert (verdict.value, verdict.ci_low, verdict.ci_high) == (None, None, None)

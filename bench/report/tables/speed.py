@@ -8,7 +8,8 @@ from statistics import median
 
 from bench.analysis.evidence import Trace
 from bench.analysis.speed import rates_of, stages_of
-from bench.formatting import Unit, display_unit, fixed, interval, num_decimals, number, percent, quantity
+from bench.formatting import Unit, display_unit, interval, number, percent, quantity
+from bench.metrics.latency import is_open
 from bench.metrics.stages import StageSummary
 from bench.records.parts import REST, Compliance, Measurement, Series
 from bench.records.schema import Record
@@ -16,6 +17,7 @@ from bench.report.tables import NONE, SPEEDS, Cell, Table, batch_remarks, cell, 
 
 NOT_MEASURED = Cell("not measured")
 PERCENTILES = SPEEDS[:4]
+TOO_FEW = "too few rounds"
 ESTIMATES = ("latency_s", "decoder_time_share", "flops", "peak_memory_bytes")
 ENDED = {"memory": "the next did not fit into memory", "time": "its rounds got long"}
 
@@ -31,15 +33,12 @@ def with_columns(table: Table, *columns: tuple[tuple[str, str], Sequence[Cell]])
     return replace(table, columns=(*table.columns, *(heading for heading, _ in columns)), groups=((heading, rows),))
 
 
-def spread(measured: Measurement, unit: Unit) -> str:
-    """The interval; where too few rounds bound one side, the other side alone."""
-    low, high = measured.ci_low, measured.ci_high
-    if low is not None and high is not None:
-        return interval(measured.value, low, high, unit)
-    bound, word = (low, "or more") if low is not None else (high, "or less")
-    if bound is None:
-        return "no bound: too few rounds"
-    return f"{fixed(bound / unit.size, num_decimals(measured.value / unit.size))} {word}"
+def percentile_cell(found: Cell, name: str, measured: Measurement) -> Cell:
+    """A percentile with its interval. One of the tail that the rounds do not bound is not printed: of ten rounds a p99
+    is the slowest of them and may be anything above."""
+    if not is_open(measured):
+        return found
+    return replace(found, below=TOO_FEW) if name == "latency_s" else Cell("–", TOO_FEW)
 
 
 # -- times -------------------------------------------------------------------------------------------------------------
@@ -54,7 +53,7 @@ def latency_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table
     for record, (label, cells) in zip(records, table.groups[0][1], strict=True):
         if len(cells) == len(shown):
             cells = tuple(
-                replace(found, below=spread(record.measurements[name], unit_of(name, records)))
+                percentile_cell(found, name, record.measurements[name])
                 if name in PERCENTILES and name in record.measurements
                 else found
                 for found, name in zip(cells, shown, strict=True)

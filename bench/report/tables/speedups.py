@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.analysis.evidence import Trace
 from bench.analysis.speed import rates_of
+from bench.formatting import listed
 from bench.records.comparable import not_comparable
 from bench.records.parts import Speedup
 from bench.records.schema import Record
@@ -69,12 +70,20 @@ def measured_cell(record: Record, entry: Speedup) -> Cell:
     if entry.not_comparable or ratio is None:
         return Cell("not comparable", entry.not_comparable)
     shown, words, below = times(as_interval(ratio))
-    below = below or f"{ratio.n} pairs: no interval"
+    below = "; ".join(filter(None, (below or f"{ratio.n} pairs: no interval", own_kernels(entry))))
     key = f"speedups.{record.speedups.index(entry)}.ratio"
     trace = Trace(ratio.value, (record.file,), (key,))
     if ratio.value < 1:
         trace = Trace(1 / ratio.value, trace.files, trace.keys, inverse=True)
     return Cell(f"{shown} {words}", below, trace=trace)
+
+
+def own_kernels(entry: Speedup) -> str:
+    """The faster ways of this suite's layers on a CPU, where only one side has them; "" where they tell nothing."""
+    sides = [entry.conditions[role].own_kernels for role in ("model", "baseline")]
+    if sides[0] is None or sides[1] is None or set(sides[0]) == set(sides[1]):
+        return ""
+    return f"own CPU kernels: {' against '.join(listed(side) or 'none' for side in sides if side is not None)}"
 
 
 def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:

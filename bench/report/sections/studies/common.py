@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,7 @@ from markupsafe import Markup
 
 from bench.analysis.records import floor_of, label_by_file, whiskers
 from bench.analysis.studies import find_record
-from bench.formatting import as_words, fixed, interval, listed, num_decimals, number
+from bench.formatting import as_words, interval, interval_words, listed, number
 from bench.records.schema import Record, RunSpec
 from bench.report.charts.svg import place_of
 from bench.report.tables import NONE, Cell, Table
@@ -121,14 +120,10 @@ def fid_of(record: Record) -> str:
 
 def gap_words(gap: Interval) -> str:
     """As "difference −0.03, 95 % interval −0.07 to 0.01"."""
-    if math.isnan(gap.low):
-        return f"difference {number(gap.value)}, interval unknown"
-    decimals = num_decimals(gap.value, gap.low, gap.high)
-    return f"difference {fixed(gap.value, decimals)}, 95 % interval {interval(gap.value, gap.low, gap.high)}"
+    bounds = (gap.value, gap.low, gap.high)
+    return f"difference {number(*bounds)}, {interval_words(*bounds)}"
 
 
 def interval_cell(found: Interval) -> Cell:
-    if math.isnan(found.low):
-        return Cell(number(found.value))
     bounds = (found.value, found.low, found.high)
     return Cell(number(*bounds), interval(*bounds))
