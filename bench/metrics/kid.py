@@ -185,4 +185,5 @@ METRIC = Metric(
     what="kernel distance between generated and real features, as torch-fidelity has it, corrected for class-balanced "
     "images (see metrics/kid.py); may be negative; not multiplied by 1,000",
     version=2,
+    earlier="not corrected, so that class-balanced images score too low, real ones below 0",
 )

@@ -136,6 +136,7 @@ class Metric:
     title: str  # as a table prints it
     what: str  # one sentence for the reader of the report
     version: int = 1  # raised when the code changes the number: older records are measured again
+    earlier: str = ""  # how the number was before, a clause for the reader of older records
 
 
 @dataclass(frozen=True, kw_only=True)

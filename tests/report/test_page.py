@@ -15,6 +15,7 @@ from bench.claims.files import ENVIRONMENT as ENVIRONMENT_OF_CLAIMS
 from bench.claims.ledger import ledger, sources_of
 from bench.errors import UsageError
 from bench.formatting import Unit, display_unit, interval, number, quantity
+from bench.metrics import METRICS
 from bench.records.parts import Images, Measurement
 from bench.report import render
 from bench.report.sections.cards import headline_claims
@@ -244,8 +245,8 @@ def test_each_verdict_links_to_the_records_it_rests_on(page):
 
 def test_scores_are_sorted_by_fid_with_intervals_ties_and_the_real_data_floor(page):
     rows = Tables(page).table("Scores, sorted by FID")
-    assert rows[0][:3] == ["Model", "FID lower is better", "FID (clean-fid) lower is better"]
-    assert rows[1][:3] == ["real held-out scans", "0.62 0.51 to 0.75", "0.62 0.51 to 0.75"]
+    assert rows[0][:3] == ["Model", "FID lower is better", "KID lower is better"]
+    assert rows[1][:2] == ["real held-out scans", "0.62 0.51 to 0.75"]
     assert [row[:2] for row in rows[2:]] == [
         ["transdiff-digits", "2.10 1.90 to 2.30"],
         ["dit-digits", "2.20 2.00 to 2.40 tie with the first"],
@@ -253,6 +254,20 @@ def test_scores_are_sorted_by_fid_with_intervals_ties_and_the_real_data_floor(pa
     ]
     assert rows[2][-1] == "500"
     assert "The two FID engines agree within 0.001" in text_of(page)
+
+
+def test_scores_say_whose_settings_they_are_and_which_version_of_a_metric(tmp_path):
+    """Guidance chosen by the score that it is judged by, KID before its correction, subsets no larger than the set."""
+    made = quality("transdiff-digits", 2.0)
+    now = replace(made, inputs=replace(made.inputs, metric_versions={"kid": METRICS["kid"].version}))
+    before = replace(made, inputs=replace(made.inputs, metric_versions={"kid": 1}))
+    asked = replace(made.images, scoring={"kid_subset_size": 1000})
+    page = page_of(tmp_path, [replace(before, images=asked)])
+    assert "KID version 1, lower is better" in Tables(page).table("Scores, sorted by FID")[0]
+    assert "These records hold version 1: not corrected" in text_of(page)
+    assert ["subset size of KID", "500"] in Tables(page).table("Protocol digits-quality")
+    assert "Sampling settings of the small models are this project's" in text_of(page)
+    assert "KID lower is better" in Tables(page_of(tmp_path, [now])).table("Scores, sorted by FID")[0]
 
 
 def test_without_a_real_data_record_the_scores_have_no_floor(tmp_path):

@@ -10,7 +10,7 @@ from bench.formatting import listed
 from bench.metrics import METRICS
 from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.svg import png_size
-from bench.report.tables import COSTS, SCORES, SPEEDS, score_table
+from bench.report.tables import COSTS, SCORES, SPEEDS, earlier_version, score_table
 from bench.report.tables.method import audit_table, environment_tables, protocol_tables
 from bench.report.words import anchor
 
@@ -30,7 +30,9 @@ def group_view(machine: str, scale: str, records: Sequence[Record]) -> dict[str,
         "smoke": any(record.protocol.quick for record in records),
         "scores": score_table(images, labels),
         "engines": engines(images),
-        "meanings": [(METRICS[name].title, METRICS[name].what) for name in (*SCORES, *SPEEDS, *COSTS) if name in shown],
+        "meanings": [
+            (METRICS[name].title, meaning(name, records)) for name in (*SCORES, *SPEEDS, *COSTS) if name in shown
+        ],
         "refused": refusals(images, labels),
         "elsewhere": made_elsewhere(records),
         "samples": sample_grids(images, labels),
@@ -38,6 +40,12 @@ def group_view(machine: str, scale: str, records: Sequence[Record]) -> dict[str,
         "environments": environment_tables(records),
         "audit": audit_table(images, labels),
     }
+
+
+def meaning(metric: str, records: Sequence[Record]) -> str:
+    """What a metric is; where records hold an earlier version of it, what that was."""
+    told, older = METRICS[metric].what, earlier_version(metric, records)
+    return f"{told}. These records hold {older}: {METRICS[metric].earlier}" if older else told
 
 
 def made_elsewhere(records: Sequence[Record]) -> list[str]:

@@ -100,7 +100,10 @@ def protocol_tables(records: Sequence[Record], labels: Mapping[str, str]) -> lis
 def scoring_of(record: Record) -> Mapping[str, Any]:
     """How the scores of a record were computed; {} where it holds none."""
     part = record.images or record.texts
-    return part.scoring if part else {}
+    scoring = dict(part.scoring) if part else {}
+    if scoring.get("kid_subset_size"):  # older records hold what was asked for, more than there were images
+        scoring["kid_subset_size"] = min(scoring["kid_subset_size"], record.protocol.num_images)
+    return scoring
 
 
 def environment_tables(records: Sequence[Record]) -> list[dict[str, Any]]:

@@ -18,12 +18,12 @@ from bench.stats import Interval, as_interval
 EQUAL, BEST = "forced equal", "each at its best"
 COLUMNS = (
     ("Forced equal", "same rounds, same batch"),
-    ("Each at its best", "batches below"),
+    ("Each in its best batch", "batches below"),
     ("Network evaluations", "for an image"),
 )
 CAPTION = (
-    "Times per image, one model against another. Each at its best: in the batch of its sweep with the most images per "
-    "second; the sweeps share no rounds, so that this ratio has no interval."
+    "Times per image, one model against another. Each in its best batch: that of its sweep with the most images per "
+    "second, all else as it was timed; the sweeps share no rounds, so that this ratio has no interval."
 )
 
 
