@@ -282,8 +282,6 @@ BETTER_HIGH = {
     *("geneval_overall", "geneval_single_object", "geneval_two_objects", "geneval_counting", "geneval_colours"),
     *("geneval_position", "geneval_attribution"),
     *("scene_colours", "scene_position", "scene_attribution", "throughput_per_s", "texts_per_s"),
-    *("geneval_overall", "geneval_single_object", "geneval_two_objects", "geneval_counting"),
-    *("geneval_colours", "geneval_position", "geneval_attribution"),
 }
 NEITHER = {"pope_yes_ratio", "feature_similarity", "nearest_train", "num_params", "decoder_share", "decoder_time_share"}
 
