@@ -12,6 +12,7 @@ from bench.commands.time_tables import bounded
 from bench.metrics.latency import percentile
 from bench.protocols import SCALES
 from bench.records.parts import Speedup
+from bench.report.charts.svg import tick_text
 from bench.report.sections.cost import ON_A_GPU
 from bench.report.tables import Cell
 from bench.report.tables.speed import percentile_cell
@@ -188,3 +189,10 @@ def test_the_sides_of_a_speed_claim_show_what_their_time_is_made_of(page):
     assert flops.endswith("MFLOP")
     assert rate.endswith("GFLOP/s")
     assert main == "decoder 50.0 %"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.2, "0.2"), (1000, "1,000"), (-3, "−3"), (1e8, "100 M"), (1e10, "10 G"), (2.5e12, "2.5 T")]
+)
+def test_a_tick_of_many_operations_is_short(value, text):
+    assert tick_text(value) == text

@@ -116,7 +116,10 @@ def axis_over(values: Iterable[float], start: float, stop: float, *, log: bool, 
 
 
 def tick_text(value: float) -> str:
-    """As "0.2", "1,000"."""
+    """As "0.2", "1,000", "100 M"."""
+    for letter, size in (("T", 1e12), ("G", 1e9), ("M", 1e6)):
+        if abs(value) >= size:
+            return f"{value / size:,.4g} {letter}".replace("-", "−")
     return f"{float(f'{value:.6g}'):,.10g}".replace("-", "−")
 
 

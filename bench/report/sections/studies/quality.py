@@ -38,8 +38,9 @@ def agreement(models: Sequence[Record]) -> str:
     signs = [[told_apart(space, *pair) for space in SPACES] for pair in pairs]
     both = sum(1 for one, other in signs if one and one == other)
     against = [f"{a.model} and {b.model}" for (a, b), (one, other) in zip(pairs, signs, strict=True) if one * other < 0]
+    of_pairs = f"{len(pairs)} pairs" if len(pairs) > 1 else "the one pair"
     sentence = (
-        f"Of {len(pairs)} pairs of models FID tells {sum(1 for one, _ in signs if one)} apart, the fixed "
+        f"Of {of_pairs} of models FID tells {sum(1 for one, _ in signs if one)} apart, the fixed "
         f"filters {sum(1 for _, other in signs if other)}, {both} alike in both: these are differences of one "
         "training run each, by the intervals of the images"
     )
