@@ -71,8 +71,6 @@ def test_an_estimated_share_holds_the_error_of_its_composition():
 def test_amdahl():
     assert stages.amdahl_bound(0.75) == 4
     assert stages.amdahl_bound(1.0) == math.inf
-    assert stages.amdahl_speedup(0.5, 2.0) == pytest.approx(4 / 3)
-    assert stages.amdahl_speedup(0.75, 1e12) == pytest.approx(4)
 
 
 def test_a_call_ends_no_sooner_than_the_slower_of_two_limits():
