@@ -10,7 +10,7 @@ import importlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -98,7 +98,7 @@ def run_plan(plan: Plan) -> list[Record]:
     work = plan.results / WORK
     check_writable(work, "results")
     here = ledger_of(work)
-    is_measured = measured_here(plan.results)
+    is_measured = measured_here(plan.results, here)
     todo: dict[bool, list[Task]] = {True: [], False: []}  # by whether a clock is read
     lost: list[tuple[PlannedRun, Record]] = []  # failed before they could start
     for planned in plan.runs:
@@ -143,9 +143,8 @@ def ledger_of(work: Path) -> set[str]:
         return set()
 
 
-def measured_here(results: Path) -> Callable[[RunSpec, Inputs], bool]:
-    """Whether a run was measured into a results folder here, with these inputs."""
-    here = ledger_of(results / WORK)
+def measured_here(results: Path, here: Set[str]) -> Callable[[RunSpec, Inputs], bool]:
+    """Whether a run was measured into a results folder here, with these inputs.  here: its `ledger_of`."""
     records = [record for record in load_records([results]).records if record.file in here]
     return lambda spec, inputs: any(r.model == spec.model and is_current(r, spec.protocol, inputs) for r in records)
 

@@ -130,12 +130,12 @@ def collectable(plan: Plan) -> list[PlannedRun]:
 
 def to_collect(plan: Plan) -> list[PlannedRun]:
     """The collectable runs of a plan whose items are still needed: not measured, or their pixels are to be kept."""
-    from bench.run import measured_here, run_inputs
+    from bench.run import ledger_of, measured_here, run_inputs
 
     runs = collectable(plan)
     if plan.keep_images:
         return runs
-    is_measured = measured_here(plan.results)
+    is_measured = measured_here(plan.results, ledger_of(plan.results / WORK))
     return [run for run in runs if not is_measured(run.spec, run_inputs(run.spec, plan.device, plan.results / WORK))]
 
 
