@@ -86,6 +86,35 @@ def texts(scale: str, collects: str, metrics: tuple[str, ...], *assets: str) -> 
     )
 
 
+def latency(scale: str, *, throughput_batch_size: int) -> Protocol:
+    """Whole images of random weights on a GPU: one at a time, and in batches."""
+    return Protocol(
+        name=f"{scale}-latency",
+        scale=scale,
+        collects="timings",
+        metrics=SPEED,
+        latency_batch_size=1,
+        throughput_batch_size=throughput_batch_size,
+        min_rounds=10,
+        min_duration_s=10.0,
+        needs=("gpu",),
+    )
+
+
+def estimated(scale: str) -> Protocol:
+    """Where a whole image takes minutes: three calls of each part, and the exact counts."""
+    return Protocol(
+        name=f"{scale}-composed",
+        scale=scale,
+        collects="composed",
+        metrics=COMPOSED,
+        latency_batch_size=1,
+        min_rounds=2,
+        min_duration_s=0.0,
+        sampled_calls=3,
+    )
+
+
 def coco_images(name: str, *, variant: str = "") -> Protocol:
     """FID of 30,000 images of COCO's captions against the photographs of val2014.
 
@@ -134,28 +163,8 @@ PAPER_PROTOCOLS: tuple[Protocol, ...] = (
     quality("imagenet-512-quality", 512),
     *(equal(scale) for scale in EQUAL_TERMS),
     *(reseeded(scale) for scale in EQUAL_TERMS),
-    Protocol(
-        name="imagenet-512-latency",
-        scale="imagenet-512",
-        collects="timings",
-        metrics=SPEED,
-        latency_batch_size=1,
-        throughput_batch_size=16,
-        min_rounds=10,
-        min_duration_s=10.0,
-        needs=("gpu",),
-    ),
-    Protocol(
-        name="imagenet-256-latency",
-        scale="imagenet-256",
-        collects="timings",
-        metrics=SPEED,
-        latency_batch_size=1,
-        throughput_batch_size=64,
-        min_rounds=10,
-        min_duration_s=10.0,
-        needs=("gpu",),
-    ),
+    latency("imagenet-512", throughput_batch_size=16),
+    latency("imagenet-256", throughput_batch_size=64),
     Protocol(
         name="imagenet-256-ratios",
         scale="imagenet-256",
@@ -167,30 +176,14 @@ PAPER_PROTOCOLS: tuple[Protocol, ...] = (
         needs=("gpu",),
     ),
     # RAR's table 5: images per second in batches of 128.
-    Protocol(
+    replace(
+        latency("imagenet-256", throughput_batch_size=128),
         name="imagenet-256-batch-128",
-        scale="imagenet-256",
-        collects="timings",
-        metrics=SPEED,
-        latency_batch_size=1,
-        throughput_batch_size=128,
         min_rounds=5,
-        min_duration_s=10.0,
         claimed_only=True,
-        needs=("gpu",),
     ),
     # The same sizes where a whole image takes minutes: estimated from three calls of each part and the exact counts.
-    Protocol(
-        name="imagenet-256-composed",
-        scale="imagenet-256",
-        collects="composed",
-        metrics=COMPOSED,
-        latency_batch_size=1,
-        min_rounds=2,
-        min_duration_s=0.0,
-        sampled_calls=3,
-        claimed_only=True,
-    ),
+    replace(estimated("imagenet-256"), claimed_only=True),
     Protocol(
         name="imagenet-256-composed-ratios",
         scale="imagenet-256",
@@ -215,27 +208,8 @@ PAPER_PROTOCOLS: tuple[Protocol, ...] = (
     geneval("geneval-quality"),
     geneval("geneval-50-steps-quality", variant=FIFTY_STEPS),
     # D-DiT generates from prompts; the time is without T5, whose states random ones stand in for.
-    Protocol(
-        name="coco-captions-latency",
-        scale="coco-captions",
-        collects="timings",
-        metrics=SPEED,
-        latency_batch_size=1,
-        throughput_batch_size=16,
-        min_rounds=10,
-        min_duration_s=10.0,
-        needs=("gpu",),
-    ),
-    Protocol(
-        name="coco-captions-composed",
-        scale="coco-captions",
-        collects="composed",
-        metrics=COMPOSED,
-        latency_batch_size=1,
-        min_rounds=2,
-        min_duration_s=0.0,
-        sampled_calls=3,
-    ),
+    latency("coco-captions", throughput_batch_size=16),
+    estimated("coco-captions"),
     # Counts on the meta device: exact, and without weights or a GPU, so that a run of any scale takes them along.
     Protocol(
         name="paper-size",
