@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import importlib
-from collections.abc import Callable
+import inspect
+import typing
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -54,6 +58,39 @@ def example(*parts: str) -> Callable[[Function], Function]:
     def marked(function: Function) -> Function:
         function.example = " ".join(parts)  # type: ignore[attr-defined]
         return function
+
+    return marked
+
+
+def with_options(options: type, *, but: Collection[str] = ()) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Mark a function as a command with its own parameters and, for its `options`, every field of a dataclass.
+
+    The function gets them as a dictionary.  but: fields that it fills itself.
+    """
+    types = typing.get_type_hints(options, include_extras=True)
+    fields = [field for field in dataclasses.fields(options) if field.name not in but]
+    shared = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
+            annotation=types[field.name],
+        )
+        for field in fields
+    ]
+
+    def marked(function: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name != "options"]
+
+        @functools.wraps(function)
+        def command(**given: Any) -> None:
+            told = {field.name: given.pop(field.name) for field in fields}
+            function(**given, options=told)
+
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + shared
+        command.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        return command
 
     return marked
 

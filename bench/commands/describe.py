@@ -12,13 +12,9 @@ writes the results.
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import hashlib
-import inspect
 import json
-import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,6 +34,7 @@ from bench.commands.app import (
     Steps,
     example,
     resolve_device,
+    with_options,
 )
 from bench.console import progress
 from bench.datasets import coco_captions
@@ -83,37 +80,11 @@ class Options:
     ] = False
 
 
-def with_options(function: Callable[..., None]) -> Callable[..., None]:
-    """A command with the parameters of `function` and, for its `options`, every field of Options but `images`."""
-    own = [p for p in inspect.signature(function, eval_str=True).parameters.values() if p.name != "options"]
-    types = typing.get_type_hints(Options, include_extras=True)
-    fields = [field for field in dataclasses.fields(Options) if field.name != "images"]
-    shared = [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is dataclasses.MISSING else field.default,
-            annotation=types[field.name],
-        )
-        for field in fields
-    ]
-
-    @functools.wraps(function)
-    def command(**given: Any) -> None:
-        options = {field.name: given.pop(field.name) for field in fields}
-        function(**given, options=options)
-
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + shared
-    command.__signature__ = inspect.Signature(parameters, return_annotation=None)  # type: ignore[attr-defined]
-    command.__annotations__ = {p.name: p.annotation for p in parameters}
-    return command
-
-
 @example(
     "python -m bench caption d-dit-512 --weights dual_diff_sd3_512_base",
     "--annotations captions_val2014.json --images val2014 --out results.json",
 )
-@with_options
+@with_options(Options, but=("images",))
 def caption(
     model: ReadingModel,
     annotations: Annotated[Path, typer.Option(help="captions in COCO's layout, which name the images")],
@@ -131,7 +102,7 @@ def caption(
     "python -m bench answer d-dit-512 --weights dual_diff_sd3_512_sft",
     "--questions v2_OpenEnded_mscoco_val2014_questions.json --images val2014 --out answers.json",
 )
-@with_options
+@with_options(Options, but=("images",))
 def answer(
     model: ReadingModel,
     questions: Annotated[Path, typer.Option(help="the questions; of MME, the folder")],

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.app import RESULTS, Device, JsonFile, example
-from bench.commands.score_record import MadeBy, Model, Order, ProtocolName, Record, Results, Settings, record_and_print
+from bench.commands.app import Device, JsonFile, example, with_options
+from bench.commands.score_record import Order, record_and_print
 
 if TYPE_CHECKING:
     from bench.records.schema import RunSpec
 
 
 @example("python -m bench score images samples --reference digits-train --features digits")
+@with_options(Order)
 def score_images(
     generated: Annotated[Path, typer.Argument(help="folder of images (class folders too), or an .npz of images")],
     reference: Annotated[
@@ -36,12 +37,8 @@ def score_images(
     save_statistics: Annotated[
         Path | None, typer.Option(help="write mu and sigma of the images to this .npz; needs no --reference")
     ] = None,
-    record: Record = False,
-    model: Model = None,
-    protocol: ProtocolName = None,
-    settings: Settings = None,
-    results: Results = RESULTS,
-    made_by: MadeBy = None,
+    *,
+    options: dict[str, Any],
     json_file: JsonFile = None,
 ) -> None:
     """FID (two engines), KID, precision, recall and Inception Score of images that exist.
@@ -52,15 +49,17 @@ def score_images(
     from bench.commands.app import resolve_device
     from bench.commands.score_images import score_and_print
 
-    order = Order(record, model, protocol, settings or (), results, made_by)
+    order = Order(**options)
     refused = {"--reference": reference, "--features": features, "--weights": weights, "--resize": resize}
     order.check(refused | {"--size": size, "--also": also, "--save-statistics": save_statistics})
-    if record:
+    if order.record:
 
         def score(spec: RunSpec) -> dict[str, Any]:
             from bench.evaluators.elsewhere import images_fields
 
-            return images_fields(generated, spec, resolve_device(device), num_classes=classes, made_by=made_by or "")
+            return images_fields(
+                generated, spec, resolve_device(device), num_classes=classes, made_by=order.made_by or ""
+            )
 
         record_and_print(order, "images", score, json_file, resolve_device(device))
         return
@@ -80,6 +79,7 @@ def score_images(
 
 
 @example("python -m bench score captions results.json --annotations captions_val2014.json")
+@with_options(Order)
 def score_captions(
     results: Annotated[Path, typer.Argument(help="captions in COCO's results layout")],
     annotations: Annotated[
@@ -89,12 +89,8 @@ def score_captions(
         bool, typer.Option("--spice", help="SPICE too: needs Stanford CoreNLP, 384 MB over http, not downloaded here")
     ] = False,
     subset: Annotated[bool, typer.Option("--subset", help="score only the images that have a caption")] = False,
-    record: Record = False,
-    model: Model = None,
-    protocol: ProtocolName = None,
-    settings: Settings = None,
-    records: Results = RESULTS,
-    made_by: MadeBy = None,
+    *,
+    options: dict[str, Any],
     json_file: JsonFile = None,
 ) -> None:
     """BLEU-1 to -4, METEOR, ROUGE-L and CIDEr of captions that exist, with an audit of degenerate ones.
@@ -105,14 +101,14 @@ def score_captions(
     from bench.commands.score_captions import score_and_print
     from bench.errors import UsageError
 
-    order = Order(record, model, protocol, settings or (), records, made_by)
+    order = Order(**options)
     order.check({"--spice": spice, "--subset": subset})
-    if record:
+    if order.record:
 
         def score(spec: RunSpec) -> dict[str, Any]:
             from bench.evaluators.elsewhere import captions_fields
 
-            return captions_fields(results, spec, annotations=annotations, made_by=made_by or "")
+            return captions_fields(results, spec, annotations=annotations, made_by=order.made_by or "")
 
         record_and_print(order, "captions", score, json_file)
         return
@@ -122,6 +118,7 @@ def score_captions(
 
 
 @example("python -m bench score vqa results.json --questions asked.json --annotations answers.json")
+@with_options(Order)
 def score_vqa(
     results: Annotated[Path, typer.Argument(help="answers in the layout of the data set's evaluator")],
     questions: Annotated[Path | None, typer.Option(help="the questions; of MME, the folder")] = None,
@@ -131,12 +128,8 @@ def score_vqa(
         typer.Option("--format", help="vqa-v2, okvqa, vizwiz, gqa, pope or mme [default: told from the questions]"),
     ] = None,
     subset: Annotated[bool, typer.Option("--subset", help="score only the questions that have an answer")] = False,
-    record: Record = False,
-    model: Model = None,
-    protocol: ProtocolName = None,
-    settings: Settings = None,
-    records: Results = RESULTS,
-    made_by: MadeBy = None,
+    *,
+    options: dict[str, Any],
     scoring: Annotated[
         str, typer.Option(help="official, or d-dit: beside it what D-DiT's own script gives (VQAv2, OK-VQA, VizWiz)")
     ] = "official",
@@ -149,14 +142,16 @@ def score_vqa(
     bench score vqa results.json --record --model d-dit-512 --protocol vqa-v2"""
     from bench.commands.score_vqa import score_and_print
 
-    order = Order(record, model, protocol, settings or (), records, made_by)
+    order = Order(**options)
     order.check({"--format": format_, "--subset": subset, "--scoring": scoring != "official"})
-    if record:
+    if order.record:
 
         def score(spec: RunSpec) -> dict[str, Any]:
             from bench.evaluators.elsewhere import answers_fields
 
-            return answers_fields(results, spec, questions=questions, annotations=annotations, made_by=made_by or "")
+            return answers_fields(
+                results, spec, questions=questions, annotations=annotations, made_by=order.made_by or ""
+            )
 
         record_and_print(order, "answers", score, json_file)
         return
@@ -172,14 +167,11 @@ def score_vqa(
 
 
 @example("python -m bench score geneval results.jsonl")
+@with_options(Order)
 def score_geneval(
     results: Annotated[Path, typer.Argument(help="results.jsonl of GenEval's evaluator, evaluate_images.py")],
-    record: Record = False,
-    model: Model = None,
-    protocol: ProtocolName = None,
-    settings: Settings = None,
-    records: Results = RESULTS,
-    made_by: MadeBy = None,
+    *,
+    options: dict[str, Any],
     json_file: JsonFile = None,
 ) -> None:
     """GenEval's scores, overall and by task, of the results file that its own evaluator wrote.
@@ -187,9 +179,9 @@ def score_geneval(
     The evaluator's detector is no part of this suite: `bench reproduce --scale geneval` writes the images as it reads
     them, `bench fetch geneval-detector` gets its weights, github.com/djghosh13/geneval runs it.
     """
-    order = Order(record, model, protocol, settings or (), records, made_by)
+    order = Order(**options)
     order.check({})
-    if not record:
+    if not order.record:
         from bench.commands.score_geneval import score_and_print
 
         score_and_print(results, json_file=json_file)
@@ -198,6 +190,6 @@ def score_geneval(
     def score(spec: RunSpec) -> dict[str, Any]:
         from bench.evaluators.elsewhere import geneval_fields
 
-        return geneval_fields(results, spec, made_by=made_by or "")
+        return geneval_fields(results, spec, made_by=order.made_by or "")
 
     record_and_print(order, "geneval", score, json_file)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -34,12 +34,12 @@ MadeBy = Annotated[str | None, typer.Option("--made-by", help="with --record: wh
 class Order:
     """What the options of --record say."""
 
-    record: bool = False
-    model: str | None = None
-    protocol: str | None = None
-    settings: Sequence[str] = ()
-    results: Path = RESULTS
-    made_by: str | None = None
+    record: Record = False
+    model: Model = None
+    protocol: ProtocolName = None
+    settings: Settings = None
+    records: Results = RESULTS
+    made_by: MadeBy = None
 
     def check(self, refused: Mapping[str, Any]) -> None:
         """UsageError for options that are missing, or that --record leaves to the protocol: `refused`, by name."""
@@ -81,8 +81,8 @@ def run_of(order: Order, kind: str) -> RunSpec:
         raise UsageError(f"--protocol {protocol.name}: nothing is printed of {spec.name} under it")
     usual = dict(usual_settings(spec, protocol))
     wanted = usual | (dict(row.sampling) if row else {})
-    wanted |= dict(read_setting(text, wanted, spec.name) for text in order.settings)
-    files.check_writable(order.results, "--results")
+    wanted |= dict(read_setting(text, wanted, spec.name) for text in order.settings or ())
+    files.check_writable(order.records, "--results")
     return RunSpec(spec.name, protocol, {key: value for key, value in wanted.items() if usual.get(key) != value})
 
 
@@ -140,7 +140,7 @@ def keep(fields: Mapping[str, Any], spec: RunSpec, order: Order, device: str = "
         torch=environment.versions().get("torch"),
     )
     record = replace(empty_record(spec, inputs, device), **fields)
-    path = save_record(record, order.results)
+    path = save_record(record, order.records)
     part = record.images or record.texts
     result = {
         "metrics": {name: asdict(one) for name, one in record.measurements.items()},
@@ -155,7 +155,7 @@ def keep(fields: Mapping[str, Any], spec: RunSpec, order: Order, device: str = "
     for clause in elsewhere.assumed:
         say(f"taken for granted: {clause}")
     say(f"record: {path}")
-    for verdict in verdicts_on(spec, order.results, record.environment.machine):
+    for verdict in verdicts_on(spec, order.records, record.environment.machine):
         say(f"{verdict.claim_id}: {verdict.word}: {verdict.reason}")
     return result
 
