@@ -11,7 +11,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 import bench.run
 import reference_models
@@ -30,24 +29,12 @@ from bench.run import run_plan
 from bench.verdict.judge import judge
 from reference_models import autoencoders
 from tests.official import small
+from tests.stand_ins import FEATURES, SPATIAL, SmallExtractor
 
 MODELS = {"transdiff-h": "transdiff", "transdiff-mrar-h": "transdiff-mrar"}
 QUALITY = "imagenet-256-quality"
 NUM_IMAGES = 20  # two of each class
-FEATURES, SPATIAL = 8, 4  # of the stand-in for Inception
 AUTOENCODER = {"latent_channels": 16, "channels": 32, "channel_mult": (1, 1, 1, 1, 1), "scale": 0.2325}
-
-
-class SmallExtractor(nn.Module):
-    """Stands in for Inception, of which FID would need 2,048 images: random features of 8 x 8 mean colours."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.register_buffer("weight", torch.load(path, weights_only=True)["weight"])
-
-    def forward(self, images):
-        found = nn.functional.adaptive_avg_pool2d(images.float() / 255, 8).flatten(1) @ self.weight
-        return found[:, :FEATURES], found[:, FEATURES : FEATURES + 10], found[:, FEATURES + 10 :]
 
 
 @pytest.fixture(scope="module")
