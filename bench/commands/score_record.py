@@ -164,7 +164,8 @@ def verdicts_on(spec: RunSpec, results: Path, machine: str) -> list[Verdict]:
     """The verdicts, on one machine's records, on the claims in use that speak of a model under a protocol."""
     from bench.claims.files import claims_in_use
     from bench.commands.claims import known_names
-    from bench.records.store import latest, load_records
+    from bench.records.latest import latest
+    from bench.records.store import load_records
     from bench.verdict.judge import judge_side
 
     records = [one for one in latest(load_records([results]).records) if one.environment.machine == machine]
