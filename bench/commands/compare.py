@@ -29,7 +29,7 @@ from bench.records.comparable import differences
 from bench.records.json_files import check_json_path, plain, write_json, write_text
 from bench.records.latest import latest
 from bench.records.parts import Measurement
-from bench.records.schema import Record, Verdict
+from bench.records.schema import Record, Verdict, Word
 from bench.records.store import load_record, load_records
 from bench.report.sections.judged import claims_of_page, verdicts_of
 from bench.verdict.pair import COUNTED
@@ -299,7 +299,7 @@ def given_and_shown(pairs: Sequence[VerdictPair]) -> tuple[list[VerdictPair], li
     return given, [pair for pair in given if pair.a.claim_id not in sizes or pair.state != "agree"]
 
 
-def verdict_rows(pairs: Sequence[VerdictPair]) -> list[tuple[str, ...]]:
+def verdict_rows(pairs: Sequence[VerdictPair]) -> list[tuple[str, str, Word, Word, str]]:
     """Claim, scale, either word, state."""
     _, kept = given_and_shown(pairs)
     return [(pair.a.claim_id, pair.a.scale, pair.a.word, pair.b.word, pair.state + evidence(pair)) for pair in kept]

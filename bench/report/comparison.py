@@ -9,16 +9,16 @@ from markupsafe import Markup
 
 from bench.records.schema import Word
 from bench.report.page import HERE, environment
-from bench.report.tables import Cell, Table, plain_table
-from bench.report.words import badge_of
+from bench.report.tables import Cell, Table, badge_cell, plain_table
 
 Rows = Sequence[tuple[str, ...]]
+Verdicts = Sequence[tuple[str, str, Word, Word, str]]
 
 
 def comparison_page(
     a: str,
     b: str,
-    verdicts: Rows,
+    verdicts: Verdicts,
     values: Rows,
     counted: Sequence[str],
     regressions: Sequence[str],
@@ -39,23 +39,13 @@ def comparison_page(
     return str(page).lstrip()
 
 
-def verdict_table(rows: Rows) -> Table | None:
+def verdict_table(rows: Verdicts) -> Table | None:
     body = tuple(
         (claim, (Cell(scale), badge_cell(one), badge_cell(other), Cell(state)))
         for claim, scale, one, other, state in rows
     )
     columns = (("Scale", ""), ("A", ""), ("B", ""), ("", ""))
     return plain_table("Verdicts that either side could give.", columns, body, "Claim") if body else None
-
-
-def badge_cell(word: str) -> Cell:
-    made = badge_of(word_of(word))
-    return Cell(made["word"], style=made["style"], sign=made["sign"])
-
-
-def word_of(text: str) -> Word:
-    found: Any = text
-    return found
 
 
 def value_table(rows: Rows) -> Table | None:

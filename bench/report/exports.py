@@ -13,7 +13,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +129,9 @@ def tables_of(found: Found) -> list[Table]:
         for scale, records in by_scale(group, without=SCENES).items():
             images = [record for record in records if record.protocol.collects == "images"]
             scores = score_table(images, label_by_file(records))
-            tables += [titled(scores, f"Scores, {scale}, on {machine}, with 95 % intervals")] if scores else []
+            tables += [replace(scores, caption=f"Scores, {scale}, on {machine}, with 95 % intervals")] if scores else []
         speeds = ratio_table([record for record in group if not record.protocol.study])
-        tables += [titled(speeds, f"Speed on {machine}: ratios of shared rounds")] if speeds else []
+        tables += [replace(speeds, caption=f"Speed on {machine}: ratios of shared rounds")] if speeds else []
     return tables
 
 
@@ -142,10 +142,6 @@ def short_cells(found: Judged) -> tuple[Cell, ...]:
     if speeds:
         measured = Cell("".join(part if isinstance(part, str) else part.text for part in speed_parts(speeds)))
     return (Cell(f"x{claim.value:g}" if claim.unit == "times" else f"{claim.value:g} {claim.unit}"), measured, *others)
-
-
-def titled(table: Table, caption: str) -> Table:
-    return Table(caption, table.columns, table.groups, table.first, table.floor_rows)
 
 
 def words(cell: Cell) -> str:

@@ -15,20 +15,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.records import whiskers
-from bench.analysis.speed import at_the_machines_roofline
 from bench.analysis.studies import settings_in_use
 from bench.errors import CheckFailed, UsageError
 from bench.formatting import number
-from bench.records.latest import latest
 from bench.records.schema import Record
-from bench.records.store import load_records
 from bench.report.charts.lines import Panel
 from bench.report.charts.speedups import KINDS, Row, times_text
 from bench.report.charts.svg import colour_of, marker_of
 from bench.report.page import HERE
-from bench.report.reading import by_machines
+from bench.report.reading import read
 from bench.report.sections.answers import picture_rows
-from bench.report.sections.judged import judge_all
 from bench.report.sections.studies.common import answers_of
 from bench.report.sections.studies.trade_off import AXES, cost_panels
 from bench.stats import Interval
@@ -64,12 +60,11 @@ def export_figures(results: Path, out: Path, width: float = TWO_COLUMNS) -> list
 
     UsageError where there is no such folder of records, or `out` is a file; CheckFailed where nothing can be drawn.
     """
-    if not results.is_dir():
-        raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
+    found = read([results])
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out}: is a file, expected a folder for the figures")
-    groups = by_machines(latest(load_records([results]).records))
-    rows, latencies, panels = speedup_rows(groups), latencies_of(groups), quality_against_cost(groups)
+    groups = found.by_machine
+    rows, latencies, panels = picture_rows(found.judged), latencies_of(groups), quality_against_cost(groups)
     if not (rows or latencies or panels):
         raise CheckFailed(f"nothing to draw: {results} holds no speed-up, no latency and no run of the study trade-off")
     import matplotlib
@@ -89,12 +84,6 @@ def save(figure: Figure, path: Path) -> Path:
 
 
 # -- what is drawn -----------------------------------------------------------------------------------------------------
-
-
-def speedup_rows(groups: Mapping[str, Sequence[Record]]) -> list[Row]:
-    """The rows of the page's picture."""
-    shown = {machine: at_the_machines_roofline(group) for machine, group in groups.items()}
-    return picture_rows(judge_all(groups, shown))
 
 
 def latencies_of(groups: Mapping[str, Sequence[Record]]) -> dict[str, list[Bar]]:

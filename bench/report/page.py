@@ -41,7 +41,7 @@ from bench.report.sections.sources import disagreements, printed_tables
 from bench.report.sections.studies import studies_view
 from bench.report.tables import Cell, Table, plain_table
 from bench.report.tables.method import training_table
-from bench.report.words import MEANINGS, Said, anchor, badge_of, commands_in, prose
+from bench.report.words import WORDS, Said, anchor, badge_of, commands_in, prose
 from bench.studies import STUDIES, Study
 
 HERE = Path(__file__).parent
@@ -145,7 +145,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "weights": weights,
         "answers": answers(judged),
         "picture": picture(rows) if rows else None,
-        "legend": [(badge_of(word), meaning) for word, meaning in MEANINGS.items()],
+        "legend": [(badge_of(word), meaning) for word, (*_, meaning) in WORDS.items()],
         "cards": cards(judged, said),
         "papers": paper_tables(judged, said),
         "groups": groups,

@@ -12,36 +12,27 @@ from bench.formatting import interval, number
 from bench.records.schema import Word
 from bench.stats import Interval
 
-BADGES: dict[
-    Word, tuple[str, str]
-] = {  # word of a verdict -> style of its badge, and a sign that does not rest on colour
-    "reproduced": ("yes", "✓"),
-    "holds in small": ("yes", "✓"),
-    "agrees to 0.1 %": ("open", "≈"),
-    "not reproduced": ("no", "✗"),
-    "does not hold in small": ("no", "✗"),
-    "inconclusive": ("open", "≈"),
-    "small says nothing": ("none", "∅"),
-    "not comparable": ("unlike", "≠"),
-    "not run": ("none", "–"),
-}
-MEANINGS: dict[Word, str] = {
-    "reproduced": "measured at the paper's scale, inside the tolerance",
-    "not reproduced": "measured at the paper's scale, outside it; better is as suspicious as worse",
-    "agrees to 0.1 %": "a count off the printed digits by less than a thousandth",
-    "holds in small": "small models show the claim's direction, with an interval; never the paper's number",
-    "does not hold in small": "small models show the opposite direction",
-    "small says nothing": "the small task is too easy to tell: settings that should fail it do not",
-    "inconclusive": "the interval allows both, or too little was measured",
-    "not comparable": "the two sides were measured differently; the reason names the field",
-    "not run": "the reason names what is missing and the command",
+WORDS: dict[Word, tuple[str, str, str]] = {  # word of a verdict: style of its badge, a sign beside the colour, meaning
+    "reproduced": ("yes", "✓", "measured at the paper's scale, inside the tolerance"),
+    "not reproduced": ("no", "✗", "measured at the paper's scale, outside it; better is as suspicious as worse"),
+    "agrees to 0.1 %": ("open", "≈", "a count off the printed digits by less than a thousandth"),
+    "holds in small": (
+        "yes",
+        "✓",
+        "small models show the claim's direction, with an interval; never the paper's number",
+    ),
+    "does not hold in small": ("no", "✗", "small models show the opposite direction"),
+    "small says nothing": ("none", "∅", "the small task is too easy to tell: settings that should fail it do not"),
+    "inconclusive": ("open", "≈", "the interval allows both, or too little was measured"),
+    "not comparable": ("unlike", "≠", "the two sides were measured differently; the reason names the field"),
+    "not run": ("none", "–", "the reason names what is missing and the command"),
 }
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\w“\"`])")  # names of models begin in lower case
 
 
 def badge_of(word: Word, marker: str = "") -> dict[str, str]:
     """A verdict's word with the style and the sign of its badge."""
-    style, sign = BADGES[word]
+    style, sign, _ = WORDS[word]
     return {"word": word, "style": style, "sign": sign, "marker": marker}
 
 

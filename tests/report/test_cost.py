@@ -9,18 +9,20 @@ import pytest
 
 from bench.analysis.speed import at_the_machines_roofline
 from bench.commands.time_tables import bounded
+from bench.formatting import Unit
 from bench.metrics.latency import percentile
 from bench.protocols import SCALES
 from bench.records.parts import Speedup
 from bench.report.charts.svg import tick_text
 from bench.report.sections.cost import ON_A_GPU
-from bench.report.tables import Cell
-from bench.report.tables.speed import percentile_cell
+from bench.report.tables import Cell, cell
+from bench.report.tables.speed import time_cell
 from tests.fake_records import ENVIRONMENT, ROOFLINE, composed, latency, quality, ratios, timed, with_timing
 from tests.pages import Tables, page_of, text_of
 
 TRANSDIFF = timed("transdiff-digits", {"encoder": 0.01, "decoder": 0.05, "autoencoder": 0.02, "rest": 0.02})
 DIT = timed("dit-digits", {"network": 0.3, "autoencoder": 0.02, "rest": 0.08})
+MS = Unit(1e-3, "ms")
 PAIRS = ratios("transdiff-digits", {"dit-digits": 2.8, "sit-digits": 3.1})
 
 
@@ -49,13 +51,16 @@ def test_latency_is_shown_with_percentiles_rounds_and_units(page):
 def test_a_percentile_that_few_rounds_do_not_bound_is_not_printed():
     """Of ten rounds a p99 has no upper end: no number stands for it, on the page or in a terminal."""
     rounds = [0.01 + 0.001 * i for i in range(10)]
-    shown = Cell("19.0", "18.0 to 20.0")
     p50, p99 = percentile(rounds, 50), percentile(rounds, 99)
-    assert percentile_cell(shown, "latency_s", p50) == shown
-    assert percentile_cell(shown, "latency_p99_s", p99) == Cell("–", "too few rounds")
+    found = latency("dit-digits", 0.01, measurements={"latency_s": p50, "latency_p99_s": p99})
+    assert time_cell(found, "latency_s", MS) == cell(found, "latency_s", MS)
+    assert cell(found, "latency_s", MS).text == "14.5"
+    assert time_cell(found, "latency_p99_s", MS) == Cell("–", "too few rounds")
     assert (bounded(p50), bounded(p99), bounded(None)) == ("14.5 ms", "-", "-")
     few = percentile(rounds[:5], 50)  # a median stands, and says that nothing bounds it
-    assert percentile_cell(shown, "latency_s", few) == Cell("19.0", "too few rounds")
+    found = latency("dit-digits", 0.01, measurements={"latency_s": few})
+    shown = time_cell(found, "latency_s", MS)
+    assert (shown.text, shown.below) == ("12.0", "too few rounds")
 
 
 def test_the_sweep_gives_images_per_second_and_memory_of_each_batch(page):

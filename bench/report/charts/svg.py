@@ -182,12 +182,12 @@ class Chart:
         )
 
 
-def x_axis(chart: Chart, axis: Axis, top: float, bottom: float, most: int = 6, unit: str = "") -> None:
+def x_axis(chart: Chart, axis: Axis, top: float, bottom: float, most: int = 6) -> None:
     """Grid lines with their values below."""
     for tick in axis.ticks(most):
         x = axis.at(tick)
         chart.line([(x, top), (x, bottom)], "rule", 1)
-        chart.text(x, bottom + 10, tick_text(tick) + unit, "muted", "middle")
+        chart.text(x, bottom + 10, tick_text(tick), "muted", "middle")
 
 
 def y_axis(chart: Chart, axis: Axis, left: float, right: float, most: int = 4) -> None:

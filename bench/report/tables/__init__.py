@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bench.analysis.evidence import Trace
@@ -11,7 +11,8 @@ from bench.analysis.studies import seconds_per_item
 from bench.formatting import Unit, display_unit, fixed, interval, listed, number, quantity
 from bench.metrics import METRICS
 from bench.records.parts import Measurement
-from bench.records.schema import REAL_DATA, Record
+from bench.records.schema import REAL_DATA, Record, Word
+from bench.report.words import badge_of
 
 # Columns of the tables, by metric; titles and meanings are the metrics' own (bench.metrics, which brings no torch).
 SCORES = ("fid", "kid", "inception_score", "precision", "recall")  # of clean-fid the page says once that it agrees
@@ -48,6 +49,12 @@ class Table:
     groups: tuple[tuple[str, Rows], ...]  # heading ("": none), rows
     first: str = "Model"  # heading of the labels
     floor_rows: int = 0  # leading rows that are real data, not a model
+
+
+def badge_cell(word: Word, marker: str = "") -> Cell:
+    """A verdict's word."""
+    made = badge_of(word, marker)
+    return Cell(made["word"], marker, style=made["style"], sign=made["sign"])
 
 
 def plain_table(caption: str, columns: Sequence[tuple[str, str]], rows: Rows, first: str = "Model") -> Table:
@@ -108,10 +115,12 @@ def table_of(
     remarks: Mapping[str, str] | None = None,
     *,
     count: bool = False,
+    cell_of: Callable[[Record, str, Unit], Cell] | None = None,
 ) -> Table:
     """A row per record and a column per metric, one unit per column; failed runs in words.
 
-    remarks: what to add to a metric's heading; `count` adds the number of images behind each row.
+    remarks: what to add to a metric's heading; `count` adds the number of images behind each row; cell_of: `cell`, or
+    what says more.
     """
     kept = [name for name in metrics if any(name in r.measurements for r in records)] or list(metrics)
     units = {
@@ -131,7 +140,7 @@ def table_of(
         if record.status != "ok":
             body.append((label, (Cell(f"failed: {record.reason}"),)))
             continue
-        cells = [cell(record, name, units[name]) for name in kept]
+        cells = [(cell_of or cell)(record, name, units[name]) for name in kept]
         if count:
             counts = {n for name in kept if name in record.measurements and (n := record.measurements[name].n)}
             cells.append(Cell(" / ".join(f"{n:,}" for n in sorted(counts)) or "–"))

@@ -11,7 +11,7 @@ from bench.analysis.speed import rates_of, stages_of
 from bench.formatting import Unit, display_unit, interval, number, percent, quantity
 from bench.metrics.latency import is_open
 from bench.metrics.stages import StageSummary
-from bench.records.parts import REST, Compliance, Measurement, Series
+from bench.records.parts import REST, Compliance, Series
 from bench.records.schema import Record
 from bench.report.tables import NONE, SPEEDS, Cell, Table, batch_remarks, cell, plain_table, rounds_cell, table_of
 
@@ -33,12 +33,13 @@ def with_columns(table: Table, *columns: tuple[tuple[str, str], Sequence[Cell]])
     return replace(table, columns=(*table.columns, *(heading for heading, _ in columns)), groups=((heading, rows),))
 
 
-def percentile_cell(found: Cell, name: str, measured: Measurement) -> Cell:
-    """A percentile with its interval. One of the tail that the rounds do not bound is not printed: of ten rounds a p99
-    is the slowest of them and may be anything above."""
-    if not is_open(measured):
+def time_cell(record: Record, metric: str, unit: Unit) -> Cell:
+    """A time with its interval. A percentile of the tail that the rounds do not bound is not printed: of ten rounds a
+    p99 is the slowest of them and may be anything above."""
+    found, measured = cell(record, metric, unit), record.measurements.get(metric)
+    if metric not in PERCENTILES or measured is None or not is_open(measured):
         return found
-    return replace(found, below=TOO_FEW) if name == "latency_s" else Cell("–", TOO_FEW)
+    return replace(found, below=TOO_FEW) if metric == "latency_s" else Cell("–", TOO_FEW)
 
 
 # -- times -------------------------------------------------------------------------------------------------------------
@@ -47,18 +48,7 @@ def percentile_cell(found: Cell, name: str, measured: Measurement) -> Cell:
 def latency_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     """Percentiles of the timed rounds, throughput, the cold first call and the number of rounds."""
     caption = "Time to generate, each model by itself: percentiles of the timed rounds, which hold no cold call."
-    table = table_of(caption, SPEEDS, records, labels, batch_remarks(records))
-    shown = [name for name in SPEEDS if any(name in record.measurements for record in records)]
-    rows = []
-    for record, (label, cells) in zip(records, table.groups[0][1], strict=True):
-        if len(cells) == len(shown):
-            cells = tuple(
-                percentile_cell(found, name, record.measurements[name])
-                if name in PERCENTILES and name in record.measurements
-                else found
-                for found, name in zip(cells, shown, strict=True)
-            )
-        rows.append((label, cells))
+    table = table_of(caption, SPEEDS, records, labels, batch_remarks(records), cell_of=time_cell)
     first = [
         Cell(quantity("latency_s", r.timing.latency.first_call_s))
         if r.timing and r.timing.latency.first_call_s
@@ -66,14 +56,10 @@ def latency_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table
         for r in records
     ]
     return with_columns(
-        replace(table, groups=(("", tuple(rows)),)),
+        table,
         (("First call", "cold"), first),
         (("Timed rounds", "fastest to slowest below"), list(map(rounds_cell, records))),
     )
-
-
-def unit_of(metric: str, records: Sequence[Record]) -> Unit:
-    return display_unit(metric, [r.measurements[metric].value for r in records if metric in r.measurements])
 
 
 def estimated_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
