@@ -20,6 +20,7 @@ from bench.report.charts.svg import (
     text_width,
     tick_text,
     whiskers_y,
+    wrapped,
     x_axis,
     y_axis,
 )
@@ -56,15 +57,14 @@ class Panel:
 def lines_chart(panels: Sequence[Panel], x_label: str, description: str, columns: int = 2) -> Markup:
     """`columns` panels to a row, one legend above all."""
     legend = list({line.label: line for panel in panels for line in panel.lines if line.label}.values())
-    rows, place = legend_rows(legend), 0
-    top = LEGEND * len(rows)
+    places = wrapped([24 + text_width(line.label) for line in legend], NARROW)
+    top = LEGEND * (1 + max((row for row, _ in places), default=-1))
     height = top + math.ceil(len(panels) / columns) * (TITLE + panels[0].height + FOOT) + LABEL
     chart = Chart(NARROW, height, description)
-    for row, entries in enumerate(rows):
-        for x, line in entries:
-            y = LEGEND * (row + 0.5)
-            chart.marker(x + 5, y, marker_of(line.model), colour_of(line.model))
-            chart.text(x + 13, y, line.label)
+    for (row, x), line in zip(places, legend, strict=True):
+        y = LEGEND * (row + 0.5)
+        chart.marker(x + 5, y, marker_of(line.model), colour_of(line.model))
+        chart.text(x + 13, y, line.label)
     width = NARROW / columns
     for place, panel in enumerate(panels):
         row, column = divmod(place, columns)
@@ -75,20 +75,6 @@ def lines_chart(panels: Sequence[Panel], x_label: str, description: str, columns
         draw_panel(chart, panel, left, width * (column + 1) - 6, y0 + TITLE, y0 + TITLE + panel.height)
     chart.text(NARROW / 2, height - LABEL / 2, x_label, "muted", "middle")
     return chart.svg()
-
-
-def legend_rows(lines: Sequence[Line]) -> list[list[tuple[float, Line]]]:
-    """The entries with their left ends, broken into rows."""
-    rows: list[list[tuple[float, Line]]] = []
-    x = math.inf
-    for line in lines:
-        width = 24 + text_width(line.label)
-        if x + width > NARROW:
-            rows.append([])
-            x = 0.0
-        rows[-1].append((x, line))
-        x += width
-    return rows
 
 
 def draw_panel(chart: Chart, panel: Panel, left: float, right: float, top: float, bottom: float) -> None:

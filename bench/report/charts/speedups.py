@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from bench.formatting import number
-from bench.report.charts.svg import FONT, NARROW, Axis, Chart, axis_over, text_width, whiskers_x, x_axis
+from bench.report.charts.svg import FONT, NARROW, Axis, Chart, axis_over, text_width, whiskers_x, wrapped, x_axis
 from bench.stats import Interval
 
 WIDE = 700
@@ -73,21 +73,23 @@ def draw_row(chart: Chart, axis: Axis, row: Row, top: float, bottom: float, wide
         chart.text(2, top + ROW / 2 - 2, row.label, bold=True)
         top += ROW - 2
     for printed in row.printed:
-        chart.box(axis.at(printed.low), axis.at(printed.high), top, bottom, "printed", 0.28)
-        x = axis.at(printed.value)
-        chart.line([(x, top), (x, bottom)], "printed", 2.4)
+        draw_printed(chart, axis, printed, top, bottom)
     label_printed(chart, axis, row.printed, top - 6)
     step = (bottom - top) / max(1, len(row.measured))
     for place, (kind, found) in enumerate(row.measured):
-        shape, colour, hollow, _ = KINDS[kind]
-        y = top + step * (place + 0.5)
-        whiskers_x(chart, axis, found, y, colour)
-        chart.marker(axis.at(found.value), y, shape, colour, 4.6, hollow)
-        write_beside(chart, axis, found, y, times_text(found.value))
+        draw_found(chart, axis, kind, found, top + step * (place + 0.5), 4.6, times_text(found.value))
 
 
-def write_beside(chart: Chart, axis: Axis, found: Interval, y: float, text: str) -> None:
-    """To the right of the interval, or to its left where there is no room."""
+def draw_printed(chart: Chart, axis: Axis, printed: Printed, top: float, bottom: float) -> None:
+    chart.box(axis.at(printed.low), axis.at(printed.high), top, bottom, "printed", 0.28)
+    chart.line([(axis.at(printed.value), top), (axis.at(printed.value), bottom)], "printed", 2.4)
+
+
+def draw_found(chart: Chart, axis: Axis, kind: str, found: Interval, y: float, radius: float, text: str) -> None:
+    """The text stands to the right of the interval, or to its left where there is no room."""
+    shape, colour, hollow, _ = KINDS[kind]
+    whiskers_x(chart, axis, found, y, colour)
+    chart.marker(axis.at(found.value), y, shape, colour, radius, hollow)
     right, left = axis.at(max(found.high, found.value)) + 9, axis.at(min(found.low, found.value)) - 9
     if text and right + text_width(text) > chart.width:
         chart.text(left, y, text, "ink", "end")
@@ -115,17 +117,9 @@ def times_text(times: float) -> str:
 
 def legend_of(kinds: Sequence[str], width: float) -> list[tuple[int, float, str, str]]:
     """(row, left end, kind, words) of each entry."""
-    found: list[tuple[int, float, str, str]] = []
-    row = 0
-    x = 2.0
-    for kind in kinds:
-        words = "printed, with what counts as reproduced" if kind == "printed" else KINDS[kind][3]
-        if x > 2 and x + 24 + text_width(words) > width:
-            row += 1
-            x = 2.0
-        found.append((row, x, kind, words))
-        x += 28 + text_width(words)
-    return found
+    words = ["printed, with what counts as reproduced" if kind == "printed" else KINDS[kind][3] for kind in kinds]
+    places = wrapped([24 + text_width(each) for each in words], width, start=2.0, gap=4)
+    return [(*place, kind, each) for place, kind, each in zip(places, kinds, words, strict=True)]
 
 
 def draw_legend(chart: Chart, legend: Sequence[tuple[int, float, str, str]]) -> None:
@@ -167,12 +161,7 @@ def claim_bar(
     x_axis(chart, axis, 2, bottom, most=5)
     chart.line([(axis.at(neutral), 2), (axis.at(neutral), bottom)], "ink", 1.4)
     if printed:
-        chart.box(axis.at(printed.low), axis.at(printed.high), 2, bottom, "printed", 0.28)
-        chart.line([(axis.at(printed.value), 2), (axis.at(printed.value), bottom)], "printed", 2.4)
+        draw_printed(chart, axis, printed, 2, bottom)
     for place, (kind, label, found) in enumerate(measured):
-        shape, colour, hollow, _ = KINDS[kind]
-        y = 2 + (bottom - 2) * (place + 0.5) / len(measured)
-        whiskers_x(chart, axis, found, y, colour)
-        chart.marker(axis.at(found.value), y, shape, colour, FONT / 2.7, hollow)
-        write_beside(chart, axis, found, y, label)
+        draw_found(chart, axis, kind, found, 2 + (bottom - 2) * (place + 0.5) / len(measured), FONT / 2.7, label)
     return chart.svg()

@@ -128,6 +128,18 @@ def text_width(text: str) -> float:
     return 0.56 * FONT * len(text)
 
 
+def wrapped(widths: Iterable[float], room: float, start: float = 0.0, gap: float = 0.0) -> list[tuple[int, float]]:
+    """(row, left end) of entries that fill rows of `room` pixels one after the other."""
+    found: list[tuple[int, float]] = []
+    row, x = 0, start
+    for width in widths:
+        if x > start and x + width > room:
+            row, x = row + 1, start
+        found.append((row, x))
+        x += width + gap
+    return found
+
+
 # -- drawing -----------------------------------------------------------------------------------------------------------
 
 
