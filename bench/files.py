@@ -18,8 +18,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-import psutil
-
 from bench.errors import CheckFailed, UsageError
 
 FOREIGN_AGE_S = 24 * 3600.0  # of a file of another machine, whose processes cannot be asked for: older is dead
@@ -224,6 +222,8 @@ def is_own(match: re.Match[str]) -> bool:
 def is_alive(match: re.Match[str], written: float) -> bool:
     if match["host"] != HOST:
         return time.time() - written < FOREIGN_AGE_S
+    import psutil  # here: a report that finds no temporary file does without
+
     try:
         process = psutil.Process(int(match["pid"]))
         return process.status() != psutil.STATUS_ZOMBIE and process.create_time() <= written + 2  # not its successor

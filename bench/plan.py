@@ -29,7 +29,7 @@ from bench.published import PUBLISHED
 from bench.records.environment import memory_bytes
 from bench.records.schema import REAL_DATA, Claim, Comparison, Protocol, Record, RunSpec
 from bench.records.store import QUICK, WORK, load_records
-from bench.studies import STUDIES, runs_of, usual_settings
+from bench.studies import STUDIES, published_row, runs_of, usual_settings
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec
@@ -140,8 +140,8 @@ def _settings_of(name: str, protocol: Protocol) -> list[dict[str, Any]]:
     if name == REAL_DATA:
         return [{}]
     usual = usual_settings(find(name), protocol)
-    row = PUBLISHED.get((name, protocol.variant)) if protocol.terms else None
-    first = quick_settings(protocol, usual) | ({} if row is None or kind_of(protocol).reads else dict(row.sampling))
+    row = published_row(name, protocol)
+    first = quick_settings(protocol, usual) | (dict(row.sampling) if row else {})
     wanted = [first]
     if protocol.terms:
         sides = [side for claim in claims_in_use() for side in _sides(claim)]

@@ -33,9 +33,10 @@ from bench.protocols import is_timed, kind_of
 from bench.records import environment
 from bench.records.environment import num_workers
 from bench.records.json_files import plain, read_json, write_json
+from bench.records.latest import is_current
 from bench.records.parts import Samples
 from bench.records.schema import REAL_DATA, Inputs, Protocol, Record, RunSpec
-from bench.records.store import WORK, after_earlier, is_current, load_records, save_record
+from bench.records.store import WORK, after_earlier, load_records, save_record
 from bench.studies import settings_of
 
 NOTHING: dict[str, Any] = {  # of a run that failed: the parts of its record

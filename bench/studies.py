@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from bench.protocols import PROTOCOLS, kind_of
-from bench.published import READING
+from bench.published import PUBLISHED, READING, Published
 from bench.records.schema import REAL_DATA, Protocol, RunSpec
 
 if TYPE_CHECKING:
@@ -173,6 +173,14 @@ def usual_settings(spec: Spec, protocol: Protocol) -> Mapping[str, Any]:
     if not kind_of(protocol).reads:
         return spec.sampling
     return reading_settings(spec, protocol.collects)
+
+
+def published_row(model: str, protocol: Protocol) -> Published | None:
+    """The row whose settings a protocol generates with: as published, and on equal terms, which leave guidance and
+    steps as published. None: there is none, or the model says texts."""
+    if not protocol.terms or kind_of(protocol).reads:
+        return None
+    return PUBLISHED.get((model, protocol.variant))
 
 
 def reading_settings(spec: Spec, kind: str) -> Settings:

@@ -78,8 +78,31 @@ class KLAutoencoder(ConvAutoencoder):
         }
 
 
-class VQAutoencoder(ConvAutoencoder):
-    """One token per position (LlamaGen's tokenizer)."""
+class TokenAutoencoder(ConvAutoencoder):
+    """Latents are the token ids of its quantizer."""
+
+    quantizer: VectorQuantizer | MultiScaleQuantizer
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Token ids, int64."""
+        return self.quantizer.encode(self.features(images))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """latents: token ids as `encode` gives them."""
+        return self.to_images(self.quantizer.decode(latents)).clamp(-1, 1)
+
+    def training_loss(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Squared error + codebook + commitment loss (L_VQ and L_AE of LlamaGen; VAR's equation 5 sums the latter two
+        over its scales); it draws nothing.
+
+        Departs from official: no perceptual and no adversarial term. They judge 8x8 digits by features of large photos.
+        """
+        codes, loss = self.quantizer.quantize(self.features(images))
+        return F.mse_loss(self.to_images(codes), images) + loss
+
+
+class VQAutoencoder(TokenAutoencoder):
+    """One token per position (LlamaGen's tokenizer): ids (B, h, w)."""
 
     def __init__(
         self,
@@ -103,22 +126,6 @@ class VQAutoencoder(ConvAutoencoder):
         self.post_quant_conv = nn.Conv2d(code_dim, latent_channels, 1)
         self.quantizer = VectorQuantizer(vocab_size, code_dim, l2_norm)
 
-    def encode(self, images: Tensor) -> Tensor:
-        """Token ids, int64 (B, h, w)."""
-        return self.quantizer.encode(self.features(images))
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """latents: token ids (B, h, w)."""
-        return self.to_images(self.quantizer.decode(latents)).clamp(-1, 1)
-
-    def training_loss(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Squared error + codebook + commitment loss (L_VQ and L_AE of LlamaGen); it draws nothing.
-
-        Departs from official: no perceptual and no adversarial term. They judge 8x8 digits by features of large photos.
-        """
-        codes, loss = self.quantizer.quantize(self.features(images))
-        return F.mse_loss(self.to_images(codes), images) + loss
-
     @classmethod
     def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
         """For the ModelArgs of LlamaGen's VQModel."""
@@ -135,8 +142,13 @@ class VQAutoencoder(ConvAutoencoder):
         }
 
 
-class MultiScaleVQAutoencoder(ConvAutoencoder):
-    """VAR's tokenizer: the feature map as token maps of growing size (VAR, section 3.2)."""
+class MultiScaleVQAutoencoder(TokenAutoencoder):
+    """VAR's tokenizer: the feature map as token maps of growing size (VAR, section 3.2).
+
+    Ids of all scales, coarsest first, (B, L).
+    """
+
+    quantizer: MultiScaleQuantizer
 
     def __init__(
         self,
@@ -160,22 +172,6 @@ class MultiScaleVQAutoencoder(ConvAutoencoder):
         self.quant_conv = nn.Conv2d(code_dim, code_dim, 3, padding=1)
         self.post_quant_conv = nn.Conv2d(code_dim, code_dim, 3, padding=1)
         self.quantizer = MultiScaleQuantizer(vocab_size, code_dim, scales, num_phi, phi_ratio)
-
-    def encode(self, images: Tensor) -> Tensor:
-        """Token ids of all scales, coarsest first, int64 (B, L)."""
-        return self.quantizer.encode(self.features(images))
-
-    def decode(self, latents: Tensor) -> Tensor:
-        """latents: token ids of all scales (B, L)."""
-        return self.to_images(self.quantizer.decode(latents)).clamp(-1, 1)
-
-    def training_loss(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Squared error + codebook + commitment loss over the scales (VAR, equation 5); it draws nothing.
-
-        Departs from official: no perceptual and no adversarial term. They judge 8x8 digits by features of large photos.
-        """
-        f_hat, loss = self.quantizer.quantize(self.features(images))
-        return F.mse_loss(self.to_images(f_hat), images) + loss
 
     @classmethod
     def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,8 +97,8 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     what a row becomes does not depend on how many rows there are, and an image not on its batch. (Left out where code
     is compiled, which rounds in its own ways.)
     A large matrix: a CPU's time is that of reading the weights. torch takes x W^T row by row, by one thread, and reads
-    them for each row; (W x^T)^T, the same sums, is shared among the threads (tests/test_benchmarks_models.py). A single
-    thread gains where the matrix is wide.
+    them for each row; (W x^T)^T, the same sums, is shared among the threads (tests/benchmarks/test_time_models.py). A
+    single thread gains where the matrix is wide.
     """
     if not x.is_cpu or x.dtype != torch.float32:
         return F.linear(x, weight, bias)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import html.parser
 import pickle
 import re
+import tempfile
 from datetime import UTC, datetime
+from pathlib import Path
 
 from bench.records.store import save_record
 from bench.report import render
+from tests.paths import ROOT
 
 NOW = datetime(2026, 2, 1, 12, tzinfo=UTC)
 RENDERED: dict[bytes, str] = {}  # by record set: the page of each is rendered once
@@ -32,6 +36,13 @@ def page_of(folder, records) -> str:
     else:
         RENDERED[key] = render([results], path, now=NOW).read_text()
     return RENDERED[key]
+
+
+@functools.cache
+def committed_page() -> str:
+    """The page of the committed records."""
+    with tempfile.TemporaryDirectory() as folder:
+        return render([ROOT / "results"], Path(folder) / "index.html").read_text()
 
 
 class Tables(html.parser.HTMLParser):

@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 
 from bench import assets
+from bench.commands.score_record import Order, run_of
 from bench.evaluators.images import labels_of
 from bench.models import precision_of, reseeding_of, resized_to
 from bench.plan import make_plan
@@ -122,6 +123,21 @@ def test_the_equal_protocol_measures_every_model_as_its_row_of_terms_says(scale,
         assert labels_of(run) == terms.labels
         assert {**specs()[run.model].sampling, **run.settings}.items() >= dict(published_sampling(run.model)).items()
     assert not any(run.answers for run in plan.runs if run.spec.protocol == EQUAL[scale])
+
+
+@pytest.mark.parametrize(
+    "name", ["imagenet-256-quality", "imagenet-256-no-guidance-quality", "imagenet-256-equal-quality"]
+)
+def test_what_was_made_elsewhere_has_the_settings_that_a_plan_gives(name, tmp_path):
+    """Those of the model's published row, on equal terms as well: guidance and steps are part of a method."""
+    protocol = PROTOCOLS[name]
+    plan = make_plan(scale=protocol.scale, only=(), quick=False, device="cpu", results=tmp_path)
+    planned: dict[str, dict] = {}  # of the settings that claims name as well, the first are the published ones
+    for run in (run.spec for run in plan.runs if run.spec.protocol == protocol):
+        planned.setdefault(run.model, dict(run.settings))
+    for model in sorted({"mar-l", "transdiff-l"} & planned.keys()):
+        assert run_of(Order(model=model, protocol=name, records=tmp_path), "images").settings == planned[model]
+    assert "mar-l" in planned
 
 
 def published_sampling(name):

@@ -25,9 +25,10 @@ from bench.metrics import METRICS
 from bench.plan import make_plan
 from bench.processes import KILLED
 from bench.protocols import KINDS, PROTOCOLS, is_timed
+from bench.records.latest import is_current
 from bench.records.parts import Images, Measurement
 from bench.records.schema import REAL_DATA, Inputs, RunSpec
-from bench.records.store import WORK, is_current, load_records, save_record
+from bench.records.store import WORK, load_records, save_record
 from bench.run import run_inputs, run_plan
 from bench.sampling.shards import STORE
 from reference_models import autoencoders, find

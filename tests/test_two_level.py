@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bench.stats import pooled_variance, two_level_interval, variance_components
+from bench.stats import pooled_variance, student_975, two_level_interval, variance_components
 
 
 @pytest.mark.parametrize("training", [0.0, 0.3, 1.0, 3.0])
@@ -50,3 +50,9 @@ def test_the_components_are_those_that_made_the_numbers():
     assert variance_components([[1.0], [2.0]]) == (None, None)
     assert variance_components([[1.0, 3.0], [1.0, 3.0]])[0] == 0
     assert pooled_variance([np.array([1.0, 3.0]), np.array([5.0])]) == (2.0, 1)
+
+
+def test_students_point_of_975_is_scipys_for_every_number_of_degrees_of_freedom_that_seeds_give():
+    """Even and odd ones are two formulas, one degree a third."""
+    for freedom in (*range(1, 60), 120, 999, 1000):
+        assert student_975(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-9)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.records.json_files import plain, read_json
+from bench.records.json_files import plain
 from bench.records.parts import Measurement
 from bench.records.schema import Record, Verdict
 from bench.stats import Interval, as_interval
@@ -73,7 +73,7 @@ def evaluate(files: Sequence[str], key: str, data: Mapping[str, Any]) -> float:
 # -- what travels ------------------------------------------------------------------------------------------------------
 
 
-def evidence(records: Sequence[Record], verdicts: Mapping[str, Iterable[Verdict]], folders: Sequence[Path]) -> Any:
+def evidence(records: Sequence[Record], verdicts: Mapping[str, Iterable[Verdict]]) -> Any:
     """The JSON object of a page; verdicts: by machine."""
     files = {record.file: place for place, record in enumerate(records)}
     return {
@@ -86,7 +86,7 @@ def evidence(records: Sequence[Record], verdicts: Mapping[str, Iterable[Verdict]
         "files": [
             {
                 "file": record.file,
-                "sha256": checksum(record.file, folders),
+                "sha256": record.sha256,
                 "model": record.model,
                 "protocol": record.protocol.name,
                 "settings": plain(record.settings),
@@ -116,15 +116,6 @@ def bounds(measured: Measurement) -> tuple[Any, ...]:
 
 def said(verdict: Verdict) -> tuple[Any, ...]:
     return verdict.claim_id, verdict.scale, verdict.word, verdict.value
-
-
-def checksum(file: str, folders: Sequence[Path]) -> str:
-    """The checksum that a record file was written with; "" where the file is in none of the folders."""
-    for folder in folders:
-        for path in (folder / file, folder.parent / file):
-            if path.is_file():
-                return str(read_json(path).get("sha256", ""))
-    return ""
 
 
 def as_script(found: Any) -> str:

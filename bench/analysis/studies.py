@@ -10,7 +10,7 @@ import numpy as np
 from bench.analysis.seeds import Seeds, of_one_network, seed_means, seeds_of, settings_agree
 from bench.records.parts import Measurement
 from bench.records.schema import Record, RunSpec
-from bench.stats import Interval, as_interval, difference, pooled_variance
+from bench.stats import Interval, as_interval, difference, pooled_variance, student_975
 from bench.studies import Settings
 
 
@@ -88,8 +88,6 @@ def smallest_difference(values_by_model: Mapping[str, Values]) -> float | None:
     sqrt(2 v / n), v the variance of a training run's mean (its samplings' chance included), pooled over the models, n
     the fewest training runs. None where no model was trained twice.
     """
-    from scipy.special import stdtrit
-
     means = [np.array(list(seed_means(values).values())) for values in values_by_model.values()]
     means = [each for each in means if len(each) > 1]
     if not means:
@@ -97,4 +95,4 @@ def smallest_difference(values_by_model: Mapping[str, Values]) -> float | None:
     variance, _ = pooled_variance(means)
     assert variance is not None, "each has two values at least"
     num = min(map(len, means))
-    return float(stdtrit(num - 1, 0.975) * math.sqrt(2 * variance / num))
+    return student_975(num - 1) * math.sqrt(2 * variance / num)

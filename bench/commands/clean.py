@@ -20,7 +20,8 @@ import typer
 from bench.commands.app import RESULTS, ResultsDir, example
 from bench.console import console
 from bench.errors import CheckFailed
-from bench.records.store import GENEVAL, QUICK, RETRAINED, WORK, latest, load_records
+from bench.records.latest import latest
+from bench.records.store import GENEVAL, QUICK, RETRAINED, WORK, load_records
 from bench.sampling import files
 from bench.sampling.identity import VERSION
 from bench.sampling.images import IMAGES

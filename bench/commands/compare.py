@@ -27,9 +27,10 @@ from bench.formatting import display_unit, interval, listed, number
 from bench.metrics import METRICS
 from bench.records.comparable import differences
 from bench.records.json_files import check_json_path, plain, write_json, write_text
+from bench.records.latest import latest
 from bench.records.parts import Measurement
 from bench.records.schema import Record, Verdict
-from bench.records.store import latest, load_record, load_records
+from bench.records.store import load_record, load_records
 from bench.report.sections.judged import claims_of_page, verdicts_of
 from bench.verdict.pair import COUNTED
 from bench.verdict.seeds import judge_later_images

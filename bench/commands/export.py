@@ -32,7 +32,8 @@ def export_table(
     """Every measurement of the records, one row each: machine, model, protocol, settings, seeds, value, interval."""
     from bench.analysis.table import save_table
     from bench.errors import UsageError
-    from bench.records.store import latest, load_records
+    from bench.records.latest import latest
+    from bench.records.store import load_records
 
     if not results.is_dir():
         raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")

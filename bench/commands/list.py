@@ -138,7 +138,8 @@ def show_protocols() -> None:
 
 def records_of(results: Path) -> list[Record]:
     """The latest record of each run. UsageError where there is no such folder."""
-    from bench.records.store import latest, load_records
+    from bench.records.latest import latest
+    from bench.records.store import load_records
 
     if not results.is_dir():
         raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")

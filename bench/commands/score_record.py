@@ -62,10 +62,9 @@ def run_of(order: Order, kind: str) -> RunSpec:
     from bench.models import reads_images
     from bench.protocols import kind_of
     from bench.protocols.at_paper_size import MODELS_OF
-    from bench.published import PUBLISHED
     from bench.records.schema import RunSpec
     from bench.sampling import files
-    from bench.studies import usual_settings
+    from bench.studies import published_row, usual_settings
     from reference_models import find
 
     assert order.model is not None
@@ -76,8 +75,8 @@ def run_of(order: Order, kind: str) -> RunSpec:
     reads = kind_of(protocol).reads
     if reads and not reads_images(spec):
         raise UsageError(f"--model {spec.name} reads no images; {protocol.name} is of {kind}")
-    row = None if reads or protocol.terms != "published" else PUBLISHED.get((spec.name, protocol.variant))
-    if row is None and protocol.variant and protocol.terms == "published" and not reads:
+    row = published_row(spec.name, protocol)
+    if row is None and protocol.variant and not reads:
         raise UsageError(f"--protocol {protocol.name}: nothing is printed of {spec.name} under it")
     usual = dict(usual_settings(spec, protocol))
     wanted = usual | (dict(row.sampling) if row else {})
@@ -164,7 +163,8 @@ def verdicts_on(spec: RunSpec, results: Path, machine: str) -> list[Verdict]:
     """The verdicts, on one machine's records, on the claims in use that speak of a model under a protocol."""
     from bench.claims.files import claims_in_use
     from bench.commands.claims import known_names
-    from bench.records.store import latest, load_records
+    from bench.records.latest import latest
+    from bench.records.store import load_records
     from bench.verdict.judge import judge_side
 
     records = [one for one in latest(load_records([results]).records) if one.environment.machine == machine]

@@ -21,7 +21,8 @@ def verify(
 ) -> None:
     """Judge the records again and check the page against them: verdicts, numbers, files. Exit 1 if it differs."""
     from bench.analysis.evidence import evidence, read_evidence, traces_in
-    from bench.records.store import latest, load_records
+    from bench.records.latest import latest
+    from bench.records.store import load_records
     from bench.report.sections.judged import claims_of_page, verdicts_of
 
     if not results.is_dir():
@@ -45,7 +46,7 @@ def verify(
     for record in records:
         if record.elsewhere:
             print(f"made elsewhere, scored here: {record.file}: {record.elsewhere.words}")
-    found = evidence(records, verdicts, [results])
+    found = evidence(records, verdicts)
     shown = traces_in(report.read_text(encoding="utf-8", errors="replace"))
     faults = [*loaded.faults, *differences(said, found), *wrong_numbers(shown, found["verdicts"], results)]
     for fault in faults:

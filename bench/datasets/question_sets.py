@@ -25,13 +25,8 @@ LABELS = ("yes", "no")
 ROLE = "questions"
 
 
-def load_pope(path: Path) -> QuestionSet:
-    """POPE's questions; the truth is "yes" or "no"."""
-    return read_pope(load_json(path, ROLE), path)
-
-
 def read_pope(data: Any, path: Path) -> QuestionSet:
-    """As load_pope, of a file's content."""
+    """POPE's questions in a file's content; the truth is "yes" or "no"."""
     found = QuestionSet({}, {})
     lines = [data] if isinstance(data, dict) and "label" in data else data
     entries = check_list(lines, path, ROLE, "{question_id, image, text, label} objects")
@@ -66,13 +61,8 @@ def load_pope_results(path: Path, questions: dict[Id, Question]) -> dict[Id, Tex
     return found
 
 
-def load_gqa(path: Path) -> QuestionSet:
-    """GQA's balanced questions, by id as a string."""
-    return read_gqa(load_json(path, ROLE), path)
-
-
 def read_gqa(data: Any, path: Path) -> QuestionSet:
-    """As load_gqa, of a file's content."""
+    """GQA's balanced questions in a file's content, by id as a string."""
     if not isinstance(data, dict) or not data or not all(isinstance(entry, dict) for entry in data.values()):
         raise UsageError(f"{ROLE} {path}: expected an object of {{imageId, question, answer}} objects by question id")
     unbalanced = [question_id for question_id, entry in data.items() if entry.get("isBalanced") is False]
@@ -101,13 +91,11 @@ def load_gqa_results(path: Path) -> dict[Id, Text]:
     return found
 
 
-def load_vizwiz(path: Path) -> QuestionSet:
-    """VizWiz's questions; the id of a question is the file name of its image."""
-    return read_vizwiz(load_json(path, ROLE), path)
-
-
 def read_vizwiz(data: Any, path: Path) -> QuestionSet:
-    """As load_vizwiz, of a file's content. kinds["answerable"] is "1" or "0"."""
+    """VizWiz's questions in a file's content; the id of a question is the file name of its image.
+
+    kinds["answerable"] is "1" or "0".
+    """
     found = QuestionSet({}, {})
     entries = check_list(data, path, ROLE, "{image, question, answers} objects")
     for number, entry in enumerate(entries):

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.datasets.json_files import Id, check_part, check_unique, load_json, value
+from bench.datasets.json_files import Id, check_part, check_unique, value
 from bench.datasets.texts import Text, load_texts
 
 
@@ -49,13 +49,8 @@ def coco_file_name(image_id: int, subtype: str) -> str:
     return f"COCO_{subtype.replace('test-dev', 'test')}_{image_id:012d}.jpg"
 
 
-def load_questions(path: Path) -> dict[Id, Question]:
-    """Questions by id."""
-    return read_questions(load_json(path, "questions"), path)
-
-
 def read_questions(data: Any, path: Path) -> dict[Id, Question]:
-    """As load_questions, of a file's content."""
+    """Questions in a file's content, by id."""
     found: dict[Id, Question] = {}
     entries = check_part(data, "questions", path, "questions", "{question_id, image_id, question} objects")
     subtype = str(data.get("data_subtype", "val2014"))
@@ -70,13 +65,8 @@ def read_questions(data: Any, path: Path) -> dict[Id, Question]:
     return found
 
 
-def load_annotations(path: Path) -> dict[Id, Truth]:
-    """Annotators' answers by question id. UsageError where a question has none."""
-    return read_annotations(load_json(path, "annotations"), path)
-
-
 def read_annotations(data: Any, path: Path) -> dict[Id, Truth]:
-    """As load_annotations, of a file's content."""
+    """Annotators' answers in a file's content, by question id. UsageError where a question has none."""
     found: dict[Id, Truth] = {}
     entries = check_part(data, "annotations", path, "annotations", "{question_id, answers, ...} objects")
     names = data.get("question_types") if isinstance(data.get("question_types"), dict) else {}

@@ -84,50 +84,53 @@ QUICK_IMAGES = 80  # of a smoke run: class-balanced, and enough for the covarian
 SHARD_SIZE = 500  # images that are generated and stored together
 MIN_SHARDS = 4  # of a small protocol, so that a few workers can share it
 
+
+def digits_images(name: str, *more: str) -> Protocol:
+    """Images of a study, scored against the scans; more: metrics beside the usual ones."""
+    return Protocol(
+        name=name,
+        scale="digits",
+        collects="images",
+        metrics=(*QUALITY, *more),
+        num_images=500,
+        features="digits",
+        reference="digits-train",
+        batch_size=125,
+        num_threads=DIGITS_THREADS,
+        study=True,
+    )
+
+
+def scenes(name: str, collects: str, metrics: tuple[str, ...]) -> Protocol:
+    """What is said of the held-out scenes, or generated from their captions."""
+    return Protocol(
+        name=name,
+        scale="scenes",
+        collects=collects,
+        metrics=metrics,
+        num_images=500,
+        reference="scenes-heldout",
+        batch_size=16,
+        num_threads=DIGITS_THREADS,
+    )
+
+
 PROTOCOLS: dict[str, Protocol] = {
     protocol.name: protocol
     for protocol in (
         # 500 images: as many as there are held-out scans, so that the real-data floor stands at the same count.
-        Protocol(
-            name="digits-quality",
-            scale="digits",
-            collects="images",
-            metrics=(*QUALITY, "nfe"),
-            num_images=500,
-            features="digits",
-            reference="digits-train",
+        replace(
+            digits_images("digits-quality", "nfe"),
             batch_size=50,  # its activations stay in a core's cache: a quarter faster than 125
-            num_threads=DIGITS_THREADS,
+            study=False,
         ),
         # The same at other settings and seeds: see studies.py. Not part of `reproduce`. Nothing is timed: the runs of a
         # study come from different hours, beside other work.
-        Protocol(
-            name="digits-study",
-            scale="digits",
-            collects="images",
-            metrics=(*QUALITY, "nfe", "feature_similarity"),
-            num_images=500,
-            features="digits",
-            reference="digits-train",
-            batch_size=125,
-            num_threads=DIGITS_THREADS,
-            study=True,
-        ),
+        digits_images("digits-study", "nfe", "feature_similarity"),
         # What a point of a study costs: counted, without sampling an image for a score.
         Protocol(name="digits-costs", scale="digits", collects="costs", metrics=("flops", "nfe"), study=True),
         # More images than there are scans: at 2,000 FID spreads half as far as at 500.
-        Protocol(
-            name="digits-many",
-            scale="digits",
-            collects="images",
-            metrics=(*QUALITY, *SECOND_LOOK, "nfe"),
-            num_images=2000,
-            features="digits",
-            reference="digits-train",
-            batch_size=125,
-            num_threads=DIGITS_THREADS,
-            study=True,
-        ),
+        replace(digits_images("digits-many", *SECOND_LOOK, "nfe"), num_images=2000),
         Protocol(
             name="digits-latency",
             scale="digits",
@@ -151,61 +154,17 @@ PROTOCOLS: dict[str, Protocol] = {
             num_threads=DIGITS_THREADS,
         ),
         # Held-out scenes, the same for all: one caption each, all questions of each, one image each.
-        Protocol(
-            name="scenes-captions",
-            scale="scenes",
-            collects="captions",
-            metrics=CAPTIONS + READING,
-            num_images=500,
-            reference="scenes-heldout",
-            batch_size=16,
-            num_threads=DIGITS_THREADS,
-        ),
-        Protocol(
-            name="scenes-answers",
-            scale="scenes",
-            collects="answers",
-            metrics=ANSWERS + READING,
-            num_images=500,
-            reference="scenes-heldout",
-            batch_size=16,
-            num_threads=DIGITS_THREADS,
-        ),
-        Protocol(
-            name="scenes-paintings",
-            scale="scenes",
-            collects="paintings",
-            metrics=PAINTINGS + COST,
-            num_images=500,
-            features="digits",
-            reference="scenes-heldout",
-            batch_size=50,
-            num_threads=DIGITS_THREADS,
-        ),
+        scenes("scenes-captions", "captions", CAPTIONS + READING),
+        scenes("scenes-answers", "answers", ANSWERS + READING),
+        replace(scenes("scenes-paintings", "paintings", PAINTINGS + COST), features="digits", batch_size=50),
         # At other numbers of steps: fewer scenes (about ten questions each, so still fewer of those), and without
         # METEOR, whose Java takes longer than all the rest.
-        Protocol(
-            name="scenes-captions-study",
-            scale="scenes",
-            collects="captions",
-            metrics=(*(name for name in CAPTIONS if name != "meteor"), *READING),
+        replace(
+            scenes("scenes-captions-study", "captions", (*(m for m in CAPTIONS if m != "meteor"), *READING)),
             num_images=200,
-            reference="scenes-heldout",
-            batch_size=16,
-            num_threads=DIGITS_THREADS,
             study=True,
         ),
-        Protocol(
-            name="scenes-answers-study",
-            scale="scenes",
-            collects="answers",
-            metrics=ANSWERS + READING,
-            num_images=100,
-            reference="scenes-heldout",
-            batch_size=16,
-            num_threads=DIGITS_THREADS,
-            study=True,
-        ),
+        replace(scenes("scenes-answers-study", "answers", ANSWERS + READING), num_images=100, study=True),
         *PAPER_PROTOCOLS,
     )
 }

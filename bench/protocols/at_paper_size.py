@@ -121,20 +121,15 @@ def coco_images(name: str, *, variant: str = "") -> Protocol:
     The paper states neither images nor sizes where we could read. Here: the first caption of each of the first 30,000
     images of the captions file, all 40,504 photographs, both sides as 256 x 256 pixels, as other papers have it.
     """
-    return Protocol(
-        name=name,
+    return replace(
+        quality(name, 256, variant=variant),
         scale="coco-images",
-        collects="images",
-        metrics=("fid", "fid_clean", "kid", "inception_score", "precision", "recall", "nfe"),
+        metrics=(*QUALITY, "nfe"),
         num_images=30_000,
-        features="inception",
         reference="coco-val2014",
         batch_size=16,
         dtype="bfloat16",
-        terms="published",
-        variant=variant,
         assets=("coco-val2014", "inception"),
-        needs=("weights", "gpu"),
         resize="adm 256",
     )
 

@@ -1,1 +1,2 @@
-"""Records: what one run measured (schema), on disk (store), on which machine (environment), comparable with what."""
+"""Records: what one run measured (schema, parts), on disk (store, typed), which of them count (latest), the machine
+(environment), what may be compared (comparable)."""

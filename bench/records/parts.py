@@ -14,8 +14,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Positive = Annotated[int, msgspec.Meta(gt=0)]
+LARGEST = 2**63 - 1  # what arrays and other readers can take
+Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
+Positive = Annotated[int, msgspec.Meta(gt=0, le=LARGEST)]
 Rate = Annotated[float, msgspec.Meta(gt=0)]
 Number = int | float
 

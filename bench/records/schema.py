@@ -200,6 +200,7 @@ class Record:
     elsewhere: Elsewhere | None = None  # of `bench score --record`: what was scored was not made by this suite
     samples: Samples = field(default_factory=Samples)  # stored beside the record, in samples/
     file: str = ""  # "<machine>/<file name>" under results/, known once it is saved or loaded; not stored
+    sha256: str = field(default="", compare=False)  # that its file was written with, known once it is loaded
 
 
 Word = Literal[

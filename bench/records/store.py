@@ -12,9 +12,8 @@ import glob
 import gzip
 import hashlib
 import json
-import typing
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,8 +22,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from bench.console import plain as shown
-from bench.records.json_files import decoded, folded, plain, read_json, write_bytes, write_text
+from bench.records.json_files import folded, plain, read_json, write_bytes, write_text
 from bench.records.parts import (
     Counts,
     Elsewhere,
@@ -39,6 +37,7 @@ from bench.records.parts import (
     Timing,
 )
 from bench.records.schema import MACHINE_FACTS, SCHEMA, Environment, Inputs, Protocol, Record
+from bench.records.typed import convert, each, has_default, in_utc, lenient, mapping, numbered, printable
 
 WORK = ".work"  # inside the results folder, ignored by git: unfinished samples
 GENEVAL = "geneval"  # inside that: images in the layout that GenEval's evaluator reads, and its results
@@ -46,7 +45,7 @@ RETRAINED = "retrained"  # folder inside the results folder for what retrained w
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
 MACHINE_FILE, SAMPLES_FOLDER = "machine.json", "samples"
 STEM_TIME = "%Y%m%dT%H%M%SZ"  # in the names of files
-NOT_STORED = ("file", "samples")
+NOT_STORED = ("file", "sha256", "samples")
 REQUIRED = ("model", "protocol", "settings", "measurements", "inputs", "environment", "created_utc")
 PARTS: dict[str, type] = {  # each is left out by itself where it cannot be read
     "images": Images,
@@ -67,6 +66,17 @@ PLAIN_FIELDS: dict[str, Any] = {  # without these a record is none
     "wall_s": float | None,
     "elsewhere": Elsewhere | None,  # else a record would pass for one that was measured here
 }
+
+
+@dataclass(frozen=True)
+class SampleLine:
+    """A line of a samples file: one of the two."""
+
+    scene_scores: SceneScores | None = None
+    example: Example | None = None
+
+
+SAMPLE_LINES = msgspec.json.Decoder(SampleLine)
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
@@ -109,10 +119,6 @@ def stored(value: Any) -> Any:
     return {name: stored(item) for name, (f, item) in found.items() if not (has_default(f) and item == default_of(f))}
 
 
-def has_default(field: dataclasses.Field[Any]) -> bool:
-    return field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
-
-
 def default_of(field: dataclasses.Field[Any]) -> Any:
     return field.default_factory() if field.default_factory is not dataclasses.MISSING else field.default
 
@@ -142,8 +148,16 @@ def sample_lines(samples: Samples) -> str:
 
 def content_sha256(data: Mapping[str, Any]) -> str:
     """Checksum of a record's content, however it is laid out."""
-    content = {key: value for key, value in data.items() if key != "sha256"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return sha256_of(content_of(data))
+
+
+def sha256_of(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def content_of(data: Mapping[str, Any]) -> str:
+    """What the checksum is of."""
+    return json.dumps({key: value for key, value in data.items() if key != "sha256"}, sort_keys=True)
 
 
 def file_stem(record: Record) -> str:
@@ -201,9 +215,10 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
         raise ValueError(f"schema {data.get('schema')!r}, expected {SCHEMA}")
     if missing := [name for name in REQUIRED if name not in data]:
         raise ValueError(f"lacks {', '.join(missing)}")
-    if data.get("sha256") != content_sha256(data):
+    content = content_of(data)
+    if data.get("sha256") != sha256_of(content):
         raise ValueError("was edited: its content does not have the checksum it was written with")
-    if "\\u" in json.dumps(data):
+    if "\\u" in content:
         data = printable(data)
     faults: list[str] = []
     if machine is None:
@@ -213,6 +228,7 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
     faults += sample_faults
     found: dict[str, Any] = {
         "file": f"{path.resolve().parent.name}/{path.name}",
+        "sha256": data["sha256"],
         "samples": samples,
         "measurements": each(Measurement, mapping(data["measurements"], "measurements"), "measurements", faults),
         "environment": lenient(
@@ -231,72 +247,6 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
             found[name] = convert(data[name], kind, name)
     found["created_utc"] = in_utc(found["created_utc"])
     return Record(**found), faults
-
-
-def printable(data: Any) -> Any:
-    """`data` in which what steers a terminal or hides in a page is shown as its escape."""
-    if isinstance(data, str):
-        return shown(data)
-    if isinstance(data, dict):
-        return {shown(key): printable(value) for key, value in data.items()}
-    return [printable(value) for value in data] if isinstance(data, list) else data
-
-
-def in_utc(time: str) -> str:
-    """A moment as records are sorted by; ValueError where it is none, or lies outside the calendar in UTC."""
-    try:
-        return datetime.fromisoformat(time).astimezone(UTC).isoformat(timespec="seconds")
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"created_utc: {' '.join(str(error).split())}") from error
-
-
-def each(kind: type, data: Mapping[Any, Any], where: str, faults: list[str]) -> dict[Any, Any]:
-    """The items that can be read, by key; `faults` names the others."""
-    kept = {}
-    for name, item in data.items():
-        try:
-            kept[name] = convert(item, kind, f"{where}.{name}")
-        except ValueError as error:
-            faults.append(str(error))
-    return kept
-
-
-def lenient(kind: type, data: Mapping[str, Any], where: str, faults: list[str]) -> Any:
-    """A part, without the optional fields that cannot be read; `faults` names them. ValueError where it needs one."""
-    types = typing.get_type_hints(kind, include_extras=True)
-    kept = {}
-    for field in dataclasses.fields(kind):
-        if field.name in data:
-            try:
-                kept[field.name] = convert(data[field.name], types[field.name], f"{where}.{field.name}")
-            except ValueError as error:
-                if not has_default(field):
-                    raise
-                faults.append(str(error))
-        elif not has_default(field):
-            raise ValueError(f"{where}: lacks {field.name}")
-    return kind(**kept)
-
-
-def numbered(data: Any, where: str) -> dict[int, Any]:
-    """A list's items by their place; ValueError where it is none."""
-    if not isinstance(data, list):
-        raise ValueError(f"{where} is a {type(data).__name__}, expected a list")
-    return dict(enumerate(data))
-
-
-def mapping(data: Any, where: str) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise ValueError(f"{where} is a {type(data).__name__}, expected an object")
-    return data
-
-
-def convert(data: Any, kind: Any, where: str) -> Any:
-    """`data` as `kind`; ValueError in one line that begins with the key."""
-    try:
-        return msgspec.convert(data, kind)
-    except (msgspec.ValidationError, RecursionError) as error:
-        raise ValueError(f"{where}: {' '.join(str(error).split())}") from error
 
 
 def load_machine(directory: Path) -> tuple[dict[str, Any], list[str]]:
@@ -322,16 +272,15 @@ def load_samples(path: Path, data: Mapping[str, Any]) -> tuple[Samples, list[str
         content = file.read_bytes()
         if hashlib.sha256(content).hexdigest() != data["samples_sha256"]:
             raise ValueError("was edited: it does not have the checksum in its record")
-        rows = [mapping(decoded(line), "a line") for line in gzip.decompress(content).splitlines()]
-        scenes = convert([r["scene_scores"] for r in rows if "scene_scores" in r], tuple[SceneScores, ...], "scenes")
-        examples = convert([r["example"] for r in rows if "example" in r], tuple[Example, ...], "examples")
+        rows = SAMPLE_LINES.decode_lines(gzip.decompress(content))
     except FileNotFoundError:
         return Samples(), [f"{name}: no such file"]
     except (OSError, EOFError, zlib.error) as error:
         return Samples(), [f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}"]
-    except ValueError as error:
-        return Samples(), [f"{name}: {error}"]
-    return Samples(scenes=scenes, examples=examples), []
+    except (ValueError, RecursionError) as error:
+        return Samples(), [f"{name}: {' '.join(str(error).split())}"]
+    scenes = tuple(row.scene_scores for row in rows if row.scene_scores)
+    return Samples(scenes=scenes, examples=tuple(row.example for row in rows if row.example)), []
 
 
 def load_records(folders: Iterable[Path]) -> Loaded:
@@ -360,49 +309,3 @@ def load_records(folders: Iterable[Path]) -> Loaded:
                 faults.setdefault(name, odd)
     ordered = sorted(records.values(), key=lambda record: (record.created_utc, record.file))
     return Loaded(ordered, [f"{name}: {'; '.join(odd)}" for name, odd in faults.items()])
-
-
-def latest(records: Iterable[Record]) -> list[Record]:
-    """The latest record of each run (machine, model, protocol, settings): what a report shows and a verdict rests on.
-
-    What was made elsewhere supersedes no run of this suite, nor the other way round. A smoke run gives way to a pilot,
-    and that to a full run; of pilots the largest stands. A run that failed last stands for its model, whatever was
-    measured before; in a study, where each setting may fail by itself, for the model at that setting.
-    """
-    by_run: dict[tuple[Any, ...], list[Record]] = {}
-    for record in sorted(records, key=lambda record: (record.created_utc, record.file)):
-        protocol = record.protocol
-        study = settings_key(record) if protocol.study else ""
-        seeds = (protocol.seed, protocol.training_seed)
-        run = (record.environment.machine, record.model, protocol.name, *seeds, study, record.elsewhere is None)
-        by_run.setdefault(run, []).append(record)
-    kept: list[Record] = []
-    for history in by_run.values():
-        full = fullest(history)
-        if full[-1].status != "ok":
-            kept.append(full[-1])
-        else:
-            kept += {settings_key(record): record for record in full if record.status == "ok"}.values()
-    return kept
-
-
-def fullest(history: Sequence[Record]) -> list[Record]:
-    """Of the records of one run those that measured most."""
-
-    def extent(record: Record) -> tuple[bool, bool, int]:
-        protocol = record.protocol
-        return not protocol.quick, not protocol.pilot_of, protocol.num_images if protocol.pilot_of else 0
-
-    most = max(map(extent, history))
-    return [record for record in history if extent(record) == most]
-
-
-def settings_key(record: Record) -> str:
-    return json.dumps(plain(record.settings), sort_keys=True)
-
-
-def is_current(record: Record, protocol: Any, inputs: Any) -> bool:
-    """Whether `record` answers for this protocol and these inputs: the run is not measured again."""
-    if record.status != "ok" or record.elsewhere:
-        return False
-    return bool(plain(record.protocol) == plain(protocol) and plain(record.inputs) == plain(inputs))

@@ -19,8 +19,9 @@ from bench.analysis.speed import at_the_machines_roofline
 from bench.analysis.studies import settings_in_use
 from bench.errors import CheckFailed, UsageError
 from bench.formatting import number
+from bench.records.latest import latest
 from bench.records.schema import Record
-from bench.records.store import latest, load_records
+from bench.records.store import load_records
 from bench.report.charts.lines import Panel
 from bench.report.charts.speedups import KINDS, Row, times_text
 from bench.report.charts.svg import colour_of, marker_of

@@ -129,7 +129,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
     weights = weights_stamp(every)
     smoke = any(record.protocol.quick for record in every)
     link_by_file = links(every, results_dirs, out)
-    travels = evidence(every, verdicts, results_dirs)
+    travels = evidence(every, verdicts)
     said = Said()
     entries = not_run(judged.values())
     told = {

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from bench.analysis.speed import at_the_machines_roofline
 from bench.errors import UsageError
+from bench.records.latest import latest
 from bench.records.schema import REAL_DATA, Record
-from bench.records.store import latest, load_records
+from bench.records.store import load_records
 from bench.report.charts.svg import place_of
 from bench.report.sections.judged import Judged, Records, judge_all
 

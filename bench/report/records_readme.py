@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.metrics import METRICS
 from bench.records import parts, schema
+from bench.records.store import NOT_STORED
 
 HEAD = """# Records
 
@@ -36,7 +37,7 @@ The files are JSON (UTF-8, sorted keys, no NaN or infinity). A key that is left 
 could not be measured is `None`, never 0. They hold no host name, no user name and no absolute path. Units: seconds end
 in `_s`, bytes in `_bytes`, rates in `_per_s`, counts begin with `num_`, shares from 0 to 1 end in `_share`.
 """
-SKIPPED = {("Record", "file"), ("Record", "samples")}
+SKIPPED = {("Record", name) for name in NOT_STORED}
 CHECKED = {"Count": "int (0 or more)", "Positive": "int (1 or more)", "Rate": "float (above 0)"}
 CHECKED |= {"Seconds": "float (above 0)", "Number": "int or float"}
 BESIDE = (parts.SceneScores, parts.Example)

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from bench.records.parts import Series, Timing
 from bench.timing.call_costs import collect_call_costs
-from bench.timing.clock import synchronise
+from bench.timing.clock import once, synchronise
 from bench.timing.conditions import conditions
 from bench.timing.model_cost import peak_memory, weight_bytes
-from bench.timing.series import time_rounds
+from bench.timing.series import time_series
 from bench.timing.settings import DEFAULT, TimingSettings
 from bench.timing.sweep import best_batch, sweep_batches
 
@@ -92,8 +93,8 @@ def collect_timings(
     device, full = str(model.device), {**model.spec.sampling, **settings}
 
     def series(batch_size: int, min_rounds: int, *, is_warm: bool = False) -> Series:
-        return time_rounds(
-            rounds_of(model, batch_size, settings, seed),
+        return time_series(
+            partial(once, rounds_of(model, batch_size, settings, seed), device),
             device=device,
             min_rounds=min_rounds,
             min_duration_s=min_duration_s,

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from bench.records.parts import Conditions, Series
-from bench.timing.clock import once
 from bench.timing.other_load import watching_others
 from bench.timing.settings import DEFAULT, TimingSettings
 
@@ -96,30 +95,4 @@ def time_series(
         rounds_ended_by=ended_by,
         **warmup,
         **others,
-    )
-
-
-def time_rounds(
-    call: Callable[[int], Any],
-    *,
-    device: str,
-    min_rounds: int,
-    min_duration_s: float,
-    max_duration_s: float | None = None,
-    is_warm: bool = False,
-    batch_size: int = 1,
-    conditions: Conditions | None = None,
-    timing: TimingSettings = DEFAULT,
-) -> Series:
-    """`time_series` of `call(round_idx)`, every round with fresh inputs."""
-    return time_series(
-        lambda round_idx: once(call, device, round_idx),
-        device=device,
-        min_rounds=min_rounds,
-        min_duration_s=min_duration_s,
-        max_duration_s=max_duration_s,
-        is_warm=is_warm,
-        batch_size=batch_size,
-        conditions=conditions,
-        timing=timing,
     )

@@ -6,12 +6,14 @@ import gc
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from bench.records.environment import available_memory_bytes
 from bench.records.parts import Series, Sweep
+from bench.timing.clock import once
 from bench.timing.model_cost import peak_memory
-from bench.timing.series import time_rounds
+from bench.timing.series import time_series
 from bench.timing.settings import DEFAULT, TimingSettings
 
 
@@ -75,8 +77,8 @@ def _try_batch(
 
     found = None
     try:
-        found = time_rounds(
-            call,
+        found = time_series(
+            partial(once, call, device),
             device=device,
             min_rounds=min_rounds,
             min_duration_s=min_duration_s,

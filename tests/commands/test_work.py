@@ -18,7 +18,8 @@ from bench.errors import CheckFailed, UsageError
 from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
 from bench.protocols import pilot as pilot_protocol
-from bench.records.store import QUICK, WORK, latest, load_records
+from bench.records.latest import latest
+from bench.records.store import QUICK, WORK, load_records
 from bench.run import run_plan
 from bench.sampling import files
 from bench.sampling.identity import LABEL_RULES

@@ -73,10 +73,19 @@ def lines(entries):
     return "\n".join(map(json.dumps, entries)) + "\n"
 
 
+def of_file(read, role="questions"):
+    """A function of a file's content, as one of the file."""
+    return lambda path: read(load_json(path, role), path)
+
+
+vqa_questions, vqa_annotations = of_file(vqa_v2.read_questions), of_file(vqa_v2.read_annotations, "annotations")
+pope, gqa, vizwiz = map(of_file, (question_sets.read_pope, question_sets.read_gqa, question_sets.read_vizwiz))
+
+
 def test_vqa_v2(tmp_path):
     """Ten answers, both kinds, and COCO's file name of the image; test-dev questions are about test images."""
-    questions = vqa_v2.load_questions(write(tmp_path / "q.json", VQA_QUESTIONS))
-    truths = vqa_v2.load_annotations(write(tmp_path / "a.json", VQA_ANNOTATIONS))
+    questions = vqa_questions(write(tmp_path / "q.json", VQA_QUESTIONS))
+    truths = vqa_annotations(write(tmp_path / "a.json", VQA_ANNOTATIONS))
     (asked,) = questions.values()
     assert (asked.question, asked.file_name) == ("Is it real?", "COCO_val2014_000000262148.jpg")
     assert truths[262148000].answers == ("yes",) * 10
@@ -87,7 +96,7 @@ def test_vqa_v2(tmp_path):
 def test_a_question_may_name_its_image(tmp_path):
     """Images that are no COCO photographs, as scenes, are named in the question itself."""
     entry = {**VQA_QUESTIONS["questions"][0], "file_name": "000003.png"}
-    questions = vqa_v2.load_questions(write(tmp_path / "q.json", {**VQA_QUESTIONS, "questions": [entry]}))
+    questions = vqa_questions(write(tmp_path / "q.json", {**VQA_QUESTIONS, "questions": [entry]}))
     assert questions[262148000].file_name == "000003.png"
 
 
@@ -101,17 +110,17 @@ def test_okvqa_is_told_from_vqa_v2_by_its_raw_answers(tmp_path):
 
 
 def test_pope_is_one_object_per_line(tmp_path):
-    found = question_sets.load_pope(write(tmp_path / "coco_pope_random.json", lines(POPE)))
+    found = pope(write(tmp_path / "coco_pope_random.json", lines(POPE)))
     assert [asked.question for asked in found.questions.values()] == ["Is there a snowboard?", "Is there a car?"]
     assert found.questions[1].file_name == "COCO_val2014_000000310196.jpg"
     assert [truth.answers for truth in found.truths.values()] == [("yes",), ("no",)]
-    alone = question_sets.load_pope(write(tmp_path / "one.json", lines(POPE[:1])))
+    alone = pope(write(tmp_path / "one.json", lines(POPE[:1])))
     assert list(alone.questions) == [1]
 
 
 def test_popes_own_answers_come_in_the_order_of_the_questions(tmp_path):
     """Without ids they are taken in order, if the questions are the same; with ids in any order."""
-    questions = question_sets.load_pope(write(tmp_path / "q.json", lines(POPE))).questions
+    questions = pope(write(tmp_path / "q.json", lines(POPE))).questions
     own = [{"question": entry["text"], "answer": f"said {i}"} for i, entry in enumerate(POPE)]
     found = question_sets.load_pope_results(write(tmp_path / "r.json", lines(own)), questions)
     assert {question_id: text.text for question_id, text in found.items()} == {1: "said 0", 2: "said 1"}
@@ -125,7 +134,7 @@ def test_popes_own_answers_come_in_the_order_of_the_questions(tmp_path):
 
 
 def test_gqa(tmp_path):
-    found = question_sets.load_gqa(write(tmp_path / "q.json", GQA))
+    found = gqa(write(tmp_path / "q.json", GQA))
     assert found.questions["201307251"].file_name == "n161313.jpg"
     assert found.truths["201307251"].answers == ("no",)
     assert found.truths["201307251"].kinds == {"structural_type": "verify", "semantic_type": "global"}
@@ -137,11 +146,11 @@ def test_gqa_refuses_unbalanced_questions(tmp_path):
     """The official accuracy is over balanced questions; a file with others would be another number."""
     unbalanced = {**GQA, "7": {**GQA["201307251"], "isBalanced": False}}
     with pytest.raises(UsageError, match="1 of 2 questions are not balanced"):
-        question_sets.load_gqa(write(tmp_path / "q.json", unbalanced))
+        gqa(write(tmp_path / "q.json", unbalanced))
 
 
 def test_vizwiz(tmp_path):
-    found = question_sets.load_vizwiz(write(tmp_path / "val.json", VIZWIZ))
+    found = vizwiz(write(tmp_path / "val.json", VIZWIZ))
     assert found.questions["VizWiz_val_00000000.jpg"].question == "What is this?"
     assert found.truths["VizWiz_val_00000000.jpg"].answers == ("basil",) * 10
     assert found.truths["VizWiz_val_00000000.jpg"].kinds == {"answer_type": "other", "answerable": "1"}
@@ -239,9 +248,9 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("read", "content", "message"),
     [
-        (vqa_v2.load_questions, VQA_ANNOTATIONS, "expected an object with 'questions'.*were two files swapped"),
-        (vqa_v2.load_annotations, VQA_QUESTIONS, "expected an object with 'annotations'.*were two files swapped"),
-        (vqa_v2.load_annotations, [], "holds a list; expected an object with 'annotations'"),
+        (vqa_questions, VQA_ANNOTATIONS, "expected an object with 'questions'.*were two files swapped"),
+        (vqa_annotations, VQA_QUESTIONS, "expected an object with 'annotations'.*were two files swapped"),
+        (vqa_annotations, [], "holds a list; expected an object with 'annotations'"),
         (vqa_v2.load_results, VQA_ANNOTATIONS, r"an object that holds data_subtype, annotations; expected a list"),
         (vqa_v2.load_results, [], "an empty list"),
         (vqa_v2.load_results, ["yes"], "entry 0 is a str"),
@@ -254,8 +263,8 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
         (coco_captions.load_results, [{"question_id": 1, "answer": "a"}], "entry 0 lacks 'image_id'"),
         (coco_captions.load, {"images": [], "annotations": []}, "an empty list"),
         (coco_captions.load, {"annotations": [{"image_id": 1}]}, "entry 0 lacks 'caption'"),
-        (question_sets.load_pope, [{**POPE[0], "label": "maybe"}], "'label' is 'maybe'; expected yes or no"),
-        (question_sets.load_gqa, VIZWIZ, "expected an object of"),
+        (pope, [{**POPE[0], "label": "maybe"}], "'label' is 'maybe'; expected yes or no"),
+        (gqa, VIZWIZ, "expected an object of"),
         (mme.load_mme, {}, "MME is a folder"),
     ],
 )

@@ -33,7 +33,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "bench/analysis/speedups.py": ("tests/report/test_answers.py",),
     "bench/analysis/studies.py": STUDIES,
     "bench/analysis/table.py": ("tests/analysis/test_table.py",),
-    "bench/analysis/weights.py": STUDIES,
+    "bench/analysis/weights.py": ("tests/analysis/test_weights.py",),
     "bench/verdict/finding.py": VERDICT,
     "bench/verdict/judge.py": VERDICT,
     "bench/verdict/pair.py": VERDICT,

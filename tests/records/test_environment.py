@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pytest
 
 from bench.timing import other_load
-from bench.timing.series import time_rounds
+from bench.timing.clock import once
+from bench.timing.series import time_series
 
 BURN = "while True: pass"
 
@@ -35,7 +37,7 @@ def test_a_process_started_during_a_measurement_disturbs_it(burner):
             started.append(burner())
         time.sleep(0.05)
 
-    found = time_rounds(call, device="cpu", min_rounds=40, min_duration_s=0.0)
+    found = time_series(partial(once, call, "cpu"), device="cpu", min_rounds=40, min_duration_s=0.0)
     assert started
     assert found.foreign_load > 0.3
     assert found.disturbed is True

@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench.records.store import after_earlier, is_current, latest, load_record, load_records, save_record
+from bench.records.latest import is_current, latest
+from bench.records.store import after_earlier, load_record, load_records, save_record
 from tests.fake_records import ENVIRONMENT, INPUTS, latency, quality, record, rewrite
 from tests.paths import ROOT
 

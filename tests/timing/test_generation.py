@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -11,17 +12,18 @@ import torch
 import reference_models
 from bench.records.parts import Series, Sweep
 from bench.sampling.images import generate_batch
-from bench.timing import series, sweep
+from bench.timing import sweep
+from bench.timing.clock import once
 from bench.timing.generation import collect_timings, rounds_of
 from bench.timing.model_cost import count_flops, peak_memory
-from bench.timing.series import time_rounds, time_series, warm_up
+from bench.timing.series import time_series, warm_up
 from bench.timing.settings import TimingSettings
 from bench.timing.sweep import best_batch, sweep_batches
 
 
 def test_every_round_gets_another_index_and_there_are_enough():
     seen = []
-    raw = time_rounds(seen.append, device="cpu", min_rounds=10, min_duration_s=0.0)
+    raw = time_series(partial(once, seen.append, "cpu"), device="cpu", min_rounds=10, min_duration_s=0.0)
     assert len(set(seen)) == len(seen) == 1 + len(raw.warmup_s) + len(raw.rounds_s)
     assert (len(raw.rounds_s), raw.rounds_ended_by) == (10, "enough")
 
@@ -141,7 +143,7 @@ def paced(monkeypatch):
 
         return generate_round
 
-    monkeypatch.setattr(series, "once", lambda call, device, round_idx: call(round_idx))
+    monkeypatch.setattr(sweep, "once", lambda call, device, round_idx: call(round_idx))
     return rounds_of_batch, timed
 
 

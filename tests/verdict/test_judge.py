@@ -10,9 +10,9 @@ import pytest
 
 from bench.claims import CLAIMS
 from bench.formatting import listed
+from bench.records.latest import latest
 from bench.records.parts import Measurement
 from bench.records.schema import Claim, Comparison, Verdict
-from bench.records.store import latest
 from bench.stats import Interval, as_interval, difference, ratio_of_medians
 from bench.verdict.judge import judge
 from tests.fake_records import (

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from bench.claims.ledger import ledger
+from bench.records.latest import is_current, latest
 from bench.records.parts import Elsewhere, Measurement
-from bench.records.store import is_current, latest, load_records, save_record
+from bench.records.store import load_records, save_record
 from bench.verdict.judge import MADE_ELSEWHERE, judge
 from tests.fake_records import record
 
