@@ -77,8 +77,12 @@ Values = Mapping[Seeds, float]
 
 def values_of(records: Sequence[Record], metric: str) -> dict[Seeds, float]:
     """A metric's values by seeds, of each training seed those of one network."""
-    measured = [record for record in records if metric in record.measurements]
-    return {seeds: record.measurements[metric].value for seeds, record in of_one_network(measured).items()}
+    return {seeds: record.measurements[metric].value for seeds, record in measured_at(records, metric).items()}
+
+
+def measured_at(records: Sequence[Record], metric: str) -> dict[Seeds, Record]:
+    """The records of those values."""
+    return of_one_network(record for record in records if metric in record.measurements)
 
 
 def smallest_difference(values_by_model: Mapping[str, Values]) -> float | None:

@@ -17,7 +17,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from bench.analysis.evidence import as_script, evidence
+from bench.analysis.evidence import as_script, evidence, read_stored, traces_in, with_inputs
 from bench.analysis.records import fit_for
 from bench.analysis.seeds import seeds_of
 from bench.analysis.weights import training_of, weights_stamp
@@ -48,6 +48,7 @@ HERE = Path(__file__).parent
 TITLE = "TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?"
 PICTURE = "speedups.svg"
 DISTRIBUTION = "arbiter-bench"
+EVIDENCE = "<!-- the evidence: what the numbers above were computed from -->"
 
 
 def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = None) -> Path:
@@ -62,7 +63,10 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
 
     def make(records: Sequence[Record], faults: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
         told = context(Found(by_machines(records), (*found.faults, *faults)), moment, results_dirs, out)
-        return told, template.render(told)
+        page = template.render(told)
+        traces = [number.trace for number in traces_in(page)]
+        travels = with_inputs(told["travels"], traces, told["stored"])
+        return told, page.replace(EVIDENCE, as_script(travels))
 
     try:
         told, page = make(found.records)
@@ -108,7 +112,7 @@ def links(records: Iterable[Record], results_dirs: Sequence[Path], out: Path) ->
 
 def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path) -> dict[str, Any]:
     """Everything the template prints."""
-    by_machine, every, shown, judged = found.by_machine, found.records, found.shown, found.judged
+    by_machine, every, judged = found.by_machine, found.records, found.judged
     verdicts = {machine: [v for each in judged.values() for v in each.every[machine]] for machine in by_machine}
     groups = [
         group_view(machine, scale, group)
@@ -122,14 +126,15 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
     }
     costs = [
         {"machine": machine, "study": studies.get(machine, {}).get("trade-off"), **cost_view(records)}
-        for machine, records in shown.items()
+        for machine, records in by_machine.items()
     ]
     costs = [view for view in costs if view["study"] or view["ratios"] or view["folded"] or view["alarms"]]
     rows = picture_rows(judged)
     weights = weights_stamp(every)
     smoke = any(record.protocol.quick for record in every)
     link_by_file = links(every, results_dirs, out)
-    travels = evidence(every, verdicts, results_dirs)
+    stored = read_stored(every, results_dirs)
+    travels = evidence(every, verdicts, stored)
     said = Said()
     entries = not_run(judged.values())
     told = {
@@ -163,7 +168,9 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "failed": [record for record in every if record.status != "ok" and not record.protocol.study],
         "unreadable": found.faults,
         "records": [record_view(record, link_by_file) for record in every],
-        "evidence": Markup(as_script(travels)),
+        "stored": stored,
+        "travels": travels,
+        "evidence": Markup(EVIDENCE),
     }
     return told | {"contents": contents(told)}
 

@@ -85,7 +85,7 @@ def test_examples_show_picture_words_and_truth_of_wrong_and_right_ones(page):
 def test_degenerate_texts_stand_beside_the_scores_with_and_without_them(page):
     table = Tables(page).table("Audit of the texts")
     assert table[1][:4] == ["d-dit-digits, captions", "500", "5 1.0 %", "5 1.0 %"]
-    assert table[1][-2:] == ["CIDEr 6.50 6.17 to 6.83", "CIDEr 6.80 6.50 to 7.10"]
+    assert table[1][-2:] == ["6.50 CIDEr, 6.17 to 6.83", "6.80 CIDEr, 6.50 to 7.10"]
     assert table[2][-1] == "the same"
     assert "d-dit-digits, captions, empty: (nothing)." in words_of(page)
     assert "frequently returns empty answers" in text_of(page)

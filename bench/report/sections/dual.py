@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.analysis.formulas import key_of
 from bench.analysis.records import whiskers
 from bench.claims.published_text import PRINTED_STEPS
 from bench.claims.text import STEPS_TABLE
@@ -19,7 +20,7 @@ from bench.records.parts import Example
 from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.charts.svg import png_size
-from bench.report.tables import NONE, Cell, Rows, Table, cell, plain_table, seconds_cell
+from bench.report.tables import NONE, Cell, Rows, Table, cell, derived, plain_table, seconds_cell
 from bench.report.tables.method import environment_tables, protocol_tables
 from bench.report.tables.text_audits import audit_table, degenerate_words
 from bench.report.words import anchor
@@ -211,8 +212,16 @@ def type_table(found: Found) -> Table | None:
         (
             f"{kind} …",
             tuple(
-                Cell(number(types[kind].accuracy), f"{types[kind].n:,} questions") if kind in types else NONE
-                for types in by_model.values()
+                derived(
+                    found[ANSWERS, model],
+                    key_of("texts", "by_question_type", kind, "accuracy"),
+                    types[kind].accuracy,
+                    number,
+                    f"{types[kind].n:,} questions",
+                )
+                if kind in types
+                else NONE
+                for model, types in by_model.items()
             ),
         )
         for kind in types
