@@ -8,7 +8,6 @@ from typing import Any
 
 from bench.analysis.evidence import Trace, in_record
 from bench.analysis.records import nfe_of
-from bench.analysis.studies import seconds_per_item
 from bench.formatting import Unit, display_unit, fixed, interval, listed, number, quantity
 from bench.metrics import METRICS
 from bench.records.parts import Measurement
@@ -160,17 +159,6 @@ def cell(record: Record, metric: str, unit: Unit | None = None) -> Cell:
     trace = in_record(record, f"measurements.{metric}", measured.value)
     text = fixed(measured.value, 0) if counted else number(*bounds, unit)
     return Cell(text, interval(*bounds, unit) or below, trace=trace)
-
-
-def seconds_cell(record: Record, rate: str = "throughput_per_s") -> Cell:
-    """The time of one image or text, in the batches of the run; its interval below in the same unit."""
-    found = seconds_per_item(record, rate)
-    if found is None:
-        return NONE
-    unit = display_unit("latency_s", [found.value])
-    bounds = (found.value, found.ci_low, found.ci_high, unit)
-    trace = in_record(record, f"1 / measurements.{rate}", found.value)
-    return Cell(f"{number(*bounds)} {unit.symbol}", interval(*bounds), trace=trace)
 
 
 def count_words(count: float) -> str:
