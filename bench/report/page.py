@@ -7,7 +7,6 @@ Here the records are read, judged and put into the words and cells of a page; pa
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,6 +27,7 @@ from bench.records.schema import Record
 from bench.report.changes import other_machines, since_committed
 from bench.report.charts.speedups import speedups_chart
 from bench.report.charts.svg import NARROW, standalone
+from bench.report.identity import LICENCE, repository, version
 from bench.report.reading import Found, by_machines, by_scale, read
 from bench.report.sections.answers import answers, picture_rows
 from bench.report.sections.cards import cards, headline_claims, paper_tables
@@ -47,7 +47,6 @@ from bench.studies import STUDIES, Study
 HERE = Path(__file__).parent
 TITLE = "TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?"
 PICTURE = "speedups.svg"
-DISTRIBUTION = "arbiter-bench"
 EVIDENCE = "<!-- the evidence: what the numbers above were computed from -->"
 
 
@@ -215,8 +214,6 @@ def picture(rows: Sequence[Any]) -> dict[str, Any]:
 
 def facts(records: Sequence[Record], now: datetime) -> list[tuple[str, str]]:
     """Name and value of what identifies the page; a name of "" marks the repository's address."""
-    installed = importlib.metadata.metadata(DISTRIBUTION) if is_installed() else None
-    version = installed["Version"] if installed else "unknown"
     days = sorted({record.created_utc[:10] for record in records})
     machines = dict.fromkeys(machine_words(record) for record in records)
     last = max(records, key=lambda record: record.created_utc, default=None)
@@ -226,20 +223,11 @@ def facts(records: Sequence[Record], now: datetime) -> list[tuple[str, str]]:
         ("on", "; ".join(machines) or "no machine"),
         *([("commit", commit)] if commit else []),
         ("rendered", f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC"),
-        ("version", version),
-        ("licence", "MIT"),
-        ("cite as", f"Arbiter {version}, {commit.split(',')[0] or 'no commit'}, {days[-1] if days else now.date()}"),
+        ("version", version()),
+        ("licence", LICENCE),
+        ("cite as", f"Arbiter {version()}, {commit.split(',')[0] or 'no commit'}, {days[-1] if days else now.date()}"),
     ]
-    urls = (installed.get_all("Project-URL") or []) if installed else []
-    return found + [("", url.split(", ", 1)[1]) for url in urls if url.lower().startswith(("repository", "source"))]
-
-
-def is_installed() -> bool:
-    try:
-        importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+    return [*found, ("", repository())] if repository() else found
 
 
 def machine_words(record: Record) -> str:
