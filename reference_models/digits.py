@@ -95,7 +95,7 @@ _SCENES: Mapping[str, Any] = {"autoencoder": "patch-4x4-rgb", "scale": "scenes",
 
 SMALL: dict[str, Small] = {
     "transdiff-digits": Small(_TRANSDIFF, _TRANSDIFF_SAMPLING, Recipe(num_steps=4000)),
-    # As the authors of MRAR: 2 draws of t and noise per image, no weight decay on vectors nor the diffusion part. Departs
+    # As the authors of MRAR: 2 draws of t and noise per image, no decay on vectors nor the diffusion part. Departs
     # from official in TransDiff and MAR (decay on every parameter) and in DiT and SiT (decay at all).
     "transdiff-mrar-digits": Small(
         _TRANSDIFF,
