@@ -95,13 +95,19 @@ _SCENES: Mapping[str, Any] = {"autoencoder": "patch-4x4-rgb", "scale": "scenes",
 
 SMALL: dict[str, Small] = {
     "transdiff-digits": Small(_TRANSDIFF, _TRANSDIFF_SAMPLING, Recipe(num_steps=4000)),
-    # Departs from official: 4 draws of t and noise per image in training (MRAR's README: 2), and weight decay on every
-    # parameter (the authors of TransDiff and MAR: not on vectors nor the diffusion part; DiT and SiT: none). Recipe has
-    # both as options, `draws_per_image` and `decay_on`; the shipped weights of all families were trained without them.
+    # As the authors of MRAR: 2 draws of t and noise per image, no decay on vectors nor the diffusion part. Departs
+    # from official in TransDiff and MAR (decay on every parameter) and in DiT and SiT (decay at all).
     "transdiff-mrar-digits": Small(
         _TRANSDIFF,
         _TRANSDIFF_SAMPLING | {"num_images": 4},
-        Recipe(num_steps=2000, lr=5e-4, warmup_steps=100, start_from="transdiff-digits"),
+        Recipe(
+            num_steps=2000,
+            lr=5e-4,
+            warmup_steps=100,
+            start_from="transdiff-digits",
+            draws_per_image=2,
+            decay_on="matrices",
+        ),
     ),
     "mar-digits": Small(
         {

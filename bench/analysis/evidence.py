@@ -1,20 +1,24 @@
 """Where a number stands in the records, and the records' measurements as they travel inside a page.
 
 A page holds one JSON object (`<script type="application/json" id="evidence">`): the files behind it with the checksum
-of each, every measurement of theirs by key, and the verdicts that it prints. `python -m bench verify` reads it back.
+of each, every measurement of theirs by key, what else its numbers were computed from (rounds, calls, counts), and the
+verdicts that it prints. `python -m bench verify` reads it back.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.analysis.formulas import UNFIT, at_path, paths_in
 from bench.errors import UsageError
-from bench.records.json_files import plain
+from bench.records.json_files import plain, read_json
 from bench.records.parts import Measurement
 from bench.records.schema import Record, Verdict
 from bench.stats import Interval, as_interval
@@ -25,20 +29,28 @@ ROW = ("file", "key", "value", "low", "high", "n", "unit", "what")
 
 @dataclass(frozen=True)
 class Trace:
-    """Where a number stands: its value as stored, the record files, and a key of dots and places in each.
-
-    Of two files the number is the first over the second; `inverse`: one over that.
-    """
+    """Where a number stands: its value, the record files, and the formula of keys that gives it (formulas.py)."""
 
     value: float
     files: tuple[str, ...]
-    keys: tuple[str, ...]
-    inverse: bool = False
+    key: str  # as "measurements.fid", "1 / speedups.0.ratio"; of a verdict's own number "verdict <claim> <scale>"
 
     @property
-    def key(self) -> str:
-        """As "measurements.fid", "1 / speedups.0.ratio", "measurements.flops / measurements.flops"."""
-        return ("1 / " if self.inverse else "") + " / ".join(self.keys)
+    def of_verdict(self) -> bool:
+        """Whether the verdict itself computed it, from all of the files: `verify` judges again."""
+        return self.key.startswith("verdict ")
+
+    @property
+    def inverted(self) -> Trace:
+        """One over the number."""
+        if plain_key := re.fullmatch(r"1 / (\S+)", self.key):
+            return Trace(1 / self.value, self.files, plain_key[1])
+        return Trace(1 / self.value, self.files, f"1 / ({self.key})" if " " in self.key else f"1 / {self.key}")
+
+
+def in_record(record: Record, key: str, value: float) -> Trace:
+    """Of what stands in one record, or follows from it."""
+    return Trace(float(value), (record.file,), key)
 
 
 @dataclass(frozen=True)
@@ -54,20 +66,7 @@ def traced(record: Record, metric: str) -> Traced | None:
     measured = record.measurements.get(metric)
     if measured is None:
         return None
-    return Traced(as_interval(measured), Trace(measured.value, (record.file,), (f"measurements.{metric}",)))
-
-
-def evaluate(files: Sequence[str], key: str, data: Mapping[str, Any]) -> float:
-    """The number of a `Trace` from the JSON of its files, by file. KeyError or IndexError where a key leads nowhere."""
-    inverse = key.startswith("1 / ")
-    values = []
-    for file, path in zip(files, key.removeprefix("1 / ").split(" / "), strict=True):
-        found = data[file]
-        for name in path.split("."):
-            found = found[int(name)] if isinstance(found, list) else found[name]
-        values.append(float(found["value"] if isinstance(found, Mapping) else found))
-    number = values[0] / values[1] if len(values) > 1 else values[0]
-    return 1 / number if inverse else number
+    return Traced(as_interval(measured), in_record(record, f"measurements.{metric}", measured.value))
 
 
 # -- what travels ------------------------------------------------------------------------------------------------------
@@ -101,6 +100,20 @@ def evidence(records: Sequence[Record], verdicts: Mapping[str, Iterable[Verdict]
     }
 
 
+def with_inputs(found: Any, traces: Iterable[Trace], stored: Mapping[str, Any]) -> Any:
+    """The same object with a row for everything else that these numbers are computed from: a number or a list."""
+    names = [entry["file"] for entry in found["files"]]
+    known = {(names[row[0]], row[1]) for row in found["rows"]}
+    rows = list(found["rows"])
+    for trace in traces:
+        for file, path in paths_in(trace.key, trace.files) if not trace.of_verdict else ():
+            if (file, path) not in known and file in names and file in stored:
+                known.add((file, path))
+                with suppress(*UNFIT):  # a path that leads nowhere has no row
+                    rows.append([names.index(file), path, at_path(stored[file], path), None, None, None, "", ""])
+    return {**found, "rows": rows}
+
+
 def numbers_of(record: Record) -> Iterable[tuple[str, Measurement, str]]:
     """(key, number, what it is of) of every measurement and every ratio of a record."""
     for metric, measured in record.measurements.items():
@@ -118,6 +131,16 @@ def said(verdict: Verdict) -> tuple[Any, ...]:
     return verdict.claim_id, verdict.scale, verdict.word, verdict.value
 
 
+def read_stored(records: Iterable[Record], folders: Sequence[Path]) -> dict[str, Any]:
+    """By file what the records' files hold, of those that lie in a folder."""
+    found = {}
+    for record in records:
+        paths = (path for folder in folders for path in (folder / record.file, folder.parent / record.file))
+        if path := next(filter(Path.is_file, paths), None):
+            found[record.file] = read_json(path)
+    return found
+
+
 def as_script(found: Any) -> str:
     """The element that holds it; what could end the element early is escaped."""
     text = json.dumps(found, separators=(",", ":"), allow_nan=False)
@@ -133,14 +156,12 @@ class Shown:
 
 
 def traces_in(page: str) -> list[Shown]:
-    """Every number of a page that says where it stands."""
-    found = re.findall(r'<data value="([^"]*)" data-record="([^"]*)" data-key="([^"]*)">([^<]*)</data>', page)
-    shown = []
-    for value, files, key, text in found:
-        inverse = key.startswith("1 / ")
-        keys = tuple(key.removeprefix("1 / ").split(" / "))
-        shown.append(Shown(text, Trace(float(value), tuple(files.split()), keys, inverse)))
-    return shown
+    """Every number of a page that says where it stands: in its text, in its charts."""
+    found = re.findall(r'(?:<data |data-)value="([^"]*)" data-record="([^"]*)" data-key="([^"]*)"[^>]*>([^<]*)</', page)
+    return [
+        Shown(html.unescape(text), Trace(float(value), tuple(files.split()), html.unescape(key)))
+        for value, files, key, text in found
+    ]
 
 
 def read_evidence(page: Path) -> Any:

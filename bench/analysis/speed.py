@@ -41,22 +41,37 @@ def at_the_machines_roofline(records: Sequence[Record]) -> list[Record]:
 
     A roofline is what the machine does at best, and every run looks for it for a second only, which may be a slow one.
     """
-    best: dict[tuple[object, ...], dict[str, float]] = {}
-    for record in records:
-        if record.timing and (roofline := record.timing.roofline):
-            known = best.setdefault((record.environment.machine, roofline.dtype, roofline.num_threads), {})
-            for name in ("matmul_flop_per_s", "copy_bytes_per_s"):
-                known[name] = max(known.get(name, 0.0), getattr(roofline, name))
+    best = highest_rooflines(records)
     return [with_roofline(record, best) for record in records]
 
 
-def with_roofline(record: Record, best: Mapping[tuple[object, ...], Mapping[str, float]]) -> Record:
-    timing = record.timing
-    if timing is None or timing.roofline is None:
+Conditions = tuple[str, str, int]  # machine, dtype, threads
+Rooflines = Mapping[Conditions, Mapping[str, tuple[float, str]]]  # by name of the rate: the highest, whose file
+
+
+def highest_rooflines(records: Sequence[Record]) -> Rooflines:
+    best: dict[Conditions, dict[str, tuple[float, str]]] = {}
+    for record in records:
+        if (conditions := conditions_of(record)) and record.timing:
+            known = best.setdefault(conditions, {})
+            for name in ("matmul_flop_per_s", "copy_bytes_per_s"):
+                found = (getattr(record.timing.roofline, name), record.file)
+                known[name] = max(known.get(name, (0.0, "")), found)
+    return best
+
+
+def conditions_of(record: Record) -> Conditions | None:
+    """Of a record's roofline; None where it has none."""
+    roofline = record.timing.roofline if record.timing else None
+    return (record.environment.machine, roofline.dtype, roofline.num_threads) if roofline else None
+
+
+def with_roofline(record: Record, best: Rooflines) -> Record:
+    conditions, timing = conditions_of(record), record.timing
+    if conditions is None or timing is None or timing.roofline is None:
         return record
-    conditions = (record.environment.machine, timing.roofline.dtype, timing.roofline.num_threads)
-    roofline = replace(timing.roofline, **best[conditions])  # type: ignore[arg-type]
-    return replace(record, timing=replace(timing, roofline=roofline))
+    rates = {name: value for name, (value, _) in best[conditions].items()}
+    return replace(record, timing=replace(timing, roofline=replace(timing.roofline, **rates)))  # type: ignore[arg-type]
 
 
 def timed_of(model: str, side: Comparison, records: Sequence[Record]) -> Record | None:

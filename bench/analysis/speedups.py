@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.analysis.evidence import Trace, Traced, traced
+from bench.analysis.evidence import Trace, Traced, in_record, traced
 from bench.analysis.speed import is_estimated, pairs_of, timed_of
 from bench.records.schema import Comparison, Record
 from bench.stats import Interval, as_interval
@@ -28,7 +28,7 @@ def speeds_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:
         if pair.entry.ratio is None:
             continue
         place = pair.record.speedups.index(pair.entry)
-        trace = Trace(pair.entry.ratio.value, (pair.record.file,), (f"speedups.{place}.ratio",))
+        trace = in_record(pair.record, f"speedups.{place}.ratio", pair.entry.ratio.value)
         kind = "small" if side.scale == "digits" else "estimated" if is_estimated(pair.record) else "paper"
         found.append(Speed(side.subject, baseline, kind, Traced(as_interval(pair.entry.ratio), trace)))
     return found
@@ -45,6 +45,6 @@ def arithmetic_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:
         if ours and theirs:
             value = theirs.found.value / ours.found.value
             files = (*theirs.trace.files, *ours.trace.files)
-            trace = Trace(value, files, ("measurements.flops",) * 2)
+            trace = Trace(value, files, "measurements.flops@1 / measurements.flops@2")
             found.append(Speed(side.subject, baseline, "flops", Traced(Interval(value, value, value), trace)))
     return found

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bench.analysis.seeds import Seeds, of_one_network, seed_means, seeds_of, settings_agree
-from bench.records.parts import Measurement
 from bench.records.schema import Record, RunSpec
 from bench.stats import Interval, as_interval, difference, pooled_variance, student_975
 from bench.studies import Settings
@@ -49,15 +48,6 @@ def settings_in_use(records: Sequence[Record]) -> dict[str, Settings]:
 # -- numbers of a record -----------------------------------------------------------------------------------------------
 
 
-def seconds_per_item(record: Record, rate_name: str = "throughput_per_s") -> Measurement | None:
-    """Of generating an image, or of saying a text, in the batches of the run; None where the run timed nothing."""
-    rate = record.measurements.get(rate_name)
-    if rate is None or rate.value <= 0:
-        return None
-    low, high = (1 / bound if bound else None for bound in (rate.ci_high, rate.ci_low))
-    return Measurement(1 / rate.value, "s", low, high, rate.n)
-
-
 def fid_gap(record: Record, other: Record) -> Interval:
     """FID of one run minus that of another, as independent samples (cautious: runs of one seed share their noise)."""
     return difference(*(as_interval(each.measurements["fid"]) for each in (record, other)))
@@ -77,8 +67,12 @@ Values = Mapping[Seeds, float]
 
 def values_of(records: Sequence[Record], metric: str) -> dict[Seeds, float]:
     """A metric's values by seeds, of each training seed those of one network."""
-    measured = [record for record in records if metric in record.measurements]
-    return {seeds: record.measurements[metric].value for seeds, record in of_one_network(measured).items()}
+    return {seeds: record.measurements[metric].value for seeds, record in measured_at(records, metric).items()}
+
+
+def measured_at(records: Sequence[Record], metric: str) -> dict[Seeds, Record]:
+    """The records of those values."""
+    return of_one_network(record for record in records if metric in record.measurements)
 
 
 def smallest_difference(values_by_model: Mapping[str, Values]) -> float | None:

@@ -73,9 +73,20 @@ def save_table(records: Iterable[Record], out: Path) -> int:
         if out.suffix == ".csv":
             table.to_csv(out, index=False)
         elif out.suffix == ".parquet":
-            table.to_parquet(out, index=False)
+            save_parquet(table, out)
         else:
             write_text(json_lines(table), out)
-    except (OSError, ImportError) as error:
+    except OSError as error:
         raise UsageError(f"{out}: {' '.join(str(error).split())}") from error
     return len(table)
+
+
+def save_parquet(table: pd.DataFrame, out: Path) -> None:
+    """UsageError where nothing is installed that writes Parquet, or where it cannot be written."""
+    try:
+        table.to_parquet(out, index=False)
+    except ImportError as error:
+        need = "Parquet needs pyarrow, which is not installed: `pip install 'arbiter-bench[parquet]'`"
+        raise UsageError(f"{out}: {need}") from error
+    except OSError as error:
+        raise UsageError(f"{out}: {' '.join(str(error).split())}") from error

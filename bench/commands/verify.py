@@ -20,7 +20,7 @@ def verify(
     report: Annotated[Path, typer.Option(help="the page to check")] = REPORT,
 ) -> None:
     """Judge the records again and check the page against them: verdicts, numbers, files. Exit 1 if it differs."""
-    from bench.analysis.evidence import evidence, read_evidence, traces_in
+    from bench.analysis.evidence import evidence, read_evidence, read_stored, traces_in, with_inputs
     from bench.records.latest import latest
     from bench.records.store import load_records
     from bench.report.sections.judged import claims_of_page, verdicts_of
@@ -46,9 +46,9 @@ def verify(
     for record in records:
         if record.elsewhere:
             print(f"made elsewhere, scored here: {record.file}: {record.elsewhere.words}")
-    found = evidence(records, verdicts)
-    shown = traces_in(report.read_text(encoding="utf-8", errors="replace"))
-    faults = [*loaded.faults, *differences(said, found), *wrong_numbers(shown, found["verdicts"], results)]
+    shown, stored = traces_in(report.read_text(encoding="utf-8", errors="replace")), read_stored(records, [results])
+    found = with_inputs(evidence(records, verdicts), [number.trace for number in shown], stored)
+    faults = [*loaded.faults, *differences(said, found), *wrong_numbers(shown, found["verdicts"], stored)]
     for fault in faults:
         print(f"✗ {fault}")
     if faults:
@@ -87,13 +87,10 @@ def numbers_of(found: Any, files: set[str]) -> dict[tuple[str, str], list[Any]]:
     return {(names[row[0]], row[1]): list(row[2:]) for row in found["rows"] if names[row[0]] in files}
 
 
-def wrong_numbers(shown: Sequence[Any], verdicts: Sequence[Sequence[Any]], results: Path) -> list[str]:
+def wrong_numbers(shown: Sequence[Any], verdicts: Sequence[Sequence[Any]], stored: Mapping[str, Any]) -> list[str]:
     """One line per number on the page that its key in the records does not give."""
-    from bench.analysis.evidence import evaluate
-    from bench.records.json_files import read_json
+    from bench.analysis.formulas import UNFIT, evaluate
 
-    files = {file for number in shown for file in number.trace.files}
-    data = {file: read_json(results / file) for file in files if (results / file).is_file()}
     by_verdict = {
         f"verdict {row[1]} {row[2]}": [other[4] for other in verdicts if other[1:3] == row[1:3]] for row in verdicts
     }
@@ -101,9 +98,8 @@ def wrong_numbers(shown: Sequence[Any], verdicts: Sequence[Sequence[Any]], resul
     for number in shown:
         trace = number.trace
         try:
-            key = trace.keys[0]
-            values = by_verdict[key] if key.startswith("verdict ") else [evaluate(trace.files, trace.key, data)]
-        except (KeyError, IndexError, TypeError, ValueError):
+            values = by_verdict[trace.key] if trace.of_verdict else [evaluate(trace.key, trace.files, stored)]
+        except UNFIT:
             lines.append(f"{number.text}: its key {trace.key} leads nowhere in {', '.join(trace.files)}")
             continue
         if not any(value is not None and math.isclose(value, trace.value, rel_tol=1e-9) for value in values):

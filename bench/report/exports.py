@@ -19,9 +19,11 @@ from typing import Any
 
 from bench.analysis.records import label_by_file
 from bench.analysis.speedups import speeds_of
+from bench.analysis.table import save_parquet
 from bench.errors import UsageError
 from bench.formatting import named
 from bench.records.json_files import write_text
+from bench.report.identity import repository, version
 from bench.report.reading import Found, by_scale, read
 from bench.report.sections.answers import answers, speed_parts
 from bench.report.sections.cards import headline_claims, row_cells
@@ -55,10 +57,7 @@ def export(results_dirs: Sequence[Path], format_name: str, out: Path | None, bes
     else:
         import pandas as pd
 
-        try:
-            pd.DataFrame(rows_of(found)).to_parquet(path, index=False)
-        except (OSError, ImportError) as error:
-            raise UsageError(f"{path}: {' '.join(str(error).split())}") from error
+        save_parquet(pd.DataFrame(rows_of(found)), path)
     return path
 
 
@@ -155,7 +154,7 @@ def filled(cells: Sequence[Cell], width: int) -> list[str]:
 
 
 def as_markdown(found: Found) -> str:
-    lines = ["# TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?", ""]
+    lines = ["# TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?", "", f"{made_by()}.", ""]
     lines += [f"- {each.question} **{each.answer}**" for each in answers(found.judged)]
     for table in tables_of(found):
         headings = [table.first, *(f"{name} ({remark})" if remark else name for name, remark in table.columns)]
@@ -167,13 +166,18 @@ def as_markdown(found: Found) -> str:
     return "\n".join(lines) + "\n"
 
 
+def made_by() -> str:
+    """As "Arbiter 0.2.0, https://example.org/arbiter"; without an address where none is declared."""
+    return ", ".join(filter(None, (f"Arbiter {version()}", repository())))
+
+
 def markdown_row(texts: Sequence[str]) -> str:
     return f"| {' | '.join(html.escape(text, quote=False).replace('|', '&#124;') for text in texts)} |"
 
 
 def as_latex(found: Found) -> str:
     """Tables as the papers set them (booktabs), to \\input into a paper: arrows for the better direction."""
-    return "% needs \\usepackage{booktabs}\n" + "\n".join(map(latex_table, tables_of(found)))
+    return f"% {made_by()}\n% needs \\usepackage{{booktabs}}\n" + "\n".join(map(latex_table, tables_of(found)))
 
 
 ARROWS = {"lower is better": r" $\downarrow$", "higher is better": r" $\uparrow$"}

@@ -7,7 +7,6 @@ Here the records are read, judged and put into the words and cells of a page; pa
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from bench.analysis.evidence import as_script, evidence
+from bench.analysis.evidence import as_script, evidence, read_stored, traces_in, with_inputs
 from bench.analysis.records import fit_for
 from bench.analysis.seeds import seeds_of
 from bench.analysis.weights import training_of, weights_stamp
@@ -28,6 +27,7 @@ from bench.records.schema import Record
 from bench.report.changes import other_machines, since_committed
 from bench.report.charts.speedups import speedups_chart
 from bench.report.charts.svg import NARROW, standalone
+from bench.report.identity import LICENCE, repository, version
 from bench.report.reading import Found, by_machines, by_scale, read
 from bench.report.sections.answers import answers, picture_rows
 from bench.report.sections.cards import cards, headline_claims, paper_tables
@@ -47,7 +47,7 @@ from bench.studies import STUDIES, Study
 HERE = Path(__file__).parent
 TITLE = "TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?"
 PICTURE = "speedups.svg"
-DISTRIBUTION = "arbiter-bench"
+EVIDENCE = "<!-- the evidence: what the numbers above were computed from -->"
 
 
 def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = None) -> Path:
@@ -62,7 +62,10 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
 
     def make(records: Sequence[Record], faults: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
         told = context(Found(by_machines(records), (*found.faults, *faults)), moment, results_dirs, out)
-        return told, template.render(told)
+        page = template.render(told)
+        traces = [number.trace for number in traces_in(page)]
+        travels = with_inputs(told["travels"], traces, told["stored"])
+        return told, page.replace(EVIDENCE, as_script(travels))
 
     try:
         told, page = make(found.records)
@@ -108,7 +111,7 @@ def links(records: Iterable[Record], results_dirs: Sequence[Path], out: Path) ->
 
 def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path) -> dict[str, Any]:
     """Everything the template prints."""
-    by_machine, every, shown, judged = found.by_machine, found.records, found.shown, found.judged
+    by_machine, every, judged = found.by_machine, found.records, found.judged
     verdicts = {machine: [v for each in judged.values() for v in each.every[machine]] for machine in by_machine}
     groups = [
         group_view(machine, scale, group)
@@ -122,13 +125,14 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
     }
     costs = [
         {"machine": machine, "study": studies.get(machine, {}).get("trade-off"), **cost_view(records)}
-        for machine, records in shown.items()
+        for machine, records in by_machine.items()
     ]
     costs = [view for view in costs if view["study"] or view["ratios"] or view["folded"] or view["alarms"]]
     rows = picture_rows(judged)
     weights = weights_stamp(every)
     smoke = any(record.protocol.quick for record in every)
     link_by_file = links(every, results_dirs, out)
+    stored = read_stored(every, results_dirs)
     travels = evidence(every, verdicts)
     said = Said()
     entries = not_run(judged.values())
@@ -163,7 +167,9 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "failed": [record for record in every if record.status != "ok" and not record.protocol.study],
         "unreadable": found.faults,
         "records": [record_view(record, link_by_file) for record in every],
-        "evidence": Markup(as_script(travels)),
+        "stored": stored,
+        "travels": travels,
+        "evidence": Markup(EVIDENCE),
     }
     return told | {"contents": contents(told)}
 
@@ -208,8 +214,6 @@ def picture(rows: Sequence[Any]) -> dict[str, Any]:
 
 def facts(records: Sequence[Record], now: datetime) -> list[tuple[str, str]]:
     """Name and value of what identifies the page; a name of "" marks the repository's address."""
-    installed = importlib.metadata.metadata(DISTRIBUTION) if is_installed() else None
-    version = installed["Version"] if installed else "unknown"
     days = sorted({record.created_utc[:10] for record in records})
     machines = dict.fromkeys(machine_words(record) for record in records)
     last = max(records, key=lambda record: record.created_utc, default=None)
@@ -219,20 +223,11 @@ def facts(records: Sequence[Record], now: datetime) -> list[tuple[str, str]]:
         ("on", "; ".join(machines) or "no machine"),
         *([("commit", commit)] if commit else []),
         ("rendered", f"{now.astimezone(UTC):%Y-%m-%d %H:%M} UTC"),
-        ("version", version),
-        ("licence", "MIT"),
-        ("cite as", f"Arbiter {version}, {commit.split(',')[0] or 'no commit'}, {days[-1] if days else now.date()}"),
+        ("version", version()),
+        ("licence", LICENCE),
+        ("cite as", f"Arbiter {version()}, {commit.split(',')[0] or 'no commit'}, {days[-1] if days else now.date()}"),
     ]
-    urls = (installed.get_all("Project-URL") or []) if installed else []
-    return found + [("", url.split(", ", 1)[1]) for url in urls if url.lower().startswith(("repository", "source"))]
-
-
-def is_installed() -> bool:
-    try:
-        importlib.metadata.version(DISTRIBUTION)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True
+    return [*found, ("", repository())] if repository() else found
 
 
 def machine_words(record: Record) -> str:

@@ -78,6 +78,7 @@ def test_a_failed_run_has_no_row_and_no_records_are_a_table_of_no_rows():
 
 READERS = {
     ".csv": functools.partial(pd.read_csv, float_precision="round_trip"),
+    ".parquet": pd.read_parquet,
     ".json": lambda path: pd.read_json(path, lines=True, precise_float=True),
 }
 
@@ -110,7 +111,7 @@ def test_what_cannot_be_written_is_refused_in_one_line(tmp_path, monkeypatch):
         ("table", "unknown kind of file ''"),
         ("none/table.csv", "its folder does not exist"),
         ("folder.csv", "Is a directory"),
-        ("table.parquet", "pyarrow"),
+        ("table.parquet", "Parquet needs pyarrow, which is not installed: `pip install 'arbiter-bench[parquet]'`"),
     ):
         with pytest.raises(UsageError) as refused:
             save_table(full_set(), tmp_path / name)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import email.message
+import importlib.metadata
 import io
 import json
 import re
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from bench.claims.ledger import ledger
 from bench.errors import UsageError
+from bench.report import render
 from bench.report.exports import FORMATS, escape, export, markdown_row
 from bench.report.sections.cards import headline_claims
 from tests.command_line import bench
@@ -56,11 +61,18 @@ def test_what_was_judged_carries_value_interval_and_records(text):
     assert "acme-cpu-2c/transdiff-digits--digits-quality" in row["records"]
 
 
-def test_parquet_holds_the_same_rows_where_an_engine_is_installed(results, text, tmp_path):
-    pandas = pytest.importorskip("pandas")
-    pytest.importorskip("pyarrow", reason="pyarrow is not installed")
+def test_parquet_holds_the_same_rows(results, text, tmp_path):
     path = export([results], "parquet", tmp_path / "v.parquet", tmp_path / "index.html")
-    assert list(pandas.read_parquet(path)["claim"]) == [row["claim"] for row in json.loads(text("json"))]
+    found = pd.read_parquet(path).astype(object)
+    rows = [{k: None if v != v else v for k, v in row.items()} for row in found.to_dict("records")]
+    assert rows == json.loads(text("json"))
+
+
+def test_parquet_without_an_engine_names_the_extra_that_brings_one(results, tmp_path, monkeypatch):
+    for name in ("pyarrow", "fastparquet"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(UsageError, match=r"pip install 'arbiter-bench\[parquet\]'"):
+        export([results], "parquet", tmp_path / "v.parquet", tmp_path / "index.html")
 
 
 def test_markdown_tables_are_rectangular_and_hold_every_headline(text):
@@ -126,3 +138,42 @@ def test_the_citation_file_names_the_version_and_licence_of_the_package():
     lines = Path(ROOT / "CITATION.cff").read_text().splitlines()
     assert f"version: {project['version']}" in lines
     assert f"license: {project['license']}" in lines
+    assert citation_faults(lines, project.get("urls", {})) == []
+
+
+def citation_faults(lines, urls):
+    """Where the citation file and the project's addresses say different things."""
+    said = [line.partition(":")[2].strip().strip('"') for line in lines if line.startswith("repository-code:")]
+    declared = [urls["Repository"]] if "Repository" in urls else []
+    return [] if said == declared else [f"CITATION.cff: repository-code {said}, pyproject.toml: Repository {declared}"]
+
+
+def test_a_repository_stands_in_the_citation_file_where_the_project_declares_one_and_only_then():
+    at = 'repository-code: "https://example.org/arbiter"'
+    assert citation_faults([at], {"Repository": "https://example.org/arbiter"}) == []
+    assert citation_faults([at], {})
+    assert citation_faults([], {"Repository": "https://example.org/arbiter"})
+
+
+@pytest.mark.parametrize(
+    ("declared", "address"),
+    [
+        (["Homepage, https://example.org", "Repository, https://example.org/arbiter"], "https://example.org/arbiter"),
+        (["Repository, javascript:alert(1)"], ""),
+        (None, ""),
+    ],
+)
+def test_page_and_exports_link_the_repository_that_the_project_declares(
+    results, tmp_path, monkeypatch, declared, address
+):
+    """A fake distribution: this one has no address yet, and no dead link stands in its place."""
+    found = email.message.Message()
+    for each in declared or []:
+        found["Project-URL"] = each
+    monkeypatch.setattr(importlib.metadata, "metadata", lambda name: found)
+    page = render([results], tmp_path / "index.html").read_text()
+    head = page[page.index("<header>") : page.index("</header>")]
+    assert re.findall(r'class="fact" href="([^"]*)"', head) == ([address] if address else [])
+    for name in ("markdown", "latex"):
+        path = export([results], name, tmp_path / f"out.{name}", tmp_path / "index.html")
+        assert ("https://example.org/arbiter" in path.read_text()) is bool(address)

@@ -112,7 +112,7 @@ def speed_cell(speed: Speed) -> Cell:
     shown, words, bounds = times(speed.ratio.found)
     trace = speed.ratio.trace
     if speed.ratio.found.value < 1:
-        trace = Trace(1 / trace.value, trace.files, trace.keys, not trace.inverse)
+        trace = trace.inverted
     return Cell(shown, bounds, trace=trace, mark=words)
 
 
@@ -174,7 +174,7 @@ def trace_of(verdict: Verdict) -> Trace | None:
     """Of a number that the verdict itself computed: `verify` computes it again."""
     if verdict.value is None:
         return None
-    return Trace(verdict.value, verdict.records, (f"verdict {verdict.claim_id} {verdict.scale}",))
+    return Trace(verdict.value, verdict.records, f"verdict {verdict.claim_id} {verdict.scale}")
 
 
 def text_answer(question: str, claims: Mapping[str, Judged]) -> Answer:

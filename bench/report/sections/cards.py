@@ -8,7 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench.analysis.speed import timed_of
+from bench.analysis.speed import highest_rooflines, timed_of
 from bench.analysis.speedups import arithmetic_of, speeds_of
 from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.formatting import interval, listed, named, number
@@ -149,7 +149,8 @@ def rows_of(side: Side) -> Rows:
     asked = side.asked
     if asked.metric in SPEED:
         timed = [timed_of(model, asked, side.shown) for model in (asked.subject, *asked.baselines)]
-        return tuple((found.model, side_cells(found)) for found in timed if found)
+        rooflines = highest_rooflines(side.judged)
+        return tuple((found.model, side_cells(found, rooflines)) for found in timed if found)
     wanted = [(asked.subject, asked.settings), *((model, asked.baseline_settings) for model in asked.baselines)]
     rows = []
     for model, settings in wanted:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.analysis.records import label_by_file
-from bench.analysis.speed import rates_of, stages_of
+from bench.analysis.speed import Rooflines, highest_rooflines, rates_of, stages_of, with_roofline
 from bench.formatting import listed, quantity
 from bench.records.schema import Record
 from bench.report.tables import COSTS, table_of
@@ -20,20 +20,21 @@ ON_A_GPU = f"{HERE} --scale imagenet-256 --device cuda"
 
 def cost_view(records: Sequence[Record]) -> dict[str, Any]:
     """Of one machine's records; `shown` stands open, `folded` is (summary, table)."""
-    kept = [record for record in records if not record.protocol.study]
+    rooflines = highest_rooflines(records)
+    kept = [with_roofline(record, rooflines) for record in records if not record.protocol.study]
     timed = [record for record in kept if record.protocol.collects in ("timings", "composed")]
     groups: dict[str, list[Record]] = {}
     for record in timed:
         groups.setdefault(record.protocol.name, []).append(record)
     return {
         "ratios": ratio_table(kept),
-        "folded": [each for name, group in groups.items() for each in tables_of(name, group)],
+        "folded": [each for name, group in groups.items() for each in tables_of(name, group, rooflines)],
         "alarms": alarms(kept),
         "notes": notes(timed, kept),
     }
 
 
-def tables_of(name: str, records: Sequence[Record]) -> list[tuple[str, Any]]:
+def tables_of(name: str, records: Sequence[Record], rooflines: Rooflines) -> list[tuple[str, Any]]:
     """The tables of the runs of one protocol."""
     what = SCALES.get(records[0].protocol.scale, name)
     labels = label_by_file(records)
@@ -45,7 +46,7 @@ def tables_of(name: str, records: Sequence[Record]) -> list[tuple[str, Any]]:
             (f"{what}: percentiles of the time", latency_table(records, labels)),
             (f"{what}: size and cost", table_of("Size and cost of each generator.", COSTS, records, labels)),
         ]
-    found += [(f"{what}: where the time goes", stage_table(staged, labels))] if staged else []
+    found += [(f"{what}: where the time goes", stage_table(staged, labels, rooflines))] if staged else []
     found += [(f"{what}: batches", sweep_table(swept, labels))] if swept else []
     if records[0].protocol.collects != "composed":
         found.append((f"{what}: is the time honest?", compliance_table(records, labels)))

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bench.analysis.formulas import key_of
 from bench.analysis.records import whiskers
 from bench.claims.published_text import PRINTED_STEPS
 from bench.claims.text import STEPS_TABLE
@@ -19,7 +20,7 @@ from bench.records.parts import Example
 from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.charts.svg import png_size
-from bench.report.tables import NONE, Cell, Rows, Table, cell, plain_table, seconds_cell
+from bench.report.tables import NONE, Cell, Rows, Table, cell, derived, plain_table
 from bench.report.tables.method import environment_tables, protocol_tables
 from bench.report.tables.text_audits import audit_table, degenerate_words
 from bench.report.words import anchor
@@ -58,7 +59,7 @@ TASKS = (  # heading, protocol, what is counted, models, metrics
         ),
     ),
 )
-COSTS = (("texts_per_s", "Time per text"), ("throughput_per_s", "Time per image"))  # rate, title of its inverse
+COST = "nfe"  # counted; these runs come from different hours, so that their times would compare the hours
 
 Found = Mapping[tuple[str, str], Record]  # by protocol and model
 
@@ -91,6 +92,7 @@ def dual_view(machine: str, every: Sequence[Record]) -> dict[str, Any]:
         "tables": task_tables(found),
         "notes": not_scored(found),
         "charts": step_charts(steps),
+        "steps": steps_table(steps),
         "printed_steps": printed_steps(),
         "examples": examples_of(found, prefix),
         "audit": audit_table(texts),
@@ -179,12 +181,9 @@ def task_tables(found: Found) -> list[Table]:
         if not here:
             continue
         rows: list[tuple[str, tuple[Cell, ...]]] = []
-        for metric in (*metrics, "nfe"):
+        for metric in (*metrics, COST):
             if any(metric in record.measurements for record in here.values()):
                 rows.append((titled(metric), tuple(cell(record, metric) for record in here.values())))
-        for rate, title in COSTS:
-            if any(rate in record.measurements for record in here.values()):
-                rows.append((title, tuple(seconds_cell(record, rate) for record in here.values())))
         nums = sorted({record.protocol.num_images for record in here.values()})
         caption = f"{heading}: {listed([str(num) for num in nums])} held-out {counted}, 95 % intervals below."
         columns = tuple((NAMES.get(model, model), "") for model in here)
@@ -211,8 +210,16 @@ def type_table(found: Found) -> Table | None:
         (
             f"{kind} …",
             tuple(
-                Cell(number(types[kind].accuracy), f"{types[kind].n:,} questions") if kind in types else NONE
-                for types in by_model.values()
+                derived(
+                    found[ANSWERS, model],
+                    key_of("texts", "by_question_type", kind, "accuracy"),
+                    types[kind].accuracy,
+                    number,
+                    f"{types[kind].n:,} questions",
+                )
+                if kind in types
+                else NONE
+                for model, types in by_model.items()
             ),
         )
         for kind in types
@@ -225,46 +232,70 @@ def type_table(found: Found) -> Table | None:
 CURVES = (  # protocol, metric
     ("scenes-captions-study", "cider"),
     ("scenes-answers-study", "vqa_accuracy"),
-    ("scenes-captions-study", "texts_per_s"),
-    ("scenes-answers-study", "texts_per_s"),
+    ("scenes-captions-study", COST),
+    ("scenes-answers-study", COST),
 )
 SAMPLERS = ((True, "d-dit-digits", "skips steps"), (False, "ar-vlm-digits", "plain"))  # cached, colour, label
 
 
 def step_charts(records: Sequence[Record]) -> list[tuple[Any, str]]:
-    """Quality and speed over the number of text steps. Both samplers give the same texts: quality has one curve."""
+    """Quality and cost over the number of text steps. Both samplers give the same texts: quality has one curve."""
     panels = []
     for protocol, metric in CURVES:
-        speed = metric == "texts_per_s"
+        costs = metric == COST
         lines = []
-        for cached, colour, label in SAMPLERS if speed else SAMPLERS[:1]:
+        for cached, colour, label in SAMPLERS if costs else SAMPLERS[:1]:
             points = points_by_steps(records, protocol, metric, cached=cached)
             lines += [Line(colour, points, label=label)] if points else []
         if lines:
             what = protocol.split("-")[1]
-            title = f"{what.capitalize()} per second" if speed else titled(metric)
-            panels.append(Panel(title, tuple(lines), log_x=True, log_y=speed))
+            title = f"Evaluations per {what.removesuffix('s')}" if costs else titled(metric)
+            panels.append(Panel(title, tuple(lines), log_x=True, log_y=costs))
     if not panels:
         return []
     ends = [f"{p.title} {ends_of(line)}" for p in panels for line in p.lines]
     svg = lines_chart(panels, "text diffusion steps T, logarithmic", f"Over the number of text steps: {listed(ends)}.")
     caption = (
         "Measured on held-out scenes over the number of text steps. “Skips steps” leaves out, text by text, steps in "
-        "which no word changes; both samplers give the same texts."
+        "which no word changes; both samplers give the same texts. Evaluations: of the network, counted, not timed."
     )
     return [(svg, caption)]
 
 
 def points_by_steps(records: Sequence[Record], protocol: str, metric: str, *, cached: bool) -> tuple[Any, ...]:
+    found = by_steps(records, protocol, metric, cached=cached)
+    return tuple((steps, whiskers(record.measurements[metric])) for steps, record in found.items())
+
+
+def by_steps(records: Sequence[Record], protocol: str, metric: str, *, cached: bool) -> dict[int, Record]:
     found = {
-        int(record.settings["num_steps"]): whiskers(record.measurements[metric])
+        int(record.settings["num_steps"]): record
         for record in records
         if record.protocol.name == protocol
         and metric in record.measurements
         and "num_steps" in record.settings
         and bool(record.settings.get("cached", True)) is cached
     }
-    return tuple(sorted(found.items()))
+    return dict(sorted(found.items()))
+
+
+def steps_table(records: Sequence[Record]) -> Table | None:
+    """The numbers of the curves: a row per number of steps."""
+    columns: list[tuple[str, str]] = []
+    curves: list[tuple[str, dict[int, Record]]] = []
+    for protocol, metric in CURVES:
+        for cached, _, label in SAMPLERS if metric == COST else SAMPLERS[:1]:
+            if curve := by_steps(records, protocol, metric, cached=cached):
+                what = protocol.split("-")[1]
+                columns.append((titled(metric), f"{what}, {label}" if metric == COST else what))
+                curves.append((metric, curve))
+    all_steps = sorted({steps for _, curve in curves for steps in curve})
+    rows = tuple(
+        (f"T = {t}", tuple(cell(curve[t], metric) if t in curve else NONE for metric, curve in curves))
+        for t in all_steps
+    )
+    caption = "The curves in numbers, 95 % intervals below; evaluations per text, mean over the texts."
+    return plain_table(caption, columns, rows, first="Steps") if rows else None
 
 
 def ends_of(line: Line) -> str:

@@ -65,7 +65,7 @@ def row_cells(
         counted = NONE
         if verdict.value is not None:
             value = files[verdict.records[0]].measurements[metric].value
-            trace = Trace(value, verdict.records[:1], (f"measurements.{metric}",))
+            trace = Trace(value, verdict.records[:1], f"measurements.{metric}")
             counted = Cell(as_printed(metric, verdict.value), trace=trace)
         badge = Cell(made["word"], style=made["style"], sign=made["sign"])
         cells["flops" if metric == "flops" else "params"] = (Cell(claim.quote), counted, badge)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
-from bench.analysis.evidence import Trace
+from bench.analysis.evidence import Trace, in_record
 from bench.analysis.records import nfe_of
-from bench.analysis.studies import seconds_per_item
 from bench.formatting import Unit, display_unit, fixed, interval, listed, number, quantity
 from bench.metrics import METRICS
 from bench.records.parts import Measurement
@@ -142,10 +142,19 @@ def table_of(
             continue
         cells = [(cell_of or cell)(record, name, units[name]) for name in kept]
         if count:
-            counts = {n for name in kept if name in record.measurements and (n := record.measurements[name].n)}
-            cells.append(Cell(" / ".join(f"{n:,}" for n in sorted(counts)) or "–"))
+            cells.append(images_cell(record, kept))
         body.append((label, tuple(cells)))
     return plain_table(caption, (*headings, *((("Images", ""),) if count else ())), tuple(body))
+
+
+def derived(record: Record, key: str, value: float, words: Callable[[Any], str], below: str = "") -> Cell:
+    """A number that stands in a record, or follows from it by the formula `key`, printed in `words`."""
+    return Cell(words(value), below, trace=in_record(record, key, value))
+
+
+def quantity_of(metric: str) -> Callable[[float], str]:
+    """How a value of a metric is printed, with its unit."""
+    return lambda value: quantity(metric, value)
 
 
 def cell(record: Record, metric: str, unit: Unit | None = None) -> Cell:
@@ -156,20 +165,9 @@ def cell(record: Record, metric: str, unit: Unit | None = None) -> Cell:
     bounds = (measured.value, measured.ci_low, measured.ci_high)
     counted = measured.unit == METRICS["nfe"].unit and float(measured.value).is_integer()
     below = ", ".join(f"{part} {count_words(n)}" for part, n in nfe_of(record).items()) if metric == "nfe" else ""
-    trace = Trace(measured.value, (record.file,), (f"measurements.{metric}",))
+    trace = in_record(record, f"measurements.{metric}", measured.value)
     text = fixed(measured.value, 0) if counted else number(*bounds, unit)
     return Cell(text, interval(*bounds, unit) or below, trace=trace)
-
-
-def seconds_cell(record: Record, rate: str = "throughput_per_s") -> Cell:
-    """The time of one image or text, in the batches of the run; its interval below in the same unit."""
-    found = seconds_per_item(record, rate)
-    if found is None:
-        return NONE
-    unit = display_unit("latency_s", [found.value])
-    bounds = (found.value, found.ci_low, found.ci_high, unit)
-    trace = Trace(found.value, (record.file,), (f"measurements.{rate}",), inverse=True)
-    return Cell(f"{number(*bounds)} {unit.symbol}", interval(*bounds), trace=trace)
 
 
 def count_words(count: float) -> str:
@@ -182,4 +180,15 @@ def rounds_cell(record: Record) -> Cell:
     rounds = record.timing.latency.rounds_s if record.timing else ()
     if not rounds:
         return NONE
-    return Cell(str(len(rounds)), f"{quantity('latency_s', min(rounds))} to {quantity('latency_s', max(rounds))}")
+    ends = f"{quantity('latency_s', min(rounds))} to {quantity('latency_s', max(rounds))}"
+    return derived(record, "count(timing.latency.rounds_s)", len(rounds), str, ends)
+
+
+def images_cell(record: Record, metrics: Sequence[str]) -> Cell:
+    """How many images stand behind these metrics of a record."""
+    names = {n: name for name in metrics if name in record.measurements and (n := record.measurements[name].n)}
+    if not names:
+        return NONE
+    first = min(names)
+    others = ", ".join(f"and {n:,}" for n in sorted(names)[1:])
+    return derived(record, f"measurements.{names[first]}.n", first, lambda n: f"{n:,}", others)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.formatting import as_words, quantity
 from bench.records.schema import Record
-from bench.report.tables import NONE, Cell, Table, plain_table
+from bench.report.tables import NONE, Cell, Table, derived, plain_table
 
 AUDIT_WORDS = {
     "num_images": "images",
@@ -143,6 +143,19 @@ def training_table(training: Mapping[str, Mapping[str, str]]) -> Table | None:
     return plain_table("Training of the shipped weights that were measured.", columns, tuple(rows))
 
 
+def audit_cell(record: Record, key: str, audit: Mapping[str, Any]) -> Cell:
+    """A finding in words; of counts by class the smallest is traced."""
+    if key not in audit:
+        return NONE
+    found, path = audit[key], f"images.audit.{key}"
+    words = as_words(key, found)
+    if isinstance(found, tuple):
+        if not found or isinstance(found[0], str):
+            return Cell(words)
+        found, path = min(found), f"min({path})"
+    return derived(record, path, found, lambda _: words)
+
+
 def audit_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | None:
     """What the audit found before anything was scored."""
     audits = {
@@ -155,8 +168,9 @@ def audit_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | 
     if not keys:
         return None
     rows = tuple(
-        (label, tuple(Cell(as_words(key, audit[key])) if key in audit else NONE for key in keys))
-        for label, audit in audits.items()
+        (labels[record.file], tuple(audit_cell(record, key, audits[labels[record.file]]) for key in keys))
+        for record in images
+        if record.images
     )
     return plain_table(
         "Audit of the images before scoring; images that fail it are not scored.",

@@ -6,19 +6,33 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
-from bench.analysis.evidence import Trace
-from bench.analysis.speed import rates_of, stages_of
+from bench.analysis.evidence import Trace, in_record
+from bench.analysis.formulas import key_of
+from bench.analysis.speed import Rooflines, conditions_of, rates_of, stages_of
 from bench.formatting import Unit, display_unit, interval, number, percent, quantity
 from bench.metrics.latency import is_open
 from bench.metrics.stages import StageSummary
-from bench.records.parts import REST, Compliance, Series
+from bench.records.parts import REST, Compliance, Part, Series
 from bench.records.schema import Record
-from bench.report.tables import NONE, SPEEDS, Cell, Table, batch_remarks, cell, plain_table, rounds_cell, table_of
+from bench.report.tables import (
+    NONE,
+    SPEEDS,
+    Cell,
+    Table,
+    batch_remarks,
+    cell,
+    derived,
+    plain_table,
+    quantity_of,
+    rounds_cell,
+    table_of,
+)
 
 NOT_MEASURED = Cell("not measured")
 PERCENTILES = SPEEDS[:4]
 TOO_FEW = "too few rounds"
 ESTIMATES = ("latency_s", "decoder_time_share", "flops", "peak_memory_bytes")
+MATMUL, COPY = "timing.roofline.matmul_flop_per_s", "timing.roofline.copy_bytes_per_s"
 ENDED = {"memory": "the next did not fit into memory", "time": "its rounds got long"}
 
 
@@ -50,7 +64,7 @@ def latency_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table
     caption = "Time to generate, each model by itself: percentiles of the timed rounds, which hold no cold call."
     table = table_of(caption, SPEEDS, records, labels, batch_remarks(records), cell_of=time_cell)
     first = [
-        Cell(quantity("latency_s", r.timing.latency.first_call_s))
+        derived(r, "timing.latency.first_call_s", r.timing.latency.first_call_s, quantity_of("latency_s"))
         if r.timing and r.timing.latency.first_call_s
         else NONE
         for r in records
@@ -73,8 +87,9 @@ def estimated_table(records: Sequence[Record], labels: Mapping[str, str]) -> Tab
             ran, calls = (
                 sum(getattr(part, key) for part in stages.parts.values()) for key in ("num_timed", "num_calls")
             )
-            share = percent(stages.error_s / median(record.timing.latency.rounds_s))
-            cells.append(Cell(f"± {share}", f"{ran:,} of {calls:,}"))
+            share = stages.error_s / median(record.timing.latency.rounds_s)
+            key = "timing.stages.error_s / median(timing.latency.rounds_s)"
+            cells.append(derived(record, key, share, lambda value: f"± {percent(value)}", f"{ran:,} of {calls:,}"))
         else:
             cells.append(NONE)
     return with_columns(table, (("Error of the estimate", "calls that ran, of all"), cells))
@@ -88,11 +103,17 @@ def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
         sweep = record.timing.sweep if record.timing else None
         if sweep is None:
             continue
-        rates = dict(rates_of(record))
+        rates, places = dict(rates_of(record)), {each.batch_size: i for i, each in enumerate(sweep.batches)}
         best = max(rates, key=lambda size: rates[size])
         memory = {found.batch_size: found.peak_memory_bytes for found in sweep.batches}
         cells = [
-            Cell(number(rates[size]), memory_words(memory[size]) + (", best" if size == best else ""))
+            derived(
+                record,
+                rate_key(places[size]),
+                rates[size],
+                number,
+                memory_words(memory[size]) + ", best" * (size == best),
+            )
             if size in rates
             else NONE
             for size in sizes
@@ -102,11 +123,17 @@ def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     return plain_table("Batch sweep; peak memory of a call below, the weights left out.", columns, tuple(rows))
 
 
+def rate_key(place: int) -> str:
+    """Of the images per second of a batch of a sweep."""
+    batch = f"timing.sweep.batches.{place}"
+    return f"{batch}.batch_size / median({batch}.rounds_s)"
+
+
 def memory_words(num_bytes: int | None) -> str:
     return "memory unknown" if num_bytes is None else quantity("peak_memory_bytes", num_bytes)
 
 
-def stage_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
+def stage_table(records: Sequence[Record], labels: Mapping[str, str], rooflines: Rooflines) -> Table:
     """A group per model and a row per stage."""
     columns = (
         ("Time", "median round"),
@@ -119,28 +146,70 @@ def stage_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
         ("If it were free", "gain at most, by Amdahl"),
     )
     groups = tuple(
-        (f"{labels[record.file]}{remark_on(record)}", tuple(stage_row(*each) for each in stages_of(record).items()))
+        (
+            f"{labels[record.file]}{remark_on(record)}",
+            tuple((stage, stage_row(record, stage, row, rooflines)) for stage, row in stages_of(record).items()),
+        )
         for record in records
     )
     return Table("Stages of one call of each model.", columns, groups, first="Stage")
 
 
-def stage_row(stage: str, row: StageSummary) -> tuple[str, tuple[Cell, ...]]:
-    bound = row.amdahl_bound
-    cells = [Cell(quantity("latency_s", row.seconds)), Cell(percent(row.share))]
-    free = Cell(f"x{number(bound)}" if bound is not None else "nothing is left")
+def stage_row(record: Record, stage: str, row: StageSummary, rooflines: Rooflines) -> tuple[Cell, ...]:
+    seconds = rounds_key(stage)
+    whole = " + ".join(map(rounds_key, stages_of(record)))
+    cells = (
+        derived(record, seconds, row.seconds, quantity_of("latency_s")),
+        derived(record, f"{seconds} / ({whole})", row.share, percent),
+    )
+    free = Cell("nothing is left")
+    if row.amdahl_bound is not None:
+        free = derived(record, f"1 / (1 - {seconds} / ({whole}))", row.amdahl_bound, lambda bound: f"x{number(bound)}")
     if stage == REST:
-        return stage, (*cells, NONE, NONE, NONE, NONE, NONE, free)
-    reached = row.roofline_share
-    return stage, (
+        return (*cells, NONE, NONE, NONE, NONE, NONE, free)
+    calls = sum_key(record, stage, "num_calls")
+    read = sum_key(record, stage, "weight_bytes")
+    return (
         *cells,
-        Cell(f"{row.num_calls:,}"),
-        Cell(quantity("latency_s", row.seconds / row.num_calls)),
-        Cell(quantity("flops", row.flops)),
-        Cell(quantity("peak_memory_bytes", row.weight_bytes)),
-        NOT_MEASURED if reached is None else Cell(percent(reached)) if reached else NONE,  # nothing to do: no limit
+        derived(record, calls, row.num_calls, lambda count: f"{count:,}"),
+        derived(record, f"{seconds} / {calls}", row.seconds / row.num_calls, quantity_of("latency_s")),
+        derived(record, sum_key(record, stage, "flops"), row.flops, quantity_of("flops")),
+        derived(record, read, row.weight_bytes, quantity_of("peak_memory_bytes")) if read else NONE,
+        roofline_cell(record, stage, row, rooflines),
         free,
     )
+
+
+def rounds_key(stage: str) -> str:
+    return f"median({key_of('timing', 'stages', 'rounds_s', stage)})"
+
+
+def parts_of(record: Record, stage: str) -> dict[str, Part]:
+    """The parts of a stage, by key."""
+    parts = record.timing.stages.parts if record.timing and record.timing.stages else {}
+    return {key_of("timing", "stages", "parts", name): part for name, part in parts.items() if part.stage == stage}
+
+
+def sum_key(record: Record, stage: str, field: str) -> str:
+    """Of a count summed over the parts of a stage; "" where no part was counted."""
+    keys = [f"{key}.{field}" for key, part in parts_of(record, stage).items() if getattr(part, field) is not None]
+    return f"sum({', '.join(keys)})" if keys else ""
+
+
+def roofline_cell(record: Record, stage: str, row: StageSummary, rooflines: Rooflines) -> Cell:
+    """The least time over the measured one, by the highest roofline that any run on the machine found."""
+    reached, conditions = row.roofline_share, conditions_of(record)
+    if reached is None or conditions is None:
+        return NOT_MEASURED
+    if not reached:
+        return NONE  # nothing to do: no limit
+    least = [
+        f"max({key}.flops@1 / {MATMUL}@2" + (f", {key}.weight_bytes@1 / {COPY}@3)" if part.weight_bytes else ")")
+        for key, part in parts_of(record, stage).items()
+    ]
+    key = f"({' + '.join(least)}) / {rounds_key(stage)[:-1]}@1)"
+    files = (record.file, *(rooflines[conditions][name][1] for name in ("matmul_flop_per_s", "copy_bytes_per_s")))
+    return Cell(percent(reached), trace=Trace(reached, files, key))
 
 
 def remark_on(record: Record) -> str:
@@ -183,54 +252,68 @@ def compliance_row(record: Record) -> tuple[Cell, ...]:
         bounds = (ratio.value, ratio.ci_low, ratio.ci_high)
         checks = (
             Cell("✓" if found.valid else "✗ not valid", mark="" if found.valid else "do not trust"),
-            images_cell(found),
-            Cell(number(*bounds), interval(*bounds) or f"{ratio.n} pairs: no interval"),
+            images_cell(record, found),
+            derived(
+                record,
+                "timing.compliance.repeat_ratio",
+                ratio.value,
+                lambda _: number(*bounds),
+                interval(*bounds) or f"{ratio.n} pairs: no interval",
+            ),
         )
     ended, warm = series.rounds_ended_by, series.warmup_ended_by
     return (
         *checks,
-        load_cell(series),
-        Cell(f"{len(series.warmup_s)}", f"ended: {warm}") if warm else NOT_MEASURED,
+        load_cell(record, series),
+        derived(record, "count(timing.latency.warmup_s)", len(series.warmup_s), str, f"ended: {warm}")
+        if warm
+        else NOT_MEASURED,
         Cell("cut short" if ended == "time" else ended) if ended else NOT_MEASURED,
     )
 
 
-def images_cell(found: Compliance) -> Cell:
+def images_cell(record: Record, found: Compliance) -> Cell:
     num = found.num_images
     if found.num_different:
-        return Cell(f"{found.num_different} of {num} differ", f"by up to {found.max_difference} grey levels")
+        below = f"by up to {found.max_difference} grey levels"
+        key, differ = "timing.compliance.num_different", f"{found.num_different} of {num} differ"
+        return derived(record, key, found.num_different, lambda _: differ, below)
     steps = f" of {found.num_steps} steps" if found.num_steps else ""
     return Cell("equal" if found.images_equal else "equal but for rounding", f"{num} images{steps}")
 
 
-def load_cell(series: Series) -> Cell:
+def load_cell(record: Record, series: Series) -> Cell:
     """What others did on the machine during the rounds, marked where it was much."""
     if not series.rounds_ended_by:
         return NOT_MEASURED
     cores, gpu = series.foreign_load, series.foreign_gpu_share
     parts = [*([f"{cores:.2f}"] if cores is not None else []), *([f"{percent(gpu)} of the GPU"] if gpu else [])]
-    return Cell(", ".join(parts) or "unknown", mark="disturbed" if series.disturbed else "")
+    found = Cell(", ".join(parts) or "unknown", mark="disturbed" if series.disturbed else "")
+    if not parts:
+        return found
+    key, value = ("foreign_load", cores) if cores is not None else ("foreign_gpu_share", gpu)
+    return replace(found, trace=in_record(record, f"timing.latency.{key}", value or 0.0))
 
 
 # -- the sides of a claim ----------------------------------------------------------------------------------------------
 
 
-def side_cells(record: Record) -> tuple[Cell, ...]:
+def side_cells(record: Record, rooflines: Rooflines) -> tuple[Cell, ...]:
     """Time, evaluations, FLOPs, FLOP/s, share of the roofline and main stage of one timed model."""
     found = stages_of(record)
     main = max(found, key=lambda stage: found[stage].share) if found else ""
     flops, latency = record.measurements.get("flops"), record.measurements.get("latency_s")
     rate = NONE
     if flops and latency:
-        value, keys = flops.value / latency.value, ("measurements.flops", "measurements.latency_s")
-        rate = Cell(f"{quantity('flops', value)}/s", trace=Trace(value, (record.file, record.file), keys))
-    reached = found[main].roofline_share if main else None
+        value = flops.value / latency.value
+        trace = in_record(record, "measurements.flops / measurements.latency_s", value)
+        rate = Cell(f"{quantity('flops', value)}/s", trace=trace)
     return (
         timed_cell(record),
         cell(record, "nfe"),
         flops_cell(record),
         rate,
-        Cell(percent(reached)) if reached else NONE,
+        roofline_cell(record, main, found[main], rooflines) if main and found[main].roofline_share else NONE,
         Cell(main, percent(found[main].share)) if main else NONE,
     )
 

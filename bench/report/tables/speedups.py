@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.analysis.evidence import Trace
+from bench.analysis.evidence import Trace, in_record
+from bench.analysis.formulas import key_of
 from bench.analysis.speed import rates_of
 from bench.formatting import listed
 from bench.records.comparable import not_comparable
 from bench.records.parts import Speedup
 from bench.records.schema import Record
-from bench.report.tables import NONE, Cell, Table
+from bench.report.tables import NONE, Cell, Table, derived
 from bench.report.words import times
 from bench.stats import Interval, as_interval
 
@@ -62,7 +63,7 @@ def row_of(record: Record, pair: Mapping[str, Speedup], records: Sequence[Record
     entry = pair.get(EQUAL) or next(iter(pair.values()))
     equal = measured_cell(record, pair[EQUAL]) if EQUAL in pair else Cell("not measured")
     best = measured_cell(record, pair[BEST]) if BEST in pair else at_best(record, entry.baseline, records)
-    return equal, best, evaluations(entry)
+    return equal, best, evaluations(record, entry)
 
 
 def measured_cell(record: Record, entry: Speedup) -> Cell:
@@ -72,10 +73,8 @@ def measured_cell(record: Record, entry: Speedup) -> Cell:
     shown, words, below = times(as_interval(ratio))
     below = "; ".join(filter(None, (below or f"{ratio.n} pairs: no interval", own_kernels(entry))))
     key = f"speedups.{record.speedups.index(entry)}.ratio"
-    trace = Trace(ratio.value, (record.file,), (key,))
-    if ratio.value < 1:
-        trace = Trace(1 / ratio.value, trace.files, trace.keys, inverse=True)
-    return Cell(f"{shown} {words}", below, trace=trace)
+    trace = in_record(record, key, ratio.value)
+    return Cell(f"{shown} {words}", below, trace=trace.inverted if ratio.value < 1 else trace)
 
 
 def own_kernels(entry: Speedup) -> str:
@@ -98,7 +97,21 @@ def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
         return Cell("not comparable", why)
     (size, rate), (their_size, their_rate) = (max(rates_of(side), key=lambda each: each[1]) for side in (ours, theirs))
     shown, words, _ = times(Interval(rate / their_rate, math.nan, math.nan))
-    return Cell(f"{shown} {words}", f"batch {size} against {their_size}")
+    trace = best_over_best(ours, theirs)
+    trace = trace if rate > their_rate else trace.inverted
+    return Cell(f"{shown} {words}", f"batch {size} against {their_size}", trace=trace)
+
+
+def best_over_best(ours: Record, theirs: Record) -> Trace:
+    """Of the images per second of either side's best batch."""
+    rates, keys = [], []
+    for place, side in enumerate((ours, theirs), start=1):
+        size, rate = max(rates_of(side), key=lambda each: each[1])
+        batches = side.timing.sweep.batches if side.timing and side.timing.sweep else ()
+        batch = f"timing.sweep.batches.{[found.batch_size for found in batches].index(size)}"
+        keys.append(f"({batch}.batch_size@{place} / median({batch}.rounds_s@{place}))")
+        rates.append(rate)
+    return Trace(rates[0] / rates[1], (ours.file, theirs.file), " / ".join(keys))
 
 
 def swept(model: str, record: Record, records: Sequence[Record]) -> Record | None:
@@ -111,9 +124,12 @@ def swept(model: str, record: Record, records: Sequence[Record]) -> Record | Non
     return max(fitting, key=lambda found: found.created_utc, default=None)
 
 
-def evaluations(entry: Speedup) -> Cell:
+def evaluations(record: Record, entry: Speedup) -> Cell:
     """How many evaluations either side needs, which is what a speed-up is made of."""
-    counts = [side.network_evaluations for side in (entry.conditions["model"], entry.conditions["baseline"])]
-    if not all(counts):
+    ours, theirs = entry.conditions["model"].network_evaluations, entry.conditions["baseline"].network_evaluations
+    if not ours or not theirs:
         return NONE
-    return Cell(" against ".join(f"{sum(count.values()):,}" for count in counts))
+    counted = ("speedups", record.speedups.index(entry), "conditions", "model", "network_evaluations")
+    key = f"sum({', '.join(key_of(*counted, part) for part in ours)})"
+    below = f"against {sum(theirs.values()):,}"
+    return derived(record, key, sum(ours.values()), lambda count: f"{count:,}", below)

@@ -9,7 +9,7 @@ from bench.metrics import METRICS
 from bench.metrics.text_audit import CLASSES
 from bench.records.parts import Measurement
 from bench.records.schema import Record
-from bench.report.tables import NONE, Cell, Table, plain_table
+from bench.report.tables import NONE, Cell, Table, derived, plain_table
 
 WORDS = dict(zip(CLASSES, ("Empty", "End token first", "Truncated", "Repeated"), strict=True))
 SCORE = {"captions": "cider", "answers": "vqa_accuracy"}  # by what a protocol collects: the score shown beside
@@ -35,21 +35,40 @@ def audit_cells(record: Record) -> list[Cell]:
     total = audit.num_texts
     name = SCORE[record.protocol.collects]
     return [
-        Cell(f"{total:,}"),
-        *(Cell(f"{getattr(audit, f'num_{kind}'):,}", rate(getattr(audit, f"num_{kind}"), total)) for kind in CLASSES),
-        Cell(f"{audit.num_degenerate:,}", rate(audit.num_degenerate, total)),
-        Cell(f"{audit.num_distinct:,}"),
-        Cell(as_words("_share", audit.most_common_share), shortened(audit.most_common_text, 24)),
-        score_cell(name, record.measurements.get(name)),
-        score_cell(name, record.texts.without_degenerate.get(name)) if audit.num_degenerate else Cell("the same"),
+        counted(record, "num_texts"),
+        *(counted(record, f"num_{kind}", rate(getattr(audit, f"num_{kind}"), total)) for kind in CLASSES),
+        counted(record, "num_degenerate", rate(audit.num_degenerate, total)),
+        counted(record, "num_distinct"),
+        derived(
+            record,
+            "texts.audit.most_common_share",
+            audit.most_common_share,
+            lambda share: as_words("_share", share),
+            shortened(audit.most_common_text, 24),
+        ),
+        score_cell(record, f"measurements.{name}", record.measurements.get(name)),
+        score_cell(record, f"texts.without_degenerate.{name}", record.texts.without_degenerate.get(name))
+        if audit.num_degenerate
+        else Cell("the same"),
     ]
 
 
-def score_cell(name: str, measured: Measurement | None) -> Cell:
+def counted(record: Record, field: str, below: str = "") -> Cell:
+    """A count of the audit."""
+    assert record.texts is not None
+    return derived(
+        record, f"texts.audit.{field}", getattr(record.texts.audit, field), lambda count: f"{count:,}", below
+    )
+
+
+def score_cell(record: Record, key: str, measured: Measurement | None) -> Cell:
     if measured is None:
         return NONE
     bounds = (measured.value, measured.ci_low, measured.ci_high)
-    return Cell(f"{METRICS[name].title} {number(*bounds)}", interval(*bounds))
+    title = METRICS[key.rpartition(".")[2]].title
+    return derived(
+        record, key, measured.value, lambda _: number(*bounds), ", ".join(filter(None, (title, interval(*bounds))))
+    )
 
 
 def rate(count: int, total: int) -> str:

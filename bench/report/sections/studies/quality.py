@@ -9,8 +9,8 @@ from bench.analysis.records import whiskers
 from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import REAL_DATA, Record
-from bench.report.sections.studies.common import Answers, Section, interval_cell
-from bench.report.tables import NONE, Cell, Table, plain_table
+from bench.report.sections.studies.common import Answers, Section
+from bench.report.tables import NONE, Table, cell, derived, images_cell, plain_table
 from bench.stats import difference
 
 SPACES = ("fid", "fid_fixed")
@@ -68,19 +68,16 @@ def floor_words(records: Sequence[Record]) -> str:
 def scores(records: Sequence[Record]) -> Table:
     rows = []
     for record in records:
-        cells = [
-            interval_cell(whiskers(record.measurements[name])) if name in record.measurements else NONE
-            for name in COLUMNS
-        ]
+        cells = [cell(record, name) for name in COLUMNS]
         by_class = record.images.class_distances if record.images else ()
         worst = max(range(len(by_class)), key=by_class.__getitem__, default=None)
-        cells.append(NONE if worst is None else Cell(f"{worst}: {number(by_class[worst])}"))
-        num = next((m.n for name, m in record.measurements.items() if name in COLUMNS), None)
-        rows.append((record.model, (Cell("" if num is None else f"{num:,}"), *cells)))
+        key = f"images.class_distances.{worst}"
+        cells.append(NONE if worst is None else derived(record, key, by_class[worst], number, f"of digit {worst}"))
+        rows.append((record.model, (images_cell(record, COLUMNS), *cells)))
     titles = [(METRICS[name].title, "lower is better" if name != "nearest_train" else "pixels") for name in COLUMNS]
     return plain_table(
         "More images of each family, with 95 % intervals over images below; sorted by FID. The last column names the "
         "digit that is farthest from its own scans.",
-        (("Images", ""), *titles, ("Worst class", "digit: distance")),
+        (("Images", ""), *titles, ("Worst class", "its distance")),
         tuple(rows),
     )

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 
 from bench.analysis.seeds import (
+    Seeds,
     at_seeds,
     image_pairs,
     mean_over_training_seeds,
@@ -16,13 +17,20 @@ from bench.analysis.seeds import (
     seeds_of,
     seeds_words,
 )
-from bench.analysis.studies import Values, values_of
+from bench.analysis.studies import Values, measured_at, values_of
 from bench.claims.sources import ABSTRACT
 from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, lines_chart
-from bench.report.sections.studies.common import Answers, Section, gap_words, interval_cell
+from bench.report.sections.studies.common import (
+    Answers,
+    Section,
+    gap_words,
+    interval_cell,
+    mean_over_seeds,
+    paired_over_seeds,
+)
 from bench.report.tables import NONE, Cell, Table, plain_table
 from bench.report.words import badge_of
 from bench.stats import Interval
@@ -139,12 +147,13 @@ def row_table(rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) 
             continue
         columns.append((METRICS[metric].title, ""))
         for name, found in values.items():
-            cells_by_row[name].append(mean_cell(found, metric == COST))
+            cells_by_row[name].append(mean_cell(found, measured_at(named[name], metric), metric))
     columns.append(("FID against the image before", "paired"))
     for k in rows:
         pairs = image_pairs([record for records in rows.values() for record in records], k, k - 1, "fid")
         gap = paired_difference("fid", pairs) if pairs else None
-        cells_by_row[f"image {k}"].append(interval_cell(gap) if gap else NONE)
+        cell = interval_cell(gap, paired_over_seeds(pairs, "fid", gap.value)) if gap else NONE
+        cells_by_row[f"image {k}"].append(cell)
     if one_step:
         cells_by_row[ONE_STEP].append(NONE)
     sampled = {name: seeds_words(values_of(records, "fid")) for name, records in named.items()}
@@ -164,9 +173,10 @@ def told_once(words: Mapping[str, str]) -> str:
     return next(iter(rows)) if len(rows) == 1 else "; ".join(f"{listed(names)}: {told}" for told, names in rows.items())
 
 
-def mean_cell(values: Values, exact: bool) -> Cell:
-    """The mean over training seeds; of what every seed shares (`exact`) no interval."""
+def mean_cell(values: Values, records: Mapping[Seeds, Record], metric: str) -> Cell:
+    """The mean over training seeds; of a cost, which every seed shares, no interval."""
     if not values:
         return NONE
     mean = mean_over_training_seeds(values)
-    return Cell(number(mean.value)) if exact else interval_cell(mean)
+    trace = mean_over_seeds(records, metric, mean.value)
+    return Cell(number(mean.value), trace=trace) if metric == COST else interval_cell(mean, trace)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
 from bench.analysis.records import whiskers
 from bench.analysis.studies import fid_gap
-from bench.formatting import interval, number
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.sections.studies.common import Answers, Section, differing, fid_of, gap_words
-from bench.report.tables import NONE, SCORES, Cell, Table, plain_table, table_of
+from bench.report.tables import NONE, SCORES, Table, cell, plain_table, table_of
 
 # -- guidance ----------------------------------------------------------------------------------------------------------
 
@@ -132,10 +132,9 @@ def heat_table(grid: dict[tuple[float, float], Record]) -> Table:
                 cells.append(NONE)
                 continue
             fid = record.measurements["fid"]
-            bounds = (fid.value, fid.ci_low, fid.ci_high)
             heat = (fid.value - low) / (high - low) if high > low else 0.0
             mark = "neither scaled" if (scale_0, scale_1) == (1.0, 1.0) else ""
-            cells.append(Cell(number(*bounds), interval(*bounds), heat, mark))
+            cells.append(replace(cell(record, "fid"), heat=heat, mark=mark))
         rows.append((f"{scale_0:g}", tuple(cells)))
     return plain_table(
         "FID by the scale of the drift (rows) and of the noise (columns); the stronger the tint, the worse.",

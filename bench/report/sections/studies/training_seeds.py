@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from bench.analysis.seeds import mean_over_training_seeds, seed_means, seeds_words, spreads_of
-from bench.analysis.studies import Values, fid_half_width, smallest_difference, values_of
+from bench.analysis.evidence import Trace
+from bench.analysis.formulas import of_file
+from bench.analysis.seeds import Seeds, mean_over_training_seeds, seed_means, seeds_words, spreads_of
+from bench.analysis.studies import Values, fid_half_width, measured_at, smallest_difference, values_of
 from bench.formatting import fixed, listed, num_decimals, number
-from bench.report.sections.studies.common import Answers, Section, interval_cell
+from bench.records.schema import Record
+from bench.report.sections.studies.common import Answers, Section, interval_cell, mean_over_seeds, over_seeds
 from bench.report.tables import NONE, Cell, Table, plain_table
+from bench.stats import as_interval
 
 
 def training_seeds(answers: Answers) -> Section:
@@ -66,6 +70,18 @@ def spread_in_words(answers: Answers, fids: Mapping[str, Values]) -> str:
     )
 
 
+def of_seed(records: Mapping[Seeds, Record], training_seed: int) -> dict[Seeds, Record]:
+    return {seeds: record for seeds, record in records.items() if seeds[0] == training_seed}
+
+
+def half_width_cell(records: Sequence[Record], half_width: float) -> Cell:
+    """The mean half-width of one run's interval, over the runs that have one."""
+    known = [record for record in records if (fid := record.measurements.get("fid")) and as_interval(fid).is_known]
+    high, low = (of_file(f"measurements.fid.{end}", 1, len(known)) for end in ("ci_high", "ci_low"))
+    trace = Trace(half_width, tuple(record.file for record in known), f"(mean({high}) - mean({low})) / 2")
+    return Cell(number(half_width), trace=trace)
+
+
 def seeds_table(answers: Answers, fids: Mapping[str, Values]) -> Table:
     training = sorted({seed for values in fids.values() for seed, _ in values})
     rows = []
@@ -75,16 +91,27 @@ def seeds_table(answers: Answers, fids: Mapping[str, Values]) -> Table:
             spreads_of(values),
             fid_half_width(answers.of(model)),
         )
-        means = seed_means(values)
+        means, measured = seed_means(values), measured_at(answers.of(model), "fid")
         decimals = num_decimals(half_width or 1.0, 0.0, 2 * (half_width or 1.0))
         rows.append(
             (
                 model,
                 (
-                    interval_cell(mean),
-                    *(Cell(fixed(means[seed], decimals)) if seed in means else NONE for seed in training),
-                    *(NONE if spread is None else Cell(number(spread)) for spread in spreads),
-                    NONE if half_width is None else Cell(number(half_width)),
+                    interval_cell(mean, mean_over_seeds(measured, "fid", mean.value)),
+                    *(
+                        Cell(
+                            fixed(means[seed], decimals),
+                            trace=mean_over_seeds(of_seed(measured, seed), "fid", means[seed]),
+                        )
+                        if seed in means
+                        else NONE
+                        for seed in training
+                    ),
+                    *(
+                        NONE if spread is None else Cell(number(spread), trace=over_seeds(measured, "fid", of, spread))
+                        for of, spread in zip(("between", "within"), spreads, strict=True)
+                    ),
+                    NONE if half_width is None else half_width_cell(answers.of(model), half_width),
                 ),
             )
         )
