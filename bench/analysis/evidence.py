@@ -100,17 +100,21 @@ def evidence(records: Sequence[Record], verdicts: Mapping[str, Iterable[Verdict]
     }
 
 
-def with_inputs(found: Any, traces: Iterable[Trace], stored: Mapping[str, Any]) -> Any:
-    """The same object with a row for everything else that these numbers are computed from: a number or a list."""
+def inputs_of(found: Any, traces: Iterable[Trace]) -> list[tuple[str, str]]:
+    """(file, path) of everything else that these numbers are computed from."""
     names = [entry["file"] for entry in found["files"]]
     known = {(names[row[0]], row[1]) for row in found["rows"]}
+    read = (each for trace in traces if not trace.of_verdict for each in paths_in(trace.key, trace.files))
+    return [each for each in dict.fromkeys(read) if each not in known and each[0] in names]
+
+
+def with_inputs(found: Any, inputs: Iterable[tuple[str, str]], stored: Mapping[str, Any]) -> Any:
+    """The same object with a row for each of these: a number or a list.  stored: see `read_stored`."""
+    places = {entry["file"]: place for place, entry in enumerate(found["files"])}
     rows = list(found["rows"])
-    for trace in traces:
-        for file, path in paths_in(trace.key, trace.files) if not trace.of_verdict else ():
-            if (file, path) not in known and file in names and file in stored:
-                known.add((file, path))
-                with suppress(*UNFIT):  # a path that leads nowhere has no row
-                    rows.append([names.index(file), path, at_path(stored[file], path), None, None, None, "", ""])
+    for file, path in inputs:
+        with suppress(*UNFIT):  # a path that leads nowhere has no row, nor has a file that lies in no folder
+            rows.append([places[file], path, at_path(stored[file], path), None, None, None, "", ""])
     return {**found, "rows": rows}
 
 
@@ -131,13 +135,13 @@ def said(verdict: Verdict) -> tuple[Any, ...]:
     return verdict.claim_id, verdict.scale, verdict.word, verdict.value
 
 
-def read_stored(records: Iterable[Record], folders: Sequence[Path]) -> dict[str, Any]:
-    """By file what the records' files hold, of those that lie in a folder."""
+def read_stored(files: Iterable[str], folders: Sequence[Path]) -> dict[str, Any]:
+    """What record files hold, by file, of those that lie in a folder."""
     found = {}
-    for record in records:
-        paths = (path for folder in folders for path in (folder / record.file, folder.parent / record.file))
+    for file in files:
+        paths = (path for folder in folders for path in (folder / file, folder.parent / file))
         if path := next(filter(Path.is_file, paths), None):
-            found[record.file] = read_json(path)
+            found[file] = read_json(path)
     return found
 
 

@@ -20,7 +20,7 @@ def verify(
     report: Annotated[Path, typer.Option(help="the page to check")] = REPORT,
 ) -> None:
     """Judge the records again and check the page against them: verdicts, numbers, files. Exit 1 if it differs."""
-    from bench.analysis.evidence import evidence, read_evidence, read_stored, traces_in, with_inputs
+    from bench.analysis.evidence import evidence, inputs_of, read_evidence, read_stored, traces_in, with_inputs
     from bench.records.latest import latest
     from bench.records.store import load_records
     from bench.report.sections.judged import claims_of_page, verdicts_of
@@ -46,8 +46,10 @@ def verify(
     for record in records:
         if record.elsewhere:
             print(f"made elsewhere, scored here: {record.file}: {record.elsewhere.words}")
-    shown, stored = traces_in(report.read_text(encoding="utf-8", errors="replace")), read_stored(records, [results])
-    found = with_inputs(evidence(records, verdicts), [number.trace for number in shown], stored)
+    shown = traces_in(report.read_text(encoding="utf-8", errors="replace"))
+    stored = read_stored((record.file for record in records), [results])
+    found = evidence(records, verdicts)
+    found = with_inputs(found, inputs_of(found, (number.trace for number in shown)), stored)
     faults = [*loaded.faults, *differences(said, found), *wrong_numbers(shown, found["verdicts"], stored)]
     for fault in faults:
         print(f"✗ {fault}")

@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from bench.analysis.evidence import as_script, evidence, read_stored, traces_in, with_inputs
+from bench.analysis.evidence import as_script, evidence, inputs_of, read_stored, traces_in, with_inputs
 from bench.analysis.records import fit_for
 from bench.analysis.seeds import seeds_of
 from bench.analysis.weights import training_of, weights_stamp
@@ -63,8 +63,8 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
     def make(records: Sequence[Record], faults: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
         told = context(Found(by_machines(records), (*found.faults, *faults)), moment, results_dirs, out)
         page = template.render(told)
-        traces = [number.trace for number in traces_in(page)]
-        travels = with_inputs(told["travels"], traces, told["stored"])
+        inputs = inputs_of(told["travels"], (number.trace for number in traces_in(page)))
+        travels = with_inputs(told["travels"], inputs, read_stored({file: None for file, _ in inputs}, results_dirs))
         return told, page.replace(EVIDENCE, as_script(travels))
 
     try:
@@ -132,7 +132,6 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
     weights = weights_stamp(every)
     smoke = any(record.protocol.quick for record in every)
     link_by_file = links(every, results_dirs, out)
-    stored = read_stored(every, results_dirs)
     travels = evidence(every, verdicts)
     said = Said()
     entries = not_run(judged.values())
@@ -167,7 +166,6 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "failed": [record for record in every if record.status != "ok" and not record.protocol.study],
         "unreadable": found.faults,
         "records": [record_view(record, link_by_file) for record in every],
-        "stored": stored,
         "travels": travels,
         "evidence": Markup(EVIDENCE),
     }
