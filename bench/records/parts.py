@@ -370,6 +370,8 @@ class Speedup:
         lengths = {len(self.rounds_s.get(side, ())) for side in (SUBJECT, BASELINE)}
         if self.ratio is None or len(lengths) != 1 or 0 in lengths:
             raise ValueError("a comparable speed-up needs a ratio and as many rounds of either side")
+        if any(each is not None and each <= 0 for each in (self.ratio.value, self.ratio.ci_low, self.ratio.ci_high)):
+            raise ValueError("a ratio of times, or a bound of it, is not above 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -281,6 +281,19 @@ def test_a_measurement_and_a_speedup_are_left_out_by_themselves(tmp_path):
     assert found.speedups == KINDS["speedups"].speedups[1:]
 
 
+@pytest.mark.parametrize("key", ["value", "ci_low"])
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_speedup_that_no_times_can_have_is_left_out(tmp_path, key, number):
+    """Its inverse is printed, too."""
+    path = save_record(KINDS["speedups"], tmp_path)
+    data = json.loads(path.read_text())
+    data["speedups"][0]["ratio"][key] = number
+    rewrite(path, data)
+    found, (fault,) = load_record(path)
+    assert fault.startswith("speedups.0: a ratio of times, or a bound of it, is not above 0")
+    assert found.speedups == KINDS["speedups"].speedups[1:]
+
+
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
