@@ -7,6 +7,7 @@ Here the records are read, judged and put into the words and cells of a page; pa
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -77,7 +78,9 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
     return out
 
 
+@functools.cache
 def environment() -> jinja2.Environment:
+    """Where templates are read and compiled, each once in a process."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE),
         autoescape=True,

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -55,10 +57,16 @@ def places(data: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from places(item, (*place, i))
 
 
-@pytest.mark.parametrize("draw", DRAWS)
-def test_every_record_may_lack_a_key_and_there_is_a_page(tmp_path, draw):
-    """Each record of a full results folder without one key, drawn at random, as another program might write it."""
-    results, generator = write(tmp_path, everything()), np.random.default_rng(draw)
+@pytest.fixture(scope="module")
+def intact(tmp_path_factory):
+    """A full results folder."""
+    return write(tmp_path_factory.mktemp("intact"), everything())
+
+
+def damaged(intact: Path, folder: Path, draw: int, damage: Callable[[Any, Any, np.random.Generator], None]) -> Path:
+    """The folder of results in which `damage(object or list, key or place)` was done to each record, at one place drawn
+    at random, as another program might write it."""
+    results, generator = Path(shutil.copytree(intact, folder / "results")), np.random.default_rng(draw)
     for path in sorted(results.glob("*/*--*.json")):
         data = json.loads(path.read_text())
         found = sorted(places(data), key=str)
@@ -66,33 +74,38 @@ def test_every_record_may_lack_a_key_and_there_is_a_page(tmp_path, draw):
         inner = data
         for each in outer:
             inner = inner[each]
+        damage(inner, key, generator)
+        path.write_text(json.dumps({**data, "sha256": content_sha256(data)}))
+    return results
+
+
+def judged_and_rendered(results: Path, out: Path) -> tuple[list[str], str]:
+    """(what could not be read, the page)"""
+    loaded = load_records([results])
+    for claim in (*CLAIMS, *SIZE_CLAIMS):
+        judge(claim, loaded.records)
+    page = render([results], out, now=NOW).read_text()
+    words = text_of(page)
+    assert all(" ".join(fault.split()) in words for fault in loaded.faults)
+    return loaded.faults, page
+
+
+@pytest.mark.parametrize("draw", DRAWS)
+def test_every_record_may_lack_a_key_and_there_is_a_page(intact, tmp_path, draw):
+    def lose(inner, key, generator):
         del inner[key]
-        path.write_text(json.dumps({**data, "sha256": content_sha256(data)}))
-    loaded = load_records([results])
-    assert loaded.faults
-    for claim in (*CLAIMS, *SIZE_CLAIMS):
-        judge(claim, loaded.records)
-    page = text_of(render([results], tmp_path / "index.html", now=NOW).read_text())
-    assert all(" ".join(fault.split()) in page for fault in loaded.faults)
+
+    faults, _ = judged_and_rendered(damaged(intact, tmp_path, draw, lose), tmp_path / "index.html")
+    assert faults
 
 
 @pytest.mark.parametrize("draw", DRAWS)
-def test_every_record_may_hold_something_odd_and_there_is_a_page(tmp_path, draw):
-    """Each record of a full results folder with one value in place of which another stands, of any type and size."""
-    results, generator = write(tmp_path, everything()), np.random.default_rng(draw)
-    for path in sorted(results.glob("*/*--*.json")):
-        data = json.loads(path.read_text())
-        found = sorted(places(data), key=str)
-        *outer, key = found[generator.integers(len(found))]
-        inner = data
-        for each in outer:
-            inner = inner[each]
+def test_every_record_may_hold_something_odd_and_there_is_a_page(intact, tmp_path, draw):
+    """One value in place of which another stands, of any type and size."""
+
+    def replace(inner, key, generator):
         inner[key] = ODD[generator.integers(len(ODD))]
-        path.write_text(json.dumps({**data, "sha256": content_sha256(data)}))
-    loaded = load_records([results])
-    for claim in (*CLAIMS, *SIZE_CLAIMS):
-        judge(claim, loaded.records)
-    page = render([results], tmp_path / "index.html", now=NOW).read_text()
-    assert all(" ".join(fault.split()) in text_of(page) for fault in loaded.faults)
+
+    _, page = judged_and_rendered(damaged(intact, tmp_path, draw, replace), tmp_path / "index.html")
     assert "\x1b" not in page
     assert "[31m<b>" not in page
