@@ -55,9 +55,13 @@
     if (target) target.scrollIntoView({ block: "center" });
   };
   const anchor = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
-  all("data[data-record]").forEach((found) => {
+  all("[data-record]").forEach((found) => {
     const files = found.dataset.record.split(" ");
-    found.title = `${files.join(" / ")}: ${found.dataset.key} = ${found.value}`;
+    const value = found.dataset.value || found.value;
+    const named = files.length > 3 ? `${files[0]} and ${files.length - 1} more` : files.join(" / ");
+    const title = `${named}: ${found.dataset.key} = ${value}`;
+    if (found.tagName === "DATA") found.title = title;
+    else found.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "title")).textContent = title;
     found.addEventListener("click", () => { location.hash = `record-${anchor(files[0])}`; });
   });
   const follow = () => open(location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1))));

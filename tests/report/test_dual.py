@@ -65,7 +65,7 @@ def test_printed_and_measured_steps_share_no_chart_and_no_table(page):
     assert len(measured) == 1
     assert not any(f"{cider:g}" in measured[0] for _, cider in PRINTED_STEPS.values())
     assert "CIDEr 1 at T = 1 to 6.4 at T = 64" in measured[0]
-    assert "Evaluations per caption 1 at T = 1 to 12 at T = 64" in measured[0]
+    assert "Cost per caption 1 at T = 1 to 12 at T = 64" in measured[0]
     printed = Tables(page).table("D-DiT over T")
     assert [row[1:] for row in printed[1:]] == [[f"{c:g}", f"{v:g}"] for v, c in PRINTED_STEPS.values()]
 

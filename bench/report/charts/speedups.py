@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bench.analysis.evidence import Trace
 from bench.formatting import number
 from bench.report.charts.svg import FONT, NARROW, Axis, Chart, axis_over, text_width, whiskers_x, x_axis
 from bench.stats import Interval
@@ -37,6 +38,7 @@ class Row:
     label: str
     printed: tuple[Printed, ...]
     measured: tuple[tuple[str, Interval], ...]  # kind of evidence, how many times as fast
+    traces: tuple[Trace, ...] = ()  # where each of these stands; (): nowhere
 
 
 def speedups_chart(rows: Sequence[Row], width: float = WIDE) -> Markup:
@@ -83,16 +85,18 @@ def draw_row(chart: Chart, axis: Axis, row: Row, top: float, bottom: float, wide
         y = top + step * (place + 0.5)
         whiskers_x(chart, axis, found, y, colour)
         chart.marker(axis.at(found.value), y, shape, colour, 4.6, hollow)
-        write_beside(chart, axis, found, y, times_text(found.value))
+        trace = row.traces[place] if row.traces else None
+        trace = trace.inverted if trace and found.value < 1 else trace
+        write_beside(chart, axis, found, y, times_text(found.value), trace)
 
 
-def write_beside(chart: Chart, axis: Axis, found: Interval, y: float, text: str) -> None:
+def write_beside(chart: Chart, axis: Axis, found: Interval, y: float, text: str, trace: Trace | None = None) -> None:
     """To the right of the interval, or to its left where there is no room."""
     right, left = axis.at(max(found.high, found.value)) + 9, axis.at(min(found.low, found.value)) - 9
     if text and right + text_width(text) > chart.width:
-        chart.text(left, y, text, "ink", "end")
+        chart.text(left, y, text, "ink", "end", trace=trace)
     elif text:
-        chart.text(right, y, text)
+        chart.text(right, y, text, trace=trace)
 
 
 def label_printed(chart: Chart, axis: Axis, printed: Sequence[Printed], y: float) -> None:

@@ -249,7 +249,7 @@ def step_charts(records: Sequence[Record]) -> list[tuple[Any, str]]:
             lines += [Line(colour, points, label=label)] if points else []
         if lines:
             what = protocol.split("-")[1]
-            title = f"Evaluations per {what.removesuffix('s')}" if costs else titled(metric)
+            title = f"Cost per {what.removesuffix('s')}" if costs else titled(metric)
             panels.append(Panel(title, tuple(lines), log_x=True, log_y=costs))
     if not panels:
         return []
@@ -257,7 +257,7 @@ def step_charts(records: Sequence[Record]) -> list[tuple[Any, str]]:
     svg = lines_chart(panels, "text diffusion steps T, logarithmic", f"Over the number of text steps: {listed(ends)}.")
     caption = (
         "Measured on held-out scenes over the number of text steps. “Skips steps” leaves out, text by text, steps in "
-        "which no word changes; both samplers give the same texts. Evaluations: of the network, counted, not timed."
+        "which no word changes; both samplers give the same texts. Cost: network evaluations, counted, not timed."
     )
     return [(svg, caption)]
 
