@@ -5,6 +5,7 @@
 
   // A scroll area is a tab stop only where it overflows.
   const stops = () => all(".scroll").forEach((box) => {
+    if (box.closest("details:not([open])")) return;  // has no size yet: "toggle" asks again
     const over = box.scrollWidth > box.clientWidth + 1;
     if (over) {
       box.tabIndex = 0;
