@@ -124,7 +124,7 @@
     if (shown.length < 2) return;
     const names = shown.map((each, place) => [String(place), each.querySelector("figcaption").textContent]);
     const rows = Math.min(...shown.map((each) => Number(each.querySelector("img").dataset.rows)));
-    const from = shown.length > 2 ? 1 : 0;  // real data stands first
+    const from = names.length > 2 && names[0][1].startsWith("real") ? 1 : 0;  // real data stands first
     const [first, one] = menu("Compare", names, String(from)), [second, other] = menu("with", names, String(from + 1));
     const [third, row] = menu("at", [...Array(rows).keys()].map((k) => [String(k), `seeds of row ${k + 1}`]));
     const strips = [one, other].map(() => document.createElement("div"));
