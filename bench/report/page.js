@@ -5,6 +5,7 @@
 
   // A scroll area is a tab stop only where it overflows.
   const stops = () => all(".scroll").forEach((box) => {
+    if (box.closest("details:not([open])")) return;  // has no size yet: "toggle" asks again
     const over = box.scrollWidth > box.clientWidth + 1;
     if (over) {
       box.tabIndex = 0;
@@ -55,9 +56,13 @@
     if (target) target.scrollIntoView({ block: "center" });
   };
   const anchor = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
-  all("data[data-record]").forEach((found) => {
+  all("[data-record]").forEach((found) => {
     const files = found.dataset.record.split(" ");
-    found.title = `${files.join(" / ")}: ${found.dataset.key} = ${found.value}`;
+    const value = found.dataset.value || found.value;
+    const named = files.length > 3 ? `${files[0]} and ${files.length - 1} more` : files.join(" / ");
+    const title = `${named}: ${found.dataset.key} = ${value}`;
+    if (found.tagName === "DATA") found.title = title;
+    else found.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "title")).textContent = title;
     found.addEventListener("click", () => { location.hash = `record-${anchor(files[0])}`; });
   });
   const follow = () => open(location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1))));
@@ -119,7 +124,7 @@
     if (shown.length < 2) return;
     const names = shown.map((each, place) => [String(place), each.querySelector("figcaption").textContent]);
     const rows = Math.min(...shown.map((each) => Number(each.querySelector("img").dataset.rows)));
-    const from = shown.length > 2 ? 1 : 0;  // real data stands first
+    const from = names.length > 2 && names[0][1].startsWith("real") ? 1 : 0;  // real data stands first
     const [first, one] = menu("Compare", names, String(from)), [second, other] = menu("with", names, String(from + 1));
     const [third, row] = menu("at", [...Array(rows).keys()].map((k) => [String(k), `seeds of row ${k + 1}`]));
     const strips = [one, other].map(() => document.createElement("div"));

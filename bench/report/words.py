@@ -28,6 +28,7 @@ WORDS: dict[Word, tuple[str, str, str]] = {  # word of a verdict: style of its b
     "not run": ("none", "–", "the reason names what is missing and the command"),
 }
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\w“\"`])")  # names of models begin in lower case
+NAME = re.compile(r"(?<!\S)[(“]?[a-z]+(?:-[a-z\d]+)*-(?:[a-z\d]{1,2}|digits)[.,;:)]*(?!\S)")  # of a model
 
 
 def badge_of(word: Word, marker: str = "") -> dict[str, str]:
@@ -39,7 +40,13 @@ def badge_of(word: Word, marker: str = "") -> dict[str, str]:
 def prose(text: str) -> Markup:
     """Escaped text in which `code` is set as code, and no per cent sign stands alone on a line."""
     text = html.escape(text).replace(" %", "\N{NO-BREAK SPACE}%")
-    return Markup(re.sub(r"`([^`]+)`", lambda match: as_code(match[1]), text))
+    parts = re.split(r"`([^`]+)`", text)  # of each pair the second is code
+    return Markup("".join(as_code(part) if place % 2 else whole_names(part) for place, part in enumerate(parts)))
+
+
+def whole_names(escaped: str) -> str:
+    """Text in which no line ends inside the name of a model, as "mar-l"; what touches the name stays with it."""
+    return NAME.sub(r'<span class="name">\g<0></span>', escaped)
 
 
 def as_code(escaped: str) -> str:

@@ -69,6 +69,27 @@ def test_nothing_is_requested_nothing_fails_and_nothing_is_wider_than_the_screen
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_moves_once_it_is_shown_and_nothing_is_requested_by_use(browser, path, width):
+    """Cumulative layout shift is 0 from the first paint to the end of the script; a click asks for no file either."""
+    show(browser, path, width)
+    shifts, requests = browser.execute_async_script(
+        """const done = arguments[0];
+        const shifts = [];
+        new PerformanceObserver(list => shifts.push(...list.getEntries().map(each => each.value)))
+          .observe({ type: 'layout-shift', buffered: true });
+        setTimeout(() => {
+          const before = [...shifts];
+          document.querySelector('details.paper').open = true;
+          document.querySelector('.answer data').click();
+          document.querySelector('.csv').click();
+          setTimeout(() => done([before, performance.getEntriesByType('resource').map(each => each.name)]), 300);
+        }, 500);"""
+    )
+    assert sum(shifts) == 0
+    assert [each for each in requests if not each.startswith("blob:")] == []
+
+
 @pytest.mark.parametrize("dark", [False, True])
 @pytest.mark.parametrize("width", WIDTHS)
 def test_axe_finds_nothing(browser, path, width, dark):

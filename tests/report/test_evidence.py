@@ -37,7 +37,7 @@ def test_every_number_that_names_its_record_is_what_the_record_says(page):
     for each in shown:
         key = each.trace.key
         found = verdicts[tuple(key.split()[1:])] if each.trace.of_verdict else evaluate(key, each.trace.files, data)
-        text = re.search(r"-?[\d.]+", each.text.replace(",", "").replace("−", "-").replace("+", ""))
+        text = re.search(r"-?[\d.]+", each.text.removeprefix("1/").replace(",", "").replace("−", "-").replace("+", ""))
         digits = len(text[0].partition(".")[2])
         printed, rounding = float(text[0]), 0.51 * 10.0**-digits
         fits = any(abs(printed - found / unit * scale) <= rounding for unit in UNITS for scale in (1, 0.5))
@@ -48,7 +48,8 @@ def test_every_number_that_names_its_record_is_what_the_record_says(page):
 
 def test_the_answers_and_the_cards_trace_their_numbers(page):
     text = page.read_text()
-    for part in re.findall(r'<article class="(?:answer|claim)".*?</article>', text, flags=re.DOTALL):
+    parts = re.findall(r'<article class="(?:answer|claim)".*?</article>', text, flags=re.DOTALL)
+    for part in (*parts, *re.findall(r"One network, .*?</p>", text, flags=re.DOTALL)):
         bold = re.findall(r"<b>(.*?)</b>", part, flags=re.DOTALL)
         assert all(found.startswith("<data ") for found in bold)
 
@@ -74,6 +75,15 @@ def test_every_number_in_a_table_of_what_was_measured_leads_to_its_records(page)
                     lost.append((words, heading, shown))
     assert lost == []
     assert traced > 1400
+
+
+def test_the_numbers_of_the_picture_lead_to_their_records(page):
+    """Each mark of either width has its number, traced; what is not traced are names, ticks and what was printed."""
+    for svg in re.findall(r"<svg.*?</svg>", page.read_text(), flags=re.DOTALL)[:2]:
+        assert "Printed and measured speed-ups" in svg
+        written = re.findall(r"<text([^>]*)>((?:1/)?[\d.]+)</text>", svg)
+        ticks = [text for more, text in written if 'fill="var(--muted)"' in more]
+        assert sum("data-record" in more for more, _ in written) == len(written) - len(ticks) > 10
 
 
 def test_no_measurement_is_printed_with_two_values(page):

@@ -201,6 +201,14 @@ def test_sources_that_disagree_stand_below_each_other_each_with_its_verdict(page
     assert {" ".join(each.split()) for each in headings} >= {thing(g) for g in sources_of() if g.disagree}
 
 
+def test_what_sources_disagree_on_is_told_apart(committed):
+    """D-DiT's accuracies on four sets of questions are four things."""
+    part = committed[committed.index('<section id="sources"') : committed.index('<section id="models"')]
+    headings = re.findall(r'<th scope="rowgroup"[^>]*><span class="fit">([^<]*)<', part[: part.index("as context")])
+    assert "d-dit-256: VQA accuracy on VizWiz" in headings
+    assert len(headings) == len(set(headings)) > 20
+
+
 def test_context_holds_only_numbers_that_are_no_claims(page):
     """A printed number of a model of the suite stands in its paper's table, with a verdict, and nowhere as context."""
     held = {(claim.source.url, claim.value) for claim in ledger()}

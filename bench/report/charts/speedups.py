@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from bench.analysis.evidence import Trace
 from bench.formatting import number
 from bench.report.charts.svg import FONT, NARROW, Axis, Chart, axis_over, text_width, whiskers_x, wrapped, x_axis
 from bench.stats import Interval
@@ -37,6 +38,7 @@ class Row:
     label: str
     printed: tuple[Printed, ...]
     measured: tuple[tuple[str, Interval], ...]  # kind of evidence, how many times as fast
+    traces: tuple[Trace, ...] = ()  # where each of these stands; (): nowhere
 
 
 def speedups_chart(rows: Sequence[Row], width: float = WIDE) -> Markup:
@@ -77,7 +79,9 @@ def draw_row(chart: Chart, axis: Axis, row: Row, top: float, bottom: float, wide
     label_printed(chart, axis, row.printed, top - 6)
     step = (bottom - top) / max(1, len(row.measured))
     for place, (kind, found) in enumerate(row.measured):
-        draw_found(chart, axis, kind, found, top + step * (place + 0.5), 4.6, times_text(found.value))
+        trace = row.traces[place] if row.traces else None
+        trace = trace.inverted if trace and found.value < 1 else trace
+        draw_found(chart, axis, kind, found, top + step * (place + 0.5), 4.6, times_text(found.value), trace)
 
 
 def draw_printed(chart: Chart, axis: Axis, printed: Printed, top: float, bottom: float) -> None:
@@ -85,16 +89,25 @@ def draw_printed(chart: Chart, axis: Axis, printed: Printed, top: float, bottom:
     chart.line([(axis.at(printed.value), top), (axis.at(printed.value), bottom)], "printed", 2.4)
 
 
-def draw_found(chart: Chart, axis: Axis, kind: str, found: Interval, y: float, radius: float, text: str) -> None:
+def draw_found(
+    chart: Chart,
+    axis: Axis,
+    kind: str,
+    found: Interval,
+    y: float,
+    radius: float,
+    text: str,
+    trace: Trace | None = None,
+) -> None:
     """The text stands to the right of the interval, or to its left where there is no room."""
     shape, colour, hollow, _ = KINDS[kind]
     whiskers_x(chart, axis, found, y, colour)
     chart.marker(axis.at(found.value), y, shape, colour, radius, hollow)
     right, left = axis.at(max(found.high, found.value)) + 9, axis.at(min(found.low, found.value)) - 9
     if text and right + text_width(text) > chart.width:
-        chart.text(left, y, text, "ink", "end")
+        chart.text(left, y, text, "ink", "end", trace=trace)
     elif text:
-        chart.text(right, y, text)
+        chart.text(right, y, text, trace=trace)
 
 
 def label_printed(chart: Chart, axis: Axis, printed: Sequence[Printed], y: float) -> None:

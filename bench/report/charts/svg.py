@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
+from bench.analysis.evidence import Trace
 from bench.stats import Interval
 
 NARROW = 300  # what a telephone of 360 px has for a chart inside a card: its text is shrunk to 11 px at most
@@ -178,10 +179,21 @@ class Chart:
             self.drawn.append(f'<polygon points="{corners}" {style}/>')
 
     def text(
-        self, x: float, y: float, text: str, colour: str = "ink", anchor: str = "start", *, bold: bool = False
+        self,
+        x: float,
+        y: float,
+        text: str,
+        colour: str = "ink",
+        anchor: str = "start",
+        *,
+        bold: bool = False,
+        trace: Trace | None = None,
     ) -> None:
-        """`y` is the middle of the line."""
+        """`y` is the middle of the line; trace: where a number stands that the text prints."""
         more = ' font-weight="600"' if bold else ""
+        if trace:
+            files, key = html.escape(" ".join(trace.files)), html.escape(trace.key)
+            more += f' data-value="{trace.value}" data-record="{files}" data-key="{key}"'
         self.drawn.append(
             f'<text x="{x:.1f}" y="{y + 0.36 * FONT:.1f}" text-anchor="{anchor}" fill="var(--{colour})"{more}>'
             f"{html.escape(text)}</text>"

@@ -249,7 +249,8 @@ def picture_rows(judged: Mapping[str, Judged]) -> list[Row]:
             same = [each for each in found if family_of(each.baseline) == family_of(baseline)]
             said = [printed_of(each.claim) for each in claims if speaks_of(each.claim, baseline)]
             if same:
-                rows.append(Row(f"{baseline}", tuple(said), tuple((each.kind, each.ratio.found) for each in same)))
+                measured = tuple((each.kind, each.ratio.found) for each in same)
+                rows.append(Row(baseline, tuple(said), measured, tuple(each.ratio.trace for each in same)))
     return rows
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup
@@ -83,10 +83,18 @@ def card(found: Judged, said: Said) -> dict[str, Any]:
         "see": [place for place in dict.fromkeys([*see_conflicts, *see_caveats]) if place != here],
         "reasons": [sentence for reason in reasons for sentence in SENTENCE.split(reason)],
         "evidence": [
-            {"side": name, "files": list(dict.fromkeys(side.verdict.records)), "command": command_of(side.asked)}
+            {"side": name, "files": by_run(side.verdict.records), "command": command_of(side.asked)}
             for name, side in sides
         ],
     }
+
+
+def by_run(files: Iterable[str]) -> dict[str, list[str]]:
+    """By model and protocol, as "transdiff-digits digits-study", the record files, each once."""
+    found: dict[str, list[str]] = {}
+    for file in dict.fromkeys(files):
+        found.setdefault(file.split("/")[1].rsplit("--", 1)[0].replace("--", " "), []).append(file)
+    return found
 
 
 def result_parts(claim: Claim, side: Side) -> tuple[Fragment, ...]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bench.analysis.formulas import key_of
@@ -107,27 +108,36 @@ def dual_view(machine: str, every: Sequence[Record]) -> dict[str, Any]:
 # -- the answer in words -----------------------------------------------------------------------------------------------
 
 
-def lead(found: Found) -> str:
-    """The three tasks in one sentence, the rival's number in brackets."""
+def lead(found: Found) -> tuple[str | Cell, ...]:
+    """The three tasks in one sentence, the rival's number in brackets; () where nothing was measured."""
     parts = (
         (CAPTIONS, "caption_accuracy", "gets {} of the captions wholly right", AUTOREGRESSIVE),
         (ANSWERS, "vqa_accuracy", "answers with a VQA accuracy of {}", AUTOREGRESSIVE),
         (PAINTINGS, "scene_accuracy", "generates {} of the scenes as asked", REAL_DATA),
     )
-    clauses = []
+    clauses: list[list[str | Cell]] = []
     for protocol, metric, words, other in parts:
         ours, theirs = (value_of(found, protocol, model, metric) for model in (DUAL, other))
         if ours:
-            beside = {REAL_DATA: "of real scenes the checker passes {}"}.get(other, f"{other}: {{}}")
-            clauses.append(words.format(ours) + (f" ({beside.format(theirs)})" if theirs else ""))
-    return f"One network, {DUAL}, {listed(clauses)}." if clauses else ""
+            before, after = words.split("{}")
+            clauses.append([before, ours, after])
+            if theirs:
+                beside = {REAL_DATA: "of real scenes the checker passes "}.get(other, f"{other}: ")
+                clauses[-1] += [f" ({beside}", theirs, ")"]
+    if not clauses:
+        return ()
+    joined = [""] + [", "] * (len(clauses) - 2) + [" and "] * (len(clauses) > 1)
+    said = [part for joint, clause in zip(joined, clauses, strict=True) for part in (joint, *clause)]
+    return (f"One network, {DUAL}, ", *said, ".")
 
 
-def value_of(found: Found, protocol: str, model: str, metric: str) -> str:
-    """As "88.1 %"; "" where it was not measured."""
+def value_of(found: Found, protocol: str, model: str, metric: str) -> Cell | None:
+    """As "88.1 %"; None where it was not measured."""
     record = found.get((protocol, model))
-    measured = record.measurements.get(metric) if record else None
-    return f"{number(measured.value, measured.ci_low, measured.ci_high)} {METRICS[metric].unit}" if measured else ""
+    if record is None or metric not in record.measurements:
+        return None
+    shown = cell(record, metric)
+    return replace(shown, text=f"{shown.text}\N{NO-BREAK SPACE}{METRICS[metric].unit}")
 
 
 def lacking(records: Sequence[Record]) -> list[str]:
@@ -249,7 +259,7 @@ def step_charts(records: Sequence[Record]) -> list[tuple[Any, str]]:
             lines += [Line(colour, points, label=label)] if points else []
         if lines:
             what = protocol.split("-")[1]
-            title = f"Evaluations per {what.removesuffix('s')}" if costs else titled(metric)
+            title = f"Cost per {what.removesuffix('s')}" if costs else titled(metric)
             panels.append(Panel(title, tuple(lines), log_x=True, log_y=costs))
     if not panels:
         return []
@@ -257,7 +267,7 @@ def step_charts(records: Sequence[Record]) -> list[tuple[Any, str]]:
     svg = lines_chart(panels, "text diffusion steps T, logarithmic", f"Over the number of text steps: {listed(ends)}.")
     caption = (
         "Measured on held-out scenes over the number of text steps. “Skips steps” leaves out, text by text, steps in "
-        "which no word changes; both samplers give the same texts. Evaluations: of the network, counted, not timed."
+        "which no word changes; both samplers give the same texts. Cost: network evaluations, counted, not timed."
     )
     return [(svg, caption)]
 

@@ -10,6 +10,7 @@ from typing import Any
 from bench.claims import PUBLISHED_PAINTING, PUBLISHED_QUALITY, PUBLISHED_SPEED, PUBLISHED_UNDERSTANDING
 from bench.claims.ledger import SourceGroup, as_printed, ledger, sources_of
 from bench.claims.published import Published, PublishedQuality, PublishedSpeed
+from bench.claims.text import BENCHMARKS
 from bench.formatting import listed, named
 from bench.metrics import METRICS
 from bench.report.charts.svg import family_of
@@ -29,6 +30,7 @@ FROM_TEXT: Columns = (
     *(("Overall", "overall"), ("Single object", "single"), ("Two objects", "two"), ("Counting", "counting")),
     *(("Colours", "colours"), ("Position", "position"), ("Attribute binding", "attribution")),
 )
+ANSWERED_ON = {each.scale: each.name for each in BENCHMARKS if each.metric == "vqa_accuracy"}  # one metric, many data
 PRINTED = (
     ("Printed scores, ImageNet 256×256, 50,000 images", QUALITY, PUBLISHED_QUALITY),
     ("Printed speeds; the units differ by source", SPEED, PUBLISHED_SPEED),
@@ -48,9 +50,11 @@ def disagreements(judged: Mapping[str, Judged]) -> list[tuple[str, Table]]:
 
 
 def thing(group: SourceGroup) -> str:
-    """As "transdiff-h: FID", "dit-xl-2 (cfg_scale 1.5): Inception Score"."""
+    """As "transdiff-h: FID", "dit-xl-2 (cfg_scale 1.5): Inception Score", "d-dit-256: VQA accuracy on VizWiz"."""
     model = named(group.model, group.settings)
     title = METRICS[group.metric].title if group.metric in METRICS else group.metric.replace("_", " ")
+    if on := ANSWERED_ON.get(group.claims[0].paper_scale.scale):
+        title = f"{title} on {on}"
     return f"{model}, how many times as fast as {listed(group.baselines)}" if group.baselines else f"{model}: {title}"
 
 

@@ -55,6 +55,8 @@ class Section:
     charts: tuple[tuple[Markup, str], ...] = ()  # SVG, caption
     tables: tuple[Table, ...] = ()
     folded: tuple[tuple[str, Table], ...] = ()  # summary, table
+    samples: tuple[Mapping[str, Any], ...] = ()  # grids of images (sections/quality.py)
+    samples_note: str = ""  # what they show
 
 
 def answers_of(study: Study, records: Sequence[Record], in_use: Mapping[str, Settings], prefix: str) -> Answers:

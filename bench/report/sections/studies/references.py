@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from markupsafe import Markup
@@ -23,6 +24,7 @@ from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, lines_chart
+from bench.report.sections.quality import sample_grids
 from bench.report.sections.studies.common import (
     Answers,
     Section,
@@ -59,7 +61,16 @@ def references(answers: Answers) -> Section:
         claim={"headline": HEADLINE, "quote": LATER_IMAGES, "source": f"{ABSTRACT.paper}, {ABSTRACT.where}"},
         charts=(row_chart(answers, rows, one_step),),
         tables=(row_table(rows, one_step),),
+        samples=tuple(row_samples(rows)),
+        samples_note="Unselected images of those rows, at the same seeds; one class per column. Trained once, sampled "
+        "once.",
     )
+
+
+def row_samples(rows: Mapping[int, Sequence[Record]]) -> list[dict[str, Any]]:
+    """The grid of each image of a row, of the first training seed and sampling seed."""
+    first = {k: min(records, key=seeds_of) for k, records in rows.items()}
+    return sample_grids(list(first.values()), {record.file: f"image {k}" for k, record in first.items()})
 
 
 def cost_of_references(rows: Mapping[int, Sequence[Record]]) -> str:

@@ -22,12 +22,12 @@ from bench.report.tables.speed import flops_cell, with_columns
 
 COLUMNS = ("fid", "recall", "nfe")
 AXES = {  # what an image costs -> label of the axis
-    "FLOPs": "FLOPs per image, logarithmic (left is better)",
-    "evaluations": "network evaluations per image, logarithmic (left is better)",
+    "FLOPs": "FLOPs per image, logarithmic",
+    "evaluations": "network evaluations per image, logarithmic",
 }
 CAPTIONS = {
-    "FLOPs": "FID (lower is better) against the operations of an image, counted, a multiply-add as two. Lines join a "
-    "model's runs from few to many steps; staircase: runs that no other beats in both; dashed: real held-out scans. "
+    "FLOPs": "FID against the operations of an image, counted, a multiply-add as two; lower left is better. Lines join "
+    "a model's runs from few to many steps; staircase: runs that no other beats in both; dashed: real held-out scans. "
     "Not timed: these runs come from different hours.",
     "evaluations": "The same against network evaluations, guidance passes counted; evaluations of two networks differ.",
 }
