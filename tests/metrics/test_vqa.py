@@ -101,12 +101,54 @@ def test_vizwiz_normalises_the_answer_alone():
     assert vizwiz_accuracy("basil", ["basil"] * 2 + ["unanswerable"] * 8) == pytest.approx(0.6)
 
 
+ORDINALS = [  # an answer, as D-DiT's script has it, and as the official one
+    ("First", "1st", "first"),
+    ("the third", "3rd", "third"),
+    ("twelth", "12th", "twelth"),
+    ("twelfth", "twelfth", "twelfth"),
+    ("two firsts", "2 firsts", "2 firsts"),
+]
+
+
+@pytest.mark.parametrize(("answer", "of_d_dit", "official"), ORDINALS)
+def test_d_dits_script_knows_ordinals_and_the_official_one_does_not(answer, of_d_dit, official):
+    assert normalize(answer, ordinals=True) == of_d_dit
+    assert normalize(answer) == official
+
+
+def test_d_dits_script_normalises_always_and_the_answer_twice():
+    """Also where all annotators agree; "x..." of 33 full stops and one more keeps none when done twice."""
+    assert vqa.d_dit_accuracy("two", ["Two"] * 10) == 1
+    assert vqa.d_dit_accuracy("second", ["2nd"] * 2 + ["third"] * 8) == pytest.approx(0.6)
+    dots = "x" + "." * 33
+    assert (normalize(dots), normalize(normalize(dots))) == ("x.", "x")
+    assert vqa.d_dit_accuracy(dots, ["x"] * 10) == 1
+    assert vqa.d_dit_accuracy("x", [dots] * 10) == 0
+
+
+def test_what_holds_unanswer_is_unanswerable_to_d_dits_script_of_vizwiz_alone():
+    truths = ["unanswerable"] * 10
+    assert vqa.d_dit_accuracy("the question is unanswered", truths, is_vizwiz=True) == 1
+    assert vqa.d_dit_accuracy("the question is unanswered", truths) == 0
+    assert vqa.d_dit_accuracy("Unanswered", truths, is_vizwiz=True) == 0
+
+
+def test_agreement_is_the_share_of_annotators_as_each_rule_compares_them():
+    """VQAv2: as they are where all agree, else normalised; VizWiz: the answer always, the annotators never."""
+    assert vqa.agreement("two", ["Two", "Two"], vqa_accuracy) == 0
+    assert vqa.agreement(" Two\n", ["Two", "Two"], vqa_accuracy) == 1
+    assert vqa.agreement("the 2", ["Two", "two.", "three", "four"], vqa_accuracy) == 0.5
+    assert vqa.agreement("The Basil.", ["basil", "Basil", "mint", "basil"], vizwiz_accuracy) == 0.5
+    assert vqa.agreement("red", ["red"], vqa_accuracy) == 1
+
+
 def test_accuracies_by_answer_type_are_means_in_percent():
     """The overall number is the mean over questions, each type's over its own; a type that does not occur is absent."""
     scores = vqa.compute_vqa_scores(np.array([1.0, 0.6, 0.0, 0.3]), ["yes/no", "yes/no", "other", None])
     values = {name: measure(score).value for name, score in scores.items()}
     assert values == pytest.approx({"vqa_accuracy": 47.5, "vqa_accuracy_yes_no": 80.0, "vqa_accuracy_other": 0.0})
     assert measure(scores["vqa_accuracy_yes_no"]).n == 2
+    assert all((score.unit, score.highest, score.is_mean) == ("%", 100, True) for score in scores.values())
 
 
 def test_answerability_is_scikit_learns():
@@ -122,6 +164,9 @@ def test_answerability_is_scikit_learns():
     average_precision = 100 * average_precision_score(truth, said)
     assert measure(scores["vizwiz_unanswerable_ap"]).value == pytest.approx(average_precision)
     assert set(vqa.compute_answerability(truth, truth.astype(float))) == {"vizwiz_unanswerable_f1"}
+    none = vqa.compute_answerability(np.zeros(8, bool), np.full(8, 0.5))  # a half is no yes; nothing to find
+    assert [measure(score).value for score in none.values()] == [0, 0]
+    assert {(score.unit, score.highest) for score in scores.values()} == {("%", 100)}
 
 
 def test_gqa_counts_open_and_binary_questions():
@@ -129,6 +174,9 @@ def test_gqa_counts_open_and_binary_questions():
     scores = vqa.compute_gqa_scores(np.array([True, False, True, True]), ["query", "query", "verify", "choose"])
     values = {name: measure(score).value for name, score in scores.items()}
     assert values == {"gqa_accuracy": 75, "gqa_accuracy_open": 50, "gqa_accuracy_binary": 100}
+    unknown = vqa.compute_gqa_scores(np.array([True, False, True]), ["verify", None, None])
+    assert {name: measure(score).n for name, score in unknown.items()} == {"gqa_accuracy": 3, "gqa_accuracy_binary": 1}
+    assert all((score.unit, score.highest) == ("%", 100) for score in (*scores.values(), *unknown.values()))
 
 
 @pytest.mark.parametrize(

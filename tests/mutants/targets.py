@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
-REGISTRY = "tests/metrics/test_intervals.py"  # of all metrics: intervals, directions
-SCORES = ("tests/metrics/test_metrics.py", REGISTRY)
-STUDIES = ("tests/report/test_studies_sections.py",)
+REGISTRY = "tests/metrics/test_registry.py"  # of all metrics: directions
+INTERVALS = "tests/metrics/test_intervals.py"  # of all metrics
+SCORES = ("tests/metrics/test_metrics.py", REGISTRY, INTERVALS)
+STUDIES = ("tests/analysis/test_networks.py", "tests/report/test_studies_sections.py")
+SEEDS = ("tests/analysis/test_networks.py", "tests/verdict/test_seeds.py", "tests/verdict/test_scenes_pairs.py")
 VERDICT = tuple(f"tests/verdict/test_{name}.py" for name in ("judge", "seeds", "speed_verdicts", "estimates"))
 VERDICT += ("tests/verdict/test_scenes_pairs.py",)
 
 TARGETS: dict[str, tuple[str, ...]] = {
-    "bench/stats.py": ("tests/test_stats.py", REGISTRY),
+    "bench/stats.py": ("tests/test_stats.py", "tests/test_two_level.py", INTERVALS),
     "bench/metrics/audit.py": ("tests/metrics/test_audit.py",),
     "bench/metrics/captions.py": ("tests/metrics/test_captions.py", REGISTRY),
-    "bench/metrics/feature_similarity.py": ("tests/metrics/test_feature_similarity.py", REGISTRY),
-    "bench/metrics/fid.py": ("tests/metrics/test_fid.py", REGISTRY),
+    "bench/metrics/feature_similarity.py": ("tests/metrics/test_feature_similarity.py", REGISTRY, INTERVALS),
+    "bench/metrics/fid.py": ("tests/metrics/test_fid.py", REGISTRY, INTERVALS),
+    "bench/metrics/geneval.py": ("tests/metrics/test_geneval.py", REGISTRY),
     "bench/metrics/inception_score.py": SCORES,
-    "bench/metrics/item_scores.py": ("tests/metrics/test_vqa.py", REGISTRY),
+    "bench/metrics/item_scores.py": ("tests/metrics/test_vqa.py", INTERVALS),
     "bench/metrics/kid.py": SCORES,
     "bench/metrics/latency.py": SCORES,
     "bench/metrics/precision_recall.py": SCORES,
     "bench/metrics/scene_check.py": ("tests/metrics/test_scene_check.py", REGISTRY),
+    "bench/metrics/second_look.py": ("tests/metrics/test_second_look.py", REGISTRY),
     "bench/metrics/size.py": SCORES,
     "bench/metrics/stages.py": ("tests/metrics/test_stages.py",),
     "bench/metrics/text_audit.py": ("tests/metrics/test_text_audit.py",),
     "bench/metrics/vqa.py": ("tests/metrics/test_vqa.py", REGISTRY),
     "bench/metrics/yes_no.py": ("tests/metrics/test_vqa.py", REGISTRY),
     "bench/analysis/evidence.py": ("tests/report/test_evidence.py",),
+    "bench/analysis/forecast.py": ("tests/analysis/test_forecast.py",),
     "bench/analysis/front.py": STUDIES,
     "bench/analysis/records.py": VERDICT,
-    "bench/analysis/seeds.py": ("tests/verdict/test_seeds.py", "tests/verdict/test_scenes_pairs.py"),
+    "bench/analysis/seeds.py": SEEDS,
     "bench/analysis/speed.py": VERDICT,
     "bench/analysis/speedups.py": ("tests/report/test_answers.py",),
     "bench/analysis/studies.py": STUDIES,
