@@ -216,6 +216,7 @@ def test_pope_reads_as_its_script(answer, read):
         ("know", "no"),
         ("The answer is yes", "other"),
         ("Well no", "other"),
+        ("is no", "other"),
         ("", "other"),
     ],
 )
@@ -260,3 +261,47 @@ def test_mme_sums_accuracy_and_accuracy_plus_per_subtask():
     many = yes_no.compute_mme_scores(np.tile(correct, (4, 1)), subtasks * 4, {})
     interval = measure(many["mme_score"])
     assert 0 <= interval.ci_low < 175 < interval.ci_high <= 400
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_answer"),
+    [("Yes!", True), ("NO", True), ("it is not", True), ("nothing", False), ("eyes", False), ("", False)],
+)
+def test_a_reader_takes_the_words_yes_no_and_not_for_an_answer(answer, is_answer):
+    assert yes_no.is_yes_or_no(answer) is is_answer
+
+
+def test_pope_of_several_files_is_the_mean_over_them():
+    """File b, of 2 questions, weighs as much as a, of 6; each is resampled by itself."""
+    files = ["a"] * 6 + ["b"] * 2
+    said, true = np.array([1, 1, 1, 0, 0, 0, 1, 0], bool), np.array([1, 0, 0, 1, 0, 0, 1, 1], bool)
+    scores = yes_no.compute_pope_scores(said, true, files)
+    values = {name.removeprefix("pope_"): score.of(np.arange(8)) for name, score in scores.items()}
+    expected = {"accuracy": 50, "precision": (1 / 3 + 1) * 50, "recall": 50, "yes_ratio": 50}
+    assert values == pytest.approx({**expected, "f1": 50 * (2 / 5 + 2 / 3)})
+    assert all(score.strata.tolist() == files for score in scores.values())
+    assert all((score.unit, score.highest) == ("%", 100) for score in scores.values())
+    assert all(score.strata is None for score in yes_no.compute_pope_scores(said, true).values())
+
+
+def test_one_yes_that_is_right_is_all_of_the_yes_answers():
+    scores = yes_no.compute_pope_scores(np.array([True, False]), np.array([True, True]))
+    assert [score.of(np.arange(2)) for score in scores.values()] == pytest.approx([50, 100, 50, 200 / 3, 50])
+    none = yes_no.compute_pope_scores(np.array([False, False]), np.array([False, False]))
+    assert [score.of(np.arange(2)) for score in none.values()] == [100, 0, 0, 0, 0]
+
+
+def test_a_sum_over_some_subtasks_is_over_their_images():
+    correct = np.array([[True, True], [True, False], [True, True], [False, False]])
+    scores = yes_no.compute_mme_scores(correct, ["count", "color", "color", "OCR"], {"some": ("color", "count")})
+    some, whole = scores["some"], scores["mme_score"]
+    assert (some.items.tolist(), some.highest, whole.items.tolist(), whole.highest) == (
+        [0, 1, 2],
+        400,
+        [0, 1, 2, 3],
+        600,
+    )
+    assert (some.of(some.items), whole.of(whole.items)) == (pytest.approx(200 + 75 + 50), pytest.approx(325))
+    assert some.of(np.array([1])) == 50  # subtasks that a selection leaves out add nothing
+    assert whole.strata.tolist() == ["count", "color", "color", "OCR"]
+    assert [scores[name].highest for name in ("mme_accuracy", "mme_accuracy_plus")] == [100, 100]

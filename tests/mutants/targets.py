@@ -4,7 +4,7 @@ from __future__ import annotations
 
 REGISTRY = "tests/metrics/test_registry.py"  # of all metrics: directions
 INTERVALS = "tests/metrics/test_intervals.py"  # of all metrics
-SCORES = ("tests/metrics/test_metrics.py", REGISTRY, INTERVALS)
+SCORES = (REGISTRY, "tests/metrics/test_metrics.py", INTERVALS)
 STUDIES = ("tests/analysis/test_networks.py", "tests/report/test_studies_sections.py")
 SEEDS = ("tests/analysis/test_networks.py", "tests/verdict/test_seeds.py", "tests/verdict/test_scenes_pairs.py")
 VERDICT = tuple(f"tests/verdict/test_{name}.py" for name in ("judge", "seeds", "speed_verdicts", "estimates"))
@@ -15,16 +15,16 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "bench/metrics/audit.py": ("tests/metrics/test_audit.py",),
     "bench/metrics/captions.py": ("tests/metrics/test_captions.py", REGISTRY),
     "bench/metrics/feature_similarity.py": ("tests/metrics/test_feature_similarity.py", REGISTRY, INTERVALS),
-    "bench/metrics/fid.py": ("tests/metrics/test_fid.py", REGISTRY, INTERVALS),
+    "bench/metrics/fid.py": ("tests/metrics/test_fid_errors.py", REGISTRY, "tests/metrics/test_fid.py", INTERVALS),
     "bench/metrics/geneval.py": ("tests/metrics/test_geneval.py", REGISTRY),
-    "bench/metrics/inception_score.py": SCORES,
-    "bench/metrics/item_scores.py": ("tests/metrics/test_vqa.py", INTERVALS),
-    "bench/metrics/kid.py": SCORES,
-    "bench/metrics/latency.py": SCORES,
-    "bench/metrics/precision_recall.py": SCORES,
+    "bench/metrics/inception_score.py": ("tests/metrics/test_inception_score.py", *SCORES),
+    "bench/metrics/item_scores.py": ("tests/metrics/test_item_scores.py", "tests/metrics/test_vqa.py", INTERVALS),
+    "bench/metrics/kid.py": ("tests/metrics/test_kid.py", *SCORES),
+    "bench/metrics/latency.py": ("tests/metrics/test_latency.py", *SCORES),
+    "bench/metrics/precision_recall.py": ("tests/metrics/test_precision_recall.py", *SCORES),
     "bench/metrics/scene_check.py": ("tests/metrics/test_scene_check.py", REGISTRY),
     "bench/metrics/second_look.py": ("tests/metrics/test_second_look.py", REGISTRY),
-    "bench/metrics/size.py": SCORES,
+    "bench/metrics/size.py": (REGISTRY, "tests/metrics/test_latency.py", "tests/metrics/test_metrics.py"),
     "bench/metrics/stages.py": ("tests/metrics/test_stages.py",),
     "bench/metrics/text_audit.py": ("tests/metrics/test_text_audit.py",),
     "bench/metrics/vqa.py": ("tests/metrics/test_vqa.py", REGISTRY),
