@@ -56,7 +56,7 @@ def main() -> int:
         if importlib.util.find_spec(name.split(".")[0]):
             __import__(name)
     targets = {path: tests for path, tests in TARGETS.items() if any(word in path for word in options.only)}
-    durations = {tests: passes(tests) for tests in dict.fromkeys(targets.values())}
+    durations: dict[tuple[str, ...], float] = {}
     wanted = []
     equivalent = known_equivalents()
     for path in targets:
@@ -68,6 +68,8 @@ def main() -> int:
     while wanted or running:
         while wanted and len(running) < options.jobs:
             path, text, change = wanted.pop(0)
+            if targets[path] not in durations:
+                durations[targets[path]] = passes(targets[path])
             pid = start(targets[path], path, change.apply(text), SLACK_S + SLOWER * durations[targets[path]])
             running[pid] = path, text, change, time.monotonic()
         pid, status = os.wait()
