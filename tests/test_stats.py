@@ -85,6 +85,25 @@ def test_another_error_widens_in_squares():
         assert stats.widened(unknown, 0.1) == unknown
 
 
+def test_the_bounds_are_percentiles_of_2000_ratios_of_medians_drawn_with_seed_0_unless_said():
+    """Written out: pairs share their draws, unpaired sides have draws of their own, of as many rounds as they have."""
+    rng = np.random.default_rng(4)
+    a, b, few = rng.random(9) + 1, rng.random(9) + 1, rng.random(7) + 1
+
+    def medians(side, draws):
+        return np.array([np.median(side[draw]) for draw in draws])
+
+    for seed, options in ((0, {}), (5, {"seed": 5})):
+        draws = np.random.default_rng(seed).integers(9, size=(2000, 9))
+        expected = np.percentile(medians(a, draws) / medians(b, draws), [2.5, 97.5])
+        found = stats.ratio_of_medians(a, b, **options)
+        assert (found.ci_low, found.ci_high) == pytest.approx(tuple(expected))
+        generator = np.random.default_rng(seed)
+        sides = [medians(side, generator.integers(0, len(side), (2000, len(side)))) for side in (a, few)]
+        found = stats.ratio_of_medians(a, few, paired=False, **options)
+        assert (found.ci_low, found.ci_high) == pytest.approx(tuple(np.percentile(sides[0] / sides[1], [2.5, 97.5])))
+
+
 # -- resampling --------------------------------------------------------------------------------------------------------
 
 
@@ -103,6 +122,29 @@ def test_halves_are_half_of_each_stratum_without_repeats():
     for _, rows in zip(range(20), stats.resample(14, seed=1, strata=labels, halves=True), strict=False):
         assert len(np.unique(rows)) == len(rows)
         assert np.bincount(labels[rows]).tolist() == [1, 2, 4]
+
+    assert len(next(stats.resample(3, seed=0, halves=True))) == 1
+    assert len(next(stats.resample(8, seed=0, halves=True))) == 4
+
+
+def test_an_interval_is_of_200_resamples_with_replacement_with_seed_0_unless_said():
+    values, calls = np.random.default_rng(3).normal(-5, 1, 20), []
+
+    def mean(rows):
+        calls.append(rows)
+        return values[rows].mean()
+
+    low, high = stats.resampled_interval(values.mean(), mean, 20)
+    assert len(calls) == 200
+    draws = stats.resample(20, seed=0)
+    assert all(np.array_equal(rows, next(draws)) for rows in calls)
+    replicates = np.array([values[rows].mean() for rows in calls])
+    assert (low, high) == stats.replicated_interval(values.mean(), replicates, 20)
+    assert low < high < 0
+    halved = stats.resampled_interval(values.mean(), mean, 20, halves=True, seed=9, resamples=30)
+    draws = stats.resample(20, seed=9, halves=True)
+    replicates = np.array([values[next(draws)].mean() for _ in range(30)])
+    assert halved == stats.replicated_interval(values.mean(), replicates, 20, halves=True)
 
 
 def test_the_least_that_tells_an_interval():
@@ -127,6 +169,8 @@ def test_replicates_that_differ_by_rounding_tell_nothing():
     assert stats.replicated_interval(1e6, 1e6 + 1e-9 * np.arange(200.0), 50) is None
     assert stats.replicated_interval(0.0, 1e-14 * np.arange(50.0), 50) is None
     assert stats.replicated_interval(1.0, 1 + 1e-9 * np.arange(200.0), 50) is not None
+    assert stats.replicated_interval(0.0, np.array([0.0, 1e-12]), 50) is None
+    assert stats.replicated_interval(0.0, np.array([0.0, 1.5e-12]), 50) is not None
 
 
 def test_the_standard_error_of_a_mean():

@@ -44,4 +44,4 @@ def test_a_line_is_runs_of_the_same_settings_from_few_steps_to_many():
     none = run(temperature=1.0, cfg_scale=1.5)
     found = lines_of([a, c, b, none])
     assert found == [[none, b, a], [c]]
-    assert lines_of([run(num_steps=0), run()])[0][0].settings == {"num_steps": 0}
+    assert lines_of([run(num_steps=1), run()]) == [[run(), run(num_steps=1)]]

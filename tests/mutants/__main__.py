@@ -19,8 +19,10 @@ from __future__ import annotations
 import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the forks run side by side
+os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # no test of TARGETS needs one
 
 import argparse
+import gc
 import importlib.util
 import random
 import resource
@@ -37,8 +39,18 @@ from tests.mutants.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 LEAST = 0.9
-IMPORTED_ONCE = ("numpy", "pandas", "scipy.stats", "scipy.linalg", "sklearn.metrics", "torch", "torchvision", "pytest")
-IMPORTED_ONCE += ("torch_fidelity", "cleanfid.fid", "msgspec", "hypothesis", "rich", "typer", "jinja2")
+IMPORTED_ONCE = (
+    "numpy",
+    "pandas",
+    "scipy.stats",
+    "scipy.linalg",
+    "scipy.spatial",
+    "sklearn.metrics",
+    "sklearn.datasets",
+)
+IMPORTED_ONCE += ("torch", "torchvision", "torch_fidelity", "cleanfid.fid", "pycocoevalcap.cider.cider", "PIL.Image")
+IMPORTED_ONCE += ("pytest", "hypothesis", "msgspec", "rich", "typer", "jinja2")
+PYTEST = ("-x", "-q", "--assert=plain", "-p", "no:cacheprovider", "-p", "no:unraisableexception")
 # A change ends after so many times the processor time of the tests, and so many seconds: not after a time of the clock,
 # which other work on the machine stretches, or only where it sleeps.
 SLOWER, SLACK_S, ASLEEP = 4, 10, 20
@@ -55,6 +67,15 @@ def main() -> int:
     for name in IMPORTED_ONCE:
         if importlib.util.find_spec(name.split(".")[0]):
             __import__(name)
+    gc.freeze()  # no collection of a fork walks through them, which would take longer than its tests
+    with tempfile.TemporaryDirectory() as tempfile.tempdir:  # of all forks, whatever ends them
+        share = share_noticed(options)
+    gc.unfreeze()
+    return int(share < LEAST)
+
+
+def share_noticed(options: argparse.Namespace) -> float:
+    """Try the changes that the options ask for and print what becomes of each."""
     targets = {path: tests for path, tests in TARGETS.items() if any(word in path for word in options.only)}
     durations: dict[tuple[str, ...], float] = {}
     wanted = []
@@ -86,7 +107,7 @@ def main() -> int:
     share = noticed / max(1, noticed + survived)
     all_in_all = f"{noticed} of {noticed + survived} changes noticed: {share:.1%}"
     print(f"\nseed {options.seed}: {all_in_all} (at least {LEAST:.0%} wanted)")
-    return int(share < LEAST)
+    return share
 
 
 def known_equivalents() -> set[tuple[str, str]]:
@@ -119,10 +140,17 @@ def start(tests: tuple[str, ...], path: str = "", text: str = "", limit_s: float
         sys.meta_path.insert(0, _Finder(path, text))
     import pytest
 
-    with tempfile.TemporaryDirectory() as folder:
-        options = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "--benchmark-skip", f"--basetemp={folder}/t"]
-        status = pytest.main([*options, *(str(ROOT / test) for test in tests)])
-    os._exit(int(status))
+    folder = Path(tempfile.gettempdir()) / f"tests-of-{os.getpid()}"
+    status = pytest.main([*PYTEST, f"--basetemp={folder}", *(str(ROOT / test) for test in tests)], [_Ends()])
+    os._exit(int(status))  # where no test was found
+
+
+class _Ends:
+    """A plugin: the process ends with the last test, and tidies nothing up."""
+
+    @staticmethod
+    def pytest_sessionfinish(exitstatus: int) -> None:
+        os._exit(int(exitstatus))
 
 
 class _Finder:
