@@ -191,6 +191,9 @@ METEOR_MADE = [
     meteor_row([(1, 0), (0, 0), (0, 0), (0, 0)], spare=(0, 3, 0, 0)),  # a chunk that is all of the caption alone
     meteor_row([(1, 3), (0, 0), (0, 0), (0, 0)], spare=(3, 0, 0, 0)),  # ... and all of the reference alone
     meteor_row([(2, 2), (0, 0), (0, 0), (0, 0)], chunks=2),  # all words, in two chunks
+    [3, 2, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 3, 2],  # two words for one: wholly right
+    [4, 2, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 3, 2],  # ... with one too many
+    [2, 4, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3],  # ... or with one too few
     meteor_row([(2, 2), (0, 0), (0, 0), (0, 0)]),
 ]
 

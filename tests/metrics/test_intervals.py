@@ -122,6 +122,19 @@ def test_ratio_of_medians_covers():
     assert stats.ratio_of_medians([2.0] * 5, [1.0] * 5).ci_low is None
 
 
+def test_ratios_of_unpaired_rounds_cover():
+    """Normal rounds: a median of 41 has the deviation 1.2533 s / sqrt(41), and both sides' errors add in squares."""
+    rng = np.random.default_rng(0)
+    found = [
+        stats.ratio_of_medians(10 + rng.normal(0, 0.5, 41), 5 + rng.normal(0, 0.5, 41), paired=False, seed=seed)
+        for seed in range(300)
+    ]
+    held = np.mean([one.ci_low <= 2 <= one.ci_high for one in found])
+    assert 0.91 < held <= 0.99  # 300 draws know 95 % to 1.3 %; a bootstrapped median is a little cautious
+    error = 2 * 1.2533 / math.sqrt(41) * math.hypot(0.5 / 10, 0.5 / 5)
+    assert np.mean([one.ci_high - one.ci_low for one in found]) == pytest.approx(2 * 1.96 * error, rel=0.15)
+
+
 def test_an_interval_of_no_width_is_unknown():
     """Whatever was resampled was all equal: "500 to 500" would claim that the number is exact."""
     for found in (Measurement(500.0, "", 500.0, 500.0, 7), Measurement(500.0, ""), Measurement(500.0, "", None, 501.0)):
@@ -239,3 +252,25 @@ def test_precision_interval_is_the_binomial_one():
     assert 0.1 < precision < 0.95
     assert high - low == pytest.approx(2 * 1.96 * math.sqrt(precision * (1 - precision) / 300), rel=0.2)
     assert low < precision < high
+
+
+X, Y = (np.random.default_rng(seed).standard_normal((120, 3)) for seed in (1, 2))
+Y_STATISTICS, POSTERIORS = fid.compute_statistics(Y), np.abs(X) / np.abs(X).sum(1, keepdims=True)
+CLOUDS = precision_recall.meet(X, Y)
+
+
+@pytest.mark.parametrize(
+    "interval",
+    [
+        lambda **seed: fid.fid_interval(1.0, X, Y_STATISTICS, **seed),
+        lambda **seed: fid.compute_fid_infinity(X, Y_STATISTICS, **seed),
+        lambda **seed: kid.kid_interval(0.1, X, Y, **seed),
+        lambda **seed: kid.standard_error(X, Y, kid.Subsets(np.arange(9.0) / 99, (0.0, 0.0), 9), **seed),
+        lambda **seed: inception_score.inception_score_interval(2.0, POSTERIORS, **seed),
+        lambda **seed: precision_recall.precision_recall_intervals((0.5, 0.5), CLOUDS, **seed),
+    ],
+)
+def test_what_is_drawn_is_drawn_with_seed_0_unless_said(interval):
+    """Asked for again, an interval is the same; another seed gives another."""
+    assert interval() == interval(seed=0)
+    assert interval() != interval(seed=1)
