@@ -174,6 +174,17 @@ def test_gaps_and_error_ratios_are_of_sums_over_the_scenes_drawn():
     assert [found.low, found.high] == pytest.approx(expected)
 
 
+def test_the_gap_over_scenes_covers():
+    """Forty scenes of one or two texts, both models wrong on the hard ones: 95 of 100 intervals hold the true gap."""
+    rng, held = np.random.default_rng(3), 0
+    for _ in range(200):
+        num, hardness = rng.integers(1, 3, 40), rng.normal(0, 20, 40)
+        a, b = (scenes(num * (50 + gap + hardness + rng.normal(0, 5, 40)), num) for gap in (3, 0))
+        gap = analysis.paired_over_scenes("vqa_accuracy", a, b)
+        held += gap.low <= 3 <= gap.high
+    assert 0.89 < held / 200 < 0.99  # 200 redraws know the share to 1.5 %
+
+
 def test_six_scenes_tell_an_interval_and_five_do_not():
     ours, theirs = np.array([10.0, 20, 30, 40, 50, 60]), np.array([15.0, 10, 30, 20, 50, 70])
     for num, known in ((6, True), (5, False)):

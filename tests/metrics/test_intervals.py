@@ -254,6 +254,32 @@ def test_precision_interval_is_the_binomial_one():
     assert low < precision < high
 
 
+def test_inception_score_intervals_cover():
+    """Of 120 images, its truth the mean over redraws; as wide as the scores scatter."""
+    rng = np.random.default_rng(10)
+    values, intervals = [], []
+    for seed in range(150):
+        logits = 2 * rng.standard_normal((120, 4))
+        posteriors = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+        values.append(inception_score.compute_inception_score(posteriors))
+        intervals.append(inception_score.inception_score_interval(values[-1], posteriors, seed=seed))
+    assert LEAST - 0.04 < covers(intervals, np.mean(values))  # 150 redraws know the share to 1.8 %
+    assert np.mean([high - low for low, high in intervals]) == pytest.approx(2 * 1.96 * np.std(values), rel=0.15)
+
+
+def test_precision_and_recall_intervals_cover():
+    """Of 120 images against a fixed reference; recall by halves."""
+    rng = np.random.default_rng(11)
+    real, values, intervals = rng.standard_normal((150, 3)), [], []
+    for seed in range(100):
+        clouds = precision_recall.meet(1.5 * rng.standard_normal((120, 3)), real)
+        values.append(precision_recall.shares(clouds))
+        intervals.append(precision_recall.precision_recall_intervals(values[-1], clouds, seed=seed))
+    for of_one, scores in zip(zip(*intervals, strict=True), zip(*values, strict=True), strict=True):
+        assert covers(of_one, np.mean(scores)) > 0.85  # 100 redraws know the share to 2.2 %
+        assert np.mean([high - low for low, high in of_one]) == pytest.approx(2 * 1.96 * np.std(scores), rel=0.2)
+
+
 X, Y = (np.random.default_rng(seed).standard_normal((120, 3)) for seed in (1, 2))
 Y_STATISTICS, POSTERIORS = fid.compute_statistics(Y), np.abs(X) / np.abs(X).sum(1, keepdims=True)
 CLOUDS = precision_recall.meet(X, Y)
