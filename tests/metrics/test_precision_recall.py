@@ -86,10 +86,13 @@ def test_a_point_on_the_edge_of_a_ball_is_inside_it(as_many):
     assert meet(line, off).covered.tolist() == [False] * 4
 
 
-def test_rounding_decides_nothing_of_large_sets(monkeypatch):
+@pytest.mark.parametrize("scale", [1.0, 100.0])
+def test_rounding_decides_nothing_of_large_sets(scale, monkeypatch):
     """Every point within 1e-7 of the edge of many balls, far closer than float32 can tell: as in float64 throughout."""
     rng = np.random.default_rng(3)
     x, y = (0.1 * rng.integers(-2, 3, (num, 4)) + 1e-7 * rng.standard_normal((num, 4)) for num in (90, 70))
+    x[0] = y[0] = 0.3  # the longest of either side
+    x, y = scale * x, scale * y
     found = []
     for largest in (5000, 89):
         monkeypatch.setattr(precision_recall, "LARGEST_FLOAT64", largest)
