@@ -31,7 +31,7 @@ def others(x):
 def as_many(request, monkeypatch):
     """Whether a set counts as large, and the rows of a block."""
     large, rows = request.param
-    monkeypatch.setattr(precision_recall, "LARGEST_FLOAT64", 10 if large else 5000)
+    monkeypatch.setattr(precision_recall, "LARGEST_FLOAT64", 3 if large else 5000)
     monkeypatch.setattr(precision_recall, "ROWS_AT_ONCE", rows)
     return large
 
@@ -86,13 +86,28 @@ def test_a_point_on_the_edge_of_a_ball_is_inside_it(as_many):
     assert meet(line, off).covered.tolist() == [False] * 4
 
 
-@pytest.mark.parametrize("scale", [1.0, 100.0])
-def test_rounding_decides_nothing_of_large_sets(scale, monkeypatch):
-    """Every point within 1e-7 of the edge of many balls, far closer than float32 can tell: as in float64 throughout."""
+@pytest.mark.parametrize(("of_x", "of_y"), [(1.0, 1.0), (100.0, 100.0), (0.01, 0.01), (100.0, 0.01), (0.01, 100.0)])
+def test_what_float32_cannot_tell_is_decided_in_float64(of_x, of_y):
+    """Radii a billionth beside the distance of a pair, one a column; the longest point of a side is so long."""
+    rng = np.random.default_rng(3)
+    sides = [rng.standard_normal((num, 4)) * 0.01 for num in (60, 60)]
+    for side, length in zip(sides, (of_x, of_y), strict=True):
+        side[0] = length / 2
+    exact, every = squared(*sides), slice(0, 60)
+    pair = np.where(np.arange(60) % 2, 0, np.arange(60))  # every other one with the longest
+    radii = exact[pair, np.arange(60)] * (1 + 1e-9 * rng.choice([-1, 1], 60))
+    x, y = (precision_recall._Cloud(side, np.zeros(4), np.float32) for side in sides)
+    found = precision_recall._reached(x.squared_distances(every, y, every), radii[None], x, every, y, every)
+    assert found.tolist() == (exact <= radii).tolist()
+    radii = exact[0] * (1 + 1e-9 * rng.choice([-1, 1], 60))  # ... and of the other side's longest, one a row
+    turned = precision_recall._reached(y.squared_distances(every, x, every), radii[:, None], y, every, x, every)
+    assert turned.tolist() == (radii[:, None] >= exact.T).tolist()
+
+
+def test_large_sets_score_as_float64_does(monkeypatch):
+    """Every point within 1e-7 of the edge of many balls: the same shares."""
     rng = np.random.default_rng(3)
     x, y = (0.1 * rng.integers(-2, 3, (num, 4)) + 1e-7 * rng.standard_normal((num, 4)) for num in (90, 70))
-    x[0] = y[0] = 0.3  # the longest of either side
-    x, y = scale * x, scale * y
     found = []
     for largest in (5000, 89):
         monkeypatch.setattr(precision_recall, "LARGEST_FLOAT64", largest)
@@ -156,6 +171,7 @@ def test_an_image_whose_neighbours_are_not_in_a_half_reaches_to_the_last_that_is
     )
     _, (_, (_, recall, *_)) = halves_of(clouds, monkeypatch)
     assert recall(np.arange(num)) == pytest.approx(1 / 3)  # to the third, 5, which is just reached
+    assert recall(np.setdiff1d(np.arange(num), 4)) == pytest.approx(1 / 3)  # no matter whether it knows more
     assert recall(np.setdiff1d(np.arange(num), 1)) == pytest.approx(2 / 3)  # the third of those left is at 8
     assert recall(np.setdiff1d(np.arange(num), [1, 2])) == pytest.approx(2 / 3)  # two left: the last stands in
     assert recall(np.arange(1, num)) == 0  # nothing left that could hold them
