@@ -84,6 +84,8 @@ def test_a_point_on_the_edge_of_a_ball_is_inside_it(as_many):
     assert meet(off, line).inside.tolist() == [False] * 4
     assert meet(line, on).covered.tolist() == [True, False, False, False]
     assert meet(line, off).covered.tolist() == [False] * 4
+    pairs = [(found.pair_real.tolist(), found.pair_generated.tolist()) for found in (meet(line, on), meet(line, off))]
+    assert pairs == [([0], [0]), ([], [])]  # the farthest neighbour that is kept is the third
 
 
 @pytest.mark.parametrize(("of_x", "of_y"), [(1.0, 1.0), (100.0, 100.0), (0.01, 0.01), (100.0, 0.01), (0.01, 100.0)])
