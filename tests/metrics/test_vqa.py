@@ -138,6 +138,7 @@ def test_agreement_is_the_share_of_annotators_as_each_rule_compares_them():
     assert vqa.agreement("two", ["Two", "Two"], vqa_accuracy) == 0
     assert vqa.agreement(" Two\n", ["Two", "Two"], vqa_accuracy) == 1
     assert vqa.agreement("the 2", ["Two", "two.", "three", "four"], vqa_accuracy) == 0.5
+    assert vqa.agreement("2", ["Two", "two."], vqa_accuracy) == 1
     assert vqa.agreement("The Basil.", ["basil", "Basil", "mint", "basil"], vizwiz_accuracy) == 0.5
     assert vqa.agreement("red", ["red"], vqa_accuracy) == 1
 
