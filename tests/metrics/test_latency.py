@@ -64,6 +64,7 @@ def test_every_percentile_of_whole_rounds_is_kept_and_of_estimated_ones_the_medi
     values = {name: measured.value for name, measured in found.items() if name.startswith("latency")}
     expected = {"latency_s": 50.5, "latency_p90_s": 90.1, "latency_p95_s": 95.05, "latency_p99_s": 99.01}
     assert values == pytest.approx(expected)
+    assert latency.PERCENTILES[0] == 50  # the median, latency_s itself
     assert found["nfe"].value == 201
     assert "throughput_per_s" not in found
     timed = composed("dit-xl-2", {"network": 3.0, "rest": 1.0}, 1e9).timing

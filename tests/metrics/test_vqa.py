@@ -124,6 +124,7 @@ def test_d_dits_script_normalises_always_and_the_answer_twice():
     assert (normalize(dots), normalize(normalize(dots))) == ("x.", "x")
     assert vqa.d_dit_accuracy(dots, ["x"] * 10) == 1
     assert vqa.d_dit_accuracy("x", [dots] * 10) == 0
+    assert vqa.d_dit_accuracy("." * 33 + "first", ["1st"] * 10) == 1  # an ordinal only once it is clean
 
 
 def test_what_holds_unanswer_is_unanswerable_to_d_dits_script_of_vizwiz_alone():
@@ -168,6 +169,8 @@ def test_answerability_is_scikit_learns():
     none = vqa.compute_answerability(np.zeros(8, bool), np.full(8, 0.5))  # a half is no yes; nothing to find
     assert [measure(score).value for score in none.values()] == [0, 0]
     assert {(score.unit, score.highest) for score in scores.values()} == {("%", 100)}
+    last = vqa.compute_answerability(np.array([False, False, True]), np.array([0.9, 0.4, 0.1]))
+    assert last["vizwiz_unanswerable_ap"].of(np.arange(3)) == pytest.approx(100 / 3)  # the one is found third
 
 
 def test_gqa_counts_open_and_binary_questions():
