@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats as scipy_stats
 
+from bench.errors import CheckFailed
 from bench.metrics import fid
 
 WIDTHS = np.array([0.1, 0.5, 2.0])
@@ -140,3 +141,10 @@ def test_clean_fids_two_calls_of_a_root():
     assert error is None
     for found in (root, fid._Linalg.sqrtm(matrix)):
         np.testing.assert_allclose(found, np.diag([2.0, 3.0]))
+
+
+def test_engines_agree_to_a_thousandth_below_1_and_of_the_number_above():
+    for fid_value, fits, differs in ((0.1, 0.1009, 0.1011), (0.1, 0.0991, 0.0989), (5.0, 5.0049, 5.0051)):
+        fid.check_agreement(fid_value, fits)
+        with pytest.raises(CheckFailed, match="expected within"):
+            fid.check_agreement(fid_value, differs)
