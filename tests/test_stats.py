@@ -62,19 +62,6 @@ def test_six_pairs_bound_a_ratio_and_five_do_not():
         stats.ratio_of_medians([1.0] * 6, [1.0] * 5)
 
 
-def test_ratios_of_unpaired_rounds_cover():
-    """Normal rounds: a median of 41 has the deviation 1.2533 s / sqrt(41), and both sides' errors add in squares."""
-    rng = np.random.default_rng(0)
-    found = [
-        stats.ratio_of_medians(10 + rng.normal(0, 0.5, 41), 5 + rng.normal(0, 0.5, 41), paired=False, seed=seed)
-        for seed in range(300)
-    ]
-    held = np.mean([one.ci_low <= 2 <= one.ci_high for one in found])
-    assert 0.91 < held <= 0.99  # 300 draws know 95 % to 1.3 %; a bootstrapped median is a little cautious
-    error = 2 * 1.2533 / math.sqrt(41) * math.hypot(0.5 / 10, 0.5 / 5)
-    assert np.mean([one.ci_high - one.ci_low for one in found]) == pytest.approx(2 * 1.96 * error, rel=0.15)
-
-
 def test_another_error_widens_in_squares():
     found = stats.widened(Measurement(10.0, "", 9.7, 10.4, 8), 0.4 / 1.96 / 10)
     assert (found.value, found.n) == (10.0, 8)
@@ -83,6 +70,25 @@ def test_another_error_widens_in_squares():
     for low, high in ((None, 2.0), (1.0, None)):
         unknown = Measurement(1.5, "", low, high)
         assert stats.widened(unknown, 0.1) == unknown
+
+
+def test_the_bounds_are_percentiles_of_2000_ratios_of_medians_drawn_with_seed_0_unless_said():
+    """Written out: pairs share their draws, unpaired sides have draws of their own, of as many rounds as they have."""
+    rng = np.random.default_rng(4)
+    a, b, few = rng.random(9) + 1, rng.random(9) + 1, rng.random(7) + 1
+
+    def medians(side, draws):
+        return np.array([np.median(side[draw]) for draw in draws])
+
+    for seed, options in ((0, {}), (5, {"seed": 5})):
+        draws = np.random.default_rng(seed).integers(9, size=(2000, 9))
+        expected = np.percentile(medians(a, draws) / medians(b, draws), [2.5, 97.5])
+        found = stats.ratio_of_medians(a, b, **options)
+        assert (found.ci_low, found.ci_high) == pytest.approx(tuple(expected))
+        generator = np.random.default_rng(seed)
+        sides = [medians(side, generator.integers(0, len(side), (2000, len(side)))) for side in (a, few)]
+        found = stats.ratio_of_medians(a, few, paired=False, **options)
+        assert (found.ci_low, found.ci_high) == pytest.approx(tuple(np.percentile(sides[0] / sides[1], [2.5, 97.5])))
 
 
 # -- resampling --------------------------------------------------------------------------------------------------------
@@ -103,6 +109,29 @@ def test_halves_are_half_of_each_stratum_without_repeats():
     for _, rows in zip(range(20), stats.resample(14, seed=1, strata=labels, halves=True), strict=False):
         assert len(np.unique(rows)) == len(rows)
         assert np.bincount(labels[rows]).tolist() == [1, 2, 4]
+
+    assert len(next(stats.resample(3, seed=0, halves=True))) == 1
+    assert len(next(stats.resample(8, seed=0, halves=True))) == 4
+
+
+def test_an_interval_is_of_200_resamples_with_replacement_with_seed_0_unless_said():
+    values, calls = np.random.default_rng(3).normal(-5, 1, 20), []
+
+    def mean(rows):
+        calls.append(rows)
+        return values[rows].mean()
+
+    low, high = stats.resampled_interval(values.mean(), mean, 20)
+    assert len(calls) == 200
+    draws = stats.resample(20, seed=0)
+    assert all(np.array_equal(rows, next(draws)) for rows in calls)
+    replicates = np.array([values[rows].mean() for rows in calls])
+    assert (low, high) == stats.replicated_interval(values.mean(), replicates, 20)
+    assert low < high < 0
+    halved = stats.resampled_interval(values.mean(), mean, 20, halves=True, seed=9, resamples=30)
+    draws = stats.resample(20, seed=9, halves=True)
+    replicates = np.array([values[next(draws)].mean() for _ in range(30)])
+    assert halved == stats.replicated_interval(values.mean(), replicates, 20, halves=True)
 
 
 def test_the_least_that_tells_an_interval():
@@ -127,6 +156,8 @@ def test_replicates_that_differ_by_rounding_tell_nothing():
     assert stats.replicated_interval(1e6, 1e6 + 1e-9 * np.arange(200.0), 50) is None
     assert stats.replicated_interval(0.0, 1e-14 * np.arange(50.0), 50) is None
     assert stats.replicated_interval(1.0, 1 + 1e-9 * np.arange(200.0), 50) is not None
+    assert stats.replicated_interval(0.0, np.array([0.0, 1e-12]), 50) is None
+    assert stats.replicated_interval(0.0, np.array([0.0, 1.5e-12]), 50) is not None
 
 
 def test_the_standard_error_of_a_mean():

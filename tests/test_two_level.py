@@ -56,3 +56,35 @@ def test_students_point_of_975_is_scipys_for_every_number_of_degrees_of_freedom_
     """Even and odd ones are two formulas, one degree a third."""
     for freedom in (*range(1, 60), 120, 999, 1000):
         assert student_975(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=1e-9)
+
+
+def test_runs_sampled_unequally_often_are_weighted_alike():
+    """Two runs of 1 and 3 samplings, means 1 and 3; within: variance 4 of two degrees of freedom."""
+    groups = [[1.0], [1.0, 3.0, 5.0]]
+    found = two_level_interval(groups)
+    half = max(stats.t.ppf(0.975, 1) * np.sqrt(2 / 2), stats.t.ppf(0.975, 2) * np.sqrt(4 * (1 + 1 / 3)) / 2)
+    assert (found.value, found.low, found.high) == pytest.approx((2, 2 - half, 2 + half))
+    close = [[2.9], [1.0, 3.0, 5.0]]  # where the runs agree by chance, what is within them alone
+    half = stats.t.ppf(0.975, 2) * np.sqrt(4 * (1 + 1 / 3)) / 2
+    found = two_level_interval(close)
+    assert (found.value, found.low, found.high) == pytest.approx((2.95, 2.95 - half, 2.95 + half))
+
+
+def test_components_by_hand():
+    """Means 1, 3 and 8 of runs of 1, 3 and 2: variance 13 less 7 / 3 times the mean of 1, 1/3 and 1/2."""
+    groups = [[1.0], [1.0, 3.0, 5.0], [7.0, 9.0]]
+    within = (8 + 2) / 3
+    expected = np.sqrt(13 - within * (1 + 1 / 3 + 1 / 2) / 3), np.sqrt(within)
+    assert variance_components(groups) == pytest.approx(expected)
+    assert variance_components(groups[1:2]) == (None, 2.0)
+    assert variance_components(groups[:1]) == (None, None)
+    assert pooled_variance([np.array([5.0]), np.array([7.0])]) == (None, 0)
+    assert pooled_variance([np.array([1.0, 2.0, 6.0]), np.array([5.0, 5.0])]) == (pytest.approx(14 / 3), 3)
+
+
+def test_runs_that_agree_to_the_last_digit_show_no_spread():
+    found = two_level_interval([[1.0, 1.0], [1.0, 1.0]])
+    assert (found.value, found.is_known) == (1.0, False)
+    with pytest.raises(ValueError, match="each training run"):
+        two_level_interval([])
+    assert two_level_interval([[1.0, 3.0], [2.0, 4.0]]).is_known

@@ -219,7 +219,7 @@ def compute_fid_infinity(
         distances.append(frechet_distance(*reference, shift + mean, sigma, root))
     design = np.stack([np.ones(len(counts)), 1 / counts], 1)
     fitted, residual, *_ = np.linalg.lstsq(design, np.array(distances), rcond=None)
-    variance = float(residual[0]) / (len(counts) - 2) if len(residual) and len(counts) > 2 else 0.0
+    variance = float(residual[0]) / (len(counts) - 2)  # of three counts at least: from 2 D to 4 D images or more
     return float(fitted[0]), math.sqrt(variance * np.linalg.inv(design.T @ design)[0, 0])
 
 

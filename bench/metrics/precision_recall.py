@@ -159,7 +159,7 @@ def _nearest(cloud: _Cloud, kept: int) -> tuple[np.ndarray, np.ndarray]:
         there = rows.start + hit
         both = np.concatenate([squared_kept[there], new], axis=1)
         both_idx = np.concatenate([idx_kept[there], new_idx], axis=1)
-        order = np.argpartition(both, extra - 1, axis=1)[:, :extra] if both.shape[1] > extra else np.argsort(both, 1)
+        order = np.argpartition(both, extra - 1, axis=1)[:, :extra]  # of one more at least
         best = np.take_along_axis(both, order, 1)
         ascending = np.argsort(best, 1)
         squared_kept[there] = np.take_along_axis(best, ascending, 1)

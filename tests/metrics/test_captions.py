@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bench.errors import CheckFailed
-from bench.metrics.captions import Meteor, compute_caption_scores, fallback_tokenize, meteor_of_statistics
+from bench.metrics.captions import BLEU_ORDERS, Meteor, compute_caption_scores, fallback_tokenize, meteor_of_statistics
 from bench.metrics.item_scores import measure
 
 WORDS = ("a", "dog", "cat", "runs", "on", "the", "grass", "with", "two", "red", "balls")
@@ -152,3 +152,99 @@ def test_degenerate_captions_can_be_left_out():
 def test_fallback_tokenizer_drops_what_ptb_drops(caption, tokens):
     """Plain captions come out as PTB's tokenizer with pycocoevalcap's punctuation list gives them."""
     assert fallback_tokenize(caption) == tokens
+
+
+def meteor_by_hand(rows):
+    """METEOR 1.5 as its paper has it (Denkowski & Lavie 2014, section 2), with the weights of table 1 for ranking."""
+    alpha, beta, gamma, delta, weights = 0.85, 0.2, 0.6, 0.75, (1.0, 0.6, 0.8, 0.6)
+    sides = []
+    for side in (0, 1):  # caption, reference
+        matched = all_words = 0.0
+        for row in rows:
+            function_words = row[2 + side]
+            all_words += delta * (row[side] - function_words) + (1 - delta) * function_words
+            for place, weight in enumerate(weights):
+                content, function = row[4 + 4 * place + side], row[4 + 4 * place + 2 + side]
+                matched += weight * (delta * content + (1 - delta) * function)
+        if matched == 0:
+            return 0.0
+        sides.append(matched / all_words)
+    chunks = sum(row[20] for row in rows if not (row[20] == 1 and row[21] == row[0] and row[22] == row[1]))
+    matches = sum(row[21] + row[22] for row in rows) / 2
+    mean = sides[0] * sides[1] / (alpha * sides[0] + (1 - alpha) * sides[1])
+    return mean * (1 - gamma * (chunks / matches) ** beta)
+
+
+def meteor_row(matched, *, spare=(0, 0, 0, 0), chunks=1):
+    """matched: by matcher (content, function) words, the same of both sides; spare: unmatched words of either."""
+    content, function = (sum(pair[kind] for pair in matched) for kind in (0, 1))
+    functions = function + spare[2], function + spare[3]
+    num = content + spare[0] + functions[0], content + spare[1] + functions[1]
+    pairs = [count for pair in matched for count in (pair[0], pair[0], pair[1], pair[1])]
+    return [*num, *functions, *pairs, chunks, content + function, content + function]
+
+
+METEOR_MADE = [
+    meteor_row([(3, 1), (1, 0), (2, 1), (1, 2)], spare=(1, 2, 3, 1), chunks=4),
+    meteor_row([(0, 0), (0, 0), (1, 0), (0, 1)], spare=(2, 0, 0, 1), chunks=2),
+    meteor_row([(0, 1), (0, 0), (0, 0), (0, 0)]),  # one function word, wholly right
+    meteor_row([(1, 0), (0, 0), (0, 0), (0, 0)], spare=(0, 3, 0, 0)),  # a chunk that is all of the caption alone
+    meteor_row([(1, 3), (0, 0), (0, 0), (0, 0)], spare=(3, 0, 0, 0)),  # ... and all of the reference alone
+    meteor_row([(2, 2), (0, 0), (0, 0), (0, 0)], chunks=2),  # all words, in two chunks
+    [3, 2, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 3, 2],  # two words for one: wholly right
+    [4, 2, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 3, 2],  # ... with one too many
+    [2, 4, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3],  # ... or with one too few
+    meteor_row([(2, 2), (0, 0), (0, 0), (0, 0)]),
+]
+
+
+def test_meteor_is_its_papers_formula_with_every_matcher():
+    """Of each made-up caption, of all together, and of those without the first."""
+    made = np.array(METEOR_MADE, np.float64)
+    for rows in (*(row[None] for row in made), made, made[1:]):
+        assert meteor_of_statistics(rows) == pytest.approx(meteor_by_hand(rows), rel=1e-12)
+    assert meteor_of_statistics(made[-1:]) == 1  # wholly right in one chunk: nothing is fragmented
+
+
+def test_a_caption_that_matches_nothing_scores_zero():
+    nothing = meteor_row([(0, 0)] * 4, spare=(3, 4, 1, 2), chunks=0)
+    assert meteor_of_statistics(np.array([nothing], np.float64)) == 0
+    assert meteor_of_statistics(np.array([[0.0] * 23])) == 0
+
+
+def test_bleu_of_one_empty_or_wrong_caption_is_pycocoevalcaps():
+    """Its guards against division by zero show here: 1e-15 matches of 1e-9 n-grams."""
+    from pycocoevalcap.bleu.bleu import Bleu
+
+    references = [["a dog runs on grass"], ["a cat"], ["a dog sits", "two red balls on the grass"]]
+    candidates = ["", "the dog runs far away now", "a red ball on the grass today"]
+    scores = compute_caption_scores(references, candidates).scores
+    for i, (captions, candidate) in enumerate(zip(references, candidates, strict=True)):
+        alone, _ = Bleu(4).compute_score({0: captions}, {0: [candidate]}, verbose=0)
+        for n in range(4):
+            found = scores[f"bleu{n + 1}"].of(np.array([i]))
+            assert found == pytest.approx(alone[n], rel=1e-9, abs=1e-300)
+
+
+def test_spice_comes_as_it_is_and_every_score_knows_its_most():
+    references, candidates = random_captions(8)
+    spice = np.linspace(0, 0.7, 8)
+    meteor = Meteor(METEOR_CORPUS, np.vstack([METEOR_ROWS, np.zeros((2, 23))]))
+    found = compute_caption_scores(references, candidates, meteor=meteor, spice=spice)
+    names = {*(f"bleu{n}" for n in range(1, BLEU_ORDERS + 1)), "meteor", "rouge_l", "cider", "spice"}
+    assert found.scores.keys() == found.per_image.keys() == names
+    assert {name: score.highest for name, score in found.scores.items()} == {
+        name: 10 if name == "cider" else 1 for name in names
+    }
+    assert {name for name, score in found.scores.items() if score.is_mean} == {"rouge_l", "cider", "spice"}
+    assert measure(found.scores["spice"]).value == pytest.approx(0.35)
+    assert found.per_image["meteor"] == pytest.approx([*METEOR_EACH, 0, 0])
+    assert "spice" not in compute_caption_scores(references, candidates).scores
+
+
+def test_captions_of_another_shape_are_refused_and_nothing_is_printed(capsys):
+    compute_caption_scores([["a dog"], ["a cat"]], ["a dog", "a cat"])
+    assert capsys.readouterr().out == ""
+    for references, candidates in (([["a dog"]], ["a dog", "a cat"]), ([["a dog"], "a cat"], ["a dog", "a cat"])):
+        with pytest.raises(ValueError, match="references are lists"):
+            compute_caption_scores(references, candidates)

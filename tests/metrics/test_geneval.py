@@ -53,3 +53,20 @@ def test_a_prompt_with_more_images_weighs_more_within_its_task_as_in_the_officia
 def test_every_score_has_its_entry():
     assert {"geneval_overall", *METRIC_BY_TAG.values()} <= METRICS.keys()
     assert list(METRIC_BY_TAG.values()) == [f"geneval_{name}" for name in GENEVAL_PROMPTS]
+
+
+def test_scores_are_shares_of_one_and_tasks_of_equal_images_are_means():
+    scores = compute_geneval_scores(["counting", "colors", "colors"], np.array([4, 0, 2]), np.array([4, 4, 4]))
+    assert {name: (score.items.tolist(), score.highest, score.is_mean) for name, score in scores.items()} == {
+        "geneval_overall": ([0, 1, 2], 1.0, False),
+        "geneval_counting": ([0], 1.0, True),
+        "geneval_colours": ([1, 2], 1.0, True),
+    }
+    assert scores["geneval_overall"].strata.tolist() == [2, 3, 3]
+    assert scores["geneval_overall"].of(np.arange(3)) == pytest.approx((1 + 1 / 4) / 2)
+    uneven = compute_geneval_scores(["counting", "colors", "colors"], np.array([4, 0, 2]), np.array([4, 4, 2]))
+    assert uneven["geneval_colours"].is_mean is False  # a prompt with fewer images weighs less
+    assert uneven["geneval_colours"].of(np.array([1, 2])) == pytest.approx(2 / 6)
+    alone = compute_geneval_scores(["position"], np.array([1]), np.array([4]))
+    assert alone["geneval_position"].is_mean
+    assert alone["geneval_overall"].of(np.array([0])) == 0.25

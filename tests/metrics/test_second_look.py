@@ -8,7 +8,13 @@ import pytest
 from bench.datasets import digits
 from bench.evaluators.second_look import look_again
 from bench.features.fixed_filters import SPACES, extract_fixed
-from bench.metrics.second_look import compute_by_class, compute_distance, mean_over_classes, nearest_distances
+from bench.metrics.second_look import (
+    compute_by_class,
+    compute_distance,
+    mean_distance,
+    mean_over_classes,
+    nearest_distances,
+)
 
 
 def test_the_distance_of_shifted_clouds_is_the_squared_shift_and_classes_that_swap_show_only_by_class():
@@ -35,6 +41,31 @@ def test_a_copy_lies_at_distance_0_and_one_grey_level_everywhere_at_1():
     assert nearest_distances(images, images).tolist() == [0, 0, 0]
     darker = np.full((1, 3, 8, 8), 7, np.uint8)
     assert nearest_distances(darker, np.full((1, 3, 8, 8), 8, np.uint8)).tolist() == [1]
+    pair = np.array([[[[0, 0]]], [[[30, 40]]]], np.uint8)  # of two pixels: 50 over the root of 2
+    assert nearest_distances(pair[1:], np.concatenate([pair[:1], pair[:1] + 255])) == pytest.approx([50 / 2**0.5])
+
+
+def test_the_mean_distance_has_the_normal_interval_within_classes_and_is_not_below_0():
+    distances, labels = np.array([1.0, 3.0, 11.0, 13.0, 21.0, 23.0]), np.array([0, 0, 1, 1, 2, 2])
+    value, (low, high) = mean_distance(distances, labels)
+    error = 1.96 * np.sqrt(6 * 2.0) / 6  # each class has the variance 2
+    assert (value, low, high) == (12, pytest.approx(12 - error), pytest.approx(12 + error))
+    value, (low, high) = mean_distance(np.array([0.0] * 5 + [6.0]))
+    assert (value, low, high) == (1, 0, pytest.approx(1 + 1.96))
+
+
+def test_each_class_is_compared_with_the_same_class():
+    """Three classes, each moved by its own step, listed by label."""
+    generator = np.random.default_rng(1)
+    labels, features = np.arange(90) % 3, generator.normal(size=(90, 2))
+    found = compute_by_class(features + labels[:, None], labels, features, labels)
+    assert [value for value, _ in found] == pytest.approx([0, 2, 8], abs=1e-9)
+
+
+def test_unequal_classes_have_unequal_sides():
+    """Below 1 and 2 away, above 3 and 4: the roots of 5 and 25 over two."""
+    value, (low, high) = mean_over_classes([(10.0, (9.0, 13.0)), (20.0, (18.0, 24.0))])
+    assert (value, low, high) == (15, pytest.approx(15 - 5**0.5 / 2), pytest.approx(15 + 5 / 2))
 
 
 @pytest.mark.parametrize("space", SPACES)

@@ -98,3 +98,30 @@ def test_a_stage_is_summed_over_its_parts():
     assert rest.amdahl_bound == pytest.approx(1.25)
     assert stages.summarise_stages(made)["decoder"].roofline_share is None
     assert stages.summarise_stages(of({"network": (2.0,)}))["network"].amdahl_bound is None
+
+
+def test_the_share_is_the_median_rounds_whether_whole_or_estimated():
+    """Shares 1/10 to 5/10 of five rounds; their error is that of the median whole, and may be unknown."""
+    rounds = {"encoder": (9.0, 8.0, 7.0, 6.0, 5.0), "decoder": (1.0, 2.0, 3.0, 4.0, 5.0)}
+    found = stages.decoder_time_share(of(rounds))
+    assert (found.value, found.ci_low, found.ci_high) == (0.3, None, None)
+    for error_s, error in ((None, 0.0), (0.5, 1.96 * 0.05)):
+        found = stages.decoder_time_share(of(rounds, estimated=True, error_s=error_s))
+        assert (found.value, found.unit) == (0.3, "")
+        assert (found.ci_low, found.ci_high) == (pytest.approx(0.1 - error), pytest.approx(0.5 + error))
+
+
+def test_stages_that_took_no_time_have_no_share_of_it():
+    roofline = Roofline(matmul_flop_per_s=100.0, copy_bytes_per_s=10.0, dtype="float32", num_threads=1)
+    found = stages.summarise_stages(of({"network": (0.0,), "rest": (0.0,)}), roofline)
+    assert [summary.share for summary in found.values()] == [0, 0]
+    assert found["network"].roofline_share is None
+    assert (found["rest"].num_calls, found["rest"].flops, found["rest"].weight_bytes) == (0, 0, 0)
+
+
+def test_weights_that_nobody_counted_cost_no_time():
+    """Half a second; 20 operations at 100 a second: 0.4 of it, and 0 bytes."""
+    roofline = Roofline(matmul_flop_per_s=100.0, copy_bytes_per_s=0.5, dtype="float32", num_threads=1)
+    made = Stages(rounds_s={"network": (0.5,)}, whole_s=(), parts={"a": part("network", 1, 20, None)})
+    found = stages.summarise_stages(made, roofline)["network"]
+    assert (found.roofline_share, found.weight_bytes, found.num_calls) == (pytest.approx(0.4), 0, 1)

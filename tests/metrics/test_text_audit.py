@@ -29,6 +29,14 @@ from bench.metrics.text_audit import audit_texts, find_faults
         ("no, no, no.", None, ("repeated",)),
         ("a dog a dog a dog", None, ("repeated",)),
         ("on the grass on the grass today", None, ("repeated",)),
+        ("no way way", None, ()),
+        ("well, on the", None, ("truncated",)),
+        ("on the", None, ()),
+        ("of the dog", None, ()),
+        ("a dog half-", None, ("truncated",)),
+        ("a dog a dog a cat", None, ()),
+        ("a cat on the grass on the grass", None, ("repeated",)),
+        ("one two one three one", None, ()),
     ],
 )
 def test_faults_of_one_text(text, finish, faults):
@@ -61,3 +69,35 @@ def test_one_answer_to_everything_is_said_aloud():
 def test_a_long_text_costs_little():
     """Ten thousand different words are audited without comparing all with all."""
     assert find_faults(" ".join(map(str, range(10_000)))) == ()
+
+
+def test_a_run_of_64_words_is_looked_for_and_no_longer_one():
+    """Said twice in a row; and what is said but once more than in part is no loop."""
+    for length, faults in ((64, ("repeated",)), (65, ())):
+        run = " ".join(f"w{i}" for i in range(length))
+        assert find_faults(f"{run} {run}") == faults
+    assert find_faults("w0 w1 w2 w3 w4 w0 w1 w2 w3") == ()
+
+
+def test_ten_texts_of_which_nine_are_the_same_are_warned_of_and_nine_texts_are_not():
+    def warnings(same, others):
+        return audit_texts(["A red dog"] * same + [f"text {i}" for i in range(others)]).summary["warnings"]
+
+    assert warnings(9, 1) == ["9 of 10 texts are the same: 'a red dog'"]
+    assert warnings(18, 2) == ["18 of 20 texts are the same: 'a red dog'"]
+    assert warnings(9, 0) == warnings(17, 3) == []
+
+
+def test_a_warning_shows_sixty_letters_and_a_class_three_examples():
+    found = audit_texts(["x" * 70] * 10).summary
+    assert found["warnings"] == [f"10 of 10 texts are the same: {'x' * 60!r}"]
+    assert (found["most_common_text"], found["most_common_share"]) == ("x" * 70, 1.0)
+    examples = audit_texts(["a dog", *["..."] * 4]).summary["examples"]
+    assert examples == {"empty": [{"id": place, "text": "..."} for place in (1, 2, 3)]}
+
+
+def test_no_texts_have_nothing_odd():
+    found = audit_texts([])
+    assert found.degenerate.tolist() == []
+    assert [found.summary[name] for name in ("num_texts", "degenerate_share", "most_common_share")] == [0, 0.0, 0.0]
+    assert (found.summary["num_distinct"], found.summary["examples"], found.summary["warnings"]) == (0, {}, [])

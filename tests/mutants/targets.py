@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-REGISTRY = "tests/metrics/test_intervals.py"  # of all metrics: intervals, directions
-SCORES = ("tests/metrics/test_metrics.py", REGISTRY)
-STUDIES = ("tests/report/test_studies_sections.py",)
+REGISTRY = "tests/metrics/test_registry.py"  # of all metrics: directions
+SCORES = (REGISTRY, "tests/metrics/test_metrics.py")
+DRAWS = "tests/metrics/test_draws.py"  # seeds of intervals
+NETWORKS = "tests/analysis/test_networks.py"
 VERDICT = tuple(f"tests/verdict/test_{name}.py" for name in ("judge", "seeds", "speed_verdicts", "estimates"))
 VERDICT += ("tests/verdict/test_scenes_pairs.py",)
 
 TARGETS: dict[str, tuple[str, ...]] = {
-    "bench/stats.py": ("tests/test_stats.py", REGISTRY),
+    "bench/stats.py": ("tests/test_stats.py", "tests/test_two_level.py", "tests/metrics/test_intervals.py"),
     "bench/metrics/audit.py": ("tests/metrics/test_audit.py",),
     "bench/metrics/captions.py": ("tests/metrics/test_captions.py", REGISTRY),
     "bench/metrics/feature_similarity.py": ("tests/metrics/test_feature_similarity.py", REGISTRY),
-    "bench/metrics/fid.py": ("tests/metrics/test_fid.py", REGISTRY),
-    "bench/metrics/inception_score.py": SCORES,
-    "bench/metrics/item_scores.py": ("tests/metrics/test_vqa.py", REGISTRY),
-    "bench/metrics/kid.py": SCORES,
-    "bench/metrics/latency.py": SCORES,
-    "bench/metrics/precision_recall.py": SCORES,
+    "bench/metrics/fid.py": ("tests/metrics/test_fid_errors.py", REGISTRY, DRAWS, "tests/metrics/test_fid.py"),
+    "bench/metrics/geneval.py": ("tests/metrics/test_geneval.py", REGISTRY),
+    "bench/metrics/inception_score.py": ("tests/metrics/test_inception_score.py", DRAWS, *SCORES),
+    "bench/metrics/item_scores.py": ("tests/metrics/test_item_scores.py", "tests/metrics/test_vqa.py"),
+    "bench/metrics/kid.py": ("tests/metrics/test_kid.py", DRAWS, *SCORES),
+    "bench/metrics/latency.py": ("tests/metrics/test_latency.py", *SCORES),
+    "bench/metrics/precision_recall.py": ("tests/metrics/test_precision_recall.py", DRAWS, *SCORES),
     "bench/metrics/scene_check.py": ("tests/metrics/test_scene_check.py", REGISTRY),
-    "bench/metrics/size.py": SCORES,
+    "bench/metrics/second_look.py": ("tests/metrics/test_second_look.py", REGISTRY),
+    "bench/metrics/size.py": (REGISTRY, "tests/metrics/test_latency.py", "tests/metrics/test_metrics.py"),
     "bench/metrics/stages.py": ("tests/metrics/test_stages.py",),
     "bench/metrics/text_audit.py": ("tests/metrics/test_text_audit.py",),
     "bench/metrics/vqa.py": ("tests/metrics/test_vqa.py", REGISTRY),
     "bench/metrics/yes_no.py": ("tests/metrics/test_vqa.py", REGISTRY),
-    "bench/analysis/evidence.py": ("tests/report/test_evidence.py",),
-    "bench/analysis/front.py": STUDIES,
-    "bench/analysis/records.py": VERDICT,
-    "bench/analysis/seeds.py": ("tests/verdict/test_seeds.py", "tests/verdict/test_scenes_pairs.py"),
-    "bench/analysis/speed.py": VERDICT,
-    "bench/analysis/speedups.py": ("tests/report/test_answers.py",),
-    "bench/analysis/studies.py": STUDIES,
+    "bench/analysis/evidence.py": ("tests/analysis/test_evidence.py",),
+    "bench/analysis/forecast.py": ("tests/analysis/test_forecast.py",),
+    "bench/analysis/front.py": ("tests/analysis/test_front.py",),
+    "bench/analysis/machines.py": ("tests/analysis/test_machines.py",),
+    "bench/analysis/records.py": ("tests/analysis/test_records.py",),
+    "bench/analysis/seeds.py": ("tests/analysis/test_seeds.py", NETWORKS),
+    "bench/analysis/speed.py": ("tests/analysis/test_speed.py",),
+    "bench/analysis/speedups.py": ("tests/analysis/test_speed.py",),
+    "bench/analysis/studies.py": ("tests/analysis/test_studies.py", NETWORKS),
     "bench/analysis/table.py": ("tests/analysis/test_table.py",),
     "bench/analysis/weights.py": ("tests/analysis/test_weights.py",),
     "bench/verdict/finding.py": VERDICT,
