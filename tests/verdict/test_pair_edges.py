@@ -96,12 +96,12 @@ def test_the_side_that_lacks_a_number_or_its_interval_is_named(lacking):
 
 
 def test_a_difference_is_told_with_both_scores_and_as_many_digits_as_its_interval_deserves():
-    """4 ± 0.3 less 1 ± 0.4 is 3 ± 0.5."""
-    ours, theirs = (quality(name, fid, spread=spread) for name, fid, spread in (("a", 4.0, 0.3), ("b", 1.0, 0.4)))
+    """4 ± 0.03 less 1 ± 0.04 is 3 ± 0.05."""
+    ours, theirs = (quality(name, fid, spread=spread) for name, fid, spread in (("a", 4.0, 0.03), ("b", 1.0, 0.04)))
     found = compared(ours, theirs)
-    assert (found.estimate.value, found.estimate.low, found.estimate.high) == pytest.approx((3, 2.5, 3.5))
+    assert (found.estimate.value, found.estimate.low, found.estimate.high) == pytest.approx((3, 2.95, 3.05))
     assert found.text == (
-        "FID higher than dit-digits (4.00 against 1.00; difference 3.00, 95 % interval 2.50 to 3.50)."
+        "FID higher than dit-digits (4.000 against 1.000; difference 3.000, 95 % interval 2.950 to 3.050)."
     )
     assert found.word == "does not hold in small"
 
