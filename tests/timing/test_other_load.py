@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import namedtuple
 
 import psutil
 import pytest
+import torch
 
 from bench.timing import other_load
 
@@ -92,3 +94,28 @@ def test_where_neither_cores_nor_gpu_are_known_nothing_is_said_of_a_disturbance(
 
 def test_a_cpu_has_no_share_of_a_gpu():
     assert other_load.idle_gpu_share("cpu") is None
+
+
+def test_a_gpu_is_left_idle_for_a_second_before_its_share_is_asked_for(monkeypatch):
+    """So far back its utilisation looks: our own work would count as others'."""
+    done = []
+    properties = type("Properties", (), {"uuid": "17-4"})
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: done.append("synchronised"))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: properties)
+    monkeypatch.setattr(other_load.time, "sleep", done.append)
+    monkeypatch.setattr(other_load, "gpu_share", lambda uuid: done.append(uuid) or 0.25)
+    assert other_load.idle_gpu_share("cuda:0") == 0.25
+    assert done == ["synchronised", 1.0, "GPU-17-4"]
+
+
+def test_a_number_of_a_program_that_failed_is_none(tmp_path, monkeypatch):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 37\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert other_load.gpu_share("GPU-17") is None
+
+
+def test_the_load_average_kept_is_that_of_the_last_minute(monkeypatch):
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.25, 0.5, 1.0))
+    assert watched(monkeypatch)["load_average"] == 0.25
