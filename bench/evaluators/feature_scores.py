@@ -96,7 +96,7 @@ def compute_scores(
     if "kid" in names:
         _score_kid(scores, generated, reference, seed)
     if {"precision", "recall"} & set(names):
-        _score_precision_recall(scores, generated, reference, seed)
+        _score_precision_recall(scores, generated, reference, names, seed)
     return scores
 
 
@@ -196,19 +196,21 @@ def _score_kid(scores: Scores, generated: Side, reference: Side, seed: int) -> N
     scores.keep("kid", value, bounds, len(clouds[0]))
 
 
-def _score_precision_recall(scores: Scores, generated: Side, reference: Side, seed: int) -> None:
+def _score_precision_recall(scores: Scores, generated: Side, reference: Side, names: Sequence[str], seed: int) -> None:
+    asked = [name for name in ("precision", "recall") if name in names]
     if generated.features is None or reference.features is None:
-        scores.not_run.update(dict.fromkeys(("precision", "recall"), GIVEN))
+        scores.not_run.update(dict.fromkeys(asked, GIVEN))
         return
     try:
         clouds = precision_recall.meet(generated.features.features, reference.features.features)
     except CheckFailed as error:
-        scores.refused.update(precision=str(error), recall=str(error))
+        scores.refused.update(dict.fromkeys(asked, str(error)))
         return
     values = precision_recall.shares(clouds)
     both = precision_recall.precision_recall_intervals(values, clouds, seed=seed, strata=generated.strata)
     for name, value, bounds in zip(("precision", "recall"), values, both, strict=True):
-        scores.keep(name, value, bounds, len(generated.features.features))
+        if name in asked:
+            scores.keep(name, value, bounds, len(generated.features.features))
 
 
 def compute_floor(

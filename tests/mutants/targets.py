@@ -8,6 +8,7 @@ DRAWS = "tests/metrics/test_draws.py"  # seeds of intervals
 NETWORKS = "tests/analysis/test_networks.py"
 VERDICT = tuple(f"tests/verdict/test_{name}.py" for name in ("judge", "seeds", "speed_verdicts", "estimates"))
 VERDICT += ("tests/verdict/test_scenes_pairs.py",)
+TIMING = "tests/timing/test_"
 
 TARGETS: dict[str, tuple[str, ...]] = {
     "bench/stats.py": ("tests/test_stats.py", "tests/test_two_level.py", "tests/metrics/test_intervals.py"),
@@ -39,10 +40,22 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "bench/analysis/studies.py": ("tests/analysis/test_studies.py", NETWORKS),
     "bench/analysis/table.py": ("tests/analysis/test_table.py",),
     "bench/analysis/weights.py": ("tests/analysis/test_weights.py",),
-    "bench/verdict/finding.py": VERDICT,
-    "bench/verdict/judge.py": VERDICT,
-    "bench/verdict/pair.py": VERDICT,
-    "bench/verdict/seeds.py": VERDICT,
-    "bench/verdict/speed.py": VERDICT,
+    "bench/verdict/finding.py": ("tests/verdict/test_finding.py", *VERDICT),
+    "bench/verdict/judge.py": ("tests/verdict/test_choice.py", "tests/verdict/test_made_elsewhere.py", *VERDICT),
+    "bench/verdict/pair.py": ("tests/verdict/test_pair_edges.py", "tests/verdict/test_judge_counts.py", *VERDICT),
+    "bench/verdict/scenes.py": ("tests/verdict/test_scenes_pairs.py",),
+    "bench/verdict/seeds.py": ("tests/verdict/test_seeds.py",),
+    "bench/verdict/speed.py": ("tests/verdict/test_speed_edges.py", *VERDICT),
+    "bench/evaluators/feature_scores.py": ("tests/evaluators/test_feature_scores.py",),
+    "bench/timing/interleaved.py": (f"{TIMING}interleaved.py",),
+    "bench/timing/model_cost.py": (f"{TIMING}model_cost.py", f"{TIMING}generation.py"),
+    "bench/timing/other_load.py": (f"{TIMING}other_load.py", "tests/records/test_environment.py"),
+    "bench/timing/roofline.py": (f"{TIMING}roofline.py",),
+    "bench/timing/series.py": (f"{TIMING}series.py",),
+    "bench/timing/settings.py": (f"{TIMING}series.py",),
+    "bench/timing/speedup.py": (f"{TIMING}speedup.py",),
+    "bench/timing/stages.py": (f"{TIMING}stages.py",),
+    "bench/timing/sweep.py": (f"{TIMING}sweep.py", f"{TIMING}generation.py"),
+    "reference_models/noise.py": ("tests/reference_models/test_noise.py",),
     "reference_models/samplers.py": ("tests/reference_models/test_samplers.py",),
 }

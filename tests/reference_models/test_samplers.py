@@ -7,10 +7,22 @@ import math
 
 import pytest
 import torch
-from scipy.integrate import solve_ivp
+from scipy.integrate import RK45, solve_ivp
 from torch.distributions import Normal, kl_divergence
 
-from reference_models.samplers import DDPM, ERROR, NODES, SCHEDULES, STAGES, dopri5, respaced_timesteps
+from reference_models.samplers import (
+    DDPM,
+    ERROR,
+    NODES,
+    SCHEDULES,
+    STAGES,
+    _first_step,
+    cosine_betas,
+    dopri5,
+    linear_betas,
+    respaced_timesteps,
+    strided_timesteps,
+)
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -25,6 +37,40 @@ def test_respacing():
     steps = respaced_timesteps(250, 1000)
     assert (len(steps), steps[0], steps[-1]) == (250, 0, 999)
     assert {b - a for a, b in itertools.pairwise(steps)} == {4, 5}  # the stride is 4.012
+
+
+def test_whole_strides_are_the_smallest_from_the_first_timestep_on():
+    """As DDIM's: 50 of 1,000 are every 20th. Of ten every third are four, and no stride gives seven."""
+    assert strided_timesteps(50, 1000) == list(range(0, 1000, 20))
+    assert strided_timesteps(10, 10) == list(range(10))
+    assert strided_timesteps(4, 10) == [0, 3, 6, 9]
+    assert strided_timesteps(2, 10) == [0, 5]  # the strides 5 to 9 all give two
+    with pytest.raises(ValueError, match="num_steps 7: no whole stride gives so many of 10 timesteps"):
+        strided_timesteps(7, 10)
+    assert DDPM("linear", 50, spacing="ddim").timesteps.tolist() == list(range(0, 1000, 20))
+
+
+def test_fewer_training_steps_add_as_much_noise_in_all():
+    """The betas of 100 training steps are ten times those of 1,000; there are as many of them as steps."""
+    assert linear_betas(100)[[0, -1]] == pytest.approx([1e-3, 0.2])
+    assert len(linear_betas(100)) == len(cosine_betas(100)) == 100
+    assert cosine_betas(100)[-1] == 0.999  # the last one is cut there, or nothing would be left
+    assert cosine_betas(100)[-2] < 0.999
+
+
+def test_as_usual_250_of_1000_steps_of_the_linear_schedule_are_sampled():
+    usual, told = DDPM(), DDPM("linear", 250, 1000)
+    assert (usual.num_steps, len(usual.timesteps)) == (250, 250)
+    assert torch.equal(usual.timesteps, told.timesteps)
+    assert torch.equal(usual.signal, told.signal)
+
+
+def test_a_move_takes_all_tables_along_and_leaves_the_original():
+    diffusion = DDPM("linear", num_steps=10)
+    assert diffusion.to("cpu") is diffusion
+    moved = diffusion.to("meta")
+    assert {table.device.type for table in vars(moved).values() if isinstance(table, torch.Tensor)} == {"meta"}
+    assert diffusion.signal.device.type == "cpu"
 
 
 def test_linear_schedule_is_that_of_ddpm():
@@ -73,6 +119,16 @@ def test_temperature_scales_the_noise_and_the_last_step_has_none():
     assert torch.equal(diffusion.step(0, x, eps, fraction, noise), diffusion.step(0, x, eps, fraction, None))
 
 
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_a_step_of_ddim_keeps_the_data_and_the_noise_and_mixes_them_as_one_step_before(schedule: str):
+    """Where eps is the noise that was added; the first step of all leaves the data alone."""
+    diffusion, x_0, noise = DDPM(schedule, num_steps=20), normal(2, 4, 2, 2), normal(2, 4, 2, 2, seed=1)
+    for idx in range(19):  # at the 20th of the cosine schedule a signal of 0.0003 is left, which float32 cannot undo
+        x_t = diffusion.q_sample(x_0, torch.full((2,), idx), noise)
+        before = x_0 if idx == 0 else diffusion.q_sample(x_0, torch.full((2,), idx - 1), noise)
+        torch.testing.assert_close(diffusion.ddim_step(idx, x_t, noise), before, atol=1e-4, rtol=0)
+
+
 @pytest.mark.parametrize("shape", [(6, 4, 2, 2), (6, 16)], ids=["images", "tokens"])
 def test_loss_is_mse_plus_kl(shape: tuple[int, ...]):
     """Against torch.distributions, with the posterior of 2006.11239 eq. 7 written out in (x_0, x_t)."""
@@ -118,10 +174,39 @@ def test_the_last_step_is_a_distribution_over_grey_levels():
         assert (2.0**-bits).sum() == pytest.approx(1, abs=1e-4)
 
 
+@pytest.mark.parametrize("fraction", [-1.0, 0.5])
+def test_the_last_step_gives_a_grey_level_the_normal_probability_of_its_width(fraction: float):
+    """Against the exact distribution function, from which tanh departs by less than 1 % or 0.0003."""
+    diffusion = DDPM("linear", num_steps=1000)
+    levels = torch.linspace(-1, 1, 256, dtype=torch.float64)[120:136, None]
+    eps, x_t = torch.full((16, 1), 0.7), torch.full((16, 1), 0.013)
+    out = torch.cat([eps, torch.full_like(eps, fraction)], dim=1)
+    t, noise = torch.zeros(16, dtype=torch.int64), normal(16, 1)
+    bits = diffusion.loss(out, levels.float(), x_t, t, noise).double() - (eps - noise).double().square().mean(1)
+
+    beta = torch.linspace(1e-4, 0.02, 1000, dtype=torch.float64)  # of 0: alpha_bar is 1 - beta
+    mean = (x_t.double() - beta[0].sqrt() * 0.7) / (1 - beta[0]).sqrt()
+    posterior = beta[1] * beta[0] / (1 - (1 - beta[0]) * (1 - beta[1]))  # of step 1, in the place of that of step 0
+    share = (fraction + 1) / 2
+    variance = (share * beta[0].log() + (1 - share) * posterior.log()).exp()
+    law = Normal(mean, variance.sqrt())
+    probability = law.cdf(levels + 1 / 255) - law.cdf(levels - 1 / 255)
+    torch.testing.assert_close(2.0 ** -bits[:, None], probability, rtol=1e-2, atol=3e-4)
+    assert probability.max() > 0.2
+
+
+def test_a_grey_level_far_from_the_mean_costs_no_more_than_1e_12():
+    """Of the 256 levels the black one costs 40 bits where the mean is white, not infinitely many."""
+    zero, t = torch.zeros(1, 2), torch.zeros(1, dtype=torch.int64)
+    black, white = torch.full((1, 1), -0.5), torch.ones(1, 1)
+    assert DDPM("linear", 1000).loss(zero, black, white, t, zero[:, :1]).item() == pytest.approx(12 * math.log2(10))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         ({"schedule": "quadratic"}, "unknown noise schedule 'quadratic'; known: linear, cosine"),
+        ({"spacing": "odd"}, "unknown spacing of timesteps 'odd'; known: even, ddim"),
         ({"num_steps": 1}, r"num_steps must lie in 2\.\.1000, got 1"),
         ({"num_steps": 1001}, r"num_steps must lie in 2\.\.1000, got 1001"),
     ],
@@ -176,3 +261,128 @@ def test_dopri5_treats_each_image_for_itself():
 def test_dopri5_gives_up_on_nan():
     with pytest.raises(RuntimeError, match="has not reached t = 1 in 20 steps"):
         dopri5(lambda x, t: x * torch.nan, torch.ones(1, 2), max_attempts=20)
+
+
+# -- step sizes --------------------------------------------------------------------------------------------------------
+
+
+def decay(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return -0.5 * x
+
+
+def growth(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return 3 * x + torch.sin(5 * t)[:, None]
+
+
+def still(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return torch.zeros_like(x)
+
+
+def steady(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return torch.ones_like(x)
+
+
+def starting(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return (1e3 * t)[:, None].expand_as(x)
+
+
+CASES = [
+    (growth, [1.0, -2.0, 0.5], 1e-3, 1e-6),
+    (growth, [1.0, -2.0, 0.5], 0.0, 1.0),
+    (decay, [1.0, 1.5], 0.0, 1.0),  # sizes near 1
+    (decay, [1e-5, 2e-5], 0.0, 1.0),  # a slope of less than 1e-5
+    (decay, [1.0, 1.0], 0.0, 1.0),
+    (still, [1.0, 2.0], 1e-3, 1e-6),  # no slope
+    (steady, [0.0, 0.0], 1e-3, 1e-6),  # no size
+    (steady, [0.01, -0.01], 1e-3, 1e-3),  # as far as a hundred of the trial steps reach
+    (starting, [1.0, 2.0], 1e-3, 1e-6),  # no slope at first
+]
+
+
+@pytest.mark.parametrize(("velocity", "start", "rtol", "atol"), CASES)
+def test_the_first_step_is_that_of_hairer(velocity, start: list[float], rtol: float, atol: float):
+    """As scipy computes it (Hairer, Norsett and Wanner, section II.4), of an interval that does not bound it."""
+
+    def flat(t: float, y):
+        return velocity(torch.tensor(y)[None], torch.tensor([t], dtype=torch.float64))[0].numpy()
+
+    x = torch.tensor([start])
+    expected = RK45(flat, 0.0, x[0].double().numpy(), t_bound=1e9, rtol=max(rtol, 1e-12), atol=atol).h_abs
+    found = _first_step(velocity, x, velocity(x, torch.zeros(1)), rtol, atol)
+    assert found.item() == pytest.approx(expected, rel=1e-4)
+
+
+def attempts(velocity, x: torch.Tensor, **tolerances: float) -> tuple[list[tuple[float, float]], torch.Tensor]:
+    """((where each attempted step begins, its length), the end)."""
+    times: list[float] = []
+
+    def seen(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        times.append(t.item())
+        return velocity(x, t)
+
+    end = dopri5(seen, x, **tolerances)
+    stages = [times[i : i + 6] for i in range(2, len(times), 6)]  # the first two calls look for the first step
+    lengths = [(last - first) / (NODES[-1] - NODES[0]) for first, *_, last in stages]
+    return [(stage[0] - NODES[0] * h, h) for stage, h in zip(stages, lengths, strict=True)], end
+
+
+def test_steps_that_are_all_accepted_are_as_long_as_scipys():
+    """Safety, exponent and norm alike: so are all times, in float32 beside float64."""
+    x = torch.tensor([[1.0, -2.0, 0.5]])
+    found, _ = attempts(growth, x, rtol=1e-4, atol=1e-6)
+
+    def flat(t: float, y):
+        return 3 * y + math.sin(5 * t)
+
+    exact = solve_ivp(flat, (0, 1), x[0].double(), rtol=1e-4, atol=1e-6)
+    assert exact.nfev == 2 + 6 * (len(exact.t) - 1), "scipy rejected a step, after which it goes on more slowly"
+    assert len(found) > 5
+    assert [start for start, _ in found] == pytest.approx(exact.t[:-1].tolist(), rel=2e-2, abs=1e-6)
+
+
+def test_a_step_grows_tenfold_at_most():
+    """A steady velocity has no error: from 1e-4 on, a hundred trial steps of 1e-6."""
+    found, end = attempts(steady, torch.zeros(1, 2))
+    assert [h for _, h in found] == pytest.approx([1e-4, 1e-3, 1e-2, 1e-1, 1 - 0.1111], rel=1e-3)
+    torch.testing.assert_close(end, torch.ones(1, 2))
+
+
+def quartic(error: float):
+    """dx/dt = K t^4 + 0.009, K such that a step of length 1 errs by `error`: one of length h by error h^5, for the pair
+    errs in no lower power. Below t = 0.02 the power is left out, so that the first step is 1."""
+    nodes = (0, *NODES)
+    strength = error / abs(sum(w * c**4 for w, c in zip(ERROR, nodes, strict=True)))
+
+    def velocity(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+        return (torch.where(t < 0.02, 0.0, strength * t**4) + 0.009)[:, None].expand_as(x)
+
+    return velocity, strength / 5 + 0.009
+
+
+@pytest.mark.parametrize(
+    ("error", "lengths"),
+    [
+        (0.9, [1.0]),
+        (1.5, [1.0, 0.9 * 1.5**-0.2]),  # an error of more than 1 is rejected
+        (1e4, [1.0, 0.2, 0.9 * 1e4**-0.2]),  # a fifth at least is tried next, and its error is 3.2
+    ],
+)
+def test_a_step_that_errs_too_much_is_made_again_shorter(error: float, lengths: list[float]):
+    """An error of e shrinks the step to 0.9 e^(-1/5) of it, not below a fifth; then all steps are 0.9 of the longest
+    that would do, which is 1 / error^(1/5)."""
+    velocity, expected = quartic(error)
+    found, end = attempts(velocity, torch.full((1, 2), 0.0095), rtol=0.0, atol=1.0)
+    assert [h for _, h in found[: len(lengths)]] == pytest.approx(lengths, rel=1e-3)
+    assert [start for start, _ in found[: len(lengths)]] == pytest.approx([0.0] * len(lengths), abs=1e-6)
+    assert [h for _, h in found[len(lengths) : -1]] == pytest.approx(
+        [lengths[-1]] * (len(found) - 1 - len(lengths)), rel=1e-2
+    )
+    assert sum(found[-1]) == pytest.approx(1)
+    torch.testing.assert_close(end, torch.full((1, 2), expected + 0.0095), rtol=1e-5, atol=0)
+
+
+def test_the_usual_tolerances_are_a_thousandth_and_a_millionth():
+    x = normal(2, 3)
+    assert torch.equal(dopri5(growth, x), dopri5(growth, x, rtol=1e-3, atol=1e-6))
+    assert not torch.equal(dopri5(growth, x), dopri5(growth, x, rtol=2e-3, atol=1e-6))
+    assert not torch.equal(dopri5(growth, 1e-6 * x), dopri5(growth, 1e-6 * x, rtol=1e-3, atol=2e-6))

@@ -12,7 +12,7 @@ from bench.claims import CLAIMS
 from bench.evaluators.scene_examples import by_scene
 from bench.records.parts import Samples
 from bench.verdict.judge import judge, judge_side
-from bench.verdict.scenes import says_nothing
+from bench.verdict.scenes import fewer_errors, says_nothing
 from tests.fake_scenes import answers, captions, step_set
 
 CIDER = next(claim for claim in CLAIMS if claim.id == "d-dit-cider")
@@ -125,6 +125,42 @@ def test_the_ratio_of_errors_is_paired_and_unknown_where_a_resample_holds_none()
     assert not errors_over_scenes("vqa_accuracy", 100.0, answered(3), answered(1)).is_known
 
 
+def test_as_many_errors_as_are_allowed_to_the_last_digit_are_inconclusive():
+    """The ratio's interval ends where the allowance begins, or begins where it ends."""
+    ours, theirs = answered(400), answered(200, "ar-vlm-digits")
+    ratio = errors_over_scenes("vqa_accuracy", 100.0, ours, theirs)
+
+    def judged(allowed: float):
+        return fewer_errors(replace(VQA.in_small, errors_allowed=allowed), ours, theirs)
+
+    for allowed, word, judgement in (
+        (1.001 * ratio.high, "holds in small", "within"),
+        (ratio.high, "inconclusive", "not sure whether within"),
+        (2.0, "inconclusive", "not sure whether within"),
+        (ratio.low, "inconclusive", "not sure whether within"),
+        (0.999 * ratio.low, "does not hold in small", "beyond"),
+    ):
+        found = judged(allowed)
+        assert (found.word, found.estimate) == (word, None)
+        assert f"{judgement} the {allowed:g} times allowed." in found.text
+    assert (
+        "60.0 % against 80.0 %: 2.00 times the errors of ar-vlm-digits, 95 % interval scene by scene 1.8" in found.text
+    )
+
+
+def test_errors_that_were_not_measured_of_both_or_of_other_scenes_settle_nothing():
+    side, ours, theirs = VQA.in_small, answered(400), answered(200, "ar-vlm-digits")
+    assert fewer_errors(replace(side, errors_of=""), ours, theirs) is None
+    for pair in ((replace(ours, measurements={}), theirs), (ours, replace(theirs, measurements={}))):
+        assert "was not measured of both" in fewer_errors(side, *pair).text
+    fewer = replace(theirs, protocol=replace(theirs.protocol, num_images=7))
+    found = fewer_errors(side, ours, fewer)
+    assert (found.word, "d-dit-digits and ar-vlm-digits differ in num_images" in found.text) == ("not comparable", True)
+    for none in (answered(0, "ar-vlm-digits"), answered(1, "ar-vlm-digits")):
+        found = fewer_errors(side, ours, none)
+        assert (found.word, "the ratio of errors has no interval" in found.text) == ("inconclusive", True)
+
+
 # -- a task that is too easy -------------------------------------------------------------------------------------------
 
 
@@ -147,3 +183,20 @@ def test_small_says_nothing_where_one_step_solves_the_task_as_well():
     smoke = scoring(99.0)
     smoke = replace(smoke, protocol=replace(smoke.protocol, quick=True))
     assert says_nothing(STEPS.in_small, smoke, smoke) == ""
+
+
+def test_a_control_that_failed_or_does_not_compare_or_lacks_the_score_says_nothing_of_the_task():
+    control, baseline = answered(10), answered(10, "ar-vlm-digits")
+    told = says_nothing(VQA.in_small, control, baseline)
+    assert told.startswith("d-dit-digits already scores 99.0")
+    smoke = replace(control.protocol, quick=True)
+    other = replace(control.protocol, num_images=7)
+    for changed in (
+        replace(control, status="failed"),
+        replace(control, protocol=smoke),
+        replace(control, protocol=other),
+        replace(control, measurements={}),
+    ):
+        assert says_nothing(VQA.in_small, changed, baseline) == ""
+    assert says_nothing(VQA.in_small, control, replace(baseline, measurements={})) == ""
+    assert says_nothing(VQA.in_small, answered(200), baseline) == ""  # 80 % against 99 %: it fails, as it should

@@ -11,6 +11,7 @@ from scipy import stats
 from bench.analysis.seeds import paired_difference, seed_records
 from bench.claims import CLAIMS
 from bench.verdict.judge import judge_side
+from bench.verdict.seeds import judge_later_images, over_training_seeds
 from tests.fake_records import measured, quality, record
 
 MRAR = next(claim for claim in CLAIMS if claim.id == "mrar-fid")
@@ -96,3 +97,102 @@ def test_training_seeds_that_agree_to_the_last_digit_show_no_spread():
     )
     assert verdict.word == "inconclusive"
     assert (verdict.value, verdict.ci_low, verdict.ci_high) == (None, None, None)
+
+
+def pairs_of(ours, theirs):
+    """Pairs of records by seeds, of FIDs as (training seeds, sampling seeds)."""
+    return {
+        (t, s): tuple(at_seed(model, fids[t][s], t, s) for model, fids in zip(NAMES, (ours, theirs), strict=True))
+        for t in range(len(ours))
+        for s in range(len(ours[0]))
+    }
+
+
+def test_both_means_and_the_difference_are_told_with_the_digits_of_the_interval():
+    """Gaps of 3 and 5 in two training runs: 4, and by Student's t of one degree of freedom 12.7 either way."""
+    found = over_training_seeds("fid", "lower", "other", pairs_of([[4.0, 4.0], [6.0, 6.0]], [[1.0, 1.0], [1.0, 1.0]]))
+    assert found.word == "inconclusive"
+    assert found.text == (
+        "FID not told apart from other (5 against 1, means over pairs of 2 training seeds with 2 sampling seeds "
+        "each; difference 4, 95 % interval over seeds −9 to 17)."
+    )
+    assert (found.estimate.low, found.estimate.high) == pytest.approx((4 - 12.7062, 4 + 12.7062), abs=1e-3)
+
+
+def test_what_is_worse_by_a_little_holds_within_a_margin_alone():
+    """FIDs 10 % higher in three training runs; allowed are none and 50 % of the baseline's."""
+    pairs = pairs_of([[1.10, 1.11], [1.21, 1.20], [1.0, 1.01]], [[1.0, 1.0], [1.1, 1.1], [0.9, 0.9]])
+    assert over_training_seeds("fid", "lower", "other", pairs).word == "does not hold in small"
+    assert over_training_seeds("fid", "lower", "other", pairs, margin=0.5).word == "holds in small"
+    assert over_training_seeds("fid", "lower", "other", pairs, margin=0.01).word == "does not hold in small"
+
+
+# -- the images of a row -----------------------------------------------------------------------------------------------
+
+
+def row(fids, **changes):
+    """Records of MRAR at `num_images` 1, 2, ...: FIDs as (images, training seeds, sampling seeds)."""
+    return [
+        replace(made, file=f"{k}-{made.file}", protocol=replace(made.protocol, study="references"))
+        for k, by_seed in enumerate(fids, 1)
+        for t, row in enumerate(by_seed)
+        for s, fid in enumerate(row)
+        for made in [at_seed(NAMES[0], fid, t, s, settings={"num_steps": 100, "num_images": k}, **changes)]
+    ]
+
+
+BASE = np.array([[1.0, 1.01], [1.1, 1.11]])
+JITTER = np.array([[0.0, 0.001], [0.001, -0.001]])
+
+
+def test_each_image_of_a_row_is_held_against_the_one_before_and_the_last_against_the_first():
+    """The second is better than the first, the third as good as the second to its spread, the fourth worse again."""
+    unsure = BASE - 0.5 + np.array([[0.2, 0.21], [-0.2, -0.19]])
+    verdict = judge_later_images(row([BASE, BASE - 0.5 + JITTER, unsure, unsure + 0.1 + JITTER]))
+    assert verdict.reason.startswith("Image 4 of a row: FID ")
+    assert verdict.reason.endswith(
+        " Image 2 lower than image 1. Image 3 not told apart from image 2. Image 4 higher than image 3."
+    )
+
+
+def test_two_images_of_two_training_runs_are_enough_for_a_verdict_of_a_row():
+    verdict = judge_later_images(row([BASE, BASE - 0.5 + JITTER]))
+    assert verdict.word == "holds in small"
+    assert verdict.value == pytest.approx(-0.5, abs=0.001)
+    assert len(verdict.records) == 8
+    assert verdict.reason.startswith("Image 2 of a row: FID lower than the first image's")
+    assert verdict.reason.endswith(" Image 2 lower than image 1.")
+
+
+def test_one_image_is_no_row():
+    assert judge_later_images(row([BASE])).word == "not run"
+    assert judge_later_images([]).word == "not run"
+    without = [replace(made, settings={"num_steps": 100}) for made in row([BASE])]
+    assert judge_later_images(without).word == "not run"
+
+
+def test_images_of_one_training_run_settle_nothing_about_the_next():
+    one = [made for made in row([BASE, BASE - 0.5 + JITTER]) if made.protocol.training_seed == 0]
+    verdict = judge_later_images(one)
+    assert (verdict.word, verdict.value) == ("inconclusive", None)
+    assert "of one training run only" in verdict.reason
+
+
+def test_images_sampled_once_are_not_judged_against_each_other():
+    verdict = judge_later_images(row([BASE[:, :1], BASE[:, :1] - 0.5, BASE[:, :1] - 0.6]))
+    assert verdict.word == "inconclusive"
+    assert verdict.reason.endswith(
+        "Image 2 was sampled once with image 1: not judged. Image 3 was sampled once with image 2: not judged."
+    )
+
+
+def test_of_a_row_only_the_runs_of_studies_that_did_not_fail_count():
+    """Two images that were measured; a third whose runs failed, a fourth that no study made."""
+    sound = row([BASE, BASE - 0.5 + JITTER])
+    expected = judge_later_images(sound)
+    third, fourth = (
+        [replace(made, settings={**made.settings, "num_images": k}, file=f"{k}.json") for made in sound] for k in (3, 4)
+    )
+    failed = [replace(made, status="failed") for made in third]
+    of_no_study = [replace(made, protocol=replace(made.protocol, study="")) for made in fourth]
+    assert judge_later_images([*failed, *of_no_study, *sound, quality(NAMES[0], 9.0)]) == expected
