@@ -30,6 +30,7 @@ __all__ = [
     "CLAIMS",
     "FOREIGN_AGE_S",
     "HOST",
+    "at_work",
     "check_writable",
     "claim",
     "claimed",
@@ -67,6 +68,19 @@ def claim(folder: Path, name: str) -> Iterator[None]:
     finally:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def at_work(folder: Path, what: str) -> Iterator[None]:
+    """Within the block, say in a work folder that this process needs what lies there: `bench clean` leaves it."""
+    make_folder(folder, "--results")
+    sweep(folder)
+    try:
+        with claim(folder, what):
+            yield
+    finally:
+        with suppress(OSError):
+            (folder / CLAIMS).rmdir()
 
 
 def end_claims(folder: Path) -> None:
