@@ -197,9 +197,12 @@ def check_regular(path: Path, role: str) -> None:
 
 
 def sweep_temporaries(folder: Path, name: str | None = None) -> None:
-    """Remove the temporary files that killed processes have left in a folder; with `name`, of that file alone."""
+    """Remove the temporary files that killed processes have left in a folder.
+
+    name: only those of this file, and of what lies beside it under a longer name, as its checkpoints do
+    """
     for match, entry in temporaries(folder, alive=False):
-        if name is None or match["name"] == _short(name):
+        if name is None or match["name"] == _short(name) or match["name"].startswith(f"{name}."):
             with suppress(OSError):
                 os.unlink(entry.path)
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.console import progress
 from bench.errors import CheckFailed, UsageError
-from bench.files import check_target, check_writable, make_folder, write_whole
+from bench.files import check_target, make_folder, write_whole
 from bench.models import file_sha256
 from bench.records.environment import commit, machine
 
@@ -132,9 +132,11 @@ def write_weights(ema: Any, out: Path, metadata: dict[str, str], *, stored: str 
     import torch
     from safetensors.torch import save
 
+    from reference_models.checkpoints import CHECKSUM, own_sha256
+
     dtype = getattr(torch, stored)
     weights = {key: value.detach().to("cpu", dtype).contiguous() for key, value in ema.state_dict().items()}
-    write_whole(out, save(weights, metadata))
+    write_whole(out, save(weights, metadata | {CHECKSUM: own_sha256(weights, metadata)}))
 
 
 def check_room(model: Any, recipe: Recipe, out: Path) -> None:
@@ -152,10 +154,7 @@ def check_room(model: Any, recipe: Recipe, out: Path) -> None:
         )
     weights_bytes = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     needed_bytes = 2 * COPIES * weights_bytes + 8 * recipe.num_steps  # twice: the new checkpoint beside the old one
-    if out.absolute().parent.is_dir():
-        check_target(out, "--out", needed_bytes=needed_bytes)
-    else:
-        check_writable(out.absolute().parent, "--out", needed_bytes=needed_bytes)
+    check_target(out, "--out", needed_bytes=needed_bytes)
 
 
 def checkpoint_path(name: str, seed: int, recipe: Recipe, out: Path) -> Path:
