@@ -197,14 +197,17 @@ def check_regular(path: Path, role: str) -> None:
 
 
 def sweep_temporaries(folder: Path, name: str | None = None) -> None:
-    """Remove the temporary files that killed processes have left in a folder.
+    """Remove the temporary files and folders that killed processes have left in a folder.
 
     name: only those of this file, and of what lies beside it under a longer name, as its checkpoints do
     """
     for match, entry in temporaries(folder, alive=False):
         if name is None or match["name"] == _short(name) or match["name"].startswith(f"{name}."):
             with suppress(OSError):
-                os.unlink(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)
 
 
 def temporaries(folder: Path, *, alive: bool = True) -> Iterator[tuple[re.Match[str], os.DirEntry[str]]]:

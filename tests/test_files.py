@@ -69,6 +69,7 @@ def test_asking_for_a_target_sweeps_what_killed_processes_left_of_it_and_nothing
 
     left("out.json", dead_pid)
     left("out.json.1a2b3c4d.checkpoint", dead_pid)  # beside it, of its training
+    (tmp_path / f".out.json.{files.HOST}.{dead_pid}.89abcdef.tmp" / "images").mkdir(parents=True)  # what exports make
     kept = {left("out.json", os.getpid()), left("other.json", dead_pid)}
     files.check_target(tmp_path / "out.json", "--json")
     assert {path.name for path in tmp_path.iterdir()} == kept

@@ -6,13 +6,15 @@ scored and was not made by this suite, in words, "" where it was.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
-from bench.records.json_files import plain, write_text
+from bench.files import check_target, write_whole
+from bench.records.json_files import plain
 from bench.records.schema import Record
 
 if TYPE_CHECKING:
@@ -63,19 +65,22 @@ def json_lines(table: pd.DataFrame) -> str:
 
 
 def save_table(records: Iterable[Record], out: Path) -> int:
-    """Write the table to `out`, by its suffix; returns the number of rows. UsageError where it cannot be written."""
+    """Write the table to `out`, by its suffix; returns the number of rows. UsageError for what is no name of
+    a table's file or where a package is missing, CheckFailed where it cannot be written."""
     if out.suffix not in WRITERS:
         raise UsageError(f"{out}: unknown kind of file {out.suffix!r}; known: {', '.join(WRITERS)}")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out}: its folder does not exist")
-    table = long_table(records)
+    check_target(out, "table")
+    table, content = long_table(records), io.BytesIO()
     try:
         if out.suffix == ".csv":
-            table.to_csv(out, index=False)
+            table.to_csv(content, index=False)
         elif out.suffix == ".parquet":
-            table.to_parquet(out, index=False)
+            table.to_parquet(content, index=False)
         else:
-            write_text(json_lines(table), out)
-    except (OSError, ImportError) as error:
+            content.write(json_lines(table).encode())
+    except ImportError as error:
         raise UsageError(f"{out}: {' '.join(str(error).split())}") from error
+    write_whole(out, content.getvalue())
     return len(table)
