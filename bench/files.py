@@ -14,7 +14,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -185,6 +185,38 @@ def set_aside(path: Path, reason: str, what: str) -> None:
     with suppress(FileNotFoundError):
         os.replace(path, target)
         print(f"{what}: {reason}; set aside as {target.name} and made again", flush=True)
+
+
+@contextmanager
+def making(path: Path, identity: str, option: str) -> Iterator[None]:
+    """Within the block this process makes the file `path`, beside others of the same identity alone.
+
+    identity: eight hexadecimal digits for what the file will hold. Of two that begin at once, the earlier goes on.
+    Raises UsageError where another process makes the file with another content.
+    """
+    own = path.with_name(temporary_name(f"{path.name}.{identity}", "claim"))
+    try:
+        with suppress(OSError):  # where no file can be written, writing the right one will say so
+            own.touch()
+        if other := _earlier_maker(path, identity, own):
+            who = f"process {other['pid']} on {other['host']}"
+            raise UsageError(f"{option} {path}: {who} is making it, with another content; choose another name")
+        yield
+    finally:
+        with suppress(OSError):
+            own.unlink(missing_ok=True)
+
+
+def _earlier_maker(path: Path, identity: str, own: Path) -> re.Match[str] | None:
+    """A claim on `path` that is older than `own` and of another identity."""
+    others = re.compile(re.escape(path.name) + rf"\.(?!{identity})[0-9a-f]{{8}}")
+    claims = (pair for pair in temporaries(path.parent) if pair[0]["kind"] == "claim")
+    for match, entry in claims:
+        with suppress(OSError):
+            earlier = (entry.stat().st_mtime_ns, entry.name) < (own.stat().st_mtime_ns, own.name)
+            if earlier and others.fullmatch(match["name"]):
+                return match
+    return None
 
 
 def check_regular(path: Path, role: str) -> None:

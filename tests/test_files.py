@@ -75,6 +75,20 @@ def test_asking_for_a_target_sweeps_what_killed_processes_left_of_it_and_nothing
     assert {path.name for path in tmp_path.iterdir()} == kept
 
 
+def test_of_two_that_make_one_file_with_other_content_the_later_is_refused(tmp_path, dead_pid):
+    """Not those of one identity, nor of a file whose name begins alike, nor what a killed process left."""
+    path, one, other = tmp_path / "m.v1", "0" * 8, "f" * 8
+    (tmp_path / f".m.v1.{other}.{files.HOST}.{dead_pid}.0123abcd.claim").touch()
+    with files.making(path, one, "--out"):
+        with files.making(path, one, "--out"), files.making(tmp_path / "m", other, "--out"):
+            pass
+        with pytest.raises(UsageError, match=rf"--out .*m\.v1: process {os.getpid()} .* choose another name"):
+            files.making(path, other, "--out").__enter__()
+    with files.making(path, other, "--out"):
+        pass
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 @pytest.mark.parametrize("name", ["ж" * 100, "x" * 240, "新" * 80])
 def test_a_temporary_name_fits_wherever_the_name_itself_does(tmp_path, name):
     path = tmp_path / name.encode()[:250].decode(errors="ignore")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.commands.app import resolve_device
 from bench.console import plain_only, progress
 from bench.errors import UsageError
-from bench.files import check_target, make_folder
+from bench.files import check_target, make_folder, making
 from bench.models import file_sha256, load_weights
 from bench.records.store import WORK
 from bench.sampling import files
@@ -77,10 +77,11 @@ def train_paper_model(
     if precision not in PRECISIONS:
         raise UsageError(f"unknown --precision {precision!r}; known: {', '.join(PRECISIONS)}")
 
-    from bench.training.train import checkpoint_path, history, write_weights
+    from bench.training.train import checkpoint_path, history, identity_of, write_weights
 
     checkpoint = checkpoint_path(name, seed, recipe, out)
-    with files.at_work(asked.results / WORK, f"train-{name}"):  # the latents are read to the end
+    # The latents in the work folder are read to the end.
+    with making(out, identity_of(name, seed, recipe), "--out"), files.at_work(asked.results / WORK, f"train-{name}"):
         latents = encode(spec, data, autoencoder_path, asked, rank, place)
         model = starting_model(spec, how, asked.start_from, seed, place)
         identity: dict[str, Any] = {"data": latents.shards.key}
@@ -107,14 +108,14 @@ def train_paper_model(
                 )
             except ValueError as error:
                 raise UsageError(str(error)) from error
-    if rank.rank:
-        return None
-    command = f"python -m bench train {name} --data {data_path} --seed {seed}"
-    metadata = history(name, command, seed, recipe, ema, state, place)
-    metadata |= {key: str(value) for key, value in identity.items()}
-    metadata |= {"precision": precision, "processes": str(rank.world_size), "accumulate": str(asked.accumulate)}
-    write_weights(ema, out, metadata)
-    checkpoint.unlink(missing_ok=True)
+        if rank.rank:
+            return None
+        command = f"python -m bench train {name} --data {data_path} --seed {seed}"
+        metadata = history(name, command, seed, recipe, ema, state, place)
+        metadata |= {key: str(value) for key, value in identity.items()}
+        metadata |= {"precision": precision, "processes": str(rank.world_size), "accumulate": str(asked.accumulate)}
+        write_weights(ema, out, metadata)
+        checkpoint.unlink(missing_ok=True)
     return out
 
 

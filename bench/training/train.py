@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.console import progress
 from bench.errors import CheckFailed, UsageError
-from bench.files import check_target, make_folder, write_whole
+from bench.files import check_target, make_folder, making, write_whole
 from bench.models import file_sha256
 from bench.records.environment import commit, machine
 
@@ -69,7 +69,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     check_room(job.model, recipe, out)
     checkpoint = checkpoint_path(name, seed, recipe, out)
     make_folder(out.parent, "--out")
-    with progress(f"train {name}", recipe.num_steps) as bar:
+    with making(out, identity_of(name, seed, recipe), "--out"), progress(f"train {name}", recipe.num_steps) as bar:
         begun = time.monotonic()
         announced = False
 
@@ -97,12 +97,12 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
-    command = f"python -m bench train {name} --seed {seed}" + ("" if num_steps is None else f" --steps {num_steps}")
-    metadata = history(name, command, seed, recipe, ema, state, device)
-    if job.made_from:
-        metadata["made_from_sha256"] = json.dumps({path.stem: file_sha256(path) for path in job.made_from})
-    write_weights(ema, out, metadata, stored=job.stored)
-    checkpoint.unlink(missing_ok=True)
+        command = f"python -m bench train {name} --seed {seed}" + ("" if num_steps is None else f" --steps {num_steps}")
+        metadata = history(name, command, seed, recipe, ema, state, device)
+        if job.made_from:
+            metadata["made_from_sha256"] = json.dumps({path.stem: file_sha256(path) for path in job.made_from})
+        write_weights(ema, out, metadata, stored=job.stored)
+        checkpoint.unlink(missing_ok=True)
     return out
 
 
@@ -159,8 +159,13 @@ def check_room(model: Any, recipe: Recipe, out: Path) -> None:
 
 def checkpoint_path(name: str, seed: int, recipe: Recipe, out: Path) -> Path:
     """Where a training keeps its state: a name of its own, so that two into one folder, or one file, share nothing."""
+    return out.with_name(f"{out.name}.{identity_of(name, seed, recipe)}.checkpoint")
+
+
+def identity_of(name: str, seed: int, recipe: Recipe) -> str:
+    """Eight hexadecimal digits for what is trained."""
     identity = json.dumps([name, seed, asdict(recipe)], sort_keys=True)
-    return out.with_name(f"{out.name}.{hashlib.sha256(identity.encode()).hexdigest()[:8]}.checkpoint")
+    return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
 def digits_on(device: str) -> tuple[Tensor, Tensor]:
