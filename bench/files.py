@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -23,6 +24,7 @@ import psutil
 from bench.errors import CheckFailed, UsageError
 
 FOREIGN_AGE_S = 24 * 3600.0  # of a file of another machine, whose processes cannot be asked for: older is dead
+FRESH_EVERY_S = 3600.0
 PROBE_BYTES = 16 * 1024
 NAME_BYTES = 80  # of the target's name in a temporary one: file systems end at 255
 HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:60] or "host"
@@ -201,10 +203,28 @@ def making(path: Path, identity: str, option: str) -> Iterator[None]:
         if other := _earlier_maker(path, identity, own):
             who = f"process {other['pid']} on {other['host']}"
             raise UsageError(f"{option} {path}: {who} is making it, with another content; choose another name")
-        yield
+        with kept_fresh(own):
+            yield
     finally:
         with suppress(OSError):
             own.unlink(missing_ok=True)
+
+
+@contextmanager
+def kept_fresh(path: Path) -> Iterator[None]:
+    """Within the block a file is touched again and again: other machines take an old one for a dead process's."""
+    ended = threading.Event()
+
+    def touch() -> None:
+        while not ended.wait(FRESH_EVERY_S):
+            with suppress(OSError):
+                os.utime(path)
+
+    threading.Thread(target=touch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _earlier_maker(path: Path, identity: str, own: Path) -> re.Match[str] | None:

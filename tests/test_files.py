@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -87,6 +88,21 @@ def test_of_two_that_make_one_file_with_other_content_the_later_is_refused(tmp_p
     with files.making(path, other, "--out"):
         pass
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_claim_of_days_is_not_taken_for_a_dead_process_by_another_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "FRESH_EVERY_S", 0.01)
+    with files.making(tmp_path / "m", "0" * 8, "--out"):
+        (claim,) = tmp_path.iterdir()
+        os.utime(claim, (0, 0))
+        deadline = time.monotonic() + 10
+        while not claim.stat().st_mtime and time.monotonic() < deadline:
+            time.sleep(0.01)
+        monkeypatch.setattr(files, "HOST", "another")
+        match = files.TEMPORARY.fullmatch(claim.name)
+        assert match is not None
+        assert files.is_alive(match, claim.stat().st_mtime)
+        assert not files.is_alive(match, 0.0)
 
 
 @pytest.mark.parametrize("name", ["ж" * 100, "x" * 240, "新" * 80])

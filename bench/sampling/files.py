@@ -17,6 +17,7 @@ from bench.files import (
     check_writable,
     is_own,
     is_temporary,
+    kept_fresh,
     make_folder,
     set_aside,
     sweep_temporaries,
@@ -49,7 +50,7 @@ CLAIMS = ".claims"  # folder beside the files, gone when nobody works
 
 
 @contextmanager
-def claim(folder: Path, name: str) -> Iterator[None]:
+def claim(folder: Path, name: str) -> Iterator[Path]:
     """Within the block, tell the other workers that this process makes `name`. They leave it for last: no lock.
 
     `end_claims` removes the folder.
@@ -64,7 +65,7 @@ def claim(folder: Path, name: str) -> Iterator[None]:
         except OSError:  # another worker has just removed the empty folder; and a claim is a courtesy
             continue
     try:
-        yield
+        yield path
     finally:
         with suppress(OSError):
             path.unlink(missing_ok=True)
@@ -76,7 +77,7 @@ def at_work(folder: Path, what: str) -> Iterator[None]:
     make_folder(folder, "--results")
     sweep(folder)
     try:
-        with claim(folder, what):
+        with claim(folder, what) as path, kept_fresh(path):
             yield
     finally:
         with suppress(OSError):
