@@ -12,15 +12,17 @@ import re
 import secrets
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from bench.errors import CheckFailed, UsageError
 
 FOREIGN_AGE_S = 24 * 3600.0  # of a file of another machine, whose processes cannot be asked for: older is dead
+FRESH_EVERY_S = 3600.0
 PROBE_BYTES = 16 * 1024
 NAME_BYTES = 80  # of the target's name in a temporary one: file systems end at 255
 HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:60] or "host"
@@ -185,6 +187,56 @@ def set_aside(path: Path, reason: str, what: str) -> None:
         print(f"{what}: {reason}; set aside as {target.name} and made again", flush=True)
 
 
+@contextmanager
+def making(path: Path, identity: str, option: str) -> Iterator[None]:
+    """Within the block this process makes the file `path`, beside others of the same identity alone.
+
+    identity: eight hexadecimal digits for what the file will hold. Of two that begin at once, the earlier goes on.
+    Raises UsageError where another process makes the file with another content.
+    """
+    own = path.with_name(temporary_name(f"{path.name}.{identity}", "claim"))
+    try:
+        with suppress(OSError):  # where no file can be written, writing the right one will say so
+            own.touch()
+        if other := _earlier_maker(path, identity, own):
+            who = f"process {other['pid']} on {other['host']}"
+            raise UsageError(f"{option} {path}: {who} is making it, with another content; choose another name")
+        with kept_fresh(own):
+            yield
+    finally:
+        with suppress(OSError):
+            own.unlink(missing_ok=True)
+
+
+@contextmanager
+def kept_fresh(path: Path) -> Iterator[None]:
+    """Within the block a file is touched again and again: other machines take an old one for a dead process's."""
+    ended = threading.Event()
+
+    def touch() -> None:
+        while not ended.wait(FRESH_EVERY_S):
+            with suppress(OSError):
+                os.utime(path)
+
+    threading.Thread(target=touch, daemon=True).start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _earlier_maker(path: Path, identity: str, own: Path) -> re.Match[str] | None:
+    """A claim on `path` that is older than `own` and of another identity."""
+    others = re.compile(re.escape(path.name) + rf"\.(?!{identity})[0-9a-f]{{8}}")
+    claims = (pair for pair in temporaries(path.parent) if pair[0]["kind"] == "claim")
+    for match, entry in claims:
+        with suppress(OSError):
+            earlier = (entry.stat().st_mtime_ns, entry.name) < (own.stat().st_mtime_ns, own.name)
+            if earlier and others.fullmatch(match["name"]):
+                return match
+    return None
+
+
 def check_regular(path: Path, role: str) -> None:
     """UsageError for what is read without an end, or waited for: a pipe, a socket, a device."""
     if path.exists() and not path.is_file() and not path.is_dir():
@@ -195,11 +247,17 @@ def check_regular(path: Path, role: str) -> None:
 
 
 def sweep_temporaries(folder: Path, name: str | None = None) -> None:
-    """Remove the temporary files that killed processes have left in a folder; with `name`, of that file alone."""
+    """Remove the temporary files and folders that killed processes have left in a folder.
+
+    name: only those of this file, and of what lies beside it under a longer name, as its checkpoints do
+    """
     for match, entry in temporaries(folder, alive=False):
-        if name is None or match["name"] == _short(name):
+        if name is None or match["name"] == _short(name) or match["name"].startswith(f"{name}."):
             with suppress(OSError):
-                os.unlink(entry.path)
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path)
+                else:
+                    os.unlink(entry.path)
 
 
 def temporaries(folder: Path, *, alive: bool = True) -> Iterator[tuple[re.Match[str], os.DirEntry[str]]]:

@@ -78,14 +78,22 @@ def load_model(
             )
         if AUTOENCODERS[spec.autoencoder].recipe and shipped_weights(spec.autoencoder) is None:
             raise UsageError(f"{name} needs the weights of {spec.autoencoder}: {train_command(spec.autoencoder)}")
-        return build(name, weights=path, device=device, dtype=torch_dtype), file_sha256(path) if path.exists() else ""
+        model = build(name, weights=path, device=device, dtype=torch_dtype)
+        return with_autoencoder(model), file_sha256(path) if path.exists() else ""
     _check_released(spec, weights, autoencoder)
     assert weights is not None
     try:
         dtypes = {"dtype": torch_dtype, "autoencoder_dtype": getattr(torch, decoder_dtype or dtype)}
-        return load_weights(name, weights, autoencoder, device=device, **dtypes), file_sha256(weights)
+        model = load_weights(name, weights, autoencoder, device=device, **dtypes)
+        return with_autoencoder(model), file_sha256(weights)
     except ImportError as error:
         raise UsageError(f"{name}: {error}") from error
+
+
+def with_autoencoder(model: ImageModel) -> ImageModel:
+    """The model, once the file of its autoencoder is read, too: what is damaged is found before any work."""
+    model.autoencoder.eval()
+    return model
 
 
 def load_weights(

@@ -36,7 +36,8 @@ from bench.records.json_files import plain, read_json, write_json
 from bench.records.latest import is_current
 from bench.records.parts import Samples
 from bench.records.schema import REAL_DATA, Inputs, Protocol, Record, RunSpec
-from bench.records.store import WORK, after_earlier, load_records, save_record
+from bench.records.store import WORK, after_earlier, load_records, save_record, sweep
+from bench.sampling.files import at_work
 from bench.studies import settings_of
 
 NOTHING: dict[str, Any] = {  # of a run that failed: the parts of its record
@@ -95,9 +96,16 @@ def run_plan(plan: Plan) -> list[Record]:
 
     Runs that time nothing go side by side, one per core; then each of the others has the machine to itself.
     """
-    failed = []
     work = plan.results / WORK
     check_writable(work, "results")
+    sweep(plan.results)
+    with at_work(work, "runs"):
+        return run_what_lacks(plan, work)
+
+
+def run_what_lacks(plan: Plan, work: Path) -> list[Record]:
+    """`run_plan` in a folder that can be written to."""
+    failed = []
     here = ledger_of(work)
     is_measured = measured_here(plan.results, here)
     todo: dict[bool, list[Task]] = {True: [], False: []}  # by whether a clock is read
@@ -118,8 +126,7 @@ def run_plan(plan: Plan) -> list[Record]:
     alone = ((task[0], run_one(*task)) for task in todo[True])
     for planned, measured in chain(lost, run_side_by_side(todo[False]), alone):
         path, record = keep(measured, plan.results)
-        here.add(path.relative_to(plan.results).as_posix())
-        work.mkdir(parents=True, exist_ok=True)
+        here |= ledger_of(work) | {path.relative_to(plan.results).as_posix()}  # a run beside this one writes it, too
         write_json(sorted(here), work / LEDGER)
         if record.status == "failed":
             print(f"{title(planned)}: failed: {record.reason}", flush=True)

@@ -6,12 +6,13 @@ DiT, SiT: a bare state dict; their training writes `ema` beside `model`.  VAR an
 training writes `trainer` with `var_wo_ddp` inside.
 LlamaGen: `model` (B, L, XL, VQ-16), bare (XXL, 3B: FSDP), `module` where DeepSpeed wrote it.
 Everything is unpickled with `weights_only=True` and the allow-list below.
-Ours: one safetensors file with string metadata.
+Ours: one safetensors file with string metadata, its checksum among them.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import logging
 import pickle
@@ -30,11 +31,13 @@ from reference_models.errors import CheckpointError
 from reference_models.shipped import FOLDER_VARIABLE, SHIPPED, check_shipped, shipped_weights
 
 __all__ = [  # those of shipped.py stand here too: what reads weights needs both
+    "CHECKSUM",
     "FOLDER_VARIABLE",
     "SHIPPED",
     "Checkpoint",
     "convert",
     "load_into",
+    "own_sha256",
     "read_checkpoint",
     "read_own_state",
     "read_state",
@@ -63,6 +66,8 @@ FORMER_NAMES = (
     (r"decoder\.pos", r"decoder.pos_embed"),  # TransDiff
     (r"denoiser\.output_proj\.(.+)", r"denoiser.final_layer.\1"),  # MAR
 )
+
+CHECKSUM = "content_sha256"  # key of our files' metadata
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +142,20 @@ def _reason(error: Exception) -> str:
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
     with safe_open(path, "pt") as file:
-        return {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (a safe_open is no dict)
+        state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (a safe_open is no dict)
+        metadata = file.metadata() or {}
+    if CHECKSUM in metadata and metadata[CHECKSUM] != own_sha256(state, metadata):
+        raise CheckpointError(f"weights {path}: damaged, its content does not have the checksum it was written with")
+    return state
+
+
+def own_sha256(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Checksum of weights and metadata, CHECKSUM left out: in the files that we write, so that a flipped bit shows."""
+    digest = hashlib.sha256(json.dumps(sorted(item for item in metadata.items() if item[0] != CHECKSUM)).encode())
+    for name, value in sorted(state.items()):
+        digest.update(json.dumps([name, str(value.dtype), list(value.shape)]).encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:

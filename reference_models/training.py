@@ -13,6 +13,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -271,9 +272,11 @@ def optimise(
     pairs = list(zip(ema.parameters(), model.parameters(), strict=True))
     progress = Progress(0, recipe.num_steps, [], 0.0)
     shapes = sorted((key, tuple(value.shape)) for key, value in model.state_dict().items())
+    saved: dict[str, Any] | None = None
     identity = {**asdict(recipe), **identity, "network": hashlib.sha256(repr(shapes).encode()).hexdigest()}
-    if checkpoint is not None and checkpoint.exists():
-        saved = load_checkpoint(checkpoint)
+    with suppress(FileNotFoundError):  # another process of the same run may have just ended, and removed it
+        saved = load_checkpoint(checkpoint) if checkpoint is not None else None
+    if saved is not None:
         if saved.get("identity") != identity:
             raise ValueError(
                 f"checkpoint {checkpoint} belongs to another recipe or seed; delete it or pass another --out"

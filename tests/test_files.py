@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -68,9 +69,40 @@ def test_asking_for_a_target_sweeps_what_killed_processes_left_of_it_and_nothing
         return path.name
 
     left("out.json", dead_pid)
+    left("out.json.1a2b3c4d.checkpoint", dead_pid)  # beside it, of its training
+    (tmp_path / f".out.json.{files.HOST}.{dead_pid}.89abcdef.tmp" / "images").mkdir(parents=True)  # what exports make
     kept = {left("out.json", os.getpid()), left("other.json", dead_pid)}
     files.check_target(tmp_path / "out.json", "--json")
     assert {path.name for path in tmp_path.iterdir()} == kept
+
+
+def test_of_two_that_make_one_file_with_other_content_the_later_is_refused(tmp_path, dead_pid):
+    """Not those of one identity, nor of a file whose name begins alike, nor what a killed process left."""
+    path, one, other = tmp_path / "m.v1", "0" * 8, "f" * 8
+    (tmp_path / f".m.v1.{other}.{files.HOST}.{dead_pid}.0123abcd.claim").touch()
+    with files.making(path, one, "--out"):
+        with files.making(path, one, "--out"), files.making(tmp_path / "m", other, "--out"):
+            pass
+        with pytest.raises(UsageError, match=rf"--out .*m\.v1: process {os.getpid()} .* choose another name"):
+            files.making(path, other, "--out").__enter__()
+    with files.making(path, other, "--out"):
+        pass
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_claim_of_days_is_not_taken_for_a_dead_process_by_another_machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "FRESH_EVERY_S", 0.01)
+    with files.making(tmp_path / "m", "0" * 8, "--out"):
+        (claim,) = tmp_path.iterdir()
+        os.utime(claim, (0, 0))
+        deadline = time.monotonic() + 10
+        while not claim.stat().st_mtime and time.monotonic() < deadline:
+            time.sleep(0.01)
+        monkeypatch.setattr(files, "HOST", "another")
+        match = files.TEMPORARY.fullmatch(claim.name)
+        assert match is not None
+        assert files.is_alive(match, claim.stat().st_mtime)
+        assert not files.is_alive(match, 0.0)
 
 
 @pytest.mark.parametrize("name", ["ж" * 100, "x" * 240, "新" * 80])

@@ -30,6 +30,7 @@ from bench.records.parts import Images, Measurement
 from bench.records.schema import REAL_DATA, Inputs, RunSpec
 from bench.records.store import WORK, load_records, save_record
 from bench.run import run_inputs, run_plan
+from bench.sampling.files import HOST, in_use
 from bench.sampling.shards import STORE
 from reference_models import autoencoders, find
 from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED
@@ -340,6 +341,38 @@ def test_the_model_of_a_run_has_the_tokenizer_that_lies_beside_its_weights(tmp_p
     key = next(key for key, value in shipped.items() if value.is_floating_point())
     assert torch.allclose(ours[key], shipped[key] + 1)
     assert find("llamagen-digits").autoencoder == "vq-digits"
+
+
+def test_two_plans_at_once_share_the_list_of_what_was_measured_here(tmp_path, monkeypatch):
+    """While one measures, the other's records are listed; and the work folder says that it is in use."""
+    monkeypatch.setattr(images, "measure_images", lambda *a: {})
+    monkeypatch.setattr(bench.run, "num_workers", lambda device: 1)
+    plan = quality_of(tmp_path, "dit-digits")
+    ledger, keep, used = plan.results / WORK / bench.run.LEDGER, bench.run.keep, []
+
+    def keep_beside_another(record, folder):
+        ledger.write_text('["acme/another.json"]')
+        used.append(in_use(plan.results / WORK))
+        return keep(record, folder)
+
+    monkeypatch.setattr(bench.run, "keep", keep_beside_another)
+    assert run_plan(plan) == []
+    assert bench.run.ledger_of(plan.results / WORK) >= {
+        "acme/another.json",
+        *(record.file for record in load_records([plan.results]).records),
+    }
+    assert used
+    assert all(used)
+    assert {path.name for path in (plan.results / WORK).iterdir()} == {bench.run.LEDGER}
+
+
+def test_what_a_killed_run_left_in_the_results_folder_is_gone_when_the_next_begins(tmp_path):
+    plan = replace(quality_of(tmp_path, "dit-digits"), runs=())
+    for place in (".", "acme", "acme/samples", WORK, f"{WORK}/.claims"):
+        (plan.results / place).mkdir(parents=True, exist_ok=True)
+        (plan.results / place / f".file.{HOST}.4194305.0123abcd.tmp").touch()  # no process has this number
+    assert run_plan(plan) == []
+    assert [path for path in plan.results.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"a": 1}', b"[1]", b"\xff\xfe", b"[" * 100_000, b"[" + b"9" * 5000])

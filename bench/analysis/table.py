@@ -6,13 +6,15 @@ scored and was not made by this suite, in words, "" where it was.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
-from bench.records.json_files import plain, write_text
+from bench.files import check_target, write_whole
+from bench.records.json_files import plain
 from bench.records.schema import Record
 
 if TYPE_CHECKING:
@@ -63,30 +65,30 @@ def json_lines(table: pd.DataFrame) -> str:
 
 
 def save_table(records: Iterable[Record], out: Path) -> int:
-    """Write the table to `out`, by its suffix; returns the number of rows. UsageError where it cannot be written."""
+    """Write the table to `out`, by its suffix; returns the number of rows. UsageError for what is no name of
+    a table's file or where a package is missing, CheckFailed where it cannot be written."""
     if out.suffix not in WRITERS:
         raise UsageError(f"{out}: unknown kind of file {out.suffix!r}; known: {', '.join(WRITERS)}")
     if not out.absolute().parent.is_dir():
         raise UsageError(f"{out}: its folder does not exist")
+    check_target(out, "table")
     table = long_table(records)
-    try:
-        if out.suffix == ".csv":
-            table.to_csv(out, index=False)
-        elif out.suffix == ".parquet":
-            save_parquet(table, out)
-        else:
-            write_text(json_lines(table), out)
-    except OSError as error:
-        raise UsageError(f"{out}: {' '.join(str(error).split())}") from error
+    if out.suffix == ".csv":
+        content = table.to_csv(index=False).encode()
+    elif out.suffix == ".parquet":
+        content = as_parquet(table, out)
+    else:
+        content = json_lines(table).encode()
+    write_whole(out, content)
     return len(table)
 
 
-def save_parquet(table: pd.DataFrame, out: Path) -> None:
-    """UsageError where nothing is installed that writes Parquet, or where it cannot be written."""
+def as_parquet(table: pd.DataFrame, out: Path) -> bytes:
+    """The content of a Parquet file to write to `out`. UsageError where nothing is installed that makes one."""
+    content = io.BytesIO()
     try:
-        table.to_parquet(out, index=False)
+        table.to_parquet(content, index=False)
     except ImportError as error:
         need = "Parquet needs pyarrow, which is not installed: `pip install 'arbiter-bench[parquet]'`"
         raise UsageError(f"{out}: {need}") from error
-    except OSError as error:
-        raise UsageError(f"{out}: {' '.join(str(error).split())}") from error
+    return content.getvalue()

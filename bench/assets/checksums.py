@@ -14,13 +14,17 @@ import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from bench.files import temporary_name
+from bench.errors import CheckFailed
+from bench.files import sweep_temporaries, write_whole
 
 FOLDER_VARIABLE = "ARBITER_CACHE"  # an environment variable
+CHECK = "check"  # key of an entry: checksum of its other keys, so that a damaged one is not believed
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,11 @@ class Seen:
 def seen(path: Path) -> Seen | None:
     """What is known of the file at `path`, None where it was never read."""
     try:
-        return Seen(**json.loads(_entry(path).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):  # none, half a file, another format
+        said = json.loads(_entry(path).read_bytes())
+        if said.pop(CHECK, None) not in (None, _check(said)):  # None: written before entries had one
+            return None
+        return Seen(**said)
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):  # none, half a file, another format
         return None
 
 
@@ -96,15 +103,13 @@ def _entry(path: Path) -> Path:
 
 
 def _keep(found: Seen, path: Path) -> None:
-    """Write whole or not at all: under a temporary name, then renamed."""
-    entry = _entry(path)
-    temporary = entry.with_name(temporary_name(entry.name))
-    try:
+    """Write whole or not at all; nothing where the cache cannot be written."""
+    entry, said = _entry(path), dataclasses.asdict(found)
+    with contextlib.suppress(OSError, CheckFailed):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(json.dumps(dataclasses.asdict(found), indent=1) + "\n", encoding="utf-8")
-            temporary.replace(entry)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError:
-        return
+        sweep_temporaries(entry.parent)
+        write_whole(entry, (json.dumps(said | {CHECK: _check(said)}, indent=1) + "\n").encode(), sync=False)
+
+
+def _check(said: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import shutil
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -15,6 +14,7 @@ from bench.assets.checksums import checksum, forget
 from bench.assets.lookup import Located, assets_folder, locate, remedy
 from bench.assets.stream import check_disk, fetch_url
 from bench.errors import CheckFailed, UsageError
+from bench.files import sweep_temporaries, temporary_name
 
 DONE = ".fetched-{}"  # of an asset: its archives that are got and unpacked, as empty files, until all are
 
@@ -65,14 +65,18 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         with zipfile.ZipFile(archive) as content:
             check_disk(folder, sum(entry.file_size for entry in content.infolist()), archive.name)
-            with tempfile.TemporaryDirectory(prefix=".unpacking-", dir=folder) as temporary:
+            sweep_temporaries(folder, archive.name)
+            temporary = folder / temporary_name(archive.name)
+            try:
                 content.extractall(temporary)  # which keeps names with ".." or "/" at their front inside the folder
-                for file in sorted(Path(temporary).rglob("*")):
+                for file in sorted(temporary.rglob("*")):
                     target = folder / file.relative_to(temporary)
                     if file.is_dir():
                         target.mkdir(parents=True, exist_ok=True)
                     else:
                         file.replace(target)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         archive.unlink()
         raise CheckFailed(f"{archive}: a damaged archive ({error}); it was removed") from error

@@ -1,9 +1,11 @@
 """`python -m bench clean`: what lies in the work folder of a results folder and is needed by no record, and remove it.
 
 Needed are samples that the latest record of a run names (they can be scored again without being generated again) and
-those that a worker is at work on. Samples that this version of the code would still take up, but that no record names
-yet, are listed and stay, unless --all is given: they may be hours of work. So do pixels that `--keep-images` kept
-beside the features of a recorded run: it needs the first shard of them alone, for the pictures of the report.
+those that a worker is at work on; while a command runs that says so in the work folder (`reproduce`, `work`, `train`
+with --data), all samples and latents. Samples that this version of the code would still take up, but that no record
+names yet, are listed and stay, unless --all is given: they may be hours of work. So do latents that a training would
+take up, and pixels that `--keep-images` kept beside the features of a recorded run: it needs the first shard of them
+alone, for the pictures of the report.
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ from bench.commands.app import RESULTS, ResultsDir, example
 from bench.console import console
 from bench.errors import CheckFailed
 from bench.records.latest import latest
-from bench.records.store import GENEVAL, QUICK, RETRAINED, WORK, load_records
+from bench.records.store import GENEVAL, QUICK, RETRAINED, SAMPLES_FOLDER, WORK, load_records
 from bench.sampling import files
 from bench.sampling.identity import VERSION
 from bench.sampling.images import IMAGES
+from bench.sampling.latents import LATENTS
+from bench.sampling.latents import VERSION as LATENTS_VERSION
 from bench.sampling.shards import IDENTITY, STORE, SUFFIX
 
 OLD_STORE = "images"  # where earlier versions kept samples; no present one reads them
@@ -47,11 +51,15 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", help="remove what is listed")] = False,
     all_: Annotated[
         bool,
-        typer.Option("--all", help="also samples not scored yet, and pixels kept by --keep-images"),
+        typer.Option("--all", help="also samples not scored yet, latents, and pixels kept by --keep-images"),
     ] = False,
 ) -> None:
     """List what the work folder holds that no record needs, with sizes; --yes removes it. Records are never touched."""
-    found = [one for folder in (results, results / QUICK, results / RETRAINED) for one in leftovers(folder)]
+    folders = (results, results / QUICK, results / RETRAINED)
+    for folder in folders:
+        if files.in_use(folder / WORK):
+            print(f"clean: a run is at work in {folder / WORK}: its samples and latents stay")
+    found = [one for folder in folders for one in leftovers(folder)]
     if not found:
         print(f"clean: nothing to remove below {results}")
         return
@@ -60,7 +68,7 @@ def clean(
     found = [one for one in found if one.goes or all_]
     total = sum(one.num_bytes for one in found)
     if stays:
-        print(f"clean: {len(stays)} stay (not scored yet, or kept by --keep-images): --all removes them too")
+        print(f"clean: {len(stays)} stay (not scored yet, latents, or kept by --keep-images): --all removes them too")
     if not yes:
         print(f"clean: {len(found)} to remove, {total / 1e6:,.1f} MB; --yes removes them")
         return
@@ -80,27 +88,58 @@ def leftovers(results: Path) -> Iterator[Leftover]:
     sampled = (part.samples for part in parts if part)
     needed = {one.store for one in sampled if one}
     unreadable = found.faults
+    busy = files.in_use(work)
     if (work / OLD_STORE).is_dir():
         yield Leftover(work / OLD_STORE, "samples as earlier versions kept them", _size(work / OLD_STORE))
     for folder in sorted((work / STORE).glob("*")):
         sets = [one for one in folder.iterdir() if one.is_dir()] if folder.is_dir() else []
         if any(files.in_use(one) for one in sets):
             continue
-        if folder.name not in needed and not unreadable:  # an unreadable record may need any of them
+        if not (busy or folder.name in needed or unreadable):  # an unreadable record may need any of them
             usable = any(is_usable(one) for one in sets)
             why = "not scored yet" if usable else "samples that no record names"
             yield Leftover(folder, f"{why} ({_state(sets)})", _size(folder), goes=not usable)
             continue
-        for path in sorted(folder.rglob("*")):
-            if path.suffix == ".bad":
-                yield Leftover(path, "damaged, made again", _size(path))
-            elif files.is_temporary(path.name):
-                yield Leftover(path, "left by a killed process", _size(path))
-        yield from kept_pixels(sets)
-
+        yield from debris(folder)
+        if not busy:
+            yield from kept_pixels(sets)
+    if not busy:
+        yield from kept_latents(work)
     for folder in sorted((work / GENEVAL).glob("*")):
-        if folder.name not in needed and not unreadable:
+        if not (busy or folder.name in needed or unreadable):
             yield Leftover(folder, "images that wait for GenEval's detector", _size(folder), goes=False)
+    yield from dead_files(results)
+
+
+def debris(folder: Path) -> Iterator[Leftover]:
+    """What was damaged and made again, and what killed processes left, in a folder that nobody is at work in."""
+    for path in sorted(folder.rglob("*")):
+        if path.suffix == ".bad":
+            yield Leftover(path, "damaged, made again", _size(path))
+        elif files.is_temporary(path.name):
+            yield Leftover(path, "left by a killed process", _size(path))
+
+
+def dead_files(results: Path) -> Iterator[Leftover]:
+    """Temporary files of killed processes beside the records and in the work folder, the stores left out."""
+    work = results / WORK
+    machines = [one for one in results.glob("[!.]*/") if one.name not in (QUICK, RETRAINED)]
+    below = [one for one in work.rglob("*/") if not one.relative_to(work).parts[0].startswith((STORE, f"{LATENTS}-"))]
+    for place in (results, *machines, *(one / SAMPLES_FOLDER for one in machines), work, *below):
+        for _, entry in files.temporaries(place, alive=False):
+            yield Leftover(Path(entry.path), "left by a killed process", _size(Path(entry.path)))
+
+
+def kept_latents(work: Path) -> Iterator[Leftover]:
+    """What trainings of paper size have read; they encode it again where it is gone."""
+    for folder in sorted(work.glob(f"{LATENTS}-*/")):
+        sets = [one for one in folder.iterdir() if one.is_dir()]
+        if not any(files.in_use(one) for one in sets):
+            usable = any(_identity(one).get("version") == LATENTS_VERSION for one in sets)
+            why = "latents of training images" if usable else "latents that no training takes up"
+            yield Leftover(folder, f"{why} ({_state(sets)})", _size(folder), goes=not usable)
+            if usable:
+                yield from debris(folder)
 
 
 def kept_pixels(sets: Sequence[Path]) -> Iterator[Leftover]:

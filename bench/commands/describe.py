@@ -15,6 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -42,6 +43,7 @@ from bench.datasets.json_files import Id
 from bench.datasets.photos import read_photo, unreadable_photos
 from bench.datasets.question_formats import RESULT_KEYS, load_questions
 from bench.errors import CheckFailed, UsageError
+from bench.files import check_target
 from bench.models import check_prompts, file_sha256, load_model
 from bench.records import environment
 from bench.records.json_files import plain
@@ -204,7 +206,8 @@ def check_paths(options: Options) -> None:
         raise UsageError(f"--out {out}: exists already; choose another name")
     if not options.images.is_dir():
         raise UsageError(f"--images {options.images}: no such folder")
-    files.check_writable(out.absolute().parent, "--out")
+    for path in (out, made_by_path(out)):
+        check_target(path, "--out")
 
 
 def made_by_path(out: Path) -> Path:
@@ -250,13 +253,18 @@ def describe(model_name: str, task: Task, options: Options) -> None:
 
     left_out = f"; {len(ids) - len(asked)} left out" if faults else ""
     ending = f"{task.kind}: {out} ({len(asked)} by {model_name}, seed {options.seed}{left_out})"
+    shards = ShardSet(out.with_name(f"{out.name}.partial"), identity, shard_size(len(asked), SHARD_SIZE))
     if out.exists():
-        if not is_result_of(out, made_by):
-            raise UsageError(f"--out {out}: exists already; choose another name")
+        refuse_other_results(out, made_by)
+        with suppress(UsageError):  # work of this call, which was ended before it removed it
+            refuse_other_work(shards)
+            shards.discard()
         print(ending)
         return
-    shards = ShardSet(out.with_name(f"{out.name}.partial"), identity, shard_size(len(asked), SHARD_SIZE))
     refuse_other_work(shards)
+    with suppress(FileNotFoundError):  # another worker has just removed the folder: `store_texts` sees to it
+        shards.begin()
+    refuse_other_work(shards)  # of two calls that begin at once, one comes first
     with progress(f"{task.kind} of {model_name}", len(asked)) as bar:
         store_texts(
             model,
@@ -273,7 +281,14 @@ def describe(model_name: str, task: Task, options: Options) -> None:
     if not out.exists():
         write_results(task, ids, asked, shards, made_by, options)
     shards.discard()  # every worker does: the slower ones may have put something there again
+    refuse_other_results(out, made_by)
     print(ending)
+
+
+def refuse_other_results(out: Path, made_by: Mapping[str, Any]) -> None:
+    """UsageError where the results in `out` are not those of this call."""
+    if not is_result_of(out, made_by):
+        raise UsageError(f"--out {out}: exists already; choose another name")
 
 
 def refuse_other_work(shards: ShardSet) -> None:

@@ -127,7 +127,7 @@ def keep(fields: Mapping[str, Any], spec: RunSpec, order: Order, device: str = "
     from bench.protocols import kind_of
     from bench.records import environment
     from bench.records.schema import Inputs
-    from bench.records.store import save_record
+    from bench.records.store import save_record, sweep
     from bench.run import empty_record
 
     protocol, elsewhere = spec.protocol, fields["elsewhere"]
@@ -139,6 +139,7 @@ def keep(fields: Mapping[str, Any], spec: RunSpec, order: Order, device: str = "
         torch=environment.versions().get("torch"),
     )
     record = replace(empty_record(spec, inputs, device), **fields)
+    sweep(order.records)
     path = save_record(record, order.records)
     part = record.images or record.texts
     result = {

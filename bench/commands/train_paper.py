@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.commands.app import resolve_device
 from bench.console import plain_only, progress
 from bench.errors import UsageError
+from bench.files import check_target, make_folder, making
 from bench.models import file_sha256, load_weights
 from bench.records.store import WORK
 from bench.sampling import files
@@ -62,7 +63,8 @@ def train_paper_model(
     if rank.world_size > 1:
         plain_only()
     data_path, autoencoder_path = check_files(spec, how, asked)
-    files.check_writable(out.parent, "--out")
+    check_target(out, "--out")
+    make_folder(out.parent, "--out")
     data = class_folder(data_path, spec.config["num_classes"], spec.network.images_per_sample)
     recipe = how.recipe(len(data.paths), batch_size=asked.batch_size, num_steps=num_steps)
 
@@ -74,44 +76,46 @@ def train_paper_model(
     precision = asked.precision or ("bfloat16" if place.startswith("cuda") else "float32")
     if precision not in PRECISIONS:
         raise UsageError(f"unknown --precision {precision!r}; known: {', '.join(PRECISIONS)}")
-    latents = encode(spec, data, autoencoder_path, asked, rank, place)
-    model = starting_model(spec, how, asked.start_from, seed, place)
-    identity: dict[str, Any] = {"data": latents.shards.key}
-    if asked.start_from is not None:
-        identity["start_from_sha256"] = file_sha256(asked.start_from)
 
-    from bench.training.train import checkpoint_path, history, write_weights
+    from bench.training.train import checkpoint_path, history, identity_of, write_weights
 
     checkpoint = checkpoint_path(name, seed, recipe, out)
-    with process_group(layout, place), progress(f"train {name}", recipe.num_steps) as bar:
+    # The latents in the work folder are read to the end.
+    with making(out, identity_of(name, seed, recipe), "--out"), files.at_work(asked.results / WORK, f"train-{name}"):
+        latents = encode(spec, data, autoencoder_path, asked, rank, place)
+        model = starting_model(spec, how, asked.start_from, seed, place)
+        identity: dict[str, Any] = {"data": latents.shards.key}
+        if asked.start_from is not None:
+            identity["start_from_sha256"] = file_sha256(asked.start_from)
+        with process_group(layout, place), progress(f"train {name}", recipe.num_steps) as bar:
 
-        def report(state: Progress) -> None:
-            if not rank.rank:
-                bar.update(state.step, f"loss {sum(state.losses[-100:]) / len(state.losses[-100:]):.4f}")
+            def report(state: Progress) -> None:
+                if not rank.rank:
+                    bar.update(state.step, f"loss {sum(state.losses[-100:]) / len(state.losses[-100:]):.4f}")
 
-        try:
-            ema, state = train_at_paper_scale(
-                model,
-                latents,
-                recipe,
-                seed=seed,
-                layout=layout,
-                precision=precision,
-                identity=identity,
-                checkpoint=checkpoint,
-                checkpoint_every_s=60 * asked.checkpoint_minutes,
-                report=report,
-            )
-        except ValueError as error:
-            raise UsageError(str(error)) from error
-    if rank.rank:
-        return None
-    command = f"python -m bench train {name} --data {data_path} --seed {seed}"
-    metadata = history(name, command, seed, recipe, ema, state, place)
-    metadata |= {key: str(value) for key, value in identity.items()}
-    metadata |= {"precision": precision, "processes": str(rank.world_size), "accumulate": str(asked.accumulate)}
-    write_weights(ema, out, metadata)
-    checkpoint.unlink(missing_ok=True)
+            try:
+                ema, state = train_at_paper_scale(
+                    model,
+                    latents,
+                    recipe,
+                    seed=seed,
+                    layout=layout,
+                    precision=precision,
+                    identity=identity,
+                    checkpoint=checkpoint,
+                    checkpoint_every_s=60 * asked.checkpoint_minutes,
+                    report=report,
+                )
+            except ValueError as error:
+                raise UsageError(str(error)) from error
+        if rank.rank:
+            return None
+        command = f"python -m bench train {name} --data {data_path} --seed {seed}"
+        metadata = history(name, command, seed, recipe, ema, state, place)
+        metadata |= {key: str(value) for key, value in identity.items()}
+        metadata |= {"precision": precision, "processes": str(rank.world_size), "accumulate": str(asked.accumulate)}
+        write_weights(ema, out, metadata)
+        checkpoint.unlink(missing_ok=True)
     return out
 
 

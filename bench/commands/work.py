@@ -9,6 +9,7 @@ need no connection to each other, only the results folder on a file system that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
@@ -94,6 +95,12 @@ def fill_store(orders: Orders, rank: Rank) -> None:
     if not runs:
         print("work: nothing to do: every run of this plan is measured, is timed, or lacks something")
         return
+    with files.at_work(plan.results / WORK, "work"):
+        collect_runs(runs, plan, rank, orders.batch_size)
+
+
+def collect_runs(runs: Sequence[PlannedRun], plan: Plan, rank: Rank, batch_size: int) -> None:
+    """The samples of these runs, in the store. CheckFailed at the end where a run failed."""
     failures: dict[str, str] = {}
     done: set[str] = set()
     # First what nobody is at work on, so that workers spread over the runs; then the rest of each.
@@ -103,7 +110,7 @@ def fill_store(orders: Orders, rank: Rank) -> None:
             if title in failures or title in done:
                 continue
             try:
-                found = collect_run(run, plan, rank, orders.batch_size, leave_claimed)
+                found = collect_run(run, plan, rank, batch_size, leave_claimed)
             except (CheckFailed, CheckpointError, FloatingPointError, RuntimeError, ValueError, OSError) as error:
                 failures[title] = " ".join(f"{error}".split())
                 print(f"{title}: failed: {failures[title]}", flush=True)

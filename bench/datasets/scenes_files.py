@@ -25,7 +25,7 @@ from bench.datasets.digits import Split
 from bench.datasets.scenes import Scene
 from bench.datasets.vqa_v2 import QuestionSet, Truth
 from bench.errors import CheckFailed, UsageError
-from bench.files import temporary_name
+from bench.files import sweep_temporaries, temporary_name
 
 WHAT = "scenes of two to four coloured digit scans, with captions and questions"
 SPLITS: tuple[Split, ...] = ("train", "heldout")
@@ -85,6 +85,7 @@ def export(
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError(f"{out}: exists already; expected the name of a new folder")
     temporary = out.absolute().with_name(temporary_name(out.absolute().name))
+    sweep_temporaries(temporary.parent, out.absolute().name)
     try:
         (temporary / "images").mkdir(parents=True)
     except OSError as error:

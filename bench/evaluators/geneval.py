@@ -79,18 +79,19 @@ def how_to_detect(folder: str, num_prompts: int) -> str:
 
 
 def write_images(folder: Path, prompts: Sequence[GenEvalPrompt], samples: Samples) -> None:
-    """The images of a run as `<folder>/00000/samples/0000.png`; those that are there are kept."""
+    """The images of a run as `<folder>/00000/samples/0000.png`; those that are there are kept, damaged ones are not."""
     from PIL import Image
 
     write_metadata(folder, prompts)
     for shard in samples.shards():
         for row in range(shard.count):
             path = image_path(folder, shard.first + row)
-            if shard.first + row >= samples.num or path.is_file():
+            if shard.first + row >= samples.num:
                 continue
             file = io.BytesIO()
             Image.fromarray(np.ascontiguousarray(shard.arrays["images"][row].transpose(1, 2, 0))).save(file, "PNG")
-            files.write_whole(path, file.getvalue(), sync=False)
+            if not path.is_file() or path.read_bytes() != file.getvalue():
+                files.write_whole(path, file.getvalue(), sync=False)
 
 
 def check_results(

@@ -22,6 +22,7 @@ from typing import Any
 
 LOOK_EVERY_S = 0.5  # whether the parent lives
 STARTED: list[subprocess.Popen] = []
+FOLDERS: list[str] = []  # temporary ones
 # METEOR's jar reads and writes numbers, and loads its word lists, in the locale that it finds: "0,5" where a comma
 # parts decimals, which ends it. On the command line, for options in the environment are not read by every Java.
 JAVA_OPTIONS = ("-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
@@ -109,6 +110,8 @@ def end_with(parent: int) -> None:
         time.sleep(LOOK_EVERY_S)
     for process in STARTED:
         process.kill()
+    for folder in FOLDERS:
+        shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 
@@ -120,20 +123,23 @@ def main() -> None:
     subprocess.Popen = RecordedPopen  # type: ignore[assignment, misc]
     answer: dict[str, Any]
     with tempfile.TemporaryDirectory() as folder:
+        FOLDERS.append(folder)
         try:
             request = json.load(sys.stdin)
             task = {"tokenize": tokenize, "meteor": meteor, "spice": spice}[request["task"]]
             answer = {"result": task(request, folder)}
         except BaseException as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
+        # What broke the talk may be Java's end, on its way; unless this process was asked to stop, now.
+        patience_s = 1.0 if answer.get("error", "SystemExit").split(":")[0] != "SystemExit" else 0.0
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         for process in STARTED:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=1 if "error" in answer else 0)  # what broke the talk may be its end, on its way
+                process.wait(timeout=patience_s)
             ended = process.poll()
             process.kill()
             process.wait()
-            if "error" in answer:
+            if patience_s:
                 how = "was still running" if ended is None else f"ended with status {ended}"
                 said = process.stderr.read().decode(errors="replace").strip() if process.stderr else ""
                 first = next((line for line in said.splitlines() if not line.startswith(NOISE)), "")

@@ -13,16 +13,18 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from bench.records.json_files import folded, plain, read_json, write_bytes, write_text
+from bench.files import make_folder, sweep_temporaries, write_new
+from bench.records.json_files import folded, plain, read_json, write_text
 from bench.records.parts import (
     Counts,
     Elsewhere,
@@ -89,18 +91,21 @@ def save_record(record: Record, folder: Path) -> Path:
     """
     directory = folder / record.environment.machine
     directory.mkdir(parents=True, exist_ok=True)
-    path = free_path(directory, file_stem(record))
     kept = {f.name: getattr(record, f.name) for f in dataclasses.fields(record) if f.name not in NOT_STORED}
     data = plain({name: stored(value) for name, value in kept.items() if name in REQUIRED or not is_empty(value)})
     data["environment"] = without_machine_facts(data["environment"], directory)
-    if lines := sample_lines(record.samples):
-        content = gzip.compress(lines.encode(), mtime=0)
-        write_bytes(content, directory / SAMPLES_FOLDER / f"{path.stem}.jsonl.gz")
-        data["samples_sha256"] = hashlib.sha256(content).hexdigest()
+    samples = gzip.compress(lines.encode(), mtime=0) if (lines := sample_lines(record.samples)) else b""
+    if samples:
+        make_folder(directory / SAMPLES_FOLDER, "folder")
+        data["samples_sha256"] = hashlib.sha256(samples).hexdigest()
     data["schema"] = SCHEMA
     data["sha256"] = content_sha256(data)
-    write_text(folded(data) + "\n", path)
-    return path
+    content = (folded(data) + "\n").encode()
+    for path in free_paths(directory, file_stem(record)):  # of two processes that end in one second each has its own
+        beside = directory / SAMPLES_FOLDER / f"{path.stem}.jsonl.gz"
+        if (not samples or write_new(beside, samples)) and write_new(path, content):
+            return path
+    raise AssertionError("there is always one more name")
 
 
 def is_empty(value: Any) -> bool:
@@ -132,7 +137,7 @@ def without_machine_facts(environment: dict[str, Any], directory: Path) -> dict[
     known, _ = load_machine(directory)
     if not known and not path.exists():
         known = {name: environment[name] for name in MACHINE_FACTS if name in environment}
-        write_text(folded(known) + "\n", path)
+        write_text(folded(known | {"sha256": content_sha256(known)}) + "\n", path)
     unknown = {name: None for name, value in known.items() if value is not None and name not in environment}
     return unknown | {name: value for name, value in environment.items() if name not in known or known[name] != value}
 
@@ -147,7 +152,7 @@ def sample_lines(samples: Samples) -> str:
 
 
 def content_sha256(data: Mapping[str, Any]) -> str:
-    """Checksum of a record's content, however it is laid out."""
+    """Checksum of the content of a record, or of a machine's facts, however it is laid out."""
     return sha256_of(content_of(data))
 
 
@@ -183,13 +188,16 @@ def after_earlier(record: Record, folder: Path) -> Record:
     return dataclasses.replace(record, created_utc=(last + timedelta(seconds=1)).isoformat(timespec="seconds"))
 
 
-def free_path(directory: Path, stem: str) -> Path:
-    """`stem`.json, or `stem`_2.json where two runs ended within one second: a name that sorts after the first."""
-    path, count = directory / f"{stem}.json", 1
-    while path.exists():
-        count += 1
-        path = directory / f"{stem}_{count}.json"
-    return path
+def free_paths(directory: Path, stem: str) -> Iterator[Path]:
+    """`stem`.json, then `stem`_2.json where two runs ended within one second: names that sort after the first."""
+    names = chain([stem], (f"{stem}_{number}" for number in count(2)))
+    return (path for name in names if not (path := directory / f"{name}.json").exists())
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that killed processes have left in a results folder and its machines' folders."""
+    for place in (folder, folder / WORK, *folder.glob("[!.]*/"), *folder.glob(f"[!.]*/{SAMPLES_FOLDER}/")):
+        sweep_temporaries(place)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -256,6 +264,8 @@ def load_machine(directory: Path) -> tuple[dict[str, Any], list[str]]:
         return {}, []
     try:
         facts = convert(read_json(path), dict[str, Any], "facts")
+        if "sha256" in facts and facts["sha256"] != content_sha256(facts):  # files of earlier versions have none
+            raise ValueError("was edited: its content does not have the checksum it was written with")
         convert({"machine": directory.name, **facts}, Environment, "facts")
     except ValueError as error:
         return {}, [str(error)]

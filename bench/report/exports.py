@@ -19,10 +19,10 @@ from typing import Any
 
 from bench.analysis.records import label_by_file
 from bench.analysis.speedups import speeds_of
-from bench.analysis.table import save_parquet
+from bench.analysis.table import as_parquet
 from bench.errors import UsageError
 from bench.formatting import named
-from bench.records.json_files import write_text
+from bench.records.json_files import write_bytes, write_text
 from bench.report.identity import repository, version
 from bench.report.reading import Found, by_scale, read
 from bench.report.sections.answers import answers, speed_parts
@@ -57,7 +57,7 @@ def export(results_dirs: Sequence[Path], format_name: str, out: Path | None, bes
     else:
         import pandas as pd
 
-        save_parquet(pd.DataFrame(rows_of(found)), path)
+        write_bytes(as_parquet(pd.DataFrame(rows_of(found)), path), path)
     return path
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bench.analysis.records import whiskers
 from bench.analysis.studies import settings_in_use
 from bench.errors import CheckFailed, UsageError
+from bench.files import make_folder, sweep_temporaries, write_whole
 from bench.formatting import number
 from bench.records.schema import Record
 from bench.report.charts.lines import Panel
@@ -69,7 +70,8 @@ def export_figures(results: Path, out: Path, width: float = TWO_COLUMNS) -> list
         raise CheckFailed(f"nothing to draw: {results} holds no speed-up, no latency and no run of the study trade-off")
     import matplotlib
 
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out, "export figures")
+    sweep_temporaries(out)
     with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]  # its keys are a Literal of 300
         drawn = {"speedups": speedup_figure(rows, width)} if rows else {}
         drawn |= {f"latency-{name}": latency_figure(bars, width) for name, bars in latencies.items()}
@@ -78,8 +80,9 @@ def export_figures(results: Path, out: Path, width: float = TWO_COLUMNS) -> list
 
 
 def save(figure: Figure, path: Path) -> Path:
-    """Without the time of writing: equal records give equal files."""
-    figure.savefig(path, metadata={"CreationDate": None} if path.suffix == ".pdf" else None)
+    """Whole or not at all, and without the time of writing: equal records give equal files."""
+    metadata, kind = {"CreationDate": None} if path.suffix == ".pdf" else None, path.suffix.removeprefix(".")
+    write_whole(path, lambda file: figure.savefig(file, format=kind, metadata=metadata))
     return path
 
 

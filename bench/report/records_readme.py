@@ -31,7 +31,8 @@ A file is written whole or not at all (under a temporary name, then renamed) and
 model, protocol and settings supersedes it, and the report shows the latest. A smoke run (`protocol.quick`) gives way to
 a pilot (`protocol.pilot_of`), and that to a full run. `sha256` is the checksum of all other keys (JSON, sorted, UTF-8):
 a record that was edited is named by `python -m bench report` and rests under no verdict; `samples_sha256` is that of
-the samples file. Any record can be deleted; `python -m bench reproduce` measures again what is missing.
+the samples file, and `machine.json` has one of its own. Any record can be deleted; `python -m bench reproduce` measures
+again what is missing.
 
 The files are JSON (UTF-8, sorted keys, no NaN or infinity). A key that is left out has the default given here: what
 could not be measured is `None`, never 0. They hold no host name, no user name and no absolute path. Units: seconds end

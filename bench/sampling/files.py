@@ -17,6 +17,7 @@ from bench.files import (
     check_writable,
     is_own,
     is_temporary,
+    kept_fresh,
     make_folder,
     set_aside,
     sweep_temporaries,
@@ -30,6 +31,7 @@ __all__ = [
     "CLAIMS",
     "FOREIGN_AGE_S",
     "HOST",
+    "at_work",
     "check_writable",
     "claim",
     "claimed",
@@ -48,7 +50,7 @@ CLAIMS = ".claims"  # folder beside the files, gone when nobody works
 
 
 @contextmanager
-def claim(folder: Path, name: str) -> Iterator[None]:
+def claim(folder: Path, name: str) -> Iterator[Path]:
     """Within the block, tell the other workers that this process makes `name`. They leave it for last: no lock.
 
     `end_claims` removes the folder.
@@ -63,10 +65,23 @@ def claim(folder: Path, name: str) -> Iterator[None]:
         except OSError:  # another worker has just removed the empty folder; and a claim is a courtesy
             continue
     try:
-        yield
+        yield path
     finally:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def at_work(folder: Path, what: str) -> Iterator[None]:
+    """Within the block, say in a work folder that this process needs what lies there: `bench clean` leaves it."""
+    make_folder(folder, "--results")
+    sweep(folder)
+    try:
+        with claim(folder, what) as path, kept_fresh(path):
+            yield
+    finally:
+        with suppress(OSError):
+            (folder / CLAIMS).rmdir()
 
 
 def end_claims(folder: Path) -> None:

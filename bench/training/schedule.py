@@ -18,7 +18,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from bench.errors import CheckFailed, UsageError
+from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.models import seed_folder
 from bench.processes import Job, run_jobs
 from bench.records.environment import num_workers
@@ -49,17 +49,26 @@ def with_ingredients(names: Iterable[str]) -> list[str]:
 
 
 def finished(name: str, folder: Path) -> bool:
-    """Whether `folder` holds the weights of a whole training by today's recipe from the ingredients that lie there."""
+    """Whether `folder` holds the weights of a whole training by today's recipe from the ingredients that lie there.
+
+    Weights that are damaged are said to be, and made again.
+    """
     from safetensors import safe_open
 
     from bench.models import file_sha256
     from reference_models import find
     from reference_models.autoencoders import AUTOENCODERS
+    from reference_models.checkpoints import read_state
 
     path = folder / f"{name}.safetensors"
     if not path.is_file():
         return False
     recipe = (AUTOENCODERS[name] if name in AUTOENCODERS else find(name)).recipe
+    try:
+        read_state(path)
+    except CheckpointError as error:
+        print(f"train {name}: {error}; made again", flush=True)
+        return False
     with safe_open(path, "pt") as file:
         metadata: Mapping[str, str] = file.metadata() or {}
     parts = {part: folder / f"{part}.safetensors" for part in ingredients(name)}

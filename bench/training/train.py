@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.console import progress
 from bench.errors import CheckFailed, UsageError
-from bench.files import check_target, check_writable, make_folder, write_whole
+from bench.files import check_target, make_folder, making, write_whole
 from bench.models import file_sha256
 from bench.records.environment import commit, machine
 
@@ -69,7 +69,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     check_room(job.model, recipe, out)
     checkpoint = checkpoint_path(name, seed, recipe, out)
     make_folder(out.parent, "--out")
-    with progress(f"train {name}", recipe.num_steps) as bar:
+    with making(out, identity_of(name, seed, recipe), "--out"), progress(f"train {name}", recipe.num_steps) as bar:
         begun = time.monotonic()
         announced = False
 
@@ -97,12 +97,12 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
             )
         except ValueError as error:
             raise UsageError(str(error)) from error
-    command = f"python -m bench train {name} --seed {seed}" + ("" if num_steps is None else f" --steps {num_steps}")
-    metadata = history(name, command, seed, recipe, ema, state, device)
-    if job.made_from:
-        metadata["made_from_sha256"] = json.dumps({path.stem: file_sha256(path) for path in job.made_from})
-    write_weights(ema, out, metadata, stored=job.stored)
-    checkpoint.unlink(missing_ok=True)
+        command = f"python -m bench train {name} --seed {seed}" + ("" if num_steps is None else f" --steps {num_steps}")
+        metadata = history(name, command, seed, recipe, ema, state, device)
+        if job.made_from:
+            metadata["made_from_sha256"] = json.dumps({path.stem: file_sha256(path) for path in job.made_from})
+        write_weights(ema, out, metadata, stored=job.stored)
+        checkpoint.unlink(missing_ok=True)
     return out
 
 
@@ -132,9 +132,11 @@ def write_weights(ema: Any, out: Path, metadata: dict[str, str], *, stored: str 
     import torch
     from safetensors.torch import save
 
+    from reference_models.checkpoints import CHECKSUM, own_sha256
+
     dtype = getattr(torch, stored)
     weights = {key: value.detach().to("cpu", dtype).contiguous() for key, value in ema.state_dict().items()}
-    write_whole(out, save(weights, metadata))
+    write_whole(out, save(weights, metadata | {CHECKSUM: own_sha256(weights, metadata)}))
 
 
 def check_room(model: Any, recipe: Recipe, out: Path) -> None:
@@ -152,16 +154,18 @@ def check_room(model: Any, recipe: Recipe, out: Path) -> None:
         )
     weights_bytes = sum(value.numel() * value.element_size() for value in model.state_dict().values())
     needed_bytes = 2 * COPIES * weights_bytes + 8 * recipe.num_steps  # twice: the new checkpoint beside the old one
-    if out.absolute().parent.is_dir():
-        check_target(out, "--out", needed_bytes=needed_bytes)
-    else:
-        check_writable(out.absolute().parent, "--out", needed_bytes=needed_bytes)
+    check_target(out, "--out", needed_bytes=needed_bytes)
 
 
 def checkpoint_path(name: str, seed: int, recipe: Recipe, out: Path) -> Path:
     """Where a training keeps its state: a name of its own, so that two into one folder, or one file, share nothing."""
+    return out.with_name(f"{out.name}.{identity_of(name, seed, recipe)}.checkpoint")
+
+
+def identity_of(name: str, seed: int, recipe: Recipe) -> str:
+    """Eight hexadecimal digits for what is trained."""
     identity = json.dumps([name, seed, asdict(recipe)], sort_keys=True)
-    return out.with_name(f"{out.name}.{hashlib.sha256(identity.encode()).hexdigest()[:8]}.checkpoint")
+    return hashlib.sha256(identity.encode()).hexdigest()[:8]
 
 
 def digits_on(device: str) -> tuple[Tensor, Tensor]:

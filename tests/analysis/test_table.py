@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from bench.analysis.table import COLUMNS, long_table, save_table
-from bench.errors import UsageError
+from bench.errors import CheckFailed, UsageError
 from bench.records.parts import Measurement
 from bench.records.store import save_record
 from tests.command_line import bench, complains
@@ -110,15 +110,26 @@ def test_what_cannot_be_written_is_refused_in_one_line(tmp_path, monkeypatch):
         ("table.xlsx", "unknown kind of file '.xlsx'; known: .csv, .json, .parquet"),
         ("table", "unknown kind of file ''"),
         ("none/table.csv", "its folder does not exist"),
-        ("folder.csv", "Is a directory"),
+        ("folder.csv", "a folder, expected the name of a file"),
         ("table.parquet", "Parquet needs pyarrow, which is not installed: `pip install 'arbiter-bench[parquet]'`"),
     ):
         with pytest.raises(UsageError) as refused:
             save_table(full_set(), tmp_path / name)
-        assert str(refused.value).startswith(f"{tmp_path / name}: ")
+        assert f"{tmp_path / name}: " in str(refused.value)
         assert why in str(refused.value)
         assert "\n" not in str(refused.value)
     assert [path.name for path in tmp_path.iterdir()] == ["folder.csv"]
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_a_disk_that_fills_up_keeps_the_table_of_before(tmp_path, monkeypatch, suffix):
+    out = tmp_path / f"table{suffix}"
+    save_table(full_set(), out)
+    before = out.read_bytes()
+    monkeypatch.setattr("os.fsync", lambda number: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(CheckFailed, match="No space left on device"):
+        save_table(full_set()[:1], out)
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [before]
 
 
 # -- the command -------------------------------------------------------------------------------------------------------

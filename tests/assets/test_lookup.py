@@ -191,9 +191,30 @@ def test_a_cache_that_cannot_be_written_or_read_changes_no_answer(folder, monkey
     assert assets.checksum(assets.find("var-d36")) == expected
     monkeypatch.setenv("ARBITER_CACHE", str(tmp_path / "cache"))
     assets.checksum(assets.find("var-d36"))
-    for entry in (tmp_path / "cache/checksums").iterdir():
-        entry.write_text("{half")
-    assert assets.checksum(assets.find("var-d36")) == expected
+    (entry,) = (tmp_path / "cache/checksums").iterdir()
+    for damaged in ("{half", "[]", "3", "[" * 100_000, '{"path": 1}'):
+        entry.write_text(damaged)
+        assert assets.checksum(assets.find("var-d36")) == expected
+
+
+def test_a_changed_byte_in_the_cache_is_not_taken_for_a_checksum(folder):
+    """Whatever byte of an entry it is: the file is read again, and what is known of it is right."""
+    path = checkpoint(folder / "var/var_d36.pth")
+    known = checksums.checksum(path)
+    (entry,) = (folder.parent / "cache/checksums").iterdir()
+    whole = entry.read_bytes()
+    for place in range(0, len(whole), 7):
+        entry.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        found = checksums.checksum(path)
+        assert (found.sha256, found.first_sha256) == (known.sha256, known.sha256), place
+
+
+def test_an_entry_of_an_earlier_version_is_believed(folder):
+    path = checkpoint(folder / "var/var_d36.pth")
+    known = checksums.checksum(path)
+    (entry,) = (folder.parent / "cache/checksums").iterdir()
+    entry.write_text(json.dumps({key: value for key, value in json.loads(entry.read_text()).items() if key != "check"}))
+    assert checksums.seen(path) == known
 
 
 # -- folders -----------------------------------------------------------------------------------------------------------

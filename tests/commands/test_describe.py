@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,8 @@ from safetensors.torch import save_file
 from bench.commands import describe
 from bench.datasets import coco_captions, photos
 from bench.datasets.question_formats import RESULT_KEYS, load_question_set, load_results
+from bench.files import HOST
+from bench.sampling.shards import ShardSet
 from reference_models import build
 from reference_models.noise import image_seeds
 from tests.command_line import bench, complains, write
@@ -156,6 +159,48 @@ def test_another_process_that_writes_the_results_first_is_enough(capsys, data, m
     assert len(seen) == 2
     assert (data / "out.json").read_bytes() == results
     assert not list(data.glob("*.partial"))
+
+
+def test_of_two_calls_that_begin_at_once_the_second_is_refused(capsys, data, monkeypatch):
+    """Neither has found work of the other; the one whose identity comes first goes on, and loses nothing."""
+    begin, seen = ShardSet.begin, []
+
+    def begin_after_another(shards):
+        if not seen:
+            seen.append(replace(shards, identity={**shards.identity, "asked": {**shards.identity["asked"], "seed": 7}}))
+            begin(seen[0])
+        begin(shards)
+
+    monkeypatch.setattr(ShardSet, "begin", begin_after_another)
+    assert "work of another run (another seed)" in complains(capsys, *caption(data, data / "out.json"))
+    assert [path.name for path in (data / "out.json.partial").iterdir()] == ["identity.json"]
+
+
+def test_results_that_another_call_has_written_meanwhile_are_not_said_to_be_ours(capsys, data, monkeypatch):
+    assert bench(capsys, *caption(data, data / "other.json", "--seed", 1))[0] == 0
+    read_photo = photos.read_photo
+
+    def finished_by_another(path, size):
+        for name in ("{}.made-by.json", "{}.json"):
+            shutil.copy(data / name.format("other"), data / name.format("out"))
+        return read_photo(path, size)
+
+    monkeypatch.setattr(describe, "read_photo", finished_by_another)
+    assert "out.json: exists already" in complains(capsys, *caption(data, data / "out.json", "--batch-size", 1))
+    assert (data / "out.json").read_bytes() == (data / "other.json").read_bytes()
+
+
+def test_a_call_killed_at_its_end_leaves_no_work_behind_when_it_is_made_again(capsys, data, monkeypatch):
+    """After the results were written and before the shards were removed; temporary files go, too."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ShardSet, "discard", lambda shards: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert bench(capsys, *caption(data, data / "out.json"))[0] == 130
+    assert (data / "out.json.partial").is_dir()
+    for name in ("out.json", "out.made-by.json"):
+        (data / f".{name}.{HOST}.4194305.0123abcd.tmp").touch()  # no process has this number
+    assert bench(capsys, *caption(data, data / "out.json"))[0] == 0
+    assert not list(data.glob("*.partial"))
+    assert not list(data.glob(".*"))
 
 
 def test_a_damaged_shard_of_texts_is_made_again(capsys, data, monkeypatch):

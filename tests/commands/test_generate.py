@@ -19,6 +19,7 @@ import reference_models
 from bench.commands import generate as generate_command
 from bench.sampling import files
 from bench.sampling.png_folder import MANIFEST
+from reference_models.shipped import SHIPPED
 from tests.command_line import bench, complains
 from tests.paths import ROOT
 from tests.store_worker import NOISE, allowed_s, build
@@ -91,6 +92,20 @@ def test_a_damaged_image_is_set_aside_named_and_made_again(capsys, noise, tmp_pa
     assert "000003.png" in line
     (bad,) = out.glob("*.bad")
     assert bad.name in line
+
+
+def test_a_damaged_tokenizer_is_found_before_the_folder_is_begun(capsys, tmp_path, monkeypatch):
+    """Else its manifest would name the damaged file, and the folder take no image once that is mended."""
+    weights, out = tmp_path / "weights", tmp_path / "out"
+    weights.mkdir()
+    for name in ("llamagen-digits", "vq-digits"):
+        shutil.copy(SHIPPED / f"{name}.safetensors", weights)
+    monkeypatch.setenv("ARBITER_WEIGHTS", str(weights))
+    tokenizer = weights / "vq-digits.safetensors"
+    tokenizer.write_bytes(tokenizer.read_bytes()[:-1])
+    call = ("generate", "llamagen-digits", "--num", 1, "--device", "cpu", "--out", out)
+    assert "vq-digits.safetensors" in complains(capsys, *call, status=1)
+    assert not out.exists()
 
 
 def test_the_option_that_torchrun_leaves_alone(capsys, noise, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from dataclasses import replace
 
@@ -23,6 +24,7 @@ from bench.records.store import QUICK, WORK, load_records
 from bench.run import run_plan
 from bench.sampling import files
 from bench.sampling.identity import LABEL_RULES
+from bench.sampling.latents import VERSION as LATENTS_VERSION
 from bench.sampling.ranks import Rank
 from bench.sampling.shards import STORE
 from reference_models.checkpoints import FOLDER_VARIABLE
@@ -223,6 +225,43 @@ def test_damaged_shards_and_dead_files_go_and_work_in_progress_stays(capsys, ord
     assert "2 removed" in said
     assert working.is_dir()
     assert {path.suffix for path in shards.iterdir()} == {".json", ".safetensors", ""}
+
+
+def test_while_a_run_is_at_work_its_samples_stay_even_with_all(capsys, orders, toy):
+    """Between generating and scoring nobody makes a shard; the work folder says that it is needed."""
+    fill_store(orders, Rank())
+    work = orders.results / QUICK / WORK
+    latents = work / "latents-0123456789abcdef" / "latents-5"
+    latents.mkdir(parents=True)
+    with files.at_work(work, "runs"):
+        said = clean(capsys, orders, "--yes", "--all")
+    assert f"a run is at work in {work}" in said
+    assert latents.is_dir()
+    assert len(list((work / STORE).rglob("*.safetensors"))) == 4
+    clean(capsys, orders, "--yes", "--all")
+    assert not latents.exists()
+    assert not list((work / STORE).iterdir())
+
+
+def test_latents_of_trainings_are_listed_and_stay_until_all_may_go(capsys, orders, recorded):
+    """Those that no version of today takes up go at once; what killed processes left goes wherever it lies."""
+    work = recorded.parent
+    sets = [work / f"latents-{key}" / "latents-5" for key in ("0123456789abcdef", "fedcba9876543210")]
+    for folder, version in zip(sets, (LATENTS_VERSION, LATENTS_VERSION + 1), strict=True):
+        folder.mkdir(parents=True)
+        (folder / "000000.safetensors").write_bytes(bytes(1000))
+        (folder / "identity.json").write_text(json.dumps({"version": version}))
+    (work / "weights").mkdir()
+    machine = next(path for path in work.parent.iterdir() if path.name != WORK)
+    dead = [place / f".file.{files.HOST}.4194305.0123abcd.tmp" for place in (machine, work, work / "weights", sets[0])]
+    for path in dead:
+        path.touch()
+    said = clean(capsys, orders)
+    assert all(word in said for word in (*(one.parent.name for one in sets), "1 stay", "5 to remove"))
+    clean(capsys, orders, "--yes")
+    assert [path.exists() for path in (*dead, *sets)] == [False] * 4 + [True, False]
+    clean(capsys, orders, "--yes", "--all")
+    assert not sets[0].exists()
 
 
 def test_pixels_that_were_kept_are_known_and_stay_until_all_may_go(tmp_path):

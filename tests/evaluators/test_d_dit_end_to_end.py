@@ -160,7 +160,10 @@ def test_geneval_writes_the_official_layout_and_waits_for_the_detector(laborator
 
     assert {"images that wait for GenEval's detector"} <= {one.why for one in leftovers(tmp_path) if not one.goes}
     write(folder / "results.jsonl", geneval_results(folder, lambda prompt, image: image < 2))
+    whole = (folder / images[3]).read_bytes()
+    (folder / images[3]).write_bytes(whole[:-5])
     assert run_plan(plan) == []
+    assert (folder / images[3]).read_bytes() == whole, "a damaged image is made again"
     assert not list(leftovers(tmp_path))
     record = load_records([tmp_path]).records[-1]
     assert record.measurements["geneval_overall"].value == 0.5

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from bench.errors import CheckFailed
+from bench.records import store
 from bench.records.parts import Counts, Measurement, SceneScores, Series, Timing
 from bench.records.store import load_record, load_records, save_record
 from tests.fake_records import composed, quality, ratios, record, rewrite, timed, with_audit
@@ -73,6 +74,17 @@ def test_two_runs_of_one_second_are_both_kept(tmp_path):
     paths = [save_record(quality("dit-digits", fid), tmp_path) for fid in (2.0, 3.0)]
     assert len(set(paths)) == 2
     assert sorted(made.measurements["fid"].value for made in load_records([tmp_path]).records) == [2.0, 3.0]
+
+
+def test_of_two_processes_that_end_in_one_second_neither_loses_its_record(tmp_path, monkeypatch):
+    """Each has looked for a free name before the other wrote: the second takes the next, its samples too."""
+    stem = save_record(KINDS["captions"], tmp_path).stem
+    monkeypatch.setattr(store, "free_paths", lambda folder, stem: [folder / f"{stem}{n}.json" for n in ("", "_2")])
+    other = replace(KINDS["captions"], samples=replace(KINDS["captions"].samples, scenes=SCENES[:1]))
+    assert save_record(other, tmp_path).stem == f"{stem}_2"
+    loaded = load_records([tmp_path])
+    assert loaded.faults == []
+    assert [one.samples for one in loaded.records] == [KINDS["captions"].samples, other.samples]
 
 
 def test_numpy_numbers_are_written_as_numbers(tmp_path):

@@ -17,7 +17,7 @@ def inline(path):
 def test_facts_of_the_machine_stand_once_and_what_differs_stays_with_its_record(tmp_path):
     first = save_record(latency("dit-digits", 0.2), tmp_path)
     facts = (first.parent / "machine.json").read_bytes()
-    assert json.loads(facts) == {
+    assert {key: fact for key, fact in json.loads(facts).items() if key != "sha256"} == {
         "memory_bytes": 8 * 2**30,
         "num_cores": 2,
         "processor": "Acme CPU 9000",
@@ -47,6 +47,23 @@ def test_a_machine_file_that_cannot_be_read_leaves_its_facts_unknown_and_is_name
     assert (made.environment.num_cores, made.environment.processor) == (None, None)
     assert (made.environment.machine, made.measurements) == ("acme-cpu-2c", latency("dit-digits", 0.2).measurements)
     assert fault.startswith("machine.json: ")
+
+
+def test_a_machine_file_in_which_a_byte_changed_is_named_and_no_other_fact_taken(tmp_path):
+    path = save_record(latency("dit-digits", 0.2), tmp_path)
+    file = path.parent / "machine.json"
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        made, faults = load_record(path)
+        assert made.environment == ENVIRONMENT or (faults and made.environment.processor is None), place
+
+
+def test_a_machine_file_of_earlier_versions_has_no_checksum_and_is_read(tmp_path):
+    path = save_record(latency("dit-digits", 0.2), tmp_path)
+    file = path.parent / "machine.json"
+    file.write_text(json.dumps({key: fact for key, fact in json.loads(file.read_text()).items() if key != "sha256"}))
+    assert load_record(path) == (load_record(path, json.loads(file.read_text()))[0], [])
 
 
 def test_a_machine_file_that_cannot_be_read_is_one_fault_however_many_records_are_of_the_machine(tmp_path):

@@ -56,6 +56,15 @@ def test_weights_count_as_finished_only_by_the_recipe_of_today_from_the_ingredie
     assert not finished("llamagen-digits", tmp_path)
 
 
+def test_damaged_weights_are_said_to_be_and_do_not_count_as_finished(tmp_path, capsys):
+    write_weights(tmp_path, "vq-digits")
+    path = tmp_path / "vq-digits.safetensors"
+    for damaged in (path.read_bytes()[:-1], b"", b"no weights"):
+        path.write_bytes(damaged)
+        assert not finished("vq-digits", tmp_path)
+        assert "made again" in capsys.readouterr().out
+
+
 def test_a_further_training_seed_has_weights_of_its_own(tmp_path):
     spec = RunSpec("dit-digits", replace(STUDY, training_seed=2))
     assert weights_of(RunSpec("dit-digits", STUDY), tmp_path) == shipped_weights("dit-digits")

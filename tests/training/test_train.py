@@ -8,7 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from bench.training.train import checkpoint_path, model_job
+from bench.training.train import checkpoint_path, model_job, write_weights
+from reference_models.checkpoints import read_state
+from reference_models.errors import CheckpointError
 from reference_models.training import Recipe, batch_indices, decay_groups, train
 
 RECIPE = Recipe(num_steps=12, batch_size=8, warmup_steps=3)
@@ -98,6 +100,24 @@ def test_a_flipped_bit_in_a_checkpoint_is_an_error(tmp_path):
         with pytest.raises(ValueError, match=r"run\.checkpoint cannot be read"):
             run(checkpoint=checkpoint)
     assert [path.name for path in tmp_path.iterdir()] == ["run.checkpoint"]  # no temporary file stays
+
+
+def test_a_changed_byte_in_weights_that_were_trained_is_found(tmp_path):
+    """Wherever it lies, weights, names or the history beside them: no other pictures under the same name."""
+    out = tmp_path / "w.safetensors"
+    write_weights(make(), out, {"model": "toy", "recipe": "{}"}, stored="bfloat16")
+    whole, state, found = out.read_bytes(), read_state(out), 0
+    assert state["weight"].dtype == torch.bfloat16
+    for position in range(len(whole)):
+        out.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
+        try:
+            taken = read_state(out)
+        except CheckpointError:
+            found += 1
+        else:  # the name of the checksum itself
+            assert taken.keys() == state.keys()
+            assert all(torch.equal(taken[key], state[key]) for key in state)
+    assert found >= len(whole) - len("content_sha256")
 
 
 def test_trainings_into_one_file_share_no_checkpoint(tmp_path):
