@@ -121,7 +121,12 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         if any(record.protocol.study and record.protocol.scale != SCENES for record in records)
     }
     costs = [
-        {"machine": machine, "study": studies.get(machine, {}).get("trade-off"), **cost_view(records)}
+        {
+            "machine": machine,
+            "study": studies.get(machine, {}).get("trade-off"),
+            "kernels": studies.get(machine, {}).get("kernels"),
+            **cost_view(records),
+        }
         for machine, records in shown.items()
     ]
     costs = [view for view in costs if view["study"] or view["ratios"] or view["folded"] or view["alarms"]]

@@ -18,7 +18,17 @@ from bench.records.schema import Measurement
 from bench.report.sections.studies import SECTIONS, studies_view
 from bench.studies import SAMPLING_SEEDS, STUDIES
 from bench.verdict.seeds import judge_later_images
-from tests.fake_records import DIGITS_STUDIES, OWN_SETTINGS, full_set, quality, studied, study_set
+from tests.fake_records import (
+    CONDITIONS,
+    DIGITS_STUDIES,
+    OWN_SETTINGS,
+    full_set,
+    kernels,
+    quality,
+    ratios,
+    studied,
+    study_set,
+)
 from tests.pages import Tables, page_of, text_of, write
 from tests.paths import ROOT
 
@@ -69,7 +79,7 @@ def test_without_a_study_the_page_says_how_to_run_each(tmp_path):
 def test_one_study_alone_is_shown_and_the_others_are_named(tmp_path, names):
     """Also without the ordinary runs: the settings in use are then told by the studies' own records."""
     page = page_of(tmp_path, study_set(names))
-    assert "<svg" in part(page, names[0]) or names in (["scales"], ["training-seeds"], ["quality"])
+    assert "<svg" in part(page, names[0]) or names in (["scales"], ["training-seeds"], ["quality"], ["kernels"])
     for name in DIGITS_STUDIES:
         commands = text_of(part(page, name)).count(f"python -m bench study {name} would run")
         assert commands == (0 if name in names else commands)
@@ -218,11 +228,11 @@ def test_every_family_is_named_once_in_either_cost_chart_and_every_run_has_a_row
 
 
 def test_no_time_of_a_study_is_drawn_or_told(page):
-    """Its runs come from different hours: costs are counted."""
+    """Its runs come from different hours: costs are counted. One study is a single run, of times alone."""
     text = text_of(part(page, "trade-off"))
     assert not re.search(r"\d (ms|s|min)\b|as fast|times the time", text)
     assert "FLOPs per image" in text
-    for name in DIGITS_STUDIES:
+    for name in {*DIGITS_STUDIES} - {"kernels"}:
         assert not {"throughput_per_s", "latency_s"} & {m for r in STUDIES[name].runs for m in r.protocol.metrics}
 
 
@@ -401,3 +411,32 @@ def test_further_training_seeds_do_not_make_the_report_a_retrained_one():
     ]
     found = weights_stamp([*by_origin(transdiff="shipped", mar="shipped", dit="shipped"), *seeds])
     assert found.text == "Weights: shipped with the package."
+
+
+# -- kernels -----------------------------------------------------------------------------------------------------------
+
+
+def test_each_ratio_is_told_with_and_without_own_kernels(tmp_path):
+    """Against DiT, whose kernel saves it a fifth of its time: 3.0 times faster with it, 3.75 without."""
+    both = {"mar-digits": (2.0, 2.0), "dit-digits": (3.0, 3.75), "var-digits": (0.1, 0.08)}
+    made = kernels("transdiff-digits", both, {"dit-digits": ("gelu",), "var-digits": ("few rows", "gelu")})
+    own = OWN_SETTINGS["transdiff-digits"]
+    made = replace(made, settings=own)
+    pairs = ratios("transdiff-digits", {"dit-digits": 2.9, "mar-digits": 2.1}, settings=own)
+    entries = [
+        replace(entry, conditions={**entry.conditions, "baseline": replace(CONDITIONS, own_kernels=names)})
+        for entry, names in zip(pairs.speedups, (("gelu",), ()), strict=True)
+    ]
+    page = page_of(tmp_path, [made, replace(pairs, speedups=tuple(entries))])
+    rows = {row[0]: row[1:] for row in Tables(part(page, "kernels")).table("every round timed each both ways") if row}
+    assert rows["dit-digits"] == [
+        *("3.00 times faster 2.940 to 3.060", "3.75 times faster 3.675 to 3.825", "gelu: 1.25 times"),
+    ]
+    assert rows["mar-digits"][2] == "none"
+    assert rows["var-digits"][:2] == ["10.0 times slower 9.80 to 10.20", "12.5 times slower 12.25 to 12.76"]
+    text = text_of(page)
+    assert "Own kernels move the ratio against dit-digits most: with them transdiff-digits is 3.00 times faster" in text
+    assert text.count("without own kernels 3.75 times faster") == 1  # beside the ordinary ratio
+    assert re.search(r"2\.90 times faster than dit-digits \(without own kernels 3\.75 ?\)", text)
+    assert "mar-digits (without own kernels" not in text
+    assert "Other work ran" not in text_of(part(page, "kernels"))
