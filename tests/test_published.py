@@ -50,11 +50,24 @@ def test_a_variant_uses_settings_that_the_model_has(row):
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_every_setting_names_its_source(row):
     """The number of images always; other fields at their default, and what is not known, need none."""
-    fields = {f.name for f in dataclasses.fields(row)} - {"model", "scale", "sources", "notes"}
+    fields = {f.name for f in dataclasses.fields(row)} - {"model", "scale", "sources", "notes", "disputed"}
     told = {name for name in fields if name not in DEFAULTS or getattr(row, name) != DEFAULTS[name]}
     told = {name for name in told if getattr(row, name) is not None} | {"num_images"}
     assert told <= row.sources.keys()
     assert all(row.sources.values())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_a_disputed_setting_is_one_of_the_row_at_another_value(row):
+    for other in row.disputed:
+        assert other.source
+        assert all(name in row.sampling and row.sampling[name] != value for name, value in other.settings.items())
+
+
+def test_mrar_l_is_judged_at_its_readme_of_today_and_the_earlier_scales_are_told():
+    row = published("transdiff-mrar-l")
+    assert (row.sampling["scale_0"], row.sampling["scale_1"]) == (0.925, 0.95)
+    assert {"scale_0": 0.91, "scale_1": 0.93} in [other.settings for other in row.disputed]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)

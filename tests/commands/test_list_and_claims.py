@@ -53,7 +53,7 @@ def test_json_holds_all_that_is_known(capsys, tmp_path):
 
 @pytest.mark.parametrize(
     ("word", "title"),
-    [("models", "Models"), ("metrics", "Metrics"), ("protocols", "Protocols"), ("studies", "Studies")],
+    [("models", "Models"), ("metrics", "Metrics"), ("protocols", "Protocols"), ("settings", "Settings")],
 )
 def test_one_kind_is_listed_alone_as_it_is_among_all(capsys, word, title):
     _, everything, _ = bench(capsys, "list")
@@ -67,6 +67,12 @@ def test_wrong_words_name_what_exists(capsys):
     assert "there are: fid" in complains(capsys, "list", "claims", "--metric", "fidd")
     assert "transdiff-h" in complains(capsys, "list", "claims", "--model", "nix")
     assert "--paper chooses claims, not models" in complains(capsys, "list", "models", "--paper", "MAR")
+
+
+def test_published_settings_are_listed_with_what_else_is_printed(capsys):
+    out = " ".join(bench(capsys, "list", "settings")[1].split())
+    assert "also printed: scale_0 0.91, scale_1 0.93" in out
+    assert "more_smooth=False" in out
 
 
 def test_a_file_of_claims_is_listed_beside_what_others_print(capsys, tmp_path):
