@@ -38,7 +38,7 @@ def list_(
         ),
     ] = None,
     paper: Annotated[str | None, typer.Option(help="claims whose source names this, as 'VAR' or '2406.11838'")] = None,
-    model: Annotated[str | None, typer.Option(help="claims that speak of this model")] = None,
+    model: Annotated[str | None, typer.Option(help="claims that speak of this model, at any image size")] = None,
     metric: Annotated[str | None, typer.Option(help="claims of this metric, as fid")] = None,
     claims: ClaimsFiles = None,
     results: Annotated[
@@ -89,13 +89,25 @@ def chosen_claims(files: Sequence[Path], paper: str | None, model: str | None, m
         if asked is None:
             continue
         there = dict.fromkeys(names(claim)[0] for claim in claims)
-        word = re.compile(rf"(?<![\w-]){re.escape(asked)}(?![\w-])", re.IGNORECASE)  # "DiT" is no part of "D-DiT"
-        claims = [c for c in claims if any(word.search(n) if kind == "paper" else asked == n for n in names(c))]
+        claims = [claim for claim in claims if any(MATCHES[kind](asked, name) for name in names(claim))]
         if not claims:
             raise UsageError(f"no claims of {kind} {asked!r}; there are: {', '.join(there)}")
     return claims
 
 
+def in_words(asked: str, name: str) -> bool:
+    """Whether `asked` stands in a name as whole words: "DiT" is no part of "D-DiT"."""
+    return bool(re.search(rf"(?<![\w-]){re.escape(asked)}(?![\w-])", name, re.IGNORECASE))
+
+
+def is_model(asked: str, name: str) -> bool:
+    """Whether a model is the one asked for, also as papers spell it ("DiT-XL/2"), at any image size: papers print one
+    name for what is "dit-xl-2" and "dit-xl-2-512" here."""
+    spelt = re.sub(r"[^a-z0-9]+", "-", asked.lower()).strip("-")
+    return asked == name or bool(re.fullmatch(rf"{spelt}(-(384|512))?", name))
+
+
+MATCHES: dict[str, Callable[[str, str], bool]] = {"paper": in_words, "model": is_model, "metric": str.__eq__}
 TEXT_LAYOUTS = {"coco-captions": "COCO captions: BLEU-1 to -4, METEOR, ROUGE-L, CIDEr, SPICE on request", **FORMATS}
 
 
