@@ -68,6 +68,7 @@ class Published:
     generated_size: int | None = None  # pixels per side before `resize`; None: generated at the scale's own size
     resize: Literal["bicubic"] | None = None  # torch's interpolate on the decoder's output, without antialiasing
     reseeding: Reseeding | None = None
+    autoencoder: str = ""  # a name of reference_models.autoencoders, whose decoder is used; "": the model's own
     disputed: tuple[Disputed, ...] = ()  # other settings that are printed for the same numbers
     notes: tuple[str, ...] = field(default=())  # what sources leave open
 
@@ -181,11 +182,12 @@ def _mar(name: str, cfg_scale: float, batch_size: int, *, unguided: bool = False
     )
 
 
-def _dit(name: str, size: int, *, unguided: bool = False) -> Published:
+def _dit(name: str, size: int, *, unguided: bool = False, decoder: str = "") -> Published:
     return Published(
         model=name,
         scale=f"imagenet-{size}",
-        variant="unguided" if unguided else "",
+        variant="unguided" if unguided else f"{decoder}-decoder" if decoder else "",
+        autoencoder=f"sd-vae-{decoder}" if decoder else "",
         sampling={"num_steps": 250, "cfg_scale": 1.0 if unguided else 1.5},
         labels="uniform",
         precision=TF32,
@@ -200,7 +202,14 @@ def _dit(name: str, size: int, *, unguided: bool = False) -> Published:
             "evaluator": f"{DIT} README: ADM's evaluation suite",
             "reference": f"{DIT} README",
             "batch_size": f"{DIT} sample_ddp.py: --per-proc-batch-size",
-            "variant": "arXiv:2212.09748 table 2, the row without guidance",
+            "variant": "arXiv:2212.09748, ablation of the decoder"
+            if decoder
+            else "arXiv:2212.09748 table 2, the row without guidance",
+            **(
+                {"autoencoder": "arXiv:2212.09748, ablation of the decoder: original, ft-MSE, ft-EMA"}
+                if decoder
+                else {}
+            ),
         },
         notes=("printed from a JAX run; the authors' PyTorch run of the same weights gives FID 2.21 (README)",),
     )
@@ -337,6 +346,8 @@ PUBLISHED: dict[tuple[str, str], Published] = {
         ),
         _dit("dit-xl-2", 256),
         _dit("dit-xl-2", 256, unguided=True),
+        _dit("dit-xl-2", 256, decoder="ft-mse"),
+        _dit("dit-xl-2", 256, decoder="original"),
         _dit("dit-xl-2-512", 512),
         _sit("", {**SDE, "cfg_scale": 1.5}, TABLE_7, SDE_NOTES),
         _sit("ode", ODE, TABLE_7),
