@@ -208,7 +208,9 @@ def released_assets(spec: RunSpec) -> tuple[assets.Asset, ...]:
     if not is_released(spec):
         return ()
     variant = f"{spec.model}-{spec.protocol.variant}"
-    return assets.of_model(variant) or assets.of_model(spec.model)
+    found = assets.of_model(variant) or assets.of_model(spec.model)
+    row = published_of(spec)
+    return (*found[:1], assets.find(row.autoencoder)) if found and row is not None and row.autoencoder else found
 
 
 def _asset_path(spec: RunSpec, place: int) -> Path | None:

@@ -199,12 +199,15 @@ def _answers(spec: RunSpec) -> tuple[str, ...]:
 
 
 def _rests_on(side: Comparison, spec: RunSpec) -> bool:
+    from reference_models import find
+
     if kind_of(spec.protocol).paired:
         return _is_ratio(side, spec.model, spec.protocol)
     if spec.protocol.name not in (side.protocol, side.stand_in) or spec.model not in (side.subject, *side.baselines):
         return False
     first, *_ = _settings_of(spec.model, spec.protocol) if spec.protocol.terms else [spec.settings]
-    return {**first, **side.settings} == {**first, **spec.settings}
+    usual = usual_settings(find(spec.model), spec.protocol)  # a claim may name what is the model's own
+    return {**usual, **first, **side.settings} == {**usual, **first, **spec.settings}
 
 
 def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:

@@ -42,6 +42,14 @@ class Reseeding:
 
 
 @dataclass(frozen=True)
+class Disputed:
+    """Settings that a source prints for the same number, where another is followed."""
+
+    settings: Mapping[str, Any]  # those that differ, as that source has them
+    source: str
+
+
+@dataclass(frozen=True)
 class Published:
     """How one model's printed numbers were made."""
 
@@ -60,7 +68,9 @@ class Published:
     generated_size: int | None = None  # pixels per side before `resize`; None: generated at the scale's own size
     resize: Literal["bicubic"] | None = None  # torch's interpolate on the decoder's output, without antialiasing
     reseeding: Reseeding | None = None
-    notes: tuple[str, ...] = field(default=())  # where sources disagree or leave something open
+    autoencoder: str = ""  # a name of reference_models.autoencoders, whose decoder is used; "": the model's own
+    disputed: tuple[Disputed, ...] = ()  # other settings that are printed for the same numbers
+    notes: tuple[str, ...] = field(default=())  # what sources leave open
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,19 @@ VAR = "github.com/FoundationVision/VAR @78b9539"
 D_DIT = "github.com/zijieli-Jlee/Dual-Diffusion"
 
 
+# The FID of MRAR-L is the same in all these versions but for its place in the table (claims/tables/sources.csv).
+MRAR_L_BEFORE = (
+    Disputed(
+        {"scale_0": 0.91, "scale_1": 0.93},
+        "github.com/TransDiff/TransDiff README @0fa901c to @619ef93 (2025-06-15): command and table",
+    ),
+    Disputed(
+        {"cfg_scale": 2.25},
+        "github.com/TransDiff/TransDiff README @44ef5b7 (2025-06-20): table; its command has 1.3, as the next version",
+    ),
+)
+
+
 def _transdiff(name: str, cfg_scale: float, scale_0: float, scale_1: float) -> Published:
     size, mrar = (512 if name.endswith("-512") else 256), "mrar" in name
     batch_size = 256 if size == 256 else 64
@@ -123,8 +146,8 @@ def _transdiff(name: str, cfg_scale: float, scale_0: float, scale_1: float) -> P
         notes=(
             "the README's commands omit --sampler maruyama, without which the released code raises",
             "--num_sampling_steps names the output folder and never reaches the sampler",
-            *(("the README @0fa901c has scales 0.91 and 0.93",) if name == "transdiff-mrar-l" else ()),
         ),
+        disputed=MRAR_L_BEFORE if name == "transdiff-mrar-l" else (),
     )
 
 
@@ -159,11 +182,12 @@ def _mar(name: str, cfg_scale: float, batch_size: int, *, unguided: bool = False
     )
 
 
-def _dit(name: str, size: int, *, unguided: bool = False) -> Published:
+def _dit(name: str, size: int, *, unguided: bool = False, decoder: str = "") -> Published:
     return Published(
         model=name,
         scale=f"imagenet-{size}",
-        variant="unguided" if unguided else "",
+        variant="unguided" if unguided else f"{decoder}-decoder" if decoder else "",
+        autoencoder=f"sd-vae-{decoder}" if decoder else "",
         sampling={"num_steps": 250, "cfg_scale": 1.0 if unguided else 1.5},
         labels="uniform",
         precision=TF32,
@@ -178,7 +202,14 @@ def _dit(name: str, size: int, *, unguided: bool = False) -> Published:
             "evaluator": f"{DIT} README: ADM's evaluation suite",
             "reference": f"{DIT} README",
             "batch_size": f"{DIT} sample_ddp.py: --per-proc-batch-size",
-            "variant": "arXiv:2212.09748 table 2, the row without guidance",
+            "variant": "arXiv:2212.09748, ablation of the decoder"
+            if decoder
+            else "arXiv:2212.09748 table 2, the row without guidance",
+            **(
+                {"autoencoder": "arXiv:2212.09748, ablation of the decoder: original, ft-MSE, ft-EMA"}
+                if decoder
+                else {}
+            ),
         },
         notes=("printed from a JAX run; the authors' PyTorch run of the same weights gives FID 2.21 (README)",),
     )
@@ -205,6 +236,7 @@ def _sit(variant: str, settings: Mapping[str, Any], source: str, notes: tuple[st
             "batch_size": f"{SIT} sample_ddp.py: --per-proc-batch-size",
             "variant": source,
         },
+        disputed=() if variant else (Disputed({"cfg_scale": 1.0}, f"{SIT} sample_ddp.py: --cfg-scale's default"),),
         notes=notes,
     )
 
@@ -234,7 +266,9 @@ def _llamagen(size: str, cfg_scale: float, *, generated_size: int = 256) -> Publ
             "generated_size": f"{LLAMAGEN} GETTING_STARTED.md: --image-size 384 --image-size-eval 256",
             "resize": f"{LLAMAGEN} sample_c2i_ddp.py: F.interpolate(mode='bicubic') before rounding",
         },
-        notes=("the printed command of B has guidance 2.0, the table 2.25",) if (size, resized) == ("b", True) else (),
+        disputed=(Disputed({"cfg_scale": 2.0}, f"{LLAMAGEN} GETTING_STARTED.md: the command of B at 384 pixels"),)
+        if (size, resized) == ("b", True)
+        else (),
     )
 
 
@@ -290,7 +324,6 @@ SDE = {"sampler": "sde", "num_steps": 250, "last_step_size": 0.04, "diffusion_fo
 ODE = {"sampler": "dopri5", "cfg_scale": 1.5, "rtol": 1e-3, "atol": 1e-6}
 TABLE_7 = "arXiv:2401.08740 table 7"
 SDE_NOTES = (
-    "the script's own guidance is 1.0, that of the table 1.5",
     "the paper's best SDE for XL uses w^{KL,eta}, which the released code does not have: FID 2.06 may belong to it",
 )
 
@@ -313,6 +346,8 @@ PUBLISHED: dict[tuple[str, str], Published] = {
         ),
         _dit("dit-xl-2", 256),
         _dit("dit-xl-2", 256, unguided=True),
+        _dit("dit-xl-2", 256, decoder="ft-mse"),
+        _dit("dit-xl-2", 256, decoder="original"),
         _dit("dit-xl-2-512", 512),
         _sit("", {**SDE, "cfg_scale": 1.5}, TABLE_7, SDE_NOTES),
         _sit("ode", ODE, TABLE_7),

@@ -4,6 +4,7 @@
 
 Those of the digits scale generate and score as `digits-quality` does: a point of one study that another asks for too is
 measured once. They time nothing: they run for hours, beside other work. What a point costs is counted (`digits-costs`).
+One is of times alone, "kernels": a single run, in shared rounds, which has the machine to itself.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from reference_models.spec import Spec
 
 DIGITS, COSTS, MANY = (PROTOCOLS[name] for name in ("digits-study", "digits-costs", "digits-many"))
+KERNELS = PROTOCOLS["digits-kernels"]
 
 TRAINING_SEEDS = (0, 1, 2)  # 0: the shipped weights
 SAMPLING_SEEDS = (0, 1, 2)  # of each network: of one sampling nobody knows how far another would move its score
@@ -120,6 +122,12 @@ STUDIES: dict[str, Study] = {
             "More images, a second look",
             "Which families do 2,000 images tell apart, and do features that nothing was trained for agree?",
             (RunSpec(REAL_DATA, MANY), *(RunSpec(model, MANY) for model in FAMILIES)),
+        ),
+        Study(
+            "kernels",
+            "CPU kernels of this suite's own",
+            "How much of each ratio of speed comes from faster ways of this suite, which only some families gain from?",
+            (RunSpec("transdiff-digits", KERNELS, {}, tuple(name for name in FAMILIES if "transdiff" not in name)),),
         ),
         Study(
             "text-steps",

@@ -232,6 +232,7 @@ class AutoencoderSpec:
         return self.network(**self.config)
 
 
+_SD_VAE = {"latent_channels": 4, "channel_mult": (1, 2, 4, 4), "scale": 0.18215}
 _SD3_SCALE = {"scale": 1.5305, "shift": 0.0609}
 _VAR_SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
 _DIGITS_TOKENIZER = {"channels": 24, "channel_mult": (1, 2), "num_res_blocks": 1, "num_groups": 8, "image_channels": 1}
@@ -250,9 +251,28 @@ AUTOENCODERS: dict[str, AutoencoderSpec] = {
         AutoencoderSpec(
             "sd-vae",
             KLAutoencoder,
-            {"latent_channels": 4, "channel_mult": (1, 2, 4, 4), "scale": 0.18215},
+            _SD_VAE,
             "Latent diffusion (2112.10752); scale as in DiT (2212.09748)",
             Official("huggingface.co/stabilityai/sd-vae-ft-ema", "diffusion_pytorch_model.safetensors", "MIT"),
+        ),
+        # The same network with its other released decoders; the encoder is the same in all three.
+        AutoencoderSpec(
+            "sd-vae-ft-mse",
+            KLAutoencoder,
+            _SD_VAE,
+            "Latent diffusion (2112.10752), decoder tuned further for its squared error",
+            Official("huggingface.co/stabilityai/sd-vae-ft-mse", "diffusion_pytorch_model.safetensors", "MIT"),
+        ),
+        AutoencoderSpec(
+            "sd-vae-original",
+            KLAutoencoder,
+            _SD_VAE,
+            "Latent diffusion (2112.10752), kl-f8 before its decoder was tuned, as Stable Diffusion 1.4 brings it",
+            Official(
+                "huggingface.co/CompVis/stable-diffusion-v1-4",
+                "vae/diffusion_pytorch_model.safetensors",
+                "CreativeML OpenRAIL-M",
+            ),
         ),
         AutoencoderSpec(
             "sd3-vae",

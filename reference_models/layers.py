@@ -38,6 +38,20 @@ class TimeEmbedding(nn.Module):
         return self.linear_2(silu(self.linear_1(waves)))
 
 
+OWN_KERNELS = True  # whether `linear` and `gelu_tanh` take their faster ways on a CPU; see `torchs_kernels`
+
+
+@contextmanager
+def torchs_kernels() -> Iterator[None]:
+    """Within the block torch's own kernels are taken where this file has faster ways: what `own_kernels` names."""
+    global OWN_KERNELS
+    before, OWN_KERNELS = OWN_KERNELS, False
+    try:
+        yield
+    finally:
+        OWN_KERNELS = before
+
+
 VECTORS = 64  # elements; a multiple of every vector register that torch fills at once
 
 
@@ -61,7 +75,7 @@ def gelu_tanh(x: Tensor) -> Tensor:
     On a CPU without gradients as x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3), which is the same because
     (1 + tanh u) / 2 = sigmoid(2u): torch's kernel, which calls tanh, takes two to three times as long there.
     """
-    if not x.is_cpu or x.dtype != torch.float32 or torch.is_grad_enabled():
+    if not OWN_KERNELS or not x.is_cpu or x.dtype != torch.float32 or torch.is_grad_enabled():
         return F.gelu(x, approximate="tanh")
     twice = 2 * math.sqrt(2 / math.pi)
     return x.square().mul_(0.044715 * twice).add_(twice).mul_(x).sigmoid_().mul_(x)
@@ -108,7 +122,7 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
             return F.linear(x, weight, bias)
         rows = F.pad(x.reshape(num_rows, -1), (0, 0, 0, ENOUGH_ROWS - num_rows))
         return F.linear(rows, weight, bias)[:num_rows].view(*x.shape[:-1], -1)
-    if num_rows > FEW_ROWS or (num_threads() == 1 and weight.shape[0] <= weight.shape[1]):
+    if not OWN_KERNELS or num_rows > FEW_ROWS or (num_threads() == 1 and weight.shape[0] <= weight.shape[1]):
         return F.linear(x, weight, bias)
     product = (weight @ x.reshape(num_rows, -1).contiguous().t()).t().contiguous()
     return (product if bias is None else product + bias).view(*x.shape[:-1], -1)
@@ -127,10 +141,11 @@ def own_kernels(model: nn.Module) -> tuple[str, ...]:
 
     "few rows": the product of a large matrix with up to FEW_ROWS rows (`linear`), which gains where a family takes few
     tokens at a time; "gelu": `gelu_tanh`. Empty where torch's ways are taken: on a GPU, in another arithmetic than
-    float32. Rows that `linear` adds are none: they cost time, and `own_rows_alone` leaves them out of timings.
+    float32, and within `torchs_kernels`. Rows that `linear` adds are none: they cost time, and `own_rows_alone` leaves
+    them out of timings.
     """
     here = [p for p in model.parameters() if p.device.type == "cpu" and p.dtype == torch.float32]
-    if not here:
+    if not here or not OWN_KERNELS:
         return ()
     matrices = [module.weight for module in model.modules() if isinstance(module, Linear)]
     large = [weight for weight in matrices if weight.numel() >= MANY_WEIGHTS]

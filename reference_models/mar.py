@@ -168,7 +168,7 @@ class MAR(ImageModel):
         self.buffer_size = buffer_size
         self.mask_ratio_min = mask_ratio_min
         self.label_dropout = label_dropout
-        self.diffusion_batch_mul = diffusion_batch_mul
+        self.draws_per_image = diffusion_batch_mul
 
         def stack(size: int, num_blocks: int, heads: int) -> nn.ModuleList:
             return nn.ModuleList([TransformerBlock(size, heads, mlp_ratio) for _ in range(num_blocks)])
@@ -317,7 +317,7 @@ class MAR(ImageModel):
         num_hidden = self.num_hidden(torch.rand((), generator=generator, device=device).item())
         order = torch.rand(batch, self.num_tokens, generator=generator, device=device).argsort(dim=1)
         dropped = torch.rand(batch, generator=generator, device=device) < self.label_dropout
-        shape = (self.diffusion_batch_mul, batch, num_hidden)
+        shape = (self.draws_per_image, batch, num_hidden)
         t = torch.randint(NUM_TRAIN_STEPS, shape, generator=generator, device=device)
         noise = torch.randn(*shape, self.token_size, generator=generator, device=device)
         order, dropped, t, noise = (draw.to(latents.device) for draw in (order, dropped, t, noise))

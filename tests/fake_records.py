@@ -200,6 +200,25 @@ def composed(model: str, seconds: dict[str, float], flops: float, *, num_calls: 
     return record(model, "imagenet-256-composed", **made)
 
 
+def kernels(
+    model: str, both: dict[str, tuple[float, float]], names: dict[str, tuple[str, ...]], **changes: Any
+) -> Record:
+    """A record of the study "kernels": by baseline how many times as fast `model` is with and without own kernels.
+
+    names: those of each model that has some
+    """
+    entries: list[Speedup] = []
+    for place in (0, 1):
+        made = ratios(model, {name: found[place] for name, found in both.items()}, protocol_name="digits-kernels")
+        for entry in made.speedups:
+            sides = {
+                role: replace(CONDITIONS, own_kernels=() if place else names.get(name, ()))
+                for role, name in (("model", model), ("baseline", entry.baseline))
+            }
+            entries.append(replace(entry, conditions=sides, without_own_kernels=bool(place)))
+    return record(model, "digits-kernels", **{"speedups": tuple(entries), **changes})
+
+
 def ratios(
     model: str, times_as_fast: dict[str, float], *, protocol_name: str = "digits-ratios", **changes: Any
 ) -> Record:
@@ -344,6 +363,10 @@ def studied(run: RunSpec, *, fid: float | None = None, **changes: Any) -> Record
         }
     elif run.model.startswith("transdiff"):
         measurements["feature_similarity"] = measured(0.5 - 0.05 * references, 0.01, 100)
+    if run.protocol.collects == "kernels":
+        measurements = {}
+        both = dict.fromkeys(run.baselines, (3.0, 2.5))
+        changes = {"speedups": kernels(run.model, both, {"dit-digits": ("gelu",)}).speedups, **changes}
     created = datetime.fromisoformat(made.created_utc) + timedelta(seconds=hash_of(run) % 10**7)
     created_utc = created.isoformat()
     stamp = f"{created:%Y%m%dT%H%M%SZ}"
@@ -354,7 +377,7 @@ def studied(run: RunSpec, *, fid: float | None = None, **changes: Any) -> Record
         environment=replace(ENVIRONMENT, num_threads=1),
         measurements=measurements,
         images=None
-        if run.protocol.collects == "costs"
+        if run.protocol.collects in ("costs", "kernels")
         else Images(audit=AUDIT, nfe={"network": int(evaluations)}, class_distances=(1.0, *(0.5,) * 9)),
         created_utc=created_utc,
         file=f"acme-cpu-2c/{run.model}--{run.protocol.name}--{stamp}.json",

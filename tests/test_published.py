@@ -9,7 +9,7 @@ import pytest
 from bench import assets
 from bench.commands.score_record import Order, run_of
 from bench.evaluators.images import labels_of
-from bench.models import precision_of, reseeding_of, resized_to
+from bench.models import precision_of, released_assets, reseeding_of, resized_to
 from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
 from bench.published import EQUAL_TERMS, PUBLISHED, Precision, Published, published
@@ -17,6 +17,7 @@ from bench.records.schema import REAL_DATA, RunSpec
 from bench.sampling.identity import reseeded_seeds
 from bench.sampling.precision import precision_name
 from reference_models import specs
+from reference_models.autoencoders import AUTOENCODERS
 
 ROWS = list(PUBLISHED.values())
 IDS = ["-".join(filter(None, key)) for key in PUBLISHED]
@@ -51,11 +52,39 @@ def test_a_variant_uses_settings_that_the_model_has(row):
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_every_setting_names_its_source(row):
     """The number of images always; other fields at their default, and what is not known, need none."""
-    fields = {f.name for f in dataclasses.fields(row)} - {"model", "scale", "sources", "notes"}
+    fields = {f.name for f in dataclasses.fields(row)} - {"model", "scale", "sources", "notes", "disputed"}
     told = {name for name in fields if name not in DEFAULTS or getattr(row, name) != DEFAULTS[name]}
     told = {name for name in told if getattr(row, name) is not None} | {"num_images"}
     assert told <= row.sources.keys()
     assert all(row.sources.values())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=IDS)
+def test_a_disputed_setting_is_one_of_the_row_at_another_value(row):
+    for other in row.disputed:
+        assert other.source
+        assert all(name in row.sampling and row.sampling[name] != value for name, value in other.settings.items())
+
+
+@pytest.mark.parametrize("decoder", ["ft-mse", "original"])
+def test_dit_is_measured_with_its_other_decoders(decoder, tmp_path):
+    """The same weights and settings; of the autoencoder another file, which the record names by its checksum."""
+    run = RunSpec("dit-xl-2", PROTOCOLS[f"imagenet-256-{decoder}-decoder-quality"])
+    usual = RunSpec("dit-xl-2", PROTOCOLS["imagenet-256-quality"])
+    weights, autoencoder = released_assets(run)
+    assert (weights, autoencoder.name) == (released_assets(usual)[0], f"sd-vae-{decoder}")
+    assert AUTOENCODERS[autoencoder.name].config == AUTOENCODERS["sd-vae"].config
+    assert published("dit-xl-2", f"{decoder}-decoder").sampling == published("dit-xl-2").sampling
+    plan = make_plan(scale="imagenet-256", only=("dit-xl-2",), quick=False, device="cuda", results=tmp_path)
+    (planned,) = (each for each in plan.runs if each.spec.protocol == run.protocol)
+    assert f"dit-xl-2-fid-decoders-{decoder}" in planned.answers
+    assert any(autoencoder.path in lack for lack in planned.lacks)
+
+
+def test_mrar_l_is_judged_at_its_readme_of_today_and_the_earlier_scales_are_told():
+    row = published("transdiff-mrar-l")
+    assert (row.sampling["scale_0"], row.sampling["scale_1"]) == (0.925, 0.95)
+    assert {"scale_0": 0.91, "scale_1": 0.93} in [other.settings for other in row.disputed]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)

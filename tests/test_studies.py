@@ -8,6 +8,7 @@ import pytest
 
 from bench.errors import UsageError
 from bench.plan import make_plan, make_study_plan
+from bench.protocols import is_timed
 from bench.studies import FAMILIES, SEEDED, STUDIES, TRAINING_SEEDS, run_key, runs_of, settings_of
 from reference_models import specs
 
@@ -68,6 +69,15 @@ def test_text_steps_sweeps_captions_and_answers_with_and_without_the_cache(tmp_p
         assert steps[collects, False] < steps[collects, True]
     plan = make_study_plan(["text-steps", "scales"], device="cpu", results=tmp_path)
     assert plan.scale == "scenes and digits"
+
+
+def test_the_one_study_that_times_is_one_run_which_has_the_machine_to_itself():
+    """All its models share the rounds; the other studies read no latency off a clock."""
+    timed = {study.name for study in STUDIES.values() for run in study.runs if "latency_s" in run.protocol.metrics}
+    (run,) = STUDIES["kernels"].runs
+    assert timed == {"kernels"}
+    assert is_timed(run.protocol)
+    assert {run.model, *run.baselines} == set(FAMILIES) - {"transdiff-mrar-digits"}
 
 
 def test_an_unknown_study_is_named_with_the_known_ones(tmp_path):

@@ -124,7 +124,8 @@ def numbers_of(record: Record) -> Iterable[tuple[str, Measurement, str]]:
         yield f"measurements.{metric}", measured, ""
     for place, entry in enumerate(record.speedups):
         if entry.ratio:
-            yield f"speedups.{place}.ratio", entry.ratio, f"against {entry.baseline}, {entry.mode}"
+            told = ", without own kernels" if entry.without_own_kernels else ""
+            yield f"speedups.{place}.ratio", entry.ratio, f"against {entry.baseline}, {entry.mode}{told}"
 
 
 def bounds(measured: Measurement) -> tuple[Any, ...]:

@@ -119,6 +119,54 @@ def pairs_of(side: Comparison, records: Sequence[Record]) -> dict[str, Paired]:
     return paired_ratios(side, records) or stand_in
 
 
+@dataclass(frozen=True)
+class Kernels:
+    """A model against another with and without own kernels (reference_models/layers.py), all in the same rounds."""
+
+    own: Speedup
+    torchs: Speedup
+
+    @property
+    def names(self) -> set[str]:
+        """The own kernels of either side."""
+        return {name for side in self.own.conditions.values() for name in side.own_kernels or ()}
+
+    @property
+    def has_ratios(self) -> bool:
+        return self.own.ratio is not None and self.torchs.ratio is not None
+
+    @property
+    def ratios(self) -> tuple[float, float]:
+        """With and without them. ValueError where one was not timed."""
+        if self.own.ratio is None or self.torchs.ratio is None:
+            raise ValueError(f"no ratio against {self.own.baseline}")
+        return self.own.ratio.value, self.torchs.ratio.value
+
+
+def kernels_of(record: Record) -> dict[str, Kernels]:
+    """The pairs of a record that were timed both ways, by baseline."""
+    found: dict[str, dict[bool, Speedup]] = {}
+    for entry in record.speedups:
+        found.setdefault(entry.baseline, {})[entry.without_own_kernels] = entry
+    return {name: Kernels(both[False], both[True]) for name, both in found.items() if len(both) == 2}
+
+
+def without_own_kernels(subject: str, baseline: str, scale: str, records: Sequence[Record]) -> Paired | None:
+    """The latest ratio at a scale by torch's kernels alone, where one of the two models has own ones."""
+    fitting = [
+        record
+        for record in records
+        if (record.model, record.protocol.scale, record.protocol.collects, record.status)
+        == (subject, scale, "kernels", "ok")
+        and not record.protocol.quick
+    ]
+    for record in sorted(fitting, key=lambda record: (record.created_utc, record.file), reverse=True):
+        both = kernels_of(record).get(baseline)
+        if both and both.names and both.has_ratios:
+            return Paired(record, both.torchs)
+    return None
+
+
 def is_estimated(record: Record) -> bool:
     """Whether its times are estimated from sampled calls."""
     return bool(record.protocol.sampled_calls)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.analysis.evidence import Trace, Traced, in_record, traced
-from bench.analysis.speed import is_estimated, pairs_of, timed_of
+from bench.analysis.speed import Paired, is_estimated, pairs_of, timed_of, without_own_kernels
 from bench.records.schema import Comparison, Record
 from bench.stats import Interval, as_interval
 
@@ -19,19 +19,29 @@ class Speed:
     baseline: str
     kind: str  # "small", "paper", "estimated" or "flops"
     ratio: Traced
+    without: Traced | None = None  # the same without own kernels; None: neither side has any, or not timed so
 
 
 def speeds_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:
     """Of shared rounds, in the order of the side's baselines; [] where none were timed."""
     found = []
     for baseline, pair in pairs_of(side, records).items():
-        if pair.entry.ratio is None:
+        ratio = ratio_of(pair)
+        if ratio is None:
             continue
-        place = pair.record.speedups.index(pair.entry)
-        trace = in_record(pair.record, f"speedups.{place}.ratio", pair.entry.ratio.value)
         kind = "small" if side.scale == "digits" else "estimated" if is_estimated(pair.record) else "paper"
-        found.append(Speed(side.subject, baseline, kind, Traced(as_interval(pair.entry.ratio), trace)))
+        other = without_own_kernels(side.subject, baseline, pair.record.protocol.scale, records)
+        found.append(Speed(side.subject, baseline, kind, ratio, ratio_of(other) if other else None))
     return found
+
+
+def ratio_of(pair: Paired) -> Traced | None:
+    """With the place where it stands; None: not timed."""
+    if pair.entry.ratio is None:
+        return None
+    place = pair.record.speedups.index(pair.entry)
+    trace = in_record(pair.record, f"speedups.{place}.ratio", pair.entry.ratio.value)
+    return Traced(as_interval(pair.entry.ratio), trace)
 
 
 def arithmetic_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.assets.asset import HUB, PIPELINE, Asset, Hub, Part, Url
+from bench.published import PUBLISHED
 from reference_models import specs
 from reference_models.autoencoders import AUTOENCODERS
 from reference_models.spec import Official, Spec
@@ -90,6 +91,7 @@ def autoencoders() -> Iterator[Asset]:
         if spec.official is None:
             continue
         users = dict.fromkeys(s.family for s in specs().values() if s.autoencoder == name)
+        users |= {f"{row.model} ({row.variant})": None for row in PUBLISHED.values() if row.autoencoder == name}
         also: tuple[str, ...] = ()
         if name == "kl-16":
             also = tuple(f"{top}mar/{sub}{MAR_AUTOENCODER}" for top in MAR_TOPS for sub in ("", "pretrained_models/"))

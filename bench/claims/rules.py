@@ -146,7 +146,7 @@ NAMED_PROTOCOLS: dict[str, NamedProtocol] = {
     "imagenet-256-no-guidance-quality": _imagenet(WEIGHTS),
     "imagenet-256-400k-no-guidance-quality": _imagenet(AT_400K),
     "imagenet-256-ft-mse-decoder-quality": _imagenet(WEIGHTS, "the autoencoder sd-vae-ft-mse"),
-    "imagenet-256-original-decoder-quality": _imagenet(WEIGHTS, "Stable Diffusion's first autoencoder"),
+    "imagenet-256-original-decoder-quality": _imagenet(WEIGHTS, "the autoencoder sd-vae-original"),
     "imagenet-512-quality": NamedProtocol("imagenet-512", (WEIGHTS, STATISTICS_512, GPU)),
     "imagenet-256-equal-quality": NamedProtocol("imagenet-256-equal", (WEIGHTS, STATISTICS_256, GPU)),
     "imagenet-512-equal-quality": NamedProtocol("imagenet-512-equal", (WEIGHTS, STATISTICS_512, GPU)),

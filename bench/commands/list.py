@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -21,6 +21,7 @@ from bench.datasets.scenes_files import WHAT
 from bench.errors import UsageError
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
+from bench.published import PUBLISHED
 from bench.records.json_files import check_json_path, write_json
 from bench.records.schema import Claim, Record
 from bench.studies import STUDIES
@@ -33,11 +34,11 @@ def list_(
     what: Annotated[
         str | None,
         typer.Argument(
-            help="models, metrics, claims, protocols, studies or datasets [default: all of these]; or records"
+            help="models, metrics, claims, protocols, settings, studies or datasets [default: all of these]; or records"
         ),
     ] = None,
     paper: Annotated[str | None, typer.Option(help="claims whose source names this, as 'VAR' or '2406.11838'")] = None,
-    model: Annotated[str | None, typer.Option(help="claims that speak of this model")] = None,
+    model: Annotated[str | None, typer.Option(help="claims that speak of this model, at any image size")] = None,
     metric: Annotated[str | None, typer.Option(help="claims of this metric, as fid")] = None,
     claims: ClaimsFiles = None,
     results: Annotated[
@@ -45,8 +46,8 @@ def list_(
     ] = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Models, metrics, claims, protocols, studies and data sets; `list claims` has every printed number, not the
-    headlines alone, `list records` what was measured, and what of it was made elsewhere."""
+    """Models, metrics, claims, protocols, published settings, studies and data sets; `list claims` has every printed
+    number, not the headlines alone, `list records` what was measured, and what of it was made elsewhere."""
     chosen = {"--paper": paper, "--model": model, "--metric": metric, "--claims": claims, "--json": json_file}
     asked = [name for name, value in chosen.items() if value is not None]
     check_json_path(json_file)
@@ -88,13 +89,25 @@ def chosen_claims(files: Sequence[Path], paper: str | None, model: str | None, m
         if asked is None:
             continue
         there = dict.fromkeys(names(claim)[0] for claim in claims)
-        word = re.compile(rf"(?<![\w-]){re.escape(asked)}(?![\w-])", re.IGNORECASE)  # "DiT" is no part of "D-DiT"
-        claims = [c for c in claims if any(word.search(n) if kind == "paper" else asked == n for n in names(c))]
+        claims = [claim for claim in claims if any(MATCHES[kind](asked, name) for name in names(claim))]
         if not claims:
             raise UsageError(f"no claims of {kind} {asked!r}; there are: {', '.join(there)}")
     return claims
 
 
+def in_words(asked: str, name: str) -> bool:
+    """Whether `asked` stands in a name as whole words: "DiT" is no part of "D-DiT"."""
+    return bool(re.search(rf"(?<![\w-]){re.escape(asked)}(?![\w-])", name, re.IGNORECASE))
+
+
+def is_model(asked: str, name: str) -> bool:
+    """Whether a model is the one asked for, also as papers spell it ("DiT-XL/2"), at any image size: papers print one
+    name for what is "dit-xl-2" and "dit-xl-2-512" here."""
+    spelt = re.sub(r"[^a-z0-9]+", "-", asked.lower()).strip("-")
+    return asked == name or bool(re.fullmatch(rf"{spelt}(-(384|512))?", name))
+
+
+MATCHES: dict[str, Callable[[str, str], bool]] = {"paper": in_words, "model": is_model, "metric": str.__eq__}
 TEXT_LAYOUTS = {"coco-captions": "COCO captions: BLEU-1 to -4, METEOR, ROUGE-L, CIDEr, SPICE on request", **FORMATS}
 
 
@@ -146,6 +159,20 @@ def records_of(results: Path) -> list[Record]:
     return latest(load_records([results]).records)
 
 
+def show_settings() -> None:
+    """How each model's printed numbers were made, with what else is printed and what is open."""
+    rows = []
+    for row in PUBLISHED.values():
+        others = [f"also printed: {words_of(other.settings)} ({other.source})" for other in row.disputed]
+        name = f"{row.model} ({row.variant})" if row.variant else row.model
+        rows.append((name, words_of(row.sampling), "; ".join((row.sources["sampling"], *others, *row.notes))))
+    show("Settings", ["model", "settings", "where, and what is open"], rows)
+
+
+def words_of(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
+
+
 def show_records(results: Path) -> None:
     found = records_of(results)
     rows = [
@@ -192,6 +219,7 @@ SECTIONS: dict[str, Callable[[], None]] = {
     "metrics": show_metrics,
     "claims": show_headlines,
     "protocols": show_protocols,
+    "settings": show_settings,
     "studies": show_studies,
     "datasets": show_datasets,
 }

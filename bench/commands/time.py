@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -27,6 +28,7 @@ from bench.timing.settings import TimingSettings
 from bench.timing.speedup import Side, collect_ratios
 from bench.timing.stages import SAMPLED, check_estimated, collect_estimated, collect_stages
 from bench.timing.sweep import best_batch
+from reference_models.layers import torchs_kernels
 
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel
@@ -45,6 +47,7 @@ def time_(
     device: Device = "auto",
     dtype: Dtype = "float32",
     compile_: Annotated[bool, typer.Option("--compile", help="compile the sampling steps")] = False,
+    own_kernels: Annotated[bool, typer.Option(help="on a CPU this suite's own kernels where they are faster")] = True,
     json_file: JsonFile = None,
 ) -> None:
     """Latency and throughput of sampling, in rounds that are kept raw. Paper sizes run with random weights."""
@@ -59,8 +62,10 @@ def time_(
         stages=stages,
         compose=compose,
         check=check_composed,
+        own_kernels=own_kernels,
     )
-    time_models(models, timing, against=against, json_file=json_file)
+    with nullcontext() if own_kernels else torchs_kernels():
+        time_models(models, timing, against=against, json_file=json_file)
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ class Request:
     stages: bool = False
     compose: bool = False
     check: bool = False  # estimated against measured
+    own_kernels: bool = True  # False: torch's alone (reference_models/layers.py)
     min_rounds: int = 10
     min_duration_s: float = 2.0
     max_duration_s: float = 300.0  # a series ends after that, however few its rounds
@@ -155,9 +161,10 @@ def check_agreement(run: str, ratio: Measurement) -> None:
 
 
 def conditions_of(timing: Request) -> str:
-    """As "float32, 2 threads, compiled"."""
+    """As "float32, 2 threads, compiled, without own kernels"."""
     threads = f"{torch.get_num_threads()} thread{'s' if torch.get_num_threads() > 1 else ''}"
-    return ", ".join([timing.dtype, threads, *(["compiled"] if timing.compiled else [])])
+    others = {"compiled": timing.compiled, "without own kernels": not timing.own_kernels}
+    return ", ".join([timing.dtype, threads, *(name for name, holds in others.items() if holds)])
 
 
 def time_model(model: ImageModel, batch_size: int, timing: Request, load_s: float) -> TimedRun:
@@ -206,7 +213,8 @@ def compare_at(
     model: ImageModel, baseline: ImageModel, batch_sizes: tuple[int, int], mode: str, timing: Request
 ) -> Speedup:
     """One ratio of images per second, `model` over `baseline`, and what it rests on."""
-    subject, other = (Side(side, size) for side, size in zip((model, baseline), batch_sizes, strict=True))
+    sides = zip((model, baseline), batch_sizes, strict=True)
+    subject, other = (Side(side, size, own_kernels=timing.own_kernels) for side, size in sides)
     (ratio,) = collect_ratios(
         subject,
         [other],

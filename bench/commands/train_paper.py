@@ -70,6 +70,9 @@ def train_paper_model(
 
     from bench.training.paper_scale import PRECISIONS, Layout, process_group, train_at_paper_scale
 
+    if not rank.rank:
+        for line in how.words:
+            print(line, flush=True)
     layout = Layout(rank.rank, rank.world_size, asked.accumulate)
     layout.check(recipe.batch_size, spec.network.images_per_sample)
     place = rank.device(resolve_device(device))
@@ -113,6 +116,7 @@ def train_paper_model(
         command = f"python -m bench train {name} --data {data_path} --seed {seed}"
         metadata = history(name, command, seed, recipe, ema, state, place)
         metadata |= {key: str(value) for key, value in identity.items()}
+        metadata |= {"published": how.source, "not_published": how.not_published, "left_out": how.left_out}
         metadata |= {"precision": precision, "processes": str(rank.world_size), "accumulate": str(asked.accumulate)}
         write_weights(ema, out, metadata)
         checkpoint.unlink(missing_ok=True)

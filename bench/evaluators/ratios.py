@@ -20,10 +20,16 @@ from reference_models import build
 BESIDE_WEIGHTS = 1.5  # memory of generating one image over that of the weights: autoencoder, activations
 
 
-def measure_ratios(model: Any, spec: RunSpec, context: Context, *, timing: TimingSettings = TIMING) -> dict[str, Any]:
-    """One entry per baseline; as many of them as memory holds share their rounds with the model."""
+def measure_ratios(
+    model: Any, spec: RunSpec, context: Context, *, timing: TimingSettings = TIMING, both_kernels: bool = False
+) -> dict[str, Any]:
+    """One entry per baseline; as many of them as memory holds share their rounds with the model.
+
+    both_kernels: and one of each without the CPU kernels of reference_models/layers.py, in the same rounds
+    """
     protocol = spec.protocol
     ratios: list[Speedup] = []
+    done = 0  # baselines
 
     def side(name: str) -> Side:
         return Side(build_for(name, protocol, context.device, context.work), protocol.latency_batch_size)
@@ -39,9 +45,16 @@ def measure_ratios(model: Any, spec: RunSpec, context: Context, *, timing: Timin
                 min_duration_s=protocol.min_duration_s,
                 seed=protocol.seed,
                 timing=timing,
+                both_kernels=both_kernels,
             )
-            bar.update(len(ratios))
+            done += len(names)
+            bar.update(done)
     return {"speedups": tuple(ratios)}
+
+
+def measure_kernels(model: Any, spec: RunSpec, context: Context, *, timing: TimingSettings = TIMING) -> dict[str, Any]:
+    """`measure_ratios`, each with and without the kernels of reference_models/layers.py."""
+    return measure_ratios(model, spec, context, timing=timing, both_kernels=True)
 
 
 def groups_that_fit(needed_bytes: Mapping[str, float], free: float | None) -> list[list[str]]:

@@ -66,6 +66,7 @@ KINDS: dict[str, Kind] = {
         Kind("timings", "bench.evaluators.timings:measure_timings", fewer_steps=True),
         Kind("composed", "bench.evaluators.estimated:measure_estimated"),
         Kind("ratios", "bench.evaluators.ratios:measure_ratios", paired=True),
+        Kind("kernels", "bench.evaluators.ratios:measure_kernels", paired=True),
         Kind("costs", "bench.evaluators.costs:measure_costs"),
         Kind("sizes", "bench.evaluators.sizes:measure_sizes", needs_model=False),
         Kind("captions", "bench.evaluators.captions:measure_captions", reads=True),
@@ -152,6 +153,18 @@ PROTOCOLS: dict[str, Protocol] = {
             min_rounds=10,
             min_duration_s=1.0,
             num_threads=DIGITS_THREADS,
+        ),
+        # The same with and without this suite's own CPU kernels, all in the same rounds. Not part of `reproduce`.
+        Protocol(
+            name="digits-kernels",
+            scale="digits",
+            collects="kernels",
+            metrics=("latency_s",),
+            latency_batch_size=1,
+            min_rounds=10,
+            min_duration_s=1.0,
+            num_threads=DIGITS_THREADS,
+            study=True,
         ),
         # Held-out scenes, the same for all: one caption each, all questions of each, one image each.
         scenes("scenes-captions", "captions", CAPTIONS + READING),

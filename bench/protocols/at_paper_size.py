@@ -155,6 +155,9 @@ def geneval(name: str, *, variant: str = "") -> Protocol:
 PAPER_PROTOCOLS: tuple[Protocol, ...] = (
     quality("imagenet-256-quality", 256),
     quality("imagenet-256-no-guidance-quality", 256, variant="unguided"),
+    # DiT's ablation of the decoder; its headline numbers are of ft-EMA's.
+    quality("imagenet-256-ft-mse-decoder-quality", 256, variant="ft-mse-decoder"),
+    quality("imagenet-256-original-decoder-quality", 256, variant="original-decoder"),
     quality("imagenet-512-quality", 512),
     *(equal(scale) for scale in EQUAL_TERMS),
     *(reseeded(scale) for scale in EQUAL_TERMS),

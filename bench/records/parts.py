@@ -349,6 +349,7 @@ class Speedup:
     mode: str  # of records/comparable.py: "forced equal" or "each at its best"
     conditions: Mapping[Literal["model", "baseline"], Conditions]  # by side
     not_comparable: str = ""  # the fields that differ and must not: nothing below was timed; "": comparable
+    without_own_kernels: bool = False  # whether the faster ways of reference_models/layers.py were off on both sides
     estimated: bool = False  # times estimated from sampled calls and exact counts
     ratio: Measurement | None = None  # how many times the images per second of the baseline; None: not timed
     rounds_s: Mapping[str, tuple[Seconds, ...]] = field(default_factory=dict)  # by side; entry i is of round i

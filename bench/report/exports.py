@@ -129,7 +129,7 @@ def tables_of(found: Found) -> list[Table]:
             images = [record for record in records if record.protocol.collects == "images"]
             scores = score_table(images, label_by_file(records))
             tables += [replace(scores, caption=f"Scores, {scale}, on {machine}, with 95 % intervals")] if scores else []
-        speeds = ratio_table([record for record in group if not record.protocol.study])
+        speeds = ratio_table(group)
         tables += [replace(speeds, caption=f"Speed on {machine}: ratios of shared rounds")] if speeds else []
     return tables
 

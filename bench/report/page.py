@@ -38,7 +38,7 @@ from bench.report.sections.dual import dual_view, of_scenes
 from bench.report.sections.judged import Judged
 from bench.report.sections.quality import group_view
 from bench.report.sections.sizes import size_view
-from bench.report.sections.sources import disagreements, printed_tables
+from bench.report.sections.sources import disagreements, disputed_settings, printed_tables
 from bench.report.sections.studies import studies_view
 from bench.report.tables import Cell, Table, plain_table
 from bench.report.tables.method import training_table
@@ -127,7 +127,12 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         if any(record.protocol.study and record.protocol.scale != SCENES for record in records)
     }
     costs = [
-        {"machine": machine, "study": studies.get(machine, {}).get("trade-off"), **cost_view(records)}
+        {
+            "machine": machine,
+            "study": studies.get(machine, {}).get("trade-off"),
+            "kernels": studies.get(machine, {}).get("kernels"),
+            **cost_view(records),
+        }
         for machine, records in by_machine.items()
     ]
     costs = [view for view in costs if view["study"] or view["ratios"] or view["folded"] or view["alarms"]]
@@ -161,6 +166,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "costs": costs,
         "dual": [dual_view(machine, records) for machine, records in by_machine.items() if of_scenes(records)],
         "sources": disagreements(judged),
+        "disputed": disputed_settings(),
         "printed": printed_tables(),
         "sizes": size_view([record for record in every if record.protocol.collects == "sizes"]),
         "not_run": [entry for entry in entries if entry["claims"]],

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.records.comparable import not_comparable
-from bench.records.parts import BASELINE, SUBJECT, Speedup
+from bench.records.parts import BASELINE, SUBJECT, Conditions, Speedup
 from bench.stats import ratio_of_medians, widened
 from bench.timing.clock import once
 from bench.timing.conditions import conditions
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from reference_models.spec import ImageModel
 
 
+WITHOUT = " without own kernels"  # ends the name of a side in shared rounds
 BY_SIDE = ("rounds_s", "first_call_s", "warmup_s", "warmup_ended_by")  # keys of `time_pairs` that hold all sides
 
 
@@ -31,6 +33,13 @@ class Side:
 
     model: ImageModel
     batch_size: int = 1
+    own_kernels: bool = True  # False: by torch's kernels alone
+
+    def kernels(self) -> AbstractContextManager[None]:
+        """Within the block the side's kernels are in use."""
+        from reference_models.layers import torchs_kernels
+
+        return nullcontext() if self.own_kernels else torchs_kernels()
 
 
 def collect_ratios(
@@ -45,6 +54,7 @@ def collect_ratios(
     max_duration_s: float | None = None,
     seed: int = 0,
     timing: TimingSettings = DEFAULT,
+    both_kernels: bool = False,
 ) -> list[Speedup]:
     """How many times the images per second `subject` generates, over each of `baselines` (of different names).
 
@@ -53,15 +63,24 @@ def collect_ratios(
 
     mode: of records/comparable.py    settings: in force for every side, over its own
     sampled: calls of each part that run where latency is estimated; None: whole calls
+    both_kernels: a second entry of each baseline, both sides without own kernels; all in the same rounds. A side that
+        has none here is its own twin.
     """
     sides = {SUBJECT: subject, **{side.model.spec.name: side for side in baselines}}
-    conditions_by_side = {
-        name: conditions(side.model, {**side.model.spec.sampling, **settings}, batch_size=side.batch_size)
-        for name, side in sides.items()
-    }
-    ours = conditions_by_side.pop(SUBJECT)
-    reasons = {name: not_comparable(ours, theirs, mode) for name, theirs in conditions_by_side.items()}
-    timed = [SUBJECT, *(name for name, reason in reasons.items() if not reason)]
+    names = list(sides)
+    conditions_by_side = {name: conditions_of(side, settings) for name, side in sides.items()}
+    twins = {}  # by name, the side without own kernels
+    for name in names if both_kernels else ():
+        twin = replace(sides[name], own_kernels=False)
+        found = conditions_of(twin, settings)
+        twins[name] = name if found == conditions_by_side[name] else f"{name}{WITHOUT}"
+        if twins[name] not in sides:
+            sides[twins[name]], conditions_by_side[twins[name]] = twin, found
+    pairs = [(SUBJECT, name) for name in names[1:]]
+    pairs += [(twins[SUBJECT], twins[name]) for name in names[1:] if both_kernels]
+    reasons = [not_comparable(conditions_by_side[ours], conditions_by_side[theirs], mode) for ours, theirs in pairs]
+    comparable = [pair for pair, reason in zip(pairs, reasons, strict=True) if not reason]
+    timed = list(dict.fromkeys(name for pair in comparable for name in pair))
     device = str(subject.model.device)
     rounds_by_side = {name: rounds_of(sides[name].model, sides[name].batch_size, settings, seed) for name in timed}
     clocks = (
@@ -71,13 +90,15 @@ def collect_ratios(
     )
 
     def clock_of(name: str) -> Callable[[int], float]:
-        if clocks:
-            return clocks[name].timed
-        return lambda round_idx: once(rounds_by_side[name], device, round_idx)
+        def timed_round(round_idx: int) -> float:
+            with sides[name].kernels():
+                return clocks[name].timed(round_idx) if clocks else once(rounds_by_side[name], device, round_idx)
+
+        return timed_round
 
     rounds = (
         {}
-        if timed == [SUBJECT]
+        if not timed
         else time_pairs(
             {name: clock_of(name) for name in timed},
             device=device,
@@ -89,21 +110,28 @@ def collect_ratios(
         )
     )
 
-    def timed_pair(name: str) -> dict[str, Any]:
-        errors = [estimate_error(clocks[each]) for each in (SUBJECT, name) if clocks]
-        return {"estimated": bool(clocks), **pair_of(rounds, {SUBJECT: SUBJECT, BASELINE: name}, sides, errors)}
+    def timed_pair(ours: str, theirs: str) -> dict[str, Any]:
+        errors = [estimate_error(clocks[each]) for each in (ours, theirs) if clocks]
+        return {"estimated": bool(clocks), **pair_of(rounds, {SUBJECT: ours, BASELINE: theirs}, sides, errors)}
 
     return [
         Speedup(
             model=subject.model.spec.name,
-            baseline=name,
+            baseline=sides[theirs].model.spec.name,
             mode=mode,
-            conditions={"model": ours, "baseline": conditions_by_side[name]},
+            conditions={"model": conditions_by_side[ours], "baseline": conditions_by_side[theirs]},
             not_comparable=reason,
-            **({} if reason else timed_pair(name)),
+            without_own_kernels=place >= len(baselines) or not (sides[ours].own_kernels or sides[theirs].own_kernels),
+            **({} if reason else timed_pair(ours, theirs)),
         )
-        for name, reason in reasons.items()
+        for place, ((ours, theirs), reason) in enumerate(zip(pairs, reasons, strict=True))
     ]
+
+
+def conditions_of(side: Side, settings: Mapping[str, Any]) -> Conditions:
+    """Those under which a side is timed. settings: in force, over its model's own"""
+    with side.kernels():
+        return conditions(side.model, {**side.model.spec.sampling, **settings}, batch_size=side.batch_size)
 
 
 def pair_of(

@@ -53,7 +53,7 @@ def mar(model: Any, noise: SeededNoise, u: float) -> Draws:
     Departs from official: there each process draws its own ratio in each step.
     """
     order = noise.permutation(model.num_tokens)
-    shape = (model.diffusion_batch_mul, model.num_hidden(u))
+    shape = (model.draws_per_image, model.num_hidden(u))
     t, eps = noise.uniform(*shape), noise.normal(*shape, model.token_size)
     return order, (1000 * t).long().transpose(0, 1), eps.transpose(0, 1)
 

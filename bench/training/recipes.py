@@ -1,7 +1,10 @@
-"""How the authors trained the models of paper size, with sources; what they do not say is said here.
+"""How the authors trained the models of paper size, with sources; what they do not say, what of it is not done here.
 
-TransDiff and MRAR: the commands for the L size in the README of github.com/TransDiff/TransDiff. MAR: arXiv:2406.11838,
-appendix B. DiT: arXiv:2212.09748 section 4 and table 9. SiT: arXiv:2401.08740, which takes DiT's over.
+TransDiff and MRAR: the commands for the L size in the README of github.com/TransDiff/TransDiff @0081b3a, and the
+defaults of its main.py. MAR: arXiv:2406.11838 appendix B; github.com/LTH14/mar @fe470ac, README and main_mar.py.
+DiT: arXiv:2212.09748 section 4 and table 9; github.com/facebookresearch/DiT @ed81ce2, train.py. SiT: arXiv:2401.08740,
+which takes DiT's over; github.com/willisma/SiT, train.py. All drop a label with probability 0.1 and average with decay
+0.9999, from the first step on.
 """
 
 from __future__ import annotations
@@ -34,6 +37,9 @@ class PaperRecipe(Recipe):
         return 0.9, self.beta_2
 
 
+EMA_DECAY = 0.9999
+
+
 @dataclass(frozen=True)
 class Published:
     """How one model was trained, in epochs of the data set."""
@@ -44,13 +50,20 @@ class Published:
     lr: float  # peak, at that batch size
     scales_with_batch: bool  # whether the authors' rule multiplies the rate by batch size / that batch size
     source: str
-    not_published: str  # what we found no word of, and what is done instead; "": nothing
+    not_published: str = ""  # what we found no word of, and what is done instead; "": nothing
+    left_out: str = ""  # what the authors do and the loop here does not; "": nothing
     weight_decay: float = 0.0
     decay_on: str = "all"
     beta_2: float = 0.999
     grad_clip: float = 0.0
     draws_per_image: int | None = None
     start_from: str | None = None  # family of the model, of the same size, that it is fine-tuned from
+
+    @property
+    def words(self) -> list[str]:
+        """What whoever trains by it must know, a line each."""
+        told = {"recipe": self.source, "not published": self.not_published, "not done here": self.left_out}
+        return [f"{name}: {what}" for name, what in told.items() if what]
 
     def recipe(
         self, num_images: int, *, batch_size: int | None = None, lr: float | None = None, num_steps: int | None = None
@@ -70,39 +83,42 @@ class Published:
             weight_decay=self.weight_decay,
             decay_on=self.decay_on,
             draws_per_image=self.draws_per_image,
-            ema_decay=0.9999,
+            ema_decay=EMA_DECAY,
             grad_clip=self.grad_clip,
             beta_2=self.beta_2,
         )
 
 
 _MAR = Published(
-    epochs=800,
+    epochs=800,  # of the released weights; the README's command, of MAR-L with a smaller head, has 400
     warmup_epochs=100,
-    batch_size=2048,
-    lr=8e-4,
+    batch_size=2048,  # 32 GPUs x 64
+    lr=8e-4,  # main_mar.py: --blr 1e-4 x batch / 256, then --lr_schedule constant
     scales_with_batch=True,
-    source="arXiv:2406.11838, appendix B",
-    not_published="",
-    weight_decay=0.02,
+    source="arXiv:2406.11838, appendix B; github.com/LTH14/mar @fe470ac: README, main_mar.py, util/lr_sched.py",
+    not_published="how B and H differ (as L here)",
+    left_out="dropout of 0.1 in the attention and the projections of its blocks (--attn_dropout, --proj_dropout)",
+    weight_decay=0.02,  # util/misc.py: not on vectors, biases and the diffusion head
     decay_on="matrices",
     beta_2=0.95,
     grad_clip=3.0,
+    draws_per_image=4,  # --diffusion_batch_mul
 )
 _TRANSDIFF = replace(
     _MAR,
-    source="TransDiff's README, command for L",
-    not_published="the schedule after the warm-up (constant here, as MAR's), and recipes of B and H (L's here)",
-    draws_per_image=4,
+    source="github.com/TransDiff/TransDiff @0081b3a: README, command for L; main.py, util/lr_sched.py",
+    not_published="recipes of B and H (L's here)",
+    left_out="dropout of 0.1 in the attention and the projections of its encoder (--attn_dropout, --proj_dropout); "
+    "random crops, which main.py takes of images that are encoded anew in each epoch (centre crops here, as its "
+    "main_cache.py caches)",
 )
 _DIT = Published(
-    epochs=1400,  # 7 million steps of 256 images
+    epochs=1400,  # train.py; 7 million steps of 256 images
     warmup_epochs=0,
     batch_size=256,
     lr=1e-4,
     scales_with_batch=False,
-    source="arXiv:2212.09748, section 4",
-    not_published="",
+    source="arXiv:2212.09748, section 4; github.com/facebookresearch/DiT @ed81ce2: train.py",
 )
 PUBLISHED_BY_FAMILY: dict[str, Published] = {
     "transdiff": _TRANSDIFF,
@@ -110,17 +126,19 @@ PUBLISHED_BY_FAMILY: dict[str, Published] = {
         _TRANSDIFF,
         epochs=40,
         warmup_epochs=10,
+        batch_size=4 * 2048,  # 64 GPUs x 16 x 2 parts, of the rows of four images that util/loader.py's MRARDataset has
         lr=5e-5,
         scales_with_batch=False,
-        source="TransDiff's README, command for L MRAR",
-        not_published="whether its batch of 2048 counts images (so here) or rows of four, the schedule after the "
-        "warm-up (constant here), and recipes of B and H (L's here)",
+        source="github.com/TransDiff/TransDiff @0081b3a: README, command for L MRAR; main.py, engine_mrar.py, "
+        "util/loader.py, util/lr_sched.py",
+        not_published="how many rows an epoch has: their list of rows is a file of its own (here as many images as the "
+        "data set holds, in rows drawn anew), and recipes of B and H (L's here)",
         draws_per_image=2,
         start_from="transdiff",
     ),
     "mar": _MAR,
     "dit": _DIT,
-    "sit": replace(_DIT, source="arXiv:2401.08740: DiT's recipe"),
+    "sit": replace(_DIT, source="arXiv:2401.08740: DiT's recipe; github.com/willisma/SiT: train.py"),
 }
 _TOKENS = "it learns the tokens of a quantizer, and only latents of a KL autoencoder are kept here"
 NO_LOOP = {

@@ -202,6 +202,16 @@ def test_without_records_every_claim_is_not_run_and_says_what_it_takes(claim):
         assert verdict.reason
 
 
+@pytest.mark.parametrize("scale", ["imagenet-256", "imagenet-512", "vqa-v2", "geneval"])
+def test_every_claim_that_a_scale_measures_is_answered_by_a_run_of_its_plan(scale, tmp_path):
+    """Also where a claim names what is the model's own setting, as DiT's guidance of 1.5."""
+    plan = make_plan(scale=scale, only=(), quick=False, device="cuda", results=tmp_path)
+    answered = {claim_id for run in plan.runs for claim_id in run.answers}
+    asked = {c.id for c in ledger() if c.paper_scale.scale == scale and c.paper_scale.protocol in PROTOCOLS}
+    assert asked
+    assert asked <= answered
+
+
 def test_a_plan_does_not_stumble_over_protocols_that_are_not_there(tmp_path):
     plan = make_plan(scale="imagenet-256", only=("mar-l",), quick=False, device="cpu", results=tmp_path)
     assert plan.runs

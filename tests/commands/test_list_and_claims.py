@@ -53,7 +53,7 @@ def test_json_holds_all_that_is_known(capsys, tmp_path):
 
 @pytest.mark.parametrize(
     ("word", "title"),
-    [("models", "Models"), ("metrics", "Metrics"), ("protocols", "Protocols"), ("studies", "Studies")],
+    [("models", "Models"), ("metrics", "Metrics"), ("protocols", "Protocols"), ("settings", "Settings")],
 )
 def test_one_kind_is_listed_alone_as_it_is_among_all(capsys, word, title):
     _, everything, _ = bench(capsys, "list")
@@ -67,6 +67,25 @@ def test_wrong_words_name_what_exists(capsys):
     assert "there are: fid" in complains(capsys, "list", "claims", "--metric", "fidd")
     assert "transdiff-h" in complains(capsys, "list", "claims", "--model", "nix")
     assert "--paper chooses claims, not models" in complains(capsys, "list", "models", "--paper", "MAR")
+
+
+def test_a_model_is_found_at_all_its_sizes_and_as_papers_spell_it(capsys):
+    """VAR's table 2 prints DiT-XL/2 at 512 pixels under the name that its table 1 has for 256."""
+    found = {}
+    for asked in ("dit-xl-2", "DiT-XL/2", "dit-xl-2-512"):
+        found[asked] = rows(bench(capsys, "list", "claims", "--model", asked)[1]).keys()
+    assert found["dit-xl-2"] == found["DiT-XL/2"] >= found["dit-xl-2-512"] | {"dit-xl-2-fid-table-2"}
+    assert "dit-xl-2-512-fid-var-table-2" in found["dit-xl-2-512"]
+    assert "dit-xl-2-fid-table-2" not in found["dit-xl-2-512"]
+    of_l = rows(bench(capsys, "list", "claims", "--model", "transdiff-l")[1]).keys()
+    assert "transdiff-l-512-fid-readme" in of_l
+    assert "transdiff-mrar-l-fid-readme" not in of_l
+
+
+def test_published_settings_are_listed_with_what_else_is_printed(capsys):
+    out = " ".join(bench(capsys, "list", "settings")[1].split())
+    assert "also printed: scale_0 0.91, scale_1 0.93" in out
+    assert "more_smooth=False" in out
 
 
 def test_a_file_of_claims_is_listed_beside_what_others_print(capsys, tmp_path):

@@ -43,10 +43,14 @@ def test_from_a_folder_to_images_and_to_mrar(tiny, capsys):
     """The one-step model, MRAR fine-tuned from it, and images of what was trained."""
     folder, arguments = tiny
     out, mrar = folder / "one.safetensors", folder / "mrar.safetensors"
-    assert bench(capsys, "train", "transdiff-b", *arguments, "--out", out)[0] == 0
+    status, said, _ = bench(capsys, "train", "transdiff-b", *arguments, "--out", out)
+    assert status == 0
+    assert "recipe: github.com/TransDiff/TransDiff" in said
+    assert "not done here: dropout of 0.1" in said
     with safe_open(out, "pt") as file:
         metadata = file.metadata()
     assert (metadata["model"], metadata["steps"], metadata["precision"]) == ("transdiff-b", "2", "float32")
+    assert metadata["left_out"].startswith("dropout of 0.1")
     assert [path.name for path in folder.glob("one*")] == ["one.safetensors"]  # no checkpoint stays
     status, said, err = bench(capsys, "train", "transdiff-mrar-b", *arguments, "--start-from", out, "--out", mrar)
     assert (status, err) == (0, "")

@@ -11,7 +11,7 @@ from bench import models
 from bench.errors import CheckFailed
 from bench.evaluators import Context, ratios
 from bench.evaluators.estimated import measure_estimated
-from bench.evaluators.ratios import groups_that_fit, measure_ratios
+from bench.evaluators.ratios import groups_that_fit, measure_kernels, measure_ratios
 from bench.evaluators.timings import check_compliance, measure_timings
 from bench.protocols import PROTOCOLS
 from bench.records.parts import Compliance, Measurement
@@ -131,3 +131,13 @@ def test_groups_are_as_large_as_memory_holds_and_of_one_at_least(free, groups):
 def test_at_a_papers_size_speed_is_measured_with_random_weights(monkeypatch):
     monkeypatch.setattr(reference_models, "build", lambda name, **asked: (name, asked["weights"]))
     assert models.build_for("dit-s-8", PROTOCOLS["imagenet-256-latency"], "cpu", None) == ("dit-s-8", None)
+
+
+def test_a_run_of_kernels_times_every_baseline_both_ways(tmp_path, monkeypatch):
+    monkeypatch.setattr(ratios, "build_for", lambda name, *rest: toy(name))
+    monkeypatch.setattr(ratios, "memory_bytes", lambda name: 0.0)
+    spec = spec_of("digits-kernels", baselines=("a", "b"))
+    entries = measure_kernels(toy(), spec, Context("cpu", tmp_path, "key"), timing=BRIEF)["speedups"]
+    told = [(entry.baseline, entry.without_own_kernels) for entry in entries]
+    assert told == [("a", False), ("b", False), ("a", True), ("b", True)]
+    assert len({entry.rounds_s["model"] for entry in entries}) == 1

@@ -61,6 +61,23 @@ def test_the_faster_ways_of_a_model_are_told(monkeypatch):
     assert layers.own_kernels(Linear(512, 1024)) == ("few rows",)
 
 
+def test_without_own_kernels_torchs_are_taken_and_told(monkeypatch):
+    """The large matrix goes to torch's product, GELU to torch's kernel; afterwards all is as before."""
+    monkeypatch.setattr(layers, "num_threads", lambda: 2)
+    mlp, x = layers.Mlp(512, 512, approximate="tanh").eval(), torch.randn(2, 512)
+    asked, product = [], torch.nn.functional.linear
+    monkeypatch.setattr(layers.F, "linear", lambda x, *rest: asked.append(tuple(x.shape)) or product(x, *rest))
+    with torch.inference_mode(), layers.torchs_kernels():
+        without = mlp(x)
+        assert asked == [(2, 512)] * 2
+        assert layers.own_kernels(mlp) == ()
+        assert torch.equal(layers.gelu_tanh(x), torch.nn.functional.gelu(x, approximate="tanh"))
+    with torch.inference_mode():
+        torch.testing.assert_close(mlp(x), without, rtol=0, atol=1e-5)
+    assert len(asked) == 2
+    assert layers.own_kernels(mlp) == ("few rows", "gelu")
+
+
 @pytest.mark.parametrize("width", [72, 80, 96])
 def test_a_row_does_not_depend_on_how_many_there_are(width):
     """Bit for bit, of small matrices and of silu: what makes an image independent of its batch."""

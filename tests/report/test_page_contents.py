@@ -209,6 +209,13 @@ def test_what_sources_disagree_on_is_told_apart(committed):
     assert len(headings) == len(set(headings)) > 20
 
 
+def test_settings_that_sources_print_differently_stand_beside_those_in_use(page):
+    rows = Tables(page).table("Settings printed differently")
+    assert next(row[:3] for row in rows if row and row[0] == "transdiff-mrar-l") == [
+        *("transdiff-mrar-l", "scale_0 0.925, scale_1 0.95", "scale_0 0.91, scale_1 0.93"),
+    ]
+
+
 def test_context_holds_only_numbers_that_are_no_claims(page):
     """A printed number of a model of the suite stands in its paper's table, with a verdict, and nowhere as context."""
     held = {(claim.source.url, claim.value) for claim in ledger()}

@@ -17,7 +17,14 @@ from bench.records.schema import Measurement
 from bench.report.sections.studies import SECTIONS, studies_view
 from bench.studies import SAMPLING_SEEDS, STUDIES
 from bench.verdict.seeds import judge_later_images
-from tests.fake_records import DIGITS_STUDIES, OWN_SETTINGS, full_set, quality, studied, study_set
+from tests.fake_records import (
+    DIGITS_STUDIES,
+    OWN_SETTINGS,
+    full_set,
+    quality,
+    studied,
+    study_set,
+)
 from tests.pages import Tables, page_of, text_of, write
 from tests.paths import ROOT
 
@@ -68,7 +75,7 @@ def test_without_a_study_the_page_says_how_to_run_each(tmp_path):
 def test_one_study_alone_is_shown_and_the_others_are_named(tmp_path, names):
     """Also without the ordinary runs: the settings in use are then told by the studies' own records."""
     page = page_of(tmp_path, study_set(names))
-    assert "<svg" in part(page, names[0]) or names in (["scales"], ["training-seeds"], ["quality"])
+    assert "<svg" in part(page, names[0]) or names in (["scales"], ["training-seeds"], ["quality"], ["kernels"])
     for name in DIGITS_STUDIES:
         commands = text_of(part(page, name)).count(f"python -m bench study {name} would run")
         assert commands == (0 if name in names else commands)
@@ -217,11 +224,11 @@ def test_every_family_is_named_once_in_either_cost_chart_and_every_run_has_a_row
 
 
 def test_no_time_of_a_study_is_drawn_or_told(page):
-    """Its runs come from different hours: costs are counted."""
+    """Its runs come from different hours: costs are counted. One study is a single run, of times alone."""
     text = text_of(part(page, "trade-off"))
     assert not re.search(r"\d (ms|s|min)\b|as fast|times the time", text)
     assert "FLOPs per image" in text
-    for name in DIGITS_STUDIES:
+    for name in {*DIGITS_STUDIES} - {"kernels"}:
         assert not {"throughput_per_s", "latency_s"} & {m for r in STUDIES[name].runs for m in r.protocol.metrics}
 
 

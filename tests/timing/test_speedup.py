@@ -10,6 +10,7 @@ import torch
 from bench.timing import speedup
 from bench.timing.settings import TimingSettings
 from bench.timing.speedup import Side, collect_ratios
+from reference_models import layers
 from reference_models.autoencoders import PatchLatents
 from tests.toy import SPEC, Toy
 
@@ -60,6 +61,36 @@ def test_a_side_under_other_conditions_is_not_timed(scripted):
     assert alike.ratio.value == pytest.approx(0.5)
     (alone,) = collected(side("subject"), side("slow", batch_size=4))
     assert alone.not_comparable == "batch_size: 1 against 4"
+
+
+class WithGelu(Toy):
+    """A toy that has a kernel of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.mlp = layers.Mlp(8, 8, approximate="tanh")
+
+
+def test_with_and_without_own_kernels_in_the_same_rounds(monkeypatch):
+    """Twice as slow without them: 4 times as fast becomes 8 times; a model that has none is its own twin."""
+    model = WithGelu().eval()
+    model.attach(replace(SPEC, name="slow"), PatchLatents)
+    slowed = {"slow": 2.0}
+    monkeypatch.setattr(speedup, "rounds_of", lambda model, *rest: model.spec.name)
+    monkeypatch.setattr(
+        speedup,
+        "once",
+        lambda name, *rest: SECONDS[name] * (1.0 if layers.OWN_KERNELS else slowed.get(name, 1.0)),
+    )
+    found = collected(side("subject"), Side(model), side("fast"), both_kernels=True)
+    assert [(each.baseline, each.without_own_kernels) for each in found] == [
+        *(("slow", False), ("fast", False), ("slow", True), ("fast", True)),
+    ]
+    assert [each.ratio.value for each in found] == pytest.approx([4, 0.5, 8, 0.5])
+    assert [each.conditions["baseline"].own_kernels for each in found] == [("gelu",), (), (), ()]
+    assert {tuple(each.rounds_s["model"]) for each in found} == {(0.1,) * 8}  # of three models four sides
+    assert found[1].orders == found[3].orders
+    assert layers.OWN_KERNELS is True
 
 
 def test_estimated_rounds_are_marked():

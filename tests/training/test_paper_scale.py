@@ -128,6 +128,37 @@ def test_the_published_recipe_of_transdiff_in_steps():
     assert recipe.ema_decay_at(0) == 0.9999
 
 
+def test_the_published_recipe_of_mar_in_steps():
+    """README: 32 x 64 images, base rate 1e-4 for 256, 4 draws; appendix B: 800 epochs, warm-up of 100."""
+    recipe = PUBLISHED_BY_FAMILY["mar"].recipe(1_281_167)
+    assert (recipe.batch_size, recipe.num_steps, recipe.warmup_steps) == (2048, 800 * 625, 100 * 625)
+    assert recipe.lr == recipe.learning_rate(recipe.num_steps - 1) == pytest.approx(1e-4 * 2048 / 256)
+    assert (recipe.draws_per_image, recipe.decay_on, recipe.grad_clip) == (4, "matrices", 3.0)
+    assert recipe.betas == (0.9, 0.95)
+
+
+def test_a_step_of_mrar_takes_2048_rows_of_four():
+    """64 processes x 16 rows x 2 parts in its README; its data set's items are rows of four images."""
+    recipe = PUBLISHED_BY_FAMILY["transdiff-mrar"].recipe(1_281_167)
+    assert recipe.batch_size / find("transdiff-mrar-l").network.images_per_sample == 64 * 16 * 2
+    assert recipe.lr == 5e-5  # given as such, so that it follows no batch size
+    assert PUBLISHED_BY_FAMILY["transdiff-mrar"].recipe(1_281_167, batch_size=64).lr == 5e-5
+
+
+def test_the_draws_of_a_recipe_are_those_of_the_loss():
+    """Of MAR too, whose losses at one and at four draws of t and noise differ."""
+    losses = [train_tiny("mar-b", num_steps=1, draws_per_image=draws)[1].losses for draws in (1, 4)]
+    assert losses[0] != losses[1]
+    assert losses[1] == train_tiny("mar-b", num_steps=1)[1].losses
+
+
+@pytest.mark.parametrize("family", PUBLISHED_BY_FAMILY)
+def test_a_recipe_names_its_source_and_what_is_not_done_here(family):
+    how = PUBLISHED_BY_FAMILY[family]
+    assert how.words[0].startswith("recipe: ")
+    assert ("dropout of 0.1" in how.left_out) is (family not in ("dit", "sit"))
+
+
 def test_mrar_draws_twice_and_dit_decays_nothing():
     assert PUBLISHED_BY_FAMILY["transdiff-mrar"].recipe(1000).draws_per_image == 2
     assert PUBLISHED_BY_FAMILY["dit"].recipe(1000).weight_decay == 0

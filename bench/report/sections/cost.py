@@ -27,7 +27,7 @@ def cost_view(records: Sequence[Record]) -> dict[str, Any]:
     for record in timed:
         groups.setdefault(record.protocol.name, []).append(record)
     return {
-        "ratios": ratio_table(kept),
+        "ratios": ratio_table(records),
         "folded": [each for name, group in groups.items() for each in tables_of(name, group, rooflines)],
         "alarms": alarms(kept),
         "notes": notes(timed, kept),

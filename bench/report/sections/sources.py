@@ -11,14 +11,16 @@ from bench.claims import PUBLISHED_PAINTING, PUBLISHED_QUALITY, PUBLISHED_SPEED,
 from bench.claims.ledger import SourceGroup, as_printed, ledger, sources_of
 from bench.claims.published import Published, PublishedQuality, PublishedSpeed
 from bench.claims.text import BENCHMARKS
-from bench.formatting import listed, named
+from bench.formatting import as_words, listed, named
 from bench.metrics import METRICS
+from bench.published import PUBLISHED
 from bench.report.charts.svg import family_of
 from bench.report.sections.cards import badge_cell
 from bench.report.sections.judged import Judged
-from bench.report.tables import Cell, Rows, Table
+from bench.report.tables import Cell, Rows, Table, plain_table
 
 DISAGREE = (("Printed", ""), ("Standing", "of the source"), ("Verdict", "paper's size"))
+DISPUTED = (("In use", "judged by"), ("Also printed", ""), ("Where", ""))
 Columns = tuple[tuple[str, str], ...]  # heading, field of a row
 QUALITY: Columns = (("FID", "fid"), ("Inception Score", "inception_score"), ("Parameters", "params"))
 SPEED: Columns = (("Printed", "number"), ("Unit", "unit"))
@@ -64,6 +66,31 @@ def source_row(found: Judged) -> tuple[str, tuple[Cell, ...]]:
         f"{source.paper.split(' (')[0]}, {source.where}",
         (Cell(as_printed(found.claim)), Cell(source.standing), badge_cell(found.paper)),
     )
+
+
+def disputed_settings() -> Table | None:
+    """Settings that sources print differently for the same numbers: those in use, and each other one."""
+    rows = tuple(
+        (
+            f"{row.model} ({row.variant})" if row.variant else row.model,
+            tuple(
+                Cell(text)
+                for text in (
+                    told({name: row.sampling.get(name) for name in other.settings}),
+                    told(other.settings),
+                    other.source,
+                )
+            ),
+        )
+        for row in PUBLISHED.values()
+        for other in row.disputed
+    )
+    return plain_table("Settings printed differently for the same numbers.", DISPUTED, rows) if rows else None
+
+
+def told(settings: Mapping[str, Any]) -> str:
+    """As "scale_0 0.91, scale_1 0.93"."""
+    return ", ".join(f"{name} {as_words(name, value)}" for name, value in settings.items())
 
 
 def printed_tables() -> list[tuple[str, Table]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.analysis.evidence import Trace, in_record
 from bench.analysis.formulas import key_of
-from bench.analysis.speed import rates_of
+from bench.analysis.speed import rates_of, without_own_kernels
 from bench.formatting import listed
 from bench.records.comparable import not_comparable
 from bench.records.parts import Speedup
@@ -15,6 +15,7 @@ from bench.records.schema import Record
 from bench.report.tables import NONE, Cell, Table, derived
 from bench.report.words import times
 from bench.stats import Interval, as_interval
+from bench.studies import STUDIES
 
 EQUAL, BEST = "forced equal", "each at its best"
 COLUMNS = (
@@ -28,11 +29,15 @@ CAPTION = (
 )
 
 
-def ratio_table(records: Sequence[Record]) -> Table | None:
-    """The ratios of one machine's records, a group per run; None where no two models were timed together."""
+def ratio_table(every: Sequence[Record]) -> Table | None:
+    """The ratios of one machine's records, a group per run; None where no two models were timed together.
+
+    Studies have no group; of the study "kernels" each ratio is told beside that of the ordinary run.
+    """
     groups = []
+    records = [record for record in every if not record.protocol.study]
     for record in records:
-        rows = [(name, row_of(record, pair, records)) for name, pair in pairs_of(record).items()]
+        rows = [(name, row_of(record, pair, records, every)) for name, pair in pairs_of(record).items()]
         if rows:
             groups.append((heading(record), tuple(rows)))
     return Table(CAPTION, COLUMNS, tuple(groups), "Against") if groups else None
@@ -59,19 +64,22 @@ def heading(record: Record) -> str:
     return f"{record.model} ({', '.join(words)})"
 
 
-def row_of(record: Record, pair: Mapping[str, Speedup], records: Sequence[Record]) -> tuple[Cell, ...]:
+def row_of(
+    record: Record, pair: Mapping[str, Speedup], records: Sequence[Record], every: Sequence[Record]
+) -> tuple[Cell, ...]:
     entry = pair.get(EQUAL) or next(iter(pair.values()))
-    equal = measured_cell(record, pair[EQUAL]) if EQUAL in pair else Cell("not measured")
-    best = measured_cell(record, pair[BEST]) if BEST in pair else at_best(record, entry.baseline, records)
+    equal = measured_cell(record, pair[EQUAL], every) if EQUAL in pair else Cell("not measured")
+    best = measured_cell(record, pair[BEST], every) if BEST in pair else at_best(record, entry.baseline, records)
     return equal, best, evaluations(record, entry)
 
 
-def measured_cell(record: Record, entry: Speedup) -> Cell:
+def measured_cell(record: Record, entry: Speedup, every: Sequence[Record]) -> Cell:
     ratio = entry.ratio
     if entry.not_comparable or ratio is None:
         return Cell("not comparable", entry.not_comparable)
     shown, words, below = times(as_interval(ratio))
-    below = "; ".join(filter(None, (below or f"{ratio.n} pairs: no interval", own_kernels(entry))))
+    told = (below or f"{ratio.n} pairs: no interval", own_kernels(entry), torchs_kernels(record, entry, every))
+    below = "; ".join(filter(None, told))
     key = f"speedups.{record.speedups.index(entry)}.ratio"
     trace = in_record(record, key, ratio.value)
     return Cell(f"{shown} {words}", below, trace=trace.inverted if ratio.value < 1 else trace)
@@ -83,6 +91,15 @@ def own_kernels(entry: Speedup) -> str:
     if sides[0] is None or sides[1] is None or set(sides[0]) == set(sides[1]):
         return ""
     return f"own CPU kernels: {' against '.join(listed(side) or 'none' for side in sides if side is not None)}"
+
+
+def torchs_kernels(record: Record, entry: Speedup, every: Sequence[Record]) -> str:
+    """As "without them 3.10 times faster", where the study "kernels" timed the pair so; "" where not."""
+    found = without_own_kernels(record.model, entry.baseline, record.protocol.scale, every)
+    if found is None or found.entry.ratio is None or not any(side.own_kernels for side in entry.conditions.values()):
+        return ""
+    shown, words, _ = times(as_interval(found.entry.ratio))
+    return f"without own kernels {shown} {words} (study “{STUDIES['kernels'].title}”)"
 
 
 def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:

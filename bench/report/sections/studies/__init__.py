@@ -11,6 +11,7 @@ from typing import Any
 from bench.analysis.studies import settings_in_use
 from bench.records.schema import Record
 from bench.report.sections.studies.common import Answers, Section, answers_of, lacking_words
+from bench.report.sections.studies.kernels import kernels
 from bench.report.sections.studies.quality import quality
 from bench.report.sections.studies.references import references
 from bench.report.sections.studies.sweeps import guidance, scales
@@ -26,6 +27,7 @@ SECTIONS: dict[str, Callable[[Answers], Section]] = {
     "references": references,
     "training-seeds": training_seeds,
     "quality": quality,
+    "kernels": kernels,
 }
 
 
