@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 
 import pytest
 
 from bench.analysis import evidence
-from bench.analysis.evidence import Trace, evaluate, evidence_in, read_evidence, traced, traces_in
+from bench.analysis.evidence import Trace, evidence_in, read_evidence, traced, traces_in
+from bench.analysis.formulas import UNFIT, evaluate, key_of, of_file
 from bench.errors import UsageError
 from bench.records.parts import Elsewhere, Measurement
 from bench.records.schema import Verdict
 from tests.fake_records import quality, ratios, record
 
 
-def test_a_trace_is_not_inverse_unless_it_says_so_and_evaluates_to_its_number():
-    data = {"a": {"x": [{"value": 4.0}, 3]}, "b": {"y": 8}}
-    for trace, number in (
-        (Trace(4.0, ("a",), ("x.0",)), 4),
-        (Trace(0.25, ("a",), ("x.0",), inverse=True), 0.25),
-        (Trace(2.0, ("b", "a"), ("y", "x.0")), 2),
-        (Trace(0.5, ("b", "a"), ("y", "x.0"), inverse=True), 0.5),
-        (Trace(3.0, ("a",), ("x.1",)), 3),
+def test_a_formula_evaluates_to_its_number():
+    data = {"a": {"x": [{"value": 4.0}, 3], "z": [1, 2, 9]}, "b": {"y": 8, "how many": {"n": 5}}}
+    for files, formula, number in (
+        (("a",), "x.0", 4),
+        (("a",), "1 / x.0", 0.25),
+        (("b", "a"), "b.y@1", None),
+        (("b", "a"), "x.0@2 / x.1@2", 4 / 3),
+        (("a",), "mean(x.0, x.1)", 3.5),
+        (("a",), "median(a.z)", None),
+        (("a", "a"), "sum(x.0@1:2, 2 * x.1)", 14),
+        (("b",), "'how many'.n", 5),
+        (("a",), "x.0 - x.1", 1),
+        (("a",), "max(x.0, x.1) + min(x.0, x.1)", 7),
+        (("a",), "__import__('os').getpid()", None),
+        (("a",), "x.0 if x.1 else 1", None),
     ):
-        assert evaluate(trace.files, trace.key, data) == number
-    assert Trace(4.0, ("a",), ("x.0",)).key == "x.0"
+        if number is None:
+            with pytest.raises(UNFIT):
+                evaluate(formula, files, data)
+        else:
+            assert evaluate(formula, files, data) == pytest.approx(number)
+    assert key_of("texts", "how many", 0) == "texts.'how many'.0"
+    assert (of_file("x.0", 2), of_file("x.0", 1, 1), of_file("x.0", 1, 3)) == ("x.0@2", "x.0@1", "x.0@1:3")
+
+
+def test_one_over_a_trace_is_one_over_its_formula_and_back():
+    plain = Trace(4.0, ("a",), "x.0")
+    assert plain.inverted == Trace(0.25, ("a",), "1 / x.0")
+    assert plain.inverted.inverted == plain
+    assert Trace(2.0, ("a", "b"), "y@1 / x.0@2").inverted == Trace(0.5, ("a", "b"), "1 / (y@1 / x.0@2)")
+    assert Trace(2.0, ("a",), "verdict some-claim digits").of_verdict
+    assert not plain.of_verdict
 
 
 def test_a_measurement_is_traced_with_its_interval_or_not_at_all():
@@ -37,25 +58,26 @@ def test_a_measurement_is_traced_with_its_interval_or_not_at_all():
     )
     found = traced(made, "fid")
     assert (found.found.value, found.found.low, found.found.high) == (2, 1, 4)
-    assert found.trace == Trace(2.0, (made.file,), ("measurements.fid",))
+    assert found.trace == Trace(2.0, (made.file,), "measurements.fid")
     assert math.isnan(traced(made, "kid").found.low)
     assert traced(made, "recall") is None
 
 
-def test_what_travels_is_every_number_with_its_file(tmp_path):
+def test_what_travels_is_every_number_with_its_file():
     """A row: place of the file, key, value, both ends, n, unit, what; a ratio that was not timed is none."""
     made = replace(
         quality("dit-digits", 2.0), measurements={"fid": Measurement(2.0, "u", 1.0, 4.0, 9)}, settings={"num_steps": 7}
     )
     fast = ratios("transdiff-digits", {"dit-digits": 3.0, "sit-digits": 2.0})
     fast = replace(fast, speedups=(replace(fast.speedups[0], ratio=None, not_comparable="dtype"), fast.speedups[1]))
-    (tmp_path / "machine").mkdir()
-    (tmp_path / "machine" / "x.json").write_text(json.dumps({"sha256": "12"}))
     fast = replace(
-        fast, file="machine/x.json", elsewhere=Elsewhere(what="images", name="n", num_items=3, sha256="ab" * 32)
+        fast,
+        file="machine/x.json",
+        sha256="12",
+        elsewhere=Elsewhere(what="images", name="n", num_items=3, sha256="ab" * 32),
     )
     verdict = Verdict("some-claim", "digits", "reproduced", "why", value=0.5)
-    found = evidence.evidence([made, fast], {"here": [verdict]}, [tmp_path])
+    found = evidence.evidence([made, fast], {"here": [verdict]})
     assert found["columns"] == ("file", "key", "value", "low", "high", "n", "unit", "what")
     assert found["rows"] == [
         [0, "measurements.fid", 2.0, 1.0, 4.0, 9, "u", ""],
@@ -65,18 +87,6 @@ def test_what_travels_is_every_number_with_its_file(tmp_path):
     one, other = found["files"]
     assert (one["sha256"], one["settings"], one["elsewhere"]) == ("", {"num_steps": 7}, "")
     assert (other["file"], other["sha256"], other["elsewhere"]) == ("machine/x.json", "12", fast.elsewhere.words)
-
-
-def test_a_checksum_is_found_below_a_folder_or_beside_it(tmp_path):
-    """results/ holds machine/x.json; of a machine's own folder, given by itself, the file is beside it."""
-    folder = tmp_path / "machine"
-    folder.mkdir()
-    (folder / "x.json").write_text(json.dumps({"sha256": "12"}))
-    assert evidence.checksum("machine/x.json", [tmp_path / "none", tmp_path]) == "12"
-    assert evidence.checksum("machine/x.json", [folder]) == "12"
-    assert evidence.checksum("machine/y.json", [folder, tmp_path]) == ""
-    (folder / "z.json").write_text("{}")
-    assert evidence.checksum("machine/z.json", [tmp_path]) == ""
 
 
 WHOLE = {"rows": ["</script>"], "files": [], "verdicts": []}
@@ -109,6 +119,6 @@ def test_a_page_holds_evidence_of_three_parts_or_none(tmp_path):
 
 
 def test_numbers_of_a_page_are_read_with_their_traces():
-    page = '<data value="0.5" data-record="a b" data-key="1 / x.0 / y">0.50</data><data value="7">7</data>'
+    page = '<data value="0.5" data-record="a b" data-key="x.0@1 / y@2">0.50</data><data value="7">7</data>'
     (shown,) = traces_in(page)
-    assert (shown.text, shown.trace) == ("0.50", Trace(0.5, ("a", "b"), ("x.0", "y"), inverse=True))
+    assert (shown.text, shown.trace) == ("0.50", Trace(0.5, ("a", "b"), "x.0@1 / y@2"))

@@ -30,6 +30,7 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "bench/metrics/vqa.py": ("tests/metrics/test_vqa.py", REGISTRY),
     "bench/metrics/yes_no.py": ("tests/metrics/test_vqa.py", REGISTRY),
     "bench/analysis/evidence.py": ("tests/analysis/test_evidence.py",),
+    "bench/analysis/formulas.py": ("tests/analysis/test_evidence.py", "tests/report/test_evidence.py"),
     "bench/analysis/forecast.py": ("tests/analysis/test_forecast.py",),
     "bench/analysis/front.py": ("tests/analysis/test_front.py",),
     "bench/analysis/machines.py": ("tests/analysis/test_machines.py",),
