@@ -139,7 +139,9 @@
     });
     [one, other, row].forEach((select) => select.addEventListener("change", draw));
     draw();
-    box.before(form("Compare samples", first, second, third), ...strips);
+    const part = box.closest("article, section");
+    const heading = document.getElementById(part.getAttribute("aria-labelledby")).textContent.trim();
+    box.before(form(`Compare samples: ${heading}`, first, second, third), ...strips);
   });
 
   // Other machines' records stand folded; one switch opens them all.

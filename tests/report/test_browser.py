@@ -224,11 +224,12 @@ def test_two_families_samples_stand_side_by_side_at_the_same_seeds(browser, path
     strips = browser.execute_script(
         CHOOSE
         + """choose('Compare', '1'); choose('with', '3'); choose('at', '2');
-        return [...document.querySelectorAll('.strip')].map(each => [each.getAttribute('aria-label'),
+        const strips = document.querySelectorAll('section[id^=quality] .strip:not(.study .strip)');
+        return [...strips].map(each => [each.getAttribute('aria-label'),
           each.style.backgroundPosition, each.getBoundingClientRect().width / each.getBoundingClientRect().height])"""
     )
     captions = browser.execute_script(
-        "return [...document.querySelectorAll('.samples figcaption')].map(each => each.textContent)"
+        "return [...document.querySelectorAll('[id^=quality] .samples figcaption')].map(each => each.textContent)"
     )
     assert [label for label, _, _ in strips] == [f"{captions[1]}, row 3", f"{captions[3]}, row 3"]
     for _, position, shape in strips:

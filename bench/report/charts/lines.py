@@ -28,6 +28,7 @@ from bench.stats import Interval
 
 LEGEND, TITLE, PANEL, FOOT, LABEL = 17, 18, 92, 20, 18  # heights in pixels
 LEFT = 38  # of the axis
+BETWEEN = 4  # the labels of two ticks, at least
 
 
 @dataclass(frozen=True)
@@ -109,24 +110,24 @@ def draw_line(chart: Chart, line: Line, x_scale: Axis, y_scale: Axis) -> None:
 
 
 def ends_of_x(chart: Chart, axis: Axis, values: Sequence[float], top: float, bottom: float) -> None:
-    """The values themselves as ticks where they are few and fit, else round ones."""
+    """The values themselves, or every second, as ticks where they are few and fit, else round ones."""
     room = axis.stop - axis.start
-    if (
-        len(values) <= 8
-        and sum(text_width(tick_text(v)) + 6 for v in values) <= room + 20
-        and not crowded(axis, values)
-    ):
-        for value in values:
-            x = axis.at(value)
-            chart.line([(x, top), (x, bottom)], "rule", 1)
-            chart.text(x, bottom + 10, tick_text(value), "muted", "middle")
-    else:
-        x_axis(chart, axis, top, bottom, most=max(2, int(room / (5 * FONT))))
+    for shown in (values, values[::2]):
+        if len(values) <= 8 and sum(text_width(tick_text(v)) + 6 for v in shown) <= room + 20:
+            if crowded(axis, shown):
+                continue
+            for value in shown:
+                x = axis.at(value)
+                chart.line([(x, top), (x, bottom)], "rule", 1)
+                chart.text(x, bottom + 10, tick_text(value), "muted", "middle")
+            return
+    x_axis(chart, axis, top, bottom, most=max(2, int(room / (5 * FONT))))
 
 
 def crowded(axis: Axis, values: Sequence[float]) -> bool:
     pairs = itertools.pairwise(values)
-    return any(axis.at(b) - axis.at(a) < (text_width(tick_text(a)) + text_width(tick_text(b))) / 2 for a, b in pairs)
+    widths = {value: text_width(tick_text(value)) for value in values}
+    return any(axis.at(b) - axis.at(a) < (widths[a] + widths[b]) / 2 + BETWEEN for a, b in pairs)
 
 
 def high(panel: Panel) -> Panel:
