@@ -366,10 +366,11 @@ PUBLISHED: dict[tuple[str, str], Published] = {
 
 
 # How the released weights of a model that reads images are asked: the lengths and steps of the authors' pipeline
-# (captions) and of their evaluation script (questions). Names are those of the settings of `say`.
+# (captions) and of their evaluation script (questions), the image's latents drawn from its posterior as in both. Names
+# are those of the settings of `say`.
 READING: dict[str, dict[str, Any]] = {
-    "captions": {"num_steps": 64, "length": 128},
-    "answers": {"num_steps": 32, "length": 128},
+    "captions": {"num_steps": 64, "length": 128, "sample_posterior": True},
+    "answers": {"num_steps": 32, "length": 128, "sample_posterior": True},
 }
 
 

@@ -1,4 +1,4 @@
-"""STUDIES: questions that one measurement per model cannot answer, each a set of runs of the digits or scenes scale.
+"""STUDIES: questions that one measurement per model cannot answer, each a set of runs, most at small scales.
 
     python -m bench study trade-off        (or several names; continues where it was interrupted)
 
@@ -128,6 +128,16 @@ STUDIES: dict[str, Study] = {
             "CPU kernels of this suite's own",
             "How much of each ratio of speed comes from faster ways of this suite, which only some families gain from?",
             (RunSpec("transdiff-digits", KERNELS, {}, tuple(name for name in FAMILIES if "transdiff" not in name)),),
+        ),
+        Study(
+            "mean-latents",
+            "The mean of an image's latents",
+            "Does D-DiT read the mean of an image's latents as well as the draw that it was released with?",
+            tuple(
+                RunSpec("d-dit-512", PROTOCOLS[protocol], settings)
+                for protocol in ("coco-captions-captions", "vqa-v2-answers")
+                for settings in ({}, {"sample_posterior": False})
+            ),
         ),
         Study(
             "text-steps",

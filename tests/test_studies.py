@@ -80,6 +80,18 @@ def test_the_one_study_that_times_is_one_run_which_has_the_machine_to_itself():
     assert {run.model, *run.baselines} == set(FAMILIES) - {"transdiff-mrar-digits"}
 
 
+def test_the_mean_of_kl_latents_is_studied_beside_the_published_draw(tmp_path):
+    """At the paper's size, where there is a KL autoencoder; the draw is the ordinary run, which the claims rest on."""
+    plan = make_study_plan(["mean-latents"], device="cpu", results=tmp_path)
+    assert plan.scale == "coco-captions and vqa-v2"
+    by_draw = {settings_of(run.spec)["sample_posterior"]: run for run in plan.runs}
+    assert by_draw.keys() == {True, False}
+    assert "d-dit-vqa" in by_draw[True].answers
+    assert by_draw[False].answers == ()
+    assert by_draw[True].spec.settings == {}
+    assert all("d-dit-512" in run.lacks[0] for run in plan.runs)
+
+
 def test_an_unknown_study_is_named_with_the_known_ones(tmp_path):
     with pytest.raises(UsageError, match="unknown study 'steps'; known: trade-off, guidance"):
         make_study_plan(["steps"], device="cpu", results=tmp_path)

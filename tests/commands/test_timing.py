@@ -12,6 +12,8 @@ from bench.commands.time import Request, time_models
 from bench.errors import CheckFailed, UsageError
 from bench.records.parts import Measurement
 from bench.timing.settings import TimingSettings
+from reference_models import layers
+from tests.command_line import bench
 
 FEW = 2  # diffusion steps
 
@@ -122,3 +124,12 @@ def test_a_missing_folder_is_refused_before_anything_is_measured(tmp_path, monke
     monkeypatch.setattr(time, "load", lambda build: pytest.fail("built a model"))
     with pytest.raises(UsageError, match="its folder does not exist"):
         time_models(["dit-digits"], Request(), against=None, json_file=tmp_path / "no" / "out.json")
+
+
+def test_a_run_without_own_kernels_says_so_in_title_and_conditions(tmp_path, capsys):
+    asked = ["dit-digits", "--num-steps", 2, "--device", "cpu", "--json", tmp_path / "t.json"]
+    status, out, _ = bench(capsys, "time", *asked, "--no-own-kernels")
+    assert (status, layers.OWN_KERNELS) == (0, True)
+    assert "without own kernels" in out
+    latency = json.loads((tmp_path / "t.json").read_text())["raw"]["dit-digits@1"]["latency"]
+    assert latency["conditions"]["own_kernels"] == []
