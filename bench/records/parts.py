@@ -34,6 +34,11 @@ class Measurement:
     ci_high: float | None = None  # see ci_low
     n: int | None = None  # samples (images, rounds, items) behind it; None: counted, not sampled
 
+    @property
+    def is_above_0(self) -> bool:
+        """Whether the value and its bounds are: of a time, of a rate and of a ratio of them nothing else can be."""
+        return all(each is None or each > 0 for each in (self.value, self.ci_low, self.ci_high))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Elsewhere:
@@ -371,7 +376,7 @@ class Speedup:
         lengths = {len(self.rounds_s.get(side, ())) for side in (SUBJECT, BASELINE)}
         if self.ratio is None or len(lengths) != 1 or 0 in lengths:
             raise ValueError("a comparable speed-up needs a ratio and as many rounds of either side")
-        if any(each is not None and each <= 0 for each in (self.ratio.value, self.ratio.ci_low, self.ratio.ci_high)):
+        if not self.ratio.is_above_0:
             raise ValueError("a ratio of times, or a bound of it, is not above 0")
 
 

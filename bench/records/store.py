@@ -238,7 +238,7 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
         "file": f"{path.resolve().parent.name}/{path.name}",
         "sha256": data["sha256"],
         "samples": samples,
-        "measurements": each(Measurement, mapping(data["measurements"], "measurements"), "measurements", faults),
+        "measurements": measurements_of(data["measurements"], faults),
         "environment": lenient(
             Environment, {**machine, **mapping(data["environment"], "environment")}, "environment", faults
         ),
@@ -255,6 +255,14 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
             found[name] = convert(data[name], kind, name)
     found["created_utc"] = in_utc(found["created_utc"])
     return Record(**found), faults
+
+
+def measurements_of(data: Any, faults: list[str]) -> dict[str, Measurement]:
+    """Those that can be read; of seconds and rates ("..._s") those that there can be."""
+    found = each(Measurement, mapping(data, "measurements"), "measurements", faults)
+    odd = [name for name, measured in found.items() if name.endswith("_s") and not measured.is_above_0]
+    faults += [f"measurements.{name}: a time or a rate, or a bound of it, is not above 0" for name in odd]
+    return {name: measured for name, measured in found.items() if name not in odd}
 
 
 def load_machine(directory: Path) -> tuple[dict[str, Any], list[str]]:

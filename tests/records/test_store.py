@@ -17,7 +17,7 @@ from bench.errors import CheckFailed
 from bench.records import store
 from bench.records.parts import Counts, Measurement, SceneScores, Series, Timing
 from bench.records.store import load_record, load_records, save_record
-from tests.fake_records import composed, quality, ratios, record, rewrite, timed, with_audit
+from tests.fake_records import composed, latency, quality, ratios, record, rewrite, timed, with_audit
 from tests.fake_scenes import answers, captions, paintings
 
 SCENES = tuple(SceneScores(scene=i, num=2, totals={"cider": i / 8}) for i in range(3))
@@ -291,6 +291,23 @@ def test_a_measurement_and_a_speedup_are_left_out_by_themselves(tmp_path):
     found, (fault,) = load_record(path)
     assert fault.startswith("speedups.0: a comparable speed-up needs a ratio and as many rounds of either side")
     assert found.speedups == KINDS["speedups"].speedups[1:]
+
+
+@pytest.mark.parametrize("key", ["value", "ci_low"])
+@pytest.mark.parametrize("number", [0, -1])
+def test_a_time_or_a_rate_that_there_cannot_be_is_left_out(tmp_path, key, number):
+    """A verdict divides by it. A score may be 0, or below."""
+    path = save_record(latency("dit-digits", 0.3), tmp_path)
+    data = json.loads(path.read_text())
+    for name in ("latency_s", "throughput_per_s", "flops"):
+        data["measurements"][name][key] = number
+    rewrite(path, data)
+    found, faults = load_record(path)
+    assert sorted(faults) == [
+        f"measurements.{name}: a time or a rate, or a bound of it, is not above 0"
+        for name in ("latency_s", "throughput_per_s")
+    ]
+    assert "flops" in found.measurements
 
 
 @pytest.mark.parametrize("key", ["value", "ci_low"])
