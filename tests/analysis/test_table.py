@@ -102,6 +102,15 @@ def test_a_file_holds_the_table(tmp_path, suffix):
     assert found["n"].isna().tolist() == expected["n"].isna().tolist()
 
 
+def test_a_parquet_file_holds_the_columns_and_no_index(tmp_path):
+    """As whatever reads parquet sees it, pandas or not; where pyarrow is not installed nothing writes one."""
+    parquet = pytest.importorskip("pyarrow.parquet")
+    out = tmp_path / "table.parquet"
+    save_table(full_set(), out)
+    assert tuple(parquet.read_schema(out).names) == COLUMNS
+    pd.testing.assert_frame_equal(pd.read_parquet(out), long_table(full_set()))
+
+
 def test_what_cannot_be_written_is_refused_in_one_line(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "fastparquet", None)

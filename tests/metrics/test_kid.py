@@ -147,3 +147,9 @@ def test_the_chance_of_the_subsets_is_in_the_error():
     subsets = kid.Subsets(values, (1.0, 1.0), 2)
     found = kid.standard_error(np.ones((50, 2)), cloud(40, 0, 2), subsets)
     assert found == pytest.approx(values.std(ddof=1) / np.sqrt(20), rel=1e-9)
+
+
+@pytest.mark.parametrize(("num", "others"), [(1000, 4), (8, 1000), (8, 4)])
+def test_few_images_on_a_side_have_few_landmarks(num, others):
+    """Two halves of a quarter of the images each, and of half of the reference."""
+    assert kid.standard_error(cloud(num, 0, shift=1.0), cloud(others, 1), STILL) >= 0
