@@ -64,6 +64,7 @@ def test_the_resampling_depends_on_its_seed_and_the_values_do_not():
     for name in NAMES:
         assert one[name].value == other[name].value
         assert one[name].ci_low != other[name].ci_low, name
+    assert scored(Side(OURS), Side(THEIRS), *NAMES).measurements == one
 
 
 def test_classes_that_were_drawn_alike_narrow_the_intervals_whoever_tells_them():
