@@ -37,6 +37,13 @@ def test_there_are_as_many_draws_as_were_asked_for():
         assert len({draw.sum().item() for draw in found}) == count, "no draw is another's"
 
 
+def test_many_draws_are_made_sixteen_at_a_time():
+    """What a generator gives depends on how much is asked of it at once: all records were made so."""
+    many, one = list(SeededNoise([1, 2]).normals(19, 5)), SeededNoise([1, 2])
+    expected = [*one.normal(16, 5).unbind(1), *one.normal(3, 5).unbind(1)]
+    assert all(map(torch.equal, many, expected))
+
+
 def test_draws_are_normal_or_uniform_and_orders_are_permutations():
     noise = SeededNoise(range(40))
     normal, uniform, order = noise.normal(500), noise.uniform(500), noise.permutation(50)
