@@ -59,11 +59,28 @@ def test_both_engines_give_one_fid_with_one_interval():
     assert (turned.value, turned.n) == (pytest.approx(expected, rel=1e-6), 200)
 
 
+def test_the_interval_is_taken_of_the_generated_images_and_of_their_statistics(monkeypatch):
+    """In many dimensions it follows from the statistics alone, which must be those of the images that are resampled."""
+    asked = []
+
+    def interval(fid, features, reference, **known):
+        asked.append((features, reference, known["statistics"]))
+
+    monkeypatch.setattr(feature_scores, "fid_interval", interval)
+    found = scored(Side(OURS), Side(THEIRS), "fid").measurements["fid"]
+    assert (found.ci_low, found.ci_high, found.n) == (None, None, 120)
+    ((features, reference, statistics),) = asked
+    assert features is OURS.features
+    np.testing.assert_allclose(reference[1], STATISTICS[1])
+    np.testing.assert_allclose(statistics[1], compute_statistics(OURS.features)[1])
+
+
 def test_the_resampling_depends_on_its_seed_and_the_values_do_not():
     one, other = (scored(Side(OURS), Side(THEIRS), *NAMES, seed=seed).measurements for seed in (0, 1))
     for name in NAMES:
         assert one[name].value == other[name].value
         assert one[name].ci_low != other[name].ci_low, name
+    assert scored(Side(OURS), Side(THEIRS), *NAMES).measurements == one
 
 
 def test_classes_that_were_drawn_alike_narrow_the_intervals_whoever_tells_them():

@@ -44,6 +44,39 @@ def test_durations_count_all_sides_together():
     assert len(found["orders"]) == 3
 
 
+def test_rounds_are_numbered_on_from_the_longest_warm_up_and_their_orders_depend_on_the_seed():
+    """A side settles after 2 rounds of warm-up, the other after 4: the rounds of both begin at 5."""
+    asked = {"steady": [], "late": []}
+
+    def steady(round_idx: int) -> float:
+        asked["steady"].append(round_idx)
+        return 1.0
+
+    def late(round_idx: int) -> float:
+        asked["late"].append(round_idx)
+        return max(1.0, 4.0 - round_idx)
+
+    timing = TimingSettings(min_warmup=2, window=1, shortest_warmup_s=100.0)
+    settings = {"device": "cpu", "min_rounds": 12, "min_duration_s": 0.0, "timing": timing}
+    found = time_pairs({"steady": steady, "late": late}, **settings)
+    assert {name: len(seconds) for name, seconds in found["warmup_s"].items()} == {"steady": 2, "late": 4}
+    assert found["first_call_s"] == {"steady": 1.0, "late": 4.0}
+    assert found["warmup_ended_by"] == {"steady": "stable", "late": "stable"}
+    assert asked == {"steady": [0, 1, 2, *range(5, 17)], "late": [*range(5), *range(5, 17)]}
+    orders = {seed: time_pairs({"a": steady, "b": late}, seed=seed, **settings)["orders"] for seed in (0, 1)}
+    assert time_pairs({"a": steady, "b": late}, **settings)["orders"] == orders[0] != orders[1]
+
+
+def test_what_was_timed_just_before_is_called_once_and_is_warm():
+    found = time_pairs(
+        {"a": lambda _: 1.0, "b": lambda _: 2.0}, device="cpu", min_rounds=2, min_duration_s=0.0, is_warm=True
+    )
+    assert (found["warmup_s"], found["first_call_s"]) == ({"a": (), "b": ()}, {"a": 1.0, "b": 2.0})
+    assert (len(found["orders"]), found["rounds_ended_by"]) == (2, "enough")
+    found = time_pairs({"a": lambda _: 4.0}, device="cpu", min_rounds=9, min_duration_s=0.0, max_duration_s=8.0)
+    assert (len(found["orders"]), found["rounds_ended_by"]) == (2, "time")
+
+
 # -- ratios ------------------------------------------------------------------------------------------------------------
 
 
