@@ -10,7 +10,7 @@ need no connection to each other, only the results folder on a file system that 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.app import RESULTS, Device, KeepImages, Only, Pilot, ResultsDir, Scale, example, resolve_device
+from bench.commands.outlook import Left, before, check_room, outlook
 from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.plan import Plan, PlannedRun, make_plan
 from bench.processes import Job, run_jobs
@@ -72,6 +73,7 @@ class Orders:
     results: Path = RESULTS
     pilot: int = 0  # images of each run; 0: all
     keep_images: bool = False  # keep pixels
+    announced: bool = False  # somebody has said already what there is to do
 
 
 def fill_store(orders: Orders, rank: Rank) -> None:
@@ -94,23 +96,30 @@ def fill_store(orders: Orders, rank: Rank) -> None:
     if not runs:
         print("work: nothing to do: every run of this plan is measured, is timed, or lacks something")
         return
+    found = outlook(replace(plan, runs=tuple(runs)))
+    if not rank.rank and not orders.announced:
+        for line in before(found):
+            print(line, flush=True)
+    check_room(found)
+    left = Left(found, found.todo)
     failures: dict[str, str] = {}
     done: set[str] = set()
     # First what nobody is at work on, so that workers spread over the runs; then the rest of each.
     for leave_claimed in (True, False):
-        for run in runs:
+        for run in (runs[i] for i in found.todo):
             title = f"{run.spec.model} {run.spec.protocol.name}"
             if title in failures or title in done:
                 continue
             try:
-                found = collect_run(run, plan, rank, orders.batch_size, leave_claimed)
+                collected = collect_run(run, plan, rank, orders.batch_size, leave_claimed)
             except (CheckFailed, CheckpointError, FloatingPointError, RuntimeError, ValueError, OSError) as error:
                 failures[title] = " ".join(f"{error}".split())
                 print(f"{title}: failed: {failures[title]}", flush=True)
                 continue
-            if found.is_complete():
+            if collected.is_complete():
                 done.add(title)
-                print(f"{title}: {found.num} {run.spec.protocol.collects} in {found.name}", flush=True)
+                print(f"{title}: {collected.num} {run.spec.protocol.collects} in {collected.name}", flush=True)
+                left.tell(run)
     if failures:
         title, reason = next(iter(failures.items()))
         raise CheckFailed(f"{len(failures)} of {len(runs)} runs failed, first: {title}: {reason}")

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
-from bench.analysis.forecast import FEATURE_BYTES, forecast, image_flops
-from bench.protocols import PROTOCOLS
+from bench.analysis.forecast import FEATURE_BYTES, expected_evaluations, forecast, image_flops, text_flops
+from bench.protocols import PROTOCOLS, SMALL
+from bench.protocols.counts import counted_key, per_text, per_text_step, read_counts
 from bench.records.parts import Measurement
 from bench.records.schema import RunSpec
 from bench.records.store import load_records
+from bench.timing.image_flops import count_image_flops, count_text_flops, t5_flops, wanted
+from reference_models import find
+from reference_models.masked_text import reveal_rounds
+from reference_models.noise import SeededNoise
 from tests.paths import ROOT
 
 RUN = RunSpec("dit-xl-2", PROTOCOLS["imagenet-256-quality"])
@@ -49,3 +55,74 @@ def test_disk_is_features_and_pixels_of_the_first_shard_or_of_all():
     few = forecast(RUN, [], "", image_size=256, pixels=False).disk_bytes
     assert few == 50_000 * FEATURE_BYTES + 500 * 3 * 256**2
     assert forecast(RUN, [], "", image_size=256, pixels=True).disk_bytes - few == 49_500 * 3 * 256**2
+
+
+def test_every_model_of_the_papers_sizes_is_counted_at_every_printed_row():
+    """A model without a count would have no hours in `bench plan`."""
+    counts = read_counts()
+    keys = [counted_key(name, find(name).version, settings) for name, settings in wanted()]
+    families = {"transdiff", "transdiff-mrar", "mar", "llamagen", "var", "dit", "sit", "d-dit"}
+    assert {find(name).family for name, _ in wanted()} == families
+    assert not [key for key in keys if key not in counts]
+    assert all(find(name).scale not in SMALL for name, _ in wanted())
+
+
+@pytest.mark.parametrize("name", ["var-d16", "dit-s-8"])
+def test_the_table_holds_what_is_counted_now(name):
+    assert read_counts()[counted_key(name, find(name).version, {})] == count_image_flops(name, {})
+
+
+def test_the_table_holds_what_is_counted_now_of_texts():
+    version = find("d-dit-256").version
+    keys = per_text("d-dit-256", version), per_text_step("d-dit-256", version, 128)
+    assert tuple(read_counts()[key] for key in keys) == count_text_flops("d-dit-256", 128)
+
+
+def test_t5_costs_two_operations_a_weight_and_token():
+    """T5-XXL's encoder has 4.76 billion weights, of which the embedding's 32,128 x 4,096 multiply nothing."""
+    per_token = t5_flops(1) / 2
+    assert per_token == pytest.approx(4.762e9 - 32_128 * 4_096, rel=2e-3)
+
+
+def test_guidance_of_another_strength_costs_the_same_and_none_costs_half():
+    usual, other, none = (
+        image_flops(replace(RUN, settings=settings), []) for settings in ({}, {"cfg_scale": 1.25}, {"cfg_scale": 1.0})
+    )
+    assert usual == other
+    assert none == pytest.approx(usual / 2, rel=0.01)
+
+
+def test_the_evaluations_of_a_text_are_those_that_its_sampler_takes():
+    """64 steps, 128 masked tokens: 55.5 of them reveal something, the mean over 200 draws within 4 standard errors."""
+    tokens = torch.zeros(200, 128, dtype=torch.int64)
+    rounds = [len(rows) for rows, *_ in reveal_rounds(tokens, 0, 64, SeededNoise(range(200), "cpu"))]
+    assert sum(rounds) / 200 == pytest.approx(expected_evaluations(64, 128), abs=4 * 2.1 / 200**0.5)
+    assert expected_evaluations(64, 128, cached=False) == 65
+    assert expected_evaluations(4, 128) == pytest.approx(4)
+
+
+def test_texts_are_forecast_by_their_number_and_steps():
+    captions = RunSpec("d-dit-512", PROTOCOLS["coco-captions-captions"])
+    usual = forecast(captions, [], "", image_size=512, pixels=False)
+    few = forecast(replace(captions, settings={"num_steps": 4}), [], "", image_size=512, pixels=False)
+    assert (usual.num_items, usual.ground) == (40_504, "counts")
+    assert usual.flops == 40_504 * text_flops(captions)
+    assert 10 < usual.flops / few.flops < 55.5 / 4
+    assert forecast(captions, [], "", image_size=512, pixels=False, num_items=10).flops == 10 * text_flops(captions)
+
+
+def test_what_the_store_holds_costs_nothing_more():
+    whole = forecast(RUN, [], "", image_size=256, pixels=False)
+    half = forecast(RUN, [], "", image_size=256, pixels=False, num_stored=25_000)
+    none = forecast(RUN, [], "", image_size=256, pixels=False, num_stored=50_000)
+    assert half.flops == whole.flops / 2
+    assert half.disk_bytes == 25_000 * FEATURE_BYTES  # the first shard's pixels are there
+    assert half.share_left == 0.5
+    assert (none.flops, none.disk_bytes) == (0, 0)
+
+
+def test_geneval_keeps_its_images_twice():
+    spec = RunSpec("d-dit-512", PROTOCOLS["geneval-quality"])
+    found = forecast(spec, [], "", image_size=512, pixels=False)
+    assert found.flops == 2_212 * image_flops(spec, [])
+    assert found.disk_bytes == 2 * 2_212 * 3 * 512**2
