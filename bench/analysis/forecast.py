@@ -24,7 +24,8 @@ from bench.records.schema import REAL_DATA, Protocol, Record, RunSpec
 from bench.studies import settings_of
 
 TEXTS = ("captions", "answers")  # what a protocol may collect of texts
-FEATURE_BYTES = 4 * (2048 + 1008 + 2023) + 34  # of an image: Inception's features, logits, spatial features; the audit
+# Of an image: Inception's features, posteriors (float64), spatial features; the audit's hash and two flags.
+FEATURE_BYTES = 4 * 2048 + 8 * 1008 + 4 * 2023 + 34
 FIRST_SHARD = 500  # images whose pixels are kept for the report, at least
 TEXT_BYTES = 1000  # a text in its shard, at most: 128 tokens, how it ended, what it took
 # Texts of each benchmark as published, for where its files are not here (POPE's three files; MME's fourteen subtasks).

@@ -13,7 +13,7 @@ from bench.analysis.forecast import TEXTS, Forecast, forecast, is_stored
 from bench.console import LONG_S, duration
 from bench.errors import CheckFailed, UsageError
 from bench.formatting import listed, quantity
-from bench.models import image_size_of
+from bench.models import image_size_of, precision_of
 from bench.plan import Plan, PlannedRun, missing_assets
 from bench.protocols import SMALL, kind_of
 from bench.protocols.at_paper_size import MODELS_OF
@@ -177,7 +177,7 @@ def num_devices(device: str) -> int:
 def before(found: Outlook) -> list[str]:
     """What a run of the plan is about to do: how many runs, hours, disk, what is missing. In lines."""
     lacks = dict.fromkeys(one for i in range(len(found.runs)) for one in found.missing(i))
-    lines = [counted(found), *costs(found, found.todo)]
+    lines = [counted(found), *costs(found, found.todo), *slow(found, found.todo)]
     lines += [f"missing: {one}" for one in list(lacks)[:SHOWN]]
     if len(lacks) > SHOWN:
         lines.append(f"missing: {len(lacks) - SHOWN} more; `bench plan` with the same options lists all")
@@ -219,6 +219,22 @@ def _of_items(found: Outlook, made: Sequence[int]) -> list[str]:
     if uncounted := [name for name in dict.fromkeys(models) if name != REAL_DATA and not _is_small(name)]:
         lines.append(f"not counted: {listed(uncounted)}")
     return lines
+
+
+def slow(found: Outlook, chosen: Sequence[int]) -> list[str]:
+    """A line where a processor is to generate in float16: it has no arithmetic for it, and takes many times longer."""
+    if found.plan.device.startswith("cuda"):
+        return []
+    runs = [
+        found.runs[i].spec for i in chosen if found.forecasts[i].num_items and found.runs[i].spec.model != REAL_DATA
+    ]
+    halves = [run.model for run in runs if "float16" in (precision_of(run).autocast, precision_of(run).weights)]
+    if not halves:
+        return []
+    return [
+        f"slow: {listed(list(dict.fromkeys(halves)))}: published in float16, which a processor computes many times "
+        "slower than float32: --device cuda, or the same scale on equal terms (float32)"
+    ]
 
 
 def _is_small(name: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bench.analysis.forecast import Forecast
-from bench.commands.outlook import Outlook, costs, counted, outlook
+from bench.commands.outlook import Outlook, costs, counted, outlook, slow
 from bench.console import console, duration
 from bench.formatting import as_words, quantity
 from bench.plan import Plan, PlannedRun
@@ -38,7 +38,8 @@ def print_plan(plan: Plan) -> None:
     console().print(table)
     for lack, number in missing.items():
         print(f"[{number}] {lack}")
-    for line in [counted(found), *costs(found, [i for i in range(len(plan.runs)) if i not in found.measured])]:
+    chosen = [i for i in range(len(plan.runs)) if i not in found.measured]
+    for line in [counted(found), *costs(found, chosen), *slow(found, found.todo)]:
         print(line)
 
 

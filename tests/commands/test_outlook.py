@@ -10,7 +10,7 @@ import pytest
 
 from bench.analysis.forecast import Forecast
 from bench.commands import outlook
-from bench.commands.outlook import Left, Outlook, before, check_room, costs
+from bench.commands.outlook import Left, Outlook, before, check_room, costs, slow
 from bench.commands.plan_tables import state_words
 from bench.errors import CheckFailed
 from bench.plan import Plan, PlannedRun
@@ -40,7 +40,7 @@ def test_what_is_about_to_run_is_summed_and_what_is_missing_named(tmp_path):
         planned("mar-l"),
     ]
     forecasts = [HALF_DONE, HALF_DONE, Forecast(), HALF_DONE]
-    first, items, hours, timed, missing = before(found(tmp_path, runs, forecasts, measured=[3]))
+    first, items, hours, timed, _, missing = before(found(tmp_path, runs, forecasts, measured=[3]))
     assert first == "4 runs: 2 to do, 1 measured already, 1 lack something"
     assert items == "images of 1 runs: 2,000 TFLOP, 3 GB of disk; 25,000 are in the store already, and left out"
     assert hours.startswith("at least 2 device-hours: on 1 device it would end not before ")
@@ -88,3 +88,13 @@ def test_what_is_measured_is_run_again_for_pixels_alone(tmp_path):
     forecasts = [HALF_DONE, replace(HALF_DONE, num_stored=50_000)]
     assert found(tmp_path, runs, forecasts, measured=[0, 1]).todo == []
     assert found(tmp_path, runs, forecasts, measured=[0, 1], keep_images=True).todo == [0]
+
+
+def test_float16_on_a_processor_is_said_to_be_slow(tmp_path):
+    """TransDiff and VAR are published under float16 autocast, DiT in TF32, D-DiT in bfloat16."""
+    names = ("transdiff-b", "var-d16", "dit-xl-2")
+    look = found(tmp_path, [planned(name) for name in names], [HALF_DONE] * 3)
+    (line,) = slow(look, look.todo)
+    assert line.startswith("slow: transdiff-b and var-d16: published in float16")
+    assert line in before(look)
+    assert not slow(replace(look, plan=replace(look.plan, device="cuda")), look.todo)
