@@ -15,7 +15,7 @@ from bench.datasets import digits, open_images
 from bench.datasets.resizing import Resize, find_resize
 from bench.evaluators import Context
 from bench.evaluators.collected import SHOWN, feature_extract, read_collected, thumbnails
-from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, score_images
+from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, check_reference, score_images
 from bench.evaluators.prompted import LOADERS, prompts_of
 from bench.evaluators.scene_examples import grid_png
 from bench.evaluators.second_look import look_again
@@ -51,7 +51,8 @@ def collect(
     """The images of a run, from the store in `work` or into it; at a paper's size what is scored of them and the pixels
     of the first few, or of all. batch_size: 0: the protocol's."""
     protocol, device = spec.protocol, str(model.device)
-    streams = is_streamed(protocol)
+    if streams := is_streamed(protocol):  # before hours of generating
+        check_reference(reference_of(protocol), protocol.features, scored_size(spec), resize_of(protocol))
     with progress(f"{spec.model}: images", protocol.num_images) as bar, running_in(precision_of(spec), device):
         return collect_images(
             model,
@@ -82,6 +83,12 @@ def wanted(spec: RunSpec, work: Path) -> dict[str, Any]:
         "reseeding": None if rule is None else (rule, num_all),
         "size": shard_size(num_all),
     }
+
+
+def scored_size(spec: RunSpec) -> int:
+    """Pixels a side of a run's images as they are scored."""
+    resize = resize_of(spec.protocol)
+    return resize.size if resize is not None and resize.size else image_size_of(spec)
 
 
 def is_streamed(protocol: Protocol) -> bool:
@@ -154,7 +161,7 @@ def _scored_samples(samples: Samples, model: Any, spec: RunSpec, context: Contex
         labels=labels_of(spec),
         seed=protocol.seed,
         num_classes=num_classes,
-        image_size=resize.size if resize else image_size_of(spec),
+        image_size=scored_size(spec),
     )
     return scored(collected, spec, num_classes, context.device, shown=samples.images(SHOWN), resize=resize)
 
