@@ -214,7 +214,9 @@ def _of_items(found: Outlook, made: Sequence[int]) -> list[str]:
     kinds = [f"{kind} of {num} runs" for kind, num in (("images", len(made) - texts), ("texts", texts)) if num]
     there = sum(found.forecasts[i].num_stored for i in made)
     stored = f"; {there:,} are in the store already, and left out" if there else ""
-    lines = [f"{' and '.join(kinds)}: {quantity('flops', flops)}, {disk / 1e9:,.3g} GB of disk{stored}"]
+    counted_words = f"{quantity('flops', flops)}, " if flops else ""
+    size = f"{disk / 1e9:,.3g} GB" if disk >= 1e8 else f"{disk / 1e6:,.2g} MB"
+    lines = [f"{' and '.join(kinds)}: {counted_words}{size} of disk{stored}"]
     models = [found.runs[i].spec.model for i in made if found.forecasts[i].flops is None]
     if uncounted := [name for name in dict.fromkeys(models) if name != REAL_DATA and not _is_small(name)]:
         lines.append(f"not counted: {listed(uncounted)}")
