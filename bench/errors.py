@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reference_models.errors import CaseError, CheckpointError, UnknownModelError
 
-__all__ = ["CaseError", "CheckFailed", "CheckpointError", "UnknownModelError", "UsageError"]
+__all__ = ["Awaited", "CaseError", "CheckFailed", "CheckpointError", "UnknownModelError", "UsageError"]
 
 
 class UsageError(Exception):
@@ -13,3 +13,7 @@ class UsageError(Exception):
 
 class CheckFailed(Exception):
     """A check or a run failed: exit status 1. The message is one line."""
+
+
+class Awaited(CheckFailed):
+    """A run can only go on after something that is not done here; the message says what. It has not failed."""

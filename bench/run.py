@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain
@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from bench import assets
-from bench.errors import CheckFailed, CheckpointError, UsageError
+from bench.errors import Awaited, CheckFailed, CheckpointError, UsageError
 from bench.evaluators import Context
 from bench.files import check_writable
 from bench.metrics import METRICS
@@ -46,6 +46,15 @@ NOTHING: dict[str, Any] = {  # of a run that failed: the parts of its record
     "samples": Samples(),
 }
 LEDGER = "measured-here.json"
+
+
+@dataclass(frozen=True)
+class Awaiting:
+    """In place of a record: a run that has done what it can and goes on after something that is not done here."""
+
+    what: str
+
+
 Task = tuple[PlannedRun, Inputs, str, Path, bool]  # run_one's arguments
 FOR_USERS = (UsageError, CheckFailed, CheckpointError)  # errors whose message stands by itself
 
@@ -91,8 +100,8 @@ def features_sha256(protocol: Protocol) -> str | None:
     return file_sha256(path) if path.is_file() else None
 
 
-def run_plan(plan: Plan) -> list[Record]:
-    """Run what can run and is not measured yet; returns the records of the runs that failed.
+def run_plan(plan: Plan, tell: Callable[[PlannedRun], None] = lambda run: None) -> list[Record]:
+    """Run what can run and is not measured yet; returns the records of the runs that failed. tell: of each that ended.
 
     Runs that time nothing go side by side, one per core; then each of the others has the machine to itself.
     """
@@ -100,19 +109,23 @@ def run_plan(plan: Plan) -> list[Record]:
     check_writable(work, "results")
     sweep(plan.results)
     with at_work(work, "runs"):
-        return run_what_lacks(plan, work)
+        return run_what_lacks(plan, work, tell)
 
 
-def run_what_lacks(plan: Plan, work: Path) -> list[Record]:
+def run_what_lacks(plan: Plan, work: Path, tell: Callable[[PlannedRun], None]) -> list[Record]:
     """`run_plan` in a folder that can be written to."""
     failed = []
     here = ledger_of(work)
     is_measured = measured_here(plan.results, here)
     todo: dict[bool, list[Task]] = {True: [], False: []}  # by whether a clock is read
-    lost: list[tuple[PlannedRun, Record]] = []  # failed before they could start
+    lost: list[tuple[PlannedRun, Record | Awaiting]] = []  # failed before they could start
     for planned in plan.runs:
         if planned.lacks:
             print(f"{title(planned)}: not run: needs {'; '.join(planned.lacks)}", flush=True)
+            continue
+        waits, nothing_else = awaits(planned.spec, work)
+        if nothing_else:
+            print(f"{title(planned)}: not run: needs {waits}", flush=True)
             continue
         try:
             inputs = run_inputs(planned.spec, plan.device, work)
@@ -125,6 +138,10 @@ def run_what_lacks(plan: Plan, work: Path) -> list[Record]:
         todo[is_timed(planned.spec.protocol)].append((planned, inputs, plan.device, work, plan.keep_images))
     alone = ((task[0], run_one(*task)) for task in todo[True])
     for planned, measured in chain(lost, run_side_by_side(todo[False]), alone):
+        if isinstance(measured, Awaiting):
+            print(f"{title(planned)}: waits for {measured.what}", flush=True)
+            tell(planned)
+            continue
         path, record = keep(measured, plan.results)
         here |= ledger_of(work) | {path.relative_to(plan.results).as_posix()}  # a run beside this one writes it, too
         write_json(sorted(here), work / LEDGER)
@@ -133,6 +150,7 @@ def run_what_lacks(plan: Plan, work: Path) -> list[Record]:
             failed.append(record)
         else:
             print(f"{title(planned)}: done in {record.wall_s:.1f} s", flush=True)
+        tell(planned)
     return failed
 
 
@@ -171,7 +189,7 @@ def keep(record: Record, folder: Path) -> tuple[Path, Record]:
         return save_record(bare, folder), bare
 
 
-def run_side_by_side(tasks: Sequence[Task]) -> Iterator[tuple[PlannedRun, Record]]:
+def run_side_by_side(tasks: Sequence[Task]) -> Iterator[tuple[PlannedRun, Record | Awaiting]]:
     """The tasks' records as they come, each from a process of its own where there is more than one at a time."""
     workers = min(len(tasks), num_workers(tasks[0][2])) if tasks else 0
     if workers < 2:
@@ -199,8 +217,10 @@ def evaluator_of(spec: RunSpec) -> Callable[[Any, RunSpec, Context], dict[str, A
     return getattr(importlib.import_module(module), name)
 
 
-def run_one(planned: PlannedRun, inputs: Inputs, device: str, work: Path, keep_images: bool = False) -> Record:
-    """One run. A run that fails, in whatever way, becomes a record with status "failed" and the reason in one line."""
+def run_one(
+    planned: PlannedRun, inputs: Inputs, device: str, work: Path, keep_images: bool = False
+) -> Record | Awaiting:
+    """One run. One that fails, in whatever way, becomes a record with status "failed" and the reason in one line."""
     spec, start = planned.spec, time.monotonic()
     key = hashlib.sha256(json.dumps(plain([spec.model, spec.protocol, inputs]), sort_keys=True).encode()).hexdigest()[
         :16
@@ -212,10 +232,22 @@ def run_one(planned: PlannedRun, inputs: Inputs, device: str, work: Path, keep_i
         model = build_for(spec.model, spec.protocol, device, work) if runs_a_model(spec) else None
         found = evaluator_of(spec)(model, spec, Context(device, work, key, keep_images))
         return replace(empty_record(spec, inputs, device), **found, wall_s=time.monotonic() - start)
+    except Awaited as error:
+        return Awaiting(reason_of(error))
     except Exception as error:
         return replace(failed_record(spec, inputs, device, reason_of(error)), wall_s=time.monotonic() - start)
     finally:
         torch.set_num_threads(num_threads)
+
+
+def awaits(spec: RunSpec, work: Path) -> tuple[str, bool]:
+    """(what else must be there before a run can be scored, made elsewhere; whether all that is done here is done)."""
+    place = kind_of(spec.protocol).awaits
+    if not place:
+        return "", False
+    module, _, name = place.partition(":")
+    found: tuple[str, bool] = getattr(importlib.import_module(module), name)(spec, work)
+    return found
 
 
 def runs_a_model(spec: RunSpec) -> bool:

@@ -7,6 +7,8 @@ Both compute in float32 whatever the dtype of the networks around them: a rounde
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -15,9 +17,14 @@ from torch import Tensor, nn
 COMMITMENT = 0.25  # beta, the weight of the commitment loss in both papers
 
 
+def float32_arithmetic(device: torch.device) -> AbstractContextManager[object]:
+    """Within it autocast is off; the meta device has none."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
+
+
 def nearest(z: Tensor, codebook: Tensor) -> Tensor:
     """Index of the code closest to each row, by |z|^2 - 2 z.e + |e|^2.  z: (N, C)  codebook: (V, C) -> int64 (N,)."""
-    with torch.autocast(z.device.type, enabled=False):
+    with float32_arithmetic(z.device):
         lengths = z.square().sum(dim=1, keepdim=True) + codebook.square().sum(dim=1)
         return torch.addmm(lengths, z, codebook.T, alpha=-2).argmin(dim=1)
 
@@ -99,7 +106,7 @@ class MultiScaleQuantizer(nn.Module):
         h = F.embedding(tokens, self.codebook.weight.float()).transpose(1, 2).unflatten(2, size)
         h = F.interpolate(h, size=(self.scales[-1], self.scales[-1]), mode="bicubic")  # the last scale: unchanged
         weight, bias = (parameter.float() for parameter in self.phi[self.phi_idx[level]].parameters())
-        with torch.autocast(h.device.type, enabled=False):
+        with float32_arithmetic(h.device):
             return (1 - self.phi_ratio) * h + self.phi_ratio * F.conv2d(h, weight, bias, padding=1)
 
     def next_input(self, level: int, f_hat: Tensor) -> Tensor:

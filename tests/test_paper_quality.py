@@ -149,3 +149,30 @@ def test_what_is_not_there_is_named_before_anything_runs(laboratory, tmp_path, n
         assert any(f"{name} is missing: {path}" in lack for lack in run.lacks), run.lacks
     finally:
         hidden.rename(path)
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"mu": np.zeros(FEATURES + 1), "sigma": np.eye(FEATURES + 1)}, f"of {FEATURES + 1} dimensions"),
+        ({"arr_0": np.zeros((16, 128, 128, 3), np.uint8)}, "of images of 128x128; expected 256x256"),
+    ],
+)
+def test_a_reference_that_does_not_fit_ends_the_run_before_an_image_is_made(
+    laboratory, tmp_path, monkeypatch, changed, words
+):
+    """Statistics of another extractor, images of another resolution: hours of generating would be lost."""
+    path = laboratory / assets.find("adm-imagenet-256").path
+    before = path.read_bytes()
+    with np.load(path) as file:
+        arrays = dict(file)
+    np.savez(path, **arrays | changed)
+    assets.accept(assets.find("adm-imagenet-256"))
+    monkeypatch.setattr("bench.sampling.images.generate_batch", lambda *a, **k: pytest.fail("generated"))
+    try:
+        plan = runs_of(tmp_path)
+        (failed,) = run_plan(replace(plan, runs=plan.runs[:1]))
+        assert words in failed.reason
+    finally:
+        path.write_bytes(before)
+        assets.accept(assets.find("adm-imagenet-256"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,7 +20,10 @@ from bench.commands.app import (
     resolve_device,
 )
 from bench.errors import CheckFailed
-from bench.plan import Plan
+
+if TYPE_CHECKING:
+    from bench.commands.outlook import Outlook
+    from bench.plan import Plan
 
 
 @example("python -m bench plan --scale imagenet-256 --device cuda")
@@ -69,6 +72,7 @@ def reproduce(
     report: Annotated[Path, typer.Option(help="the report to write")] = REPORT,
 ) -> None:
     """The main job: run what the claims need, judge them, render the report. Continues where it was interrupted."""
+    from bench.commands.outlook import outlook
     from bench.commands.work import Orders, start_workers, workers_for
     from bench.plan import make_plan
     from bench.records.store import RETRAINED
@@ -81,11 +85,13 @@ def reproduce(
     planned = make_plan(
         scale=scale, only=only or (), quick=quick, device=device, results=results, pilot=pilot, keep_images=keep_images
     )
-    orders = Orders(scale, tuple(only or ()), quick, 0, device, results.absolute(), pilot, keep_images)
+    orders = Orders(scale, tuple(only or ()), quick, 0, device, results.absolute(), pilot, keep_images, True)
     num_workers = workers_for(device) if workers is None else workers
+    found = announce(planned)
     if num_workers or keep_images:
         start_workers(orders, max(1, num_workers))
-    carry_out(planned, report)
+        found = outlook(planned)
+    carry_out(found, report)
 
 
 @example("python -m bench study trade-off guidance")
@@ -101,15 +107,29 @@ def study(
 
     device = resolve_device(device)
     train_seeds_for(names or (), results, device)
-    carry_out(make_study_plan(names or (), device=device, results=results), report)
+    planned = make_study_plan(names or (), device=device, results=results)
+    carry_out(announce(planned), report)
 
 
-def carry_out(plan: Plan, report: Path) -> None:
+def announce(plan: Plan) -> Outlook:
+    """Print what is about to run, what it costs and what is missing. CheckFailed where the disk is too small."""
+    from bench.commands.outlook import before, check_room, outlook
+
+    found = outlook(plan)
+    for line in before(found):
+        print(line, flush=True)
+    check_room(found)
+    return found
+
+
+def carry_out(found: Outlook, report: Path) -> None:
     """Run a plan and render the report of its results folder. CheckFailed at the end where runs failed."""
+    from bench.commands.outlook import Left
     from bench.report import render
     from bench.run import run_plan
 
-    failed = run_plan(plan)
+    plan = found.plan
+    failed = run_plan(plan, Left(found, found.todo).tell)
     print(f"report: {render([plan.results], report)}")
     if failed:
         raise CheckFailed(

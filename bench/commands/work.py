@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.app import RESULTS, Device, KeepImages, Only, Pilot, ResultsDir, Scale, example, resolve_device
+from bench.commands.outlook import Left, before, check_room, outlook
 from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.plan import Plan, PlannedRun, make_plan
 from bench.processes import Job, run_jobs
@@ -73,6 +74,7 @@ class Orders:
     results: Path = RESULTS
     pilot: int = 0  # images of each run; 0: all
     keep_images: bool = False  # keep pixels
+    announced: bool = False  # somebody has said already what there is to do
 
 
 def fill_store(orders: Orders, rank: Rank) -> None:
@@ -95,11 +97,16 @@ def fill_store(orders: Orders, rank: Rank) -> None:
     if not runs:
         print("work: nothing to do: every run of this plan is measured, is timed, or lacks something")
         return
+    found = outlook(replace(plan, runs=tuple(runs)))
+    if not rank.rank and not orders.announced:
+        for line in before(found):
+            print(line, flush=True)
+    check_room(found)
     with files.at_work(plan.results / WORK, "work"):
-        collect_runs(runs, plan, rank, orders.batch_size)
+        collect_runs([runs[i] for i in found.todo], plan, rank, orders.batch_size, Left(found, found.todo))
 
 
-def collect_runs(runs: Sequence[PlannedRun], plan: Plan, rank: Rank, batch_size: int) -> None:
+def collect_runs(runs: Sequence[PlannedRun], plan: Plan, rank: Rank, batch_size: int, left: Left) -> None:
     """The samples of these runs, in the store. CheckFailed at the end where a run failed."""
     failures: dict[str, str] = {}
     done: set[str] = set()
@@ -110,14 +117,15 @@ def collect_runs(runs: Sequence[PlannedRun], plan: Plan, rank: Rank, batch_size:
             if title in failures or title in done:
                 continue
             try:
-                found = collect_run(run, plan, rank, batch_size, leave_claimed)
+                collected = collect_run(run, plan, rank, batch_size, leave_claimed)
             except (CheckFailed, CheckpointError, FloatingPointError, RuntimeError, ValueError, OSError) as error:
                 failures[title] = " ".join(f"{error}".split())
                 print(f"{title}: failed: {failures[title]}", flush=True)
                 continue
-            if found.is_complete():
+            if collected.is_complete():
                 done.add(title)
-                print(f"{title}: {found.num} {run.spec.protocol.collects} in {found.name}", flush=True)
+                print(f"{title}: {collected.num} {run.spec.protocol.collects} in {collected.name}", flush=True)
+                left.tell(run)
     if failures:
         title, reason = next(iter(failures.items()))
         raise CheckFailed(f"{len(failures)} of {len(runs)} runs failed, first: {title}: {reason}")

@@ -187,11 +187,7 @@ def collect(
     leave_claimed: as in `store_texts`. CheckFailed, before any work, where images cannot be read.
     """
     ids, seed, settings = asked.ids, spec.protocol.seed, settings_of(spec)
-    checksums = {name: assets.checksum(assets.find(name)) for name in spec.protocol.assets}
-    files: dict[str, str | None] = {**identity(spec, work).files, **checksums}
-    said_of = asked.identity() | {"image_size": model.spec.image_size}
-    made_by = item_identity(model, files, seed=seed, settings=settings, asked=said_of)
-    shards = ShardSet.in_store(work / STORE, spec.model, "texts", made_by, shard_size(len(ids), SHARD_SIZE))
+    shards = text_set(model, spec, asked, work)
     stored = StoredTexts(shards, len(ids))
     if stored.is_complete():
         return stored
@@ -215,6 +211,15 @@ def collect(
             advance=bar.update,
         )
     return stored
+
+
+def text_set(model: Any, spec: RunSpec, asked: Asked, work: Path) -> ShardSet:
+    """Where the texts of a run lie in the store. Of the model its spec and dtype are asked."""
+    checksums = {name: assets.checksum(assets.find(name)) for name in spec.protocol.assets}
+    files: dict[str, str | None] = {**identity(spec, work).files, **checksums}
+    said_of = asked.identity() | {"image_size": model.spec.image_size}
+    made_by = item_identity(model, files, seed=spec.protocol.seed, settings=settings_of(spec), asked=said_of)
+    return ShardSet.in_store(work / STORE, spec.model, "texts", made_by, shard_size(len(asked.ids), SHARD_SIZE))
 
 
 def collect_run(

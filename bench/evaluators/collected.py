@@ -27,7 +27,6 @@ def feature_extract(name: str, device: str, resize: Resize | None = None) -> Ext
     CheckFailed where its weights are missing or do not fit.
     """
     extractor = Extractor(name, device=device)
-    rule = {} if resize is None else {"resize": resize.what}
 
     def call(images: np.ndarray) -> dict[str, np.ndarray]:
         if resize is not None:
@@ -38,7 +37,12 @@ def feature_extract(name: str, device: str, resize: Resize | None = None) -> Ext
             kept["spatial"] = found.spatial
         return {**kept, "digests": facts.digests, "constant": facts.constant, "finite": facts.finite}
 
-    return Extract(name, {"weights_sha256": extractor.weights_sha256, "version": VERSION, **rule}, call)
+    return Extract(name, extract_identity(extractor.weights_sha256, resize), call)
+
+
+def extract_identity(weights_sha256: str, resize: Resize | None) -> dict[str, Any]:
+    """What is kept of images depends on, beside the images."""
+    return {"weights_sha256": weights_sha256, "version": VERSION} | ({} if resize is None else {"resize": resize.what})
 
 
 def read_collected(samples: Samples, *, labels: str, seed: int, num_classes: int | None, image_size: int) -> Collected:

@@ -1,8 +1,8 @@
 """GenEval: images in the layout that its evaluator reads, and scores of the results file that the evaluator writes.
 
 Its detector (Mask2Former in mmdetection 2) and its colour classifier (CLIP) are no part of this suite: they run in an
-environment of their own, as their authors have it. So a run has two halves. The first generates the images and says
-what to run on them; the same command again finds the results file beside them, and the run is whole.
+environment of their own, as their authors have it. So a run has two halves. The first generates the images, and ends
+without a record; the same command again finds the results file beside them, and the run is whole.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from bench.datasets.geneval import (
     write_metadata,
 )
 from bench.datasets.json_files import shown
-from bench.errors import CheckFailed, UsageError
-from bench.evaluators import Context
+from bench.errors import Awaited, UsageError
+from bench.evaluators import Context, in_store
 from bench.evaluators.images import collect, sampled_of
 from bench.evaluators.prompted import geneval_prompts
 from bench.metrics import METRICS, size
@@ -37,7 +37,7 @@ from bench.metrics.geneval import METRIC_BY_TAG, compute_geneval_scores
 from bench.metrics.item_scores import ItemScore, measure
 from bench.records.parts import Measurement, Paintings
 from bench.records.schema import RunSpec
-from bench.records.store import GENEVAL, WORK
+from bench.records.store import GENEVAL
 from bench.sampling import files
 from bench.sampling.images import Samples
 from bench.stats import IMAGE_RESAMPLES
@@ -50,7 +50,7 @@ INTERVAL = f"95 %, prompts resampled {IMAGE_RESAMPLES} times within their tasks,
 def measure_geneval(model: Any, spec: RunSpec, context: Context) -> dict[str, Any]:
     """Four images of each prompt in GenEval's layout, then the scores by its evaluator's results file beside them.
 
-    CheckFailed, with what to run, as long as there is none.
+    Awaited, with what to run, as long as there is none.
     """
     prompts = geneval_prompts(spec.protocol)
     samples = collect(model, spec, context.work)
@@ -58,7 +58,7 @@ def measure_geneval(model: Any, spec: RunSpec, context: Context) -> dict[str, An
     write_images(folder, prompts, samples)
     path = folder / RESULTS
     if not path.is_file():
-        raise CheckFailed(how_to_detect(f"{WORK}/{GENEVAL}/{samples.name}", len(prompts)))
+        raise Awaited(how_to_detect(folder))
     detected = load_results(path)
     check_results(detected, prompts, path)
     nfe = model.network_evaluations(**{**model.spec.sampling, **spec.settings})
@@ -66,16 +66,27 @@ def measure_geneval(model: Any, spec: RunSpec, context: Context) -> dict[str, An
     return {"measurements": score(detected) | size.summarise({"nfe": nfe}), "paintings": paintings}
 
 
-def how_to_detect(folder: str, num_prompts: int) -> str:
-    """What is done and what is to be done, in one line. folder: of the images, below the results folder."""
+def how_to_detect(folder: Path) -> str:
+    """What is missing and what makes it, in one line. folder: of the images."""
     found = assets.locate(assets.find(DETECTOR))
-    weights = f"{found.path.parent.name}/{found.path.name}" if found.usable else f"python -m bench fetch {DETECTOR}"
+    weights = str(found.path) if found.usable else f"python -m bench fetch {DETECTOR}"
+    command = f"python evaluation/evaluate_images.py FOLDER --outfile FOLDER/{RESULTS} --model-path WEIGHTS"
     return (
-        f"the images of {num_prompts} prompts are in {folder} of the results folder, and wait for GenEval's detector, "
-        "which this suite does not have: in an environment of github.com/djghosh13/geneval run "
-        f"`python evaluation/evaluate_images.py FOLDER --outfile FOLDER/{RESULTS} --model-path WEIGHTS` (weights: "
-        f"{weights}), then this command again"
+        f"the results of GenEval's detector, which this suite does not have: {folder / RESULTS}; once the images are "
+        f"in that folder, run in an environment of github.com/djghosh13/geneval: `{command}` (weights: {weights}), "
+        "then this command again"
     )
+
+
+def awaited(spec: RunSpec, work: Path) -> tuple[str, bool]:
+    """(what a run waits for, "" where it is there; whether that is all it waits for: its images are made)."""
+    name = in_store.folder_name(spec, work)
+    folder = work / GENEVAL / (name or f"{spec.model}-...")
+    if name and (folder / RESULTS).is_file():
+        return "", False
+    num = spec.protocol.num_images
+    made = bool(name) and all(image_path(folder, i).is_file() for i in range(num))
+    return how_to_detect(folder), made
 
 
 def write_images(folder: Path, prompts: Sequence[GenEvalPrompt], samples: Samples) -> None:

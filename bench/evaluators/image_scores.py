@@ -140,6 +140,26 @@ def score_images(
     }
 
 
+def check_reference(reference: str | Path, features: str, image_size: int, resize: Resize | None = None) -> None:
+    """UsageError where features of images of `image_size` pixels cannot be compared with a reference: known before any
+    image is generated. resize: for references that are folders and files of other sizes"""
+    from bench.features.extractors import EXTRACTORS
+
+    target, num = open_images(reference, "reference", resize), EXTRACTORS[features].num_features
+    if target.statistics is not None and len(target.statistics.mu) != num:
+        found = len(target.statistics.mu)
+        raise UsageError(f"reference {reference}: statistics of {found} dimensions; features {features!r} have {num}")
+    sizes = [] if target.images is None else [(int(target.images.shape[2]), int(target.images.shape[3]))]
+    if target.statistics is not None and target.statistics.image_size is not None:
+        sizes.append(target.statistics.image_size)
+    for height, width in sizes:
+        if (height, width) != (image_size, image_size):
+            raise UsageError(
+                f"reference {reference}: of images of {width}x{height}; expected {image_size}x{image_size}, as the "
+                "generated ones"
+            )
+
+
 def make_statistics(
     images: str | Path,
     out: Path,

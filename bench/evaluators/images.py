@@ -15,7 +15,7 @@ from bench.datasets import digits, open_images
 from bench.datasets.resizing import Resize, find_resize
 from bench.evaluators import Context
 from bench.evaluators.collected import SHOWN, feature_extract, read_collected, thumbnails
-from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, score_images
+from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, check_reference, score_images
 from bench.evaluators.prompted import LOADERS, prompts_of
 from bench.evaluators.scene_examples import grid_png
 from bench.evaluators.second_look import look_again
@@ -50,29 +50,45 @@ def collect(
 ) -> Samples:
     """The images of a run, from the store in `work` or into it; at a paper's size what is scored of them and the pixels
     of the first few, or of all. batch_size: 0: the protocol's."""
-    protocol, precision, device = spec.protocol, precision_of(spec), str(model.device)
-    streams, rule = is_streamed(protocol), reseeding_of(spec)
-    with progress(f"{spec.model}: images", protocol.num_images) as bar, running_in(precision, device):
+    protocol, device = spec.protocol, str(model.device)
+    if streams := is_streamed(protocol):  # before hours of generating
+        check_reference(reference_of(protocol), protocol.features, scored_size(spec), resize_of(protocol))
+    with progress(f"{spec.model}: images", protocol.num_images) as bar, running_in(precision_of(spec), device):
         return collect_images(
             model,
             num_images=protocol.num_images,
-            seed=protocol.seed,
             batch_size=batch_size or protocol.batch_size,
-            settings=spec.settings,
-            store=work / STORE,
             checksums=identity(spec, work).files,
-            labels=labels_of(spec),
-            prompts=prompts_of(protocol),
-            precision=precision_name(precision),
-            resize_to=resized_to(spec),
-            reseeding=None if rule is None else (rule, protocol.pilot_of or protocol.num_images),
-            size=shard_size(protocol.pilot_of or protocol.num_images),
             extract=feature_extract(protocol.features, device, resize_of(protocol)) if streams else None,
             keep_images=SHOWN if streams and not keep_images else None,
             rank=rank,
             leave_claimed=leave_claimed,
             advance=bar.update,
+            **wanted(spec, work),
         )
+
+
+def wanted(spec: RunSpec, work: Path) -> dict[str, Any]:
+    """Which images a run's are, as `collect_images` and `image_sets` take it."""
+    protocol, rule = spec.protocol, reseeding_of(spec)
+    num_all = protocol.pilot_of or protocol.num_images
+    return {
+        "seed": protocol.seed,
+        "settings": spec.settings,
+        "store": work / STORE,
+        "labels": labels_of(spec),
+        "prompts": prompts_of(protocol),
+        "precision": precision_name(precision_of(spec)),
+        "resize_to": resized_to(spec),
+        "reseeding": None if rule is None else (rule, num_all),
+        "size": shard_size(num_all),
+    }
+
+
+def scored_size(spec: RunSpec) -> int:
+    """Pixels a side of a run's images as they are scored."""
+    resize = resize_of(spec.protocol)
+    return resize.size if resize is not None and resize.size else image_size_of(spec)
 
 
 def is_streamed(protocol: Protocol) -> bool:
@@ -145,7 +161,7 @@ def _scored_samples(samples: Samples, model: Any, spec: RunSpec, context: Contex
         labels=labels_of(spec),
         seed=protocol.seed,
         num_classes=num_classes,
-        image_size=resize.size if resize else image_size_of(spec),
+        image_size=scored_size(spec),
     )
     return scored(collected, spec, num_classes, context.device, shown=samples.images(SHOWN), resize=resize)
 

@@ -183,9 +183,15 @@ def standard_error(
     eigenvalues, vectors = np.linalg.eigh(_between(root, sigma2))  # reads the lower triangle
     eigenvalues = eigenvalues.clip(min=eigenvalues[-1] * 1e-12)  # directions the images do not fill
     half = root @ (vectors * eigenvalues**-0.25)  # T = half half^T
-    slope = np.eye(len(half)) - half @ half.T
-    moves = [2 * x @ (mu2 - mu1) + np.einsum("nd,nd->n", x @ slope, x) for x in _centred(features, mu2)]
+    slope = (np.eye(len(half)) - half @ half.T).astype(np.float32)
+    moves = [2 * x @ (mu2 - mu1) + _quadratic(x.astype(np.float32), slope) for x in _centred(features, mu2)]
     return standard_error_of_mean(np.concatenate(moves), strata)
+
+
+def _quadratic(x: np.ndarray, slope: np.ndarray) -> np.ndarray:
+    """x^T slope x of each row, (N,), in float32, half the time of float64: its rounding, 1e-6 of a move, averages out
+    over the images."""
+    return np.asarray(np.einsum("nd,nd->n", x @ slope, x), np.float64)
 
 
 def compute_fid_infinity(

@@ -50,6 +50,7 @@ class Kind:
     needs_model: bool = True  # False: nothing runs; sizes counted on the meta device, at every scale
     reads: bool = False  # the model says texts of images, with its settings of reading; False: it generates images
     paired: bool = False  # times a model beside its baselines, in the same rounds
+    awaits: str = ""  # "module:function" of (spec, work): see run.awaits; "": all is done here
     fewer_steps: bool = False  # a smoke run takes fewer sampling steps: nothing is compared step by step
 
 
@@ -62,7 +63,12 @@ KINDS: dict[str, Kind] = {
             real="bench.evaluators.images:measure_real_images",
             fewer_steps=True,
         ),
-        Kind("geneval", "bench.evaluators.geneval:measure_geneval", fewer_steps=True),
+        Kind(
+            "geneval",
+            "bench.evaluators.geneval:measure_geneval",
+            fewer_steps=True,
+            awaits="bench.evaluators.geneval:awaited",
+        ),
         Kind("timings", "bench.evaluators.timings:measure_timings", fewer_steps=True),
         Kind("composed", "bench.evaluators.estimated:measure_estimated"),
         Kind("ratios", "bench.evaluators.ratios:measure_ratios", paired=True),

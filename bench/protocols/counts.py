@@ -1,4 +1,4 @@
-"""The arithmetic of one image of each paper-size model, counted by `python -m bench.timing.image_flops`."""
+"""The arithmetic of one image, or text, of each paper-size model, counted by `python -m bench.timing.image_flops`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ COUNTS = Path(__file__).with_name("image_flops.json")  # key -> operations, a mu
 def counted_key(model: str, version: int, settings: Mapping[str, Any]) -> str:
     """As "dit-xl-2 v2 cfg_scale=1.0": a model, the version of its code, the settings that differ from its own."""
     return " ".join([model, f"v{version}", *(f"{key}={settings[key]}" for key in sorted(settings))])
+
+
+def per_text(model: str, version: int) -> str:
+    """The key of what a text costs once: reading the image."""
+    return f"{counted_key(model, version, {})} once per text"
+
+
+def per_text_step(model: str, version: int, length: int) -> str:
+    """The key of what each evaluation of the network for a text of `length` tokens costs."""
+    return f"{counted_key(model, version, {'length': length})} per evaluation of a text"
 
 
 def read_counts() -> dict[str, int]:

@@ -136,19 +136,24 @@ def collect_images(
     Raises CheckFailed where the disk does not take a shard, or where images are missing at the end.
     """
     size = size or shard_size(num_images)
-    asked = asked_images(labels, prompts) | ({} if resize_to is None else {"resized_to": resize_to})
     seeds_of = None
     if reseeding is not None:
         rule, num_all = reseeding
-        asked |= {"reseeded": [rule.num_seeds, rule.batch_size, num_all]}
         seeds_of = partial(reseeded_seeds, seed=seed, num_images=num_all, num_classes=model.num_classes, reseeding=rule)
-    every = {**model.spec.sampling, **settings}
-    identity = item_identity(model, checksums, seed=seed, settings=every, asked=asked, precision=precision)
-    pixels = ShardSet.in_store(store, model.spec.name, IMAGES, identity, size)
-    extracted = None
-    if extract is not None:
-        own = {**identity, "part_identity": {"name": extract.name, **extract.identity}}
-        extracted = ShardSet.in_store(store, model.spec.name, extract.name, own, size)
+    pixels, extracted = image_sets(
+        model,
+        checksums,
+        seed=seed,
+        settings=settings,
+        store=store,
+        labels=labels,
+        prompts=prompts,
+        precision=precision,
+        resize_to=resize_to,
+        reseeding=reseeding,
+        extract=None if extract is None else (extract.name, extract.identity),
+        size=size,
+    )
     collection = _Collection(
         model,
         partial(
@@ -173,6 +178,39 @@ def collect_images(
     collection.fill(leave_claimed)
     times = _read_made(collection.home / MADE, pixels.num_shards(num_images), batch_size)
     return Samples(num_images, pixels, collection.num_pixels, extracted, *times)
+
+
+def image_sets(
+    model: ImageModel,
+    checksums: Mapping[str, str | None],
+    *,
+    seed: int,
+    settings: Mapping[str, Any],
+    store: Path,
+    labels: str,
+    prompts: Sequence[str] | None,
+    precision: str,
+    resize_to: int | None,
+    reseeding: tuple[Reseeding, int] | None,
+    extract: tuple[str, Mapping[str, Any]] | None,
+    size: int,
+) -> tuple[ShardSet, ShardSet | None]:
+    """(pixels, what is extracted of them): where the images of a run lie in a store; arguments as of `collect_images`.
+
+    model: its `spec` is enough where a precision is given    extract: name and identity
+    """
+    asked = asked_images(labels, prompts) | ({} if resize_to is None else {"resized_to": resize_to})
+    if reseeding is not None:
+        rule, num_all = reseeding
+        asked |= {"reseeded": [rule.num_seeds, rule.batch_size, num_all]}
+    every = {**model.spec.sampling, **settings}
+    identity = item_identity(model, checksums, seed=seed, settings=every, asked=asked, precision=precision)
+    pixels = ShardSet.in_store(store, model.spec.name, IMAGES, identity, size)
+    if extract is None:
+        return pixels, None
+    name, part = extract
+    own = {**identity, "part_identity": {"name": name, **part}}
+    return pixels, ShardSet.in_store(store, model.spec.name, name, own, size)
 
 
 @dataclass

@@ -146,6 +146,25 @@ class ShardSet:
         """The shards of a run that are not there, by their headers."""
         return [k for k in range(self.num_shards(num_items)) if not self.has(k, num_items, whole=False)]
 
+    def num_present(self, num_items: int, also: Callable[[int], bool] = lambda shard: True) -> int:
+        """Items of a run whose shards are there, by their headers. Looked at only: a damaged one is not set aside.
+
+        also: what else must hold of a shard
+        """
+        return sum(
+            len(self.rows(k, num_items))
+            for k in range(self.num_shards(num_items))
+            if also(k) and self.seems(k, num_items)
+        )
+
+    def seems(self, shard: int, num_items: int) -> bool:
+        """Whether a shard is there with all its items, by its header."""
+        try:
+            self._open(shard, len(self.rows(shard, num_items)))
+        except (Damaged, OSError):
+            return False
+        return True
+
     def discard(self) -> None:
         """Remove the folder and all that is in it, and the folder above where nothing else is."""
         shutil.rmtree(self.folder, ignore_errors=True)

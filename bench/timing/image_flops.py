@@ -1,9 +1,10 @@
-"""Floating-point operations of one image of a paper-size model, from its shapes: no weights, no arithmetic, no GPU.
+"""Floating-point operations of one image or text of a paper-size model, from its shapes: no weights, no arithmetic, no
+GPU.
 
-`python -m bench.timing.image_flops [MODEL ...]` counts the models of the ImageNet scales at their own settings, and at
+`python -m bench.timing.image_flops [MODEL ...]` counts the models of the papers' sizes at their own settings, and at
 those of every other printed row, into bench/protocols/image_flops.json, which `bench plan` reads. A count of another
-version of the model's code is not used: count again. SiT's dopri5 chooses its own steps: it has no count. Nor has VAR:
-its decoder refuses the meta device, and `bench plan` takes the counts of its timed runs.
+version of the model's code is not used: count again. SiT's dopri5 chooses its own steps: it has no count. D-DiT's
+images are counted without T5, which adds a few percent; of its texts, where T5 runs in each step, it has a closed form.
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from bench.protocols.counts import COUNTS, counted_key, read_counts
-from bench.published import PUBLISHED
+from bench.models import reads_images
+from bench.protocols import SMALL
+from bench.protocols.counts import COUNTS, counted_key, per_text, per_text_step, read_counts
+from bench.published import PUBLISHED, READING
 from bench.timing.call_costs import collect_call_costs
+
+# T5 v1.1 XXL's encoder (arXiv:1910.10683; its published config.json): gated feed-forward, no biases.
+T5_XXL = {"depth": 24, "hidden_size": 4096, "heads_size": 64 * 64, "mlp_size": 10240}
 
 
 def count_image_flops(name: str, settings: Mapping[str, Any]) -> int:
@@ -34,7 +41,42 @@ def count_image_flops(name: str, settings: Mapping[str, Any]) -> int:
     model = weightless(empty(spec)).eval().requires_grad_(False)
     autoencoder = Autoencoder(spec.autoencoder)
     model.attach(spec, lambda: autoencoder)
-    return collect_call_costs(model, lambda: model.generate([0], [0], **settings)).flops
+    asked: Any = [0]
+    if spec.network.conditioned_on == "prompts":  # states of the prompt and of the empty caption
+        asked = torch.zeros(2, model.text_length, spec.config["text_size"])
+    return collect_call_costs(model, lambda: model.generate(asked, [0], **settings)).flops
+
+
+def count_text_flops(name: str, length: int) -> tuple[int, int]:
+    """(once for a text, per evaluation of the network) of a model that says texts of images.  length: tokens of a text.
+
+    Once: the image's way through the autoencoder and into the network. Per evaluation: the text's way through T5 and
+    the network, with logits at every position.
+    """
+    from reference_models import find
+    from reference_models.autoencoders import build_autoencoder
+
+    spec = find(name)
+    with torch.device("meta"):
+        model: Any = spec.network(**spec.config).to("meta")  # its position tables are not made there
+        pixels, zero = torch.empty(1, 3, spec.image_size, spec.image_size), torch.zeros(1)
+        states = torch.empty(1, length, spec.config["text_size"])
+    autoencoder: Any = build_autoencoder(spec.autoencoder, dtype=torch.float32, device="meta")
+    with torch.inference_mode():
+        with FlopCounterMode(display=False) as once:
+            image = model.embed_image(autoencoder.encode(pixels))
+            modulation, _ = model.modulations(zero)
+        with FlopCounterMode(display=False) as step:
+            model.text_head(model.text_features(image, states, modulation))
+    return once.get_total_flops(), step.get_total_flops() + t5_flops(length)
+
+
+def t5_flops(length: int) -> int:
+    """Of T5-XXL's encoder for a text of so many tokens: every weight of its layers for every token, and attention."""
+    width, heads, mlp = T5_XXL["hidden_size"], T5_XXL["heads_size"], T5_XXL["mlp_size"]
+    weights = T5_XXL["depth"] * (4 * width * heads + 3 * width * mlp)
+    attention = T5_XXL["depth"] * 2 * length * heads  # of a token: queries by keys, weights by values
+    return 2 * length * (weights + attention)
 
 
 def weightless(model: nn.Module) -> Any:
@@ -71,11 +113,11 @@ class Autoencoder:
 
 
 def wanted() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every model of the ImageNet scales with the settings that differ from its own: none, then its other rows'."""
+    """Every model of the papers' sizes with the settings that differ from its own: none, then its other rows'."""
     from reference_models import specs
 
     for name, spec in specs().items():
-        if not spec.scale.startswith("imagenet") or spec.family == "var":
+        if spec.scale in SMALL:
             continue
         yield name, {}
         for (model, variant), row in PUBLISHED.items():
@@ -87,13 +129,35 @@ def main(names: list[str]) -> None:
     from reference_models import find
 
     for name, settings in wanted():
-        counts = read_counts()
         key = counted_key(name, find(name).version, settings)
-        if (names and name not in names) or (key in counts and not names):
-            continue
-        counts[key] = count_image_flops(name, settings)
-        print(f"{key}: {counts[key] / 1e12:.4g} TFLOP", flush=True)
-        COUNTS.write_text(json.dumps(counts, indent=1, sort_keys=True) + "\n")
+        if is_asked(name, names, key):
+            keep({key: count_image_flops(name, settings)})
+    for name, length in wanted_texts():
+        version = find(name).version
+        keys = per_text(name, version), per_text_step(name, version, length)
+        if is_asked(name, names, *keys):
+            keep(dict(zip(keys, count_text_flops(name, length), strict=True)))
+
+
+def wanted_texts() -> Iterator[tuple[str, int]]:
+    """Every model of the papers' sizes that says texts, with the lengths of those that are asked for."""
+    from reference_models import specs
+
+    for name, spec in specs().items():
+        if spec.scale not in SMALL and reads_images(spec):
+            yield from ((name, length) for length in sorted({one["length"] for one in READING.values()}))
+
+
+def is_asked(name: str, names: list[str], *keys: str) -> bool:
+    """Whether to count: a model that was named, or where none was, whatever is not counted yet."""
+    return name in names if names else not read_counts().keys() >= set(keys)
+
+
+def keep(found: dict[str, int]) -> None:
+    """Add counts to the table."""
+    for key, flops in found.items():
+        print(f"{key}: {flops / 1e12:.4g} TFLOP", flush=True)
+    COUNTS.write_text(json.dumps(read_counts() | found, indent=1, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":

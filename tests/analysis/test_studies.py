@@ -11,7 +11,6 @@ from bench.analysis.studies import (
     fid_gap,
     fid_half_width,
     find_record,
-    seconds_per_item,
     settings_in_use,
     smallest_difference,
     values_of,
@@ -78,17 +77,6 @@ def test_a_model_s_own_settings_are_the_latest_that_no_run_named():
         "dit-digits": {"num_steps": 250, "cfg_scale": 1.5},
         "var-digits": {"top_p": 0.9},
     }
-
-
-def test_seconds_are_one_over_a_rate_and_their_ends_change_places():
-    def timed(value, low, high, name="throughput_per_s"):
-        return record("dit-digits", DIGITS.name, measurements={name: Measurement(value, "images/s", low, high, 7)})
-
-    assert seconds_per_item(timed(4.0, 2.0, 5.0)) == Measurement(0.25, "s", 0.2, 0.5, 7)
-    assert seconds_per_item(timed(0.5, None, 0.8)) == Measurement(2.0, "s", 1.25, None, 7)
-    assert seconds_per_item(timed(0.0, None, None)) is None
-    assert seconds_per_item(timed(4.0, 2.0, 5.0, "texts_per_s")) is None
-    assert seconds_per_item(timed(4.0, 2.0, 5.0, "texts_per_s"), "texts_per_s").value == 0.25
 
 
 def scored(fid, spread=0.5, **changes):

@@ -2,41 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-import numpy as np
 import pytest
-import torch
-from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import save_file
 
-import reference_models
-from reference_models.autoencoders import AUTOENCODERS, KLAutoencoder
 from tests.command_line import bench, complains
-from tests.training.tiny_paper import tiny_specs
-
-TINY_KL = {"latent_channels": 4, "channel_mult": (1, 1, 1, 1), "channels": 32, "scale": 0.5}
+from tests.tiny_bench import give_training_data, know_tiny_models
 
 
 @pytest.fixture
 def tiny(tmp_path, monkeypatch):
     """Tiny models under the papers' names, a folder of three classes, an autoencoder's file; (folder, arguments)."""
-    known = reference_models.specs() | tiny_specs()
-    monkeypatch.setattr(reference_models, "specs", lambda: known)
-    spec = replace(AUTOENCODERS["kl-16"], config=TINY_KL)
-    monkeypatch.setitem(AUTOENCODERS, "kl-16", spec)
-    monkeypatch.setitem(AUTOENCODERS, "sd-vae", replace(spec, name="sd-vae"))
-    monkeypatch.setattr(KLAutoencoder, "from_official_state", classmethod(lambda cls, state: dict(state)))
-    rng = np.random.default_rng(0)
-    for name in ("a", "b", "c"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-        for i in range(4):
-            Image.fromarray(rng.integers(0, 256, (40, 36, 3), dtype=np.uint8)).save(tmp_path / f"data/{name}/{i}.png")
-    torch.manual_seed(0)
-    save_file(KLAutoencoder(**TINY_KL).state_dict(), tmp_path / "kl.safetensors")
-    common = ["--data", tmp_path / "data", "--autoencoder", tmp_path / "kl.safetensors", "--results", tmp_path / "work"]
-    return tmp_path, [*common, "--batch-size", 8, "--steps", 2, "--device", "cpu"]
+    know_tiny_models(monkeypatch)
+    return tmp_path, give_training_data(tmp_path)
 
 
 def test_from_a_folder_to_images_and_to_mrar(tiny, capsys):

@@ -16,6 +16,7 @@ import bench.run
 from bench import assets
 from bench.claims.ledger import ledger
 from bench.commands.clean import leftovers
+from bench.commands.outlook import outlook
 from bench.errors import UsageError
 from bench.evaluators.images import collect
 from bench.evaluators.prompted import prompts_of
@@ -139,16 +140,26 @@ def test_a_captions_file_that_is_too_short_is_said_before_any_work(laboratory):
         prompts_of(patched)
 
 
-def test_geneval_writes_the_official_layout_and_waits_for_the_detector(laboratory, tmp_path):
-    """First the images and what to run on them; with the results file beside them, scores and verdicts."""
+def test_geneval_writes_the_official_layout_and_waits_for_the_detector(laboratory, tmp_path, capsys):
+    """First the images and what to run on them, and no record; with the results file beside them, scores, verdicts."""
     plan = runs_at("geneval", tmp_path)
     plan = replace(plan, runs=plan.runs[:1])
-    (failed,) = run_plan(plan)
-    assert "evaluation/evaluate_images.py" in failed.reason
-    assert "python -m bench fetch geneval-detector" in failed.reason
+    (what,) = outlook(plan).awaits.values()
+    assert "results.jsonl" in what
+    assert "evaluation/evaluate_images.py" in what
+    assert "python -m bench fetch geneval-detector" in what
+    assert outlook(plan).todo == [0]
+    assert run_plan(plan) == []
     (folder,) = (tmp_path / WORK / "geneval").iterdir()
-    assert f"{WORK}/geneval/{folder.name}" in failed.reason
-    assert str(tmp_path) not in failed.reason, "records hold no absolute path"
+    assert "waits for the results of GenEval's detector" in (said := capsys.readouterr().out)
+    assert str(folder / "results.jsonl") in said
+    assert not load_records([tmp_path]).records
+    waiting = outlook(plan)
+    assert (waiting.todo, waiting.idle) == ([], {0}), "nothing is left to do here"
+    assert waiting.forecasts[0].num_stored == 4 * len(geneval_prompts())
+    assert str(folder / "results.jsonl") in waiting.awaits[0]
+    assert run_plan(plan) == []
+    assert "not run: needs the results of GenEval's detector" in capsys.readouterr().out
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     images = [f"{i:05d}/samples/{k:04d}.png" for i in range(len(geneval_prompts())) for k in range(4)]
     assert found == sorted([*images, *(f"{i:05d}/metadata.jsonl" for i in range(len(geneval_prompts())))])
@@ -160,6 +171,7 @@ def test_geneval_writes_the_official_layout_and_waits_for_the_detector(laborator
 
     assert {"images that wait for GenEval's detector"} <= {one.why for one in leftovers(tmp_path) if not one.goes}
     write(folder / "results.jsonl", geneval_results(folder, lambda prompt, image: image < 2))
+    assert not outlook(plan).awaits
     whole = (folder / images[3]).read_bytes()
     (folder / images[3]).write_bytes(whole[:-5])
     assert run_plan(plan) == []
