@@ -260,7 +260,7 @@ def test_names_inside_the_folder_are_fine(tmp_path):
 
 
 def test_what_pillow_thinks_of_a_file_reaches_nobody(tmp_path, capfd):
-    """A palette with transparency per colour is read, a TIFF of too many samples refused, without a word of Pillow's."""
+    """A palette with transparency per colour is read, a TIFF of too many samples refused, without Pillow's words."""
     palette = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).convert("P")
     palette.save(tmp_path / "a.png", transparency=bytes(range(256)))
     formats.cache_clear()  # pytest forgets, after each test, which warnings are silenced
