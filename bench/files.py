@@ -60,6 +60,8 @@ def write_new(path: Path, content: bytes) -> bool:
 
 
 def _write(path: Path, content: bytes | Fill, rename: Callable[[Path, Path], None], sync: bool) -> None:
+    if not path.name or (path.exists() and not path.is_file()):  # renaming would put a file in a device's place
+        raise CheckFailed(f"{path}: cannot be written: not the name of a regular file")
     for last in (False, True):
         temporary = path.with_name(temporary_name(path.name))
         try:

@@ -118,3 +118,13 @@ def test_what_has_no_end_is_not_read(tmp_path):
     for path in (tmp_path / "pipe", files.Path("/dev/zero")):
         with pytest.raises(UsageError, match=r"prompts .*: no regular file"):
             files.check_regular(path, "prompts")
+
+
+def test_a_file_never_takes_the_place_of_a_pipe_or_a_device(tmp_path):
+    """Whoever may write everywhere would replace /dev/null by renaming; asked for before the work or not."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path, files.Path("")):
+        for write in (files.write_whole, files.write_new):
+            with pytest.raises(CheckFailed, match="not the name of a regular file"):
+                write(path, b"content")
+    assert [(file.name, file.is_fifo()) for file in tmp_path.iterdir()] == [("pipe", True)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -21,8 +22,9 @@ import typer
 from bench.analysis.seeds import seed_means, seeds_of, spreads_of
 from bench.claims import SIZE_CLAIMS
 from bench.commands.app import JsonFile, example
-from bench.console import console
+from bench.console import console, say
 from bench.errors import CheckFailed, UsageError
+from bench.files import check_target
 from bench.formatting import display_unit, interval, listed, number
 from bench.metrics import METRICS
 from bench.records.comparable import differences
@@ -230,15 +232,17 @@ def noise_of(metric: str, a: Record, b: Record, records: Sequence[Record]) -> fl
 def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: Path | None = None) -> list[str]:
     """Print the comparison of two results folders or record files, write it to the files, return the regressions."""
     check_json_path(json_file)
-    if html_file and not html_file.absolute().parent.is_dir():
-        raise UsageError(f"{html_file}: its folder does not exist")
+    if html_file is not None:
+        if not os.path.lexists(html_file.absolute().parent):
+            raise UsageError(f"--html {html_file}: its folder does not exist")
+        check_target(html_file, "--html")
     ours, theirs, faults = same_machine(a, b)
     verdicts, values = verdict_pairs(ours, theirs), value_pairs(ours, theirs)
     regressions = list(filter(None, [*(pair.regression for pair in verdicts), *(pair.regression for pair in values)]))
     if json_file:
         found = as_json(a, b, verdicts, values)
         write_json(found | {"not_read": faults, "regressions": regressions}, json_file)
-    if html_file:
+    if html_file is not None:
         from bench.report.comparison import comparison_page
 
         rows = verdict_rows(verdicts), value_rows(values)
@@ -247,9 +251,9 @@ def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: 
     print_verdicts(verdicts)
     print_values(values, len(by_run(ours)), len(by_run(theirs)))
     for fault in faults:
-        print(f"not read: {fault}")
+        say(f"not read: {fault}")
     for text in regressions:
-        print(f"worse: {text}")
+        say(f"worse: {text}")
     return regressions
 
 

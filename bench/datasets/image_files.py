@@ -8,6 +8,7 @@ a megabyte, is refused before its pixels take memory.
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import stat
 import warnings
@@ -28,8 +29,10 @@ MAX_PIXELS = 89_478_485  # Pillow's own limit, where it begins to warn
 
 @functools.cache
 def formats() -> tuple[str, ...]:
-    """Those of FORMATS that this Pillow was built with."""
+    """Those of FORMATS that this Pillow was built with; from here on Pillow is silent: a fault is one line of ours."""
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # open_image refuses what it warns of
+    warnings.filterwarnings("ignore", module=r"PIL\.")  # damaged Exif data, a palette's transparency: no pixel is lost
+    logging.getLogger("PIL").addHandler(logging.NullHandler())  # else its errors reach stderr beside our line
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
@@ -63,6 +66,14 @@ def read_image(path: Path, role: str = "image") -> Image.Image:
             return image.convert("RGB")
         except Exception as error:  # cut short, or a damaged stream
             raise CheckFailed(f"{role} {path}: a broken image ({fault(error)})") from error
+
+
+def has_more_pictures(image: Image.Image) -> bool:
+    """Whether an open image is the first of several pictures in its file (an animation, pages)."""
+    try:
+        return image.format != "MPO" and bool(getattr(image, "is_animated", False))
+    except Exception:  # the second one is damaged; only the first is read
+        return True
 
 
 def fault(error: Exception) -> str:

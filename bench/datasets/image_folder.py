@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.datasets.image_files import SUFFIXES, open_image, read_image
+from bench.datasets.image_files import SUFFIXES, has_more_pictures, open_image, read_image
 from bench.datasets.resizing import RULES, Resize
 from bench.errors import UsageError
 
@@ -41,7 +41,7 @@ class ImageFolder:
         for file in self.files:
             with open_image(file, role) as image:
                 counts[image.size] += 1
-                self.num_with_frames += getattr(image, "n_frames", 1) > 1 if image.format != "MPO" else 0
+                self.num_with_frames += has_more_pictures(image)
         self.size_counts = counts
         if resize is not None:
             width = height = resize.size

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
 from bench.files import check_regular
+from bench.records.json_files import check_size
 
 Id = int | str  # of an image or a question, as the file has it
 
@@ -39,15 +41,34 @@ def load_json(path: Path, role: str) -> Any:
 
 
 def _parse(text: str) -> Any:
-    """json.loads, which also ends in RecursionError or, at a number of 4,300 digits, in another ValueError."""
+    """json.loads for what JSON allows and later work can take; ValueError in words for the rest.
+
+    Python's reader also takes NaN and 1e999, ends in RecursionError, or, at a number of 4,300 digits, in a ValueError
+    of its own.
+    """
     try:
-        return json.loads(text)
+        data = json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    except json.JSONDecodeError:
+    except (json.JSONDecodeError, NotFinite):
         raise
     except ValueError as error:
         raise ValueError("holds a number of more digits than any id or score has") from error
+    check_size(data)
+    return data
+
+
+class NotFinite(ValueError):
+    """A number that no record can hold."""
+
+
+def _refuse(name: str) -> float:
+    raise NotFinite(f"holds {name[:20]}, which is no finite number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
 
 
 def _is_object(line: str) -> bool:

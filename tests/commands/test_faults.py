@@ -32,6 +32,7 @@ CALLS = {
     "score": score_vqa,
     "report": lambda folder: ["report", "--results", ROOT / "results", "--out"],
     "compare": lambda folder: ["compare", ROOT / "results", ROOT / "results", "--json"],
+    "compare as a page": lambda folder: ["compare", ROOT / "results", ROOT / "results", "--html"],
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
 import zlib
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from bench.datasets import open_images
+from bench.datasets.image_files import formats
 from bench.datasets.image_folder import ImageFolder
 from bench.datasets.photos import check_inside, unreadable_photos
 from bench.datasets.resizing import find_resize
@@ -255,3 +257,36 @@ def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, name):
 def test_names_inside_the_folder_are_fine(tmp_path):
     picture(tmp_path / "sub" / "a..b.png")
     assert unreadable_photos(tmp_path, ["sub/a..b.png"]) == {}
+
+
+def test_what_pillow_thinks_of_a_file_reaches_nobody(tmp_path, capfd):
+    """A palette with transparency per colour is read, a TIFF of too many samples refused, without Pillow's words."""
+    palette = Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).convert("P")
+    palette.save(tmp_path / "a.png", transparency=bytes(range(256)))
+    formats.cache_clear()  # pytest forgets, after each test, which warnings are silenced
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert ImageFolder(tmp_path)[:].shape == (1, 3, 8, 8)
+        picture(tmp_path / "b" / "a.tif")
+        content = (tmp_path / "b" / "a.tif").read_bytes()
+        tag = struct.pack("<HHI", 277, 3, 1)  # SamplesPerPixel
+        assert tag in content
+        at = content.index(tag) + len(tag)
+        (tmp_path / "b" / "a.tif").write_bytes(content[:at] + struct.pack("<I", 169) + content[at + 4 :])
+        with pytest.raises(CheckFailed, match=r"b/a\.tif"):
+            ImageFolder(tmp_path / "b")
+    assert not caught
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_damaged_second_picture_does_not_matter_since_the_first_is_read(tmp_path):
+    """The header of a TIFF's second page lacks its sizes."""
+    picture(tmp_path / "a.tif", 1)
+    content = (tmp_path / "a.tif").read_bytes()
+    start = struct.unpack_from("<I", content, 4)[0]
+    link = start + 2 + 12 * struct.unpack_from("<H", content, start)[0]
+    page = struct.pack("<HHHIII", 1, 254, 4, 1, 0, 0)  # one entry, of no use
+    (tmp_path / "a.tif").write_bytes(content[:link] + struct.pack("<I", len(content)) + content[link + 4 :] + page)
+    folder = ImageFolder(tmp_path)
+    assert folder.num_with_frames == 1
+    assert np.array_equal(folder[:][0], np.asarray(Image.open(tmp_path / "a.tif").convert("RGB")).transpose(2, 0, 1))

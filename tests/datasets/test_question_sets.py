@@ -305,6 +305,11 @@ def test_questions_and_annotations_that_do_not_belong_together(tmp_path):
         ('[{"question_id": ' + "9" * 5000 + "}]", "a number of more digits"),
         ('{"question_id": 1}\n{"a": ' + "9" * 5000 + "}", "line 2: holds a number of more digits"),
         ('{"question_id": 1}\n' + '{"a":' * 200_000, "line 2: nested too deep"),
+        ("[" * 100 + "]" * 100, "nested deeper than 64 levels"),
+        ('[{"image_id": 1e999}]', "holds 1e999, which is no finite number"),
+        ('[{"area": NaN}]', "holds NaN"),
+        ('{"area": -Infinity}', "holds -Infinity"),
+        (f'{{"question_id": 1}}\n{{"question_id": {2**64}}}', "line 2: holds an integer of more than 64 bits"),
     ],
 )
 def test_hostile_json_is_one_line(tmp_path, content, message):
