@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 
@@ -9,8 +10,11 @@ import pytest
 
 from bench.records.parity import load_parity, save_parity
 from bench.records.store import PARITY_FILE, content_sha256, load_records, save_record
+from reference_models import specs
+from reference_models.autoencoders import AUTOENCODERS
 from tests.fake_parity import CASE, PARITY, REFUSED, WRONG
 from tests.fake_records import quality
+from tests.paths import DATA, ROOT
 
 
 @pytest.fixture
@@ -78,3 +82,16 @@ def test_the_worst_output_is_one_without_a_number_else_that_of_the_largest_error
 def test_a_case_is_ok_where_every_output_that_it_has_was_compared_and_is_ok():
     assert [case.ok for case in (CASE, WRONG, REFUSED)] == [True, False, False]
     assert not replace(CASE, num_outputs=4).ok
+
+
+def test_the_committed_file_is_of_todays_cases_and_of_todays_models():
+    """Else: `python -m bench parity tests/data/*.safetensors --save results/parity.json`."""
+    parity, faults = load_parity([ROOT / "results"])
+    assert faults == []
+    cases = {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in DATA.glob("*.safetensors")}
+    assert {case.name: case.sha256 for case in parity.cases} == cases
+    assert all(case.ok for case in parity.cases)
+    today = {name: spec.version for name, spec in (specs() | AUTOENCODERS).items()}
+    for case in parity.cases:
+        assert case.versions
+        assert case.versions == {name: today[name] for name in case.versions}, case.name
