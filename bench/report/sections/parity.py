@@ -35,9 +35,10 @@ def parity_view(parity: Parity, records: Iterable[Record]) -> dict[str, Any]:
 
 
 def parity_table(cases: Sequence[ParityCase]) -> Table:
+    ordered = sorted(enumerate(cases), key=lambda pair: (pair[1].family, pair[1].name))
     rows = tuple(
         (case.family if case.name == case.family else f"{case.family}, case {case.name}", row_of(case, place))
-        for place, case in enumerate(cases)
+        for place, case in ordered
     )
     caption = "Our models on the authors' inputs and random draws, with the same weights, made by a rule."
     return plain_table(caption, COLUMNS, rows, "Model family")
