@@ -19,8 +19,10 @@ from typing import Any
 from bench.analysis.formulas import UNFIT, at_path, paths_in
 from bench.errors import UsageError
 from bench.records.json_files import plain, read_json
+from bench.records.parity import Parity
 from bench.records.parts import Measurement
 from bench.records.schema import Record, Verdict
+from bench.records.store import PARITY_FILE
 from bench.stats import Interval, as_interval
 
 OPENING, CLOSING = '<script type="application/json" id="evidence">', "</script>"
@@ -72,8 +74,9 @@ def traced(record: Record, metric: str) -> Traced | None:
 # -- what travels ------------------------------------------------------------------------------------------------------
 
 
-def evidence(records: Sequence[Record], verdicts: Mapping[str, Iterable[Verdict]]) -> Any:
+def evidence(records: Sequence[Record], verdicts: Mapping[str, Iterable[Verdict]], parity: Parity | None = None) -> Any:
     """The JSON object of a page; verdicts: by machine."""
+    beside = [{"file": PARITY_FILE, "sha256": parity.sha256, "kind": "parity"}] if parity else []
     files = {record.file: place for place, record in enumerate(records)}
     return {
         "columns": ROW,
@@ -95,7 +98,8 @@ def evidence(records: Sequence[Record], verdicts: Mapping[str, Iterable[Verdict]
                 "elsewhere": record.elsewhere.words if record.elsewhere else "",
             }
             for record in records
-        ],
+        ]
+        + beside,
         "verdicts": [[machine, *said(verdict)] for machine, found in verdicts.items() for verdict in found],
     }
 

@@ -22,7 +22,8 @@ def verify(
     """Judge the records again and check the page against them: verdicts, numbers, files. Exit 1 if it differs."""
     from bench.analysis.evidence import evidence, inputs_of, read_evidence, read_stored, traces_in, with_inputs
     from bench.records.latest import latest
-    from bench.records.store import load_records
+    from bench.records.parity import load_parity
+    from bench.records.store import PARITY_FILE, load_records
     from bench.report.sections.judged import claims_of_page, verdicts_of
 
     if not results.is_dir():
@@ -30,6 +31,7 @@ def verify(
     said = read_evidence(report)
     loaded = load_records([results])
     records = latest(loaded.records)
+    parity, odd = load_parity([results])
     claims = claims_of_page()
     machines = sorted({record.environment.machine for record in records})
     verdicts = {
@@ -47,15 +49,17 @@ def verify(
         if record.elsewhere:
             print(f"made elsewhere, scored here: {record.file}: {record.elsewhere.words}")
     shown = traces_in(report.read_text(encoding="utf-8", errors="replace"))
-    stored = read_stored((record.file for record in records), [results])
-    found = evidence(records, verdicts)
+    beside = [PARITY_FILE] if parity else []
+    stored = read_stored([*(record.file for record in records), *beside], [results])
+    found = evidence(records, verdicts, parity)
     found = with_inputs(found, inputs_of(found, (number.trace for number in shown)), stored)
-    faults = [*loaded.faults, *differences(said, found), *wrong_numbers(shown, found["verdicts"], stored)]
+    faults = [*loaded.faults, *odd, *differences(said, found), *wrong_numbers(shown, found["verdicts"], stored)]
     for fault in faults:
         print(f"✗ {fault}")
     if faults:
         raise CheckFailed(f"{report} is not the report of these records; `python -m bench report` renders it again")
-    counts = f"{len(said['files'])} records, {len(said['rows']):,} numbers, {len(said['verdicts'])} verdicts"
+    num_records = sum("kind" not in entry for entry in said["files"])
+    counts = f"{num_records} records, {len(said['rows']):,} numbers, {len(said['verdicts'])} verdicts"
     print(f"✓ {report}: {counts} as on disk; {len(shown):,} numbers shown, each followed to its record")
 
 

@@ -46,6 +46,7 @@ GENEVAL = "geneval"  # inside that: images in the layout that GenEval's evaluato
 RETRAINED = "retrained"  # folder inside the results folder for what retrained weights give
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
 MACHINE_FILE, SAMPLES_FOLDER = "machine.json", "samples"
+PARITY_FILE = "parity.json"  # in the results folder itself, and no record: see parity.py
 STEM_TIME = "%Y%m%dT%H%M%SZ"  # in the names of files
 NOT_STORED = ("file", "sha256", "samples")
 REQUIRED = ("model", "protocol", "settings", "measurements", "inputs", "environment", "created_utc")
@@ -313,7 +314,7 @@ def load_records(folders: Iterable[Path]) -> Loaded:
     for folder in folders:
         for path in sorted([*folder.glob("[!.]*.json"), *folder.glob("[!.]*/[!.]*.json")]):
             name = f"{path.resolve().parent.name}/{path.name}"
-            if path.name == MACHINE_FILE or name in records:
+            if path.name in (MACHINE_FILE, PARITY_FILE) or name in records:
                 continue
             if path.parent not in machines:
                 machines[path.parent], odd = load_machine(path.parent)

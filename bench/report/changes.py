@@ -82,7 +82,7 @@ def since_words(before: Any, now: Any) -> str:
         return ""
     words = [by_claim(each) for each in (before, now)]
     turned = [key for key in words[1] if key in words[0] and words[0][key] != words[1][key]]
-    files = [{entry["file"] for entry in each["files"]} for each in (before, now)]
+    files = [{entry["file"] for entry in each["files"] if "kind" not in entry} for each in (before, now)]
     new, gone = len(files[1] - files[0]), len(files[0] - files[1])
     judged = sum(key not in words[0] and word != "not run" for key, word in words[1].items())
     said = []

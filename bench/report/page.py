@@ -24,6 +24,7 @@ from bench.analysis.weights import training_of, weights_stamp
 from bench.files import check_target
 from bench.formatting import as_words
 from bench.records.json_files import write_text
+from bench.records.parity import Parity
 from bench.records.schema import Record
 from bench.report.changes import other_machines, since_committed
 from bench.report.charts.speedups import speedups_chart
@@ -36,6 +37,7 @@ from bench.report.sections.cost import cost_view
 from bench.report.sections.dual import SCALE as SCENES
 from bench.report.sections.dual import dual_view, of_scenes
 from bench.report.sections.judged import Judged
+from bench.report.sections.parity import parity_view
 from bench.report.sections.quality import group_view
 from bench.report.sections.sizes import size_view
 from bench.report.sections.sources import disagreements, disputed_settings, printed_tables
@@ -62,7 +64,7 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
     template, moment = environment().get_template("page.html.jinja"), now or datetime.now(UTC)
 
     def make(records: Sequence[Record], faults: Sequence[str] = ()) -> tuple[dict[str, Any], str]:
-        told = context(Found(by_machines(records), (*found.faults, *faults)), moment, results_dirs, out)
+        told = context(Found(by_machines(records), (*found.faults, *faults), found.parity), moment, results_dirs, out)
         page = template.render(told)
         inputs = inputs_of(told["travels"], (number.trace for number in traces_in(page)))
         travels = with_inputs(told["travels"], inputs, read_stored({file: None for file, _ in inputs}, results_dirs))
@@ -140,7 +142,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
     weights = weights_stamp(every)
     smoke = any(record.protocol.quick for record in every)
     link_by_file = links(every, results_dirs, out)
-    travels = evidence(every, verdicts)
+    travels = evidence(every, verdicts, found.parity)
     said = Said()
     entries = not_run(judged.values())
     told = {
@@ -169,6 +171,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "disputed": disputed_settings(),
         "printed": printed_tables(),
         "sizes": size_view([record for record in every if record.protocol.collects == "sizes"]),
+        "parity": parity_view(found.parity, every) | {"commit": commit_words(found.parity)} if found.parity else None,
         "not_run": [entry for entry in entries if entry["claims"]],
         "not_run_table": not_run_table(entries),
         "not_studied": not_studied(every),
@@ -244,7 +247,7 @@ def machine_words(record: Record) -> str:
     return f"{environment.processor or environment.machine} ({cores}{environment.gpu or 'no GPU'})"
 
 
-def commit_words(record: Record) -> str:
+def commit_words(record: Record | Parity) -> str:
     commit = record.environment.commit
     state = {True: ", with changes", False: "", None: ", changes unknown"}[record.environment.dirty]
     return f"{str(commit)[:10]}{state}" if commit else "unknown"

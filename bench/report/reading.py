@@ -10,6 +10,7 @@ from pathlib import Path
 from bench.analysis.speed import at_the_machines_roofline
 from bench.errors import UsageError
 from bench.records.latest import latest
+from bench.records.parity import Parity, load_parity
 from bench.records.schema import REAL_DATA, Record
 from bench.records.store import load_records
 from bench.report.charts.svg import place_of
@@ -22,6 +23,7 @@ class Found:
 
     by_machine: dict[str, list[Record]]  # the machine that measured last first: its numbers answer the questions
     faults: tuple[str, ...]  # what could not be read
+    parity: Parity | None = None  # our models against their authors' code
 
     @property
     def records(self) -> list[Record]:
@@ -44,7 +46,8 @@ def read(results_dirs: Sequence[Path]) -> Found:
         if not folder.is_dir():
             raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
     loaded = load_records(results_dirs)
-    return Found(by_machines(latest(loaded.records)), tuple(loaded.faults))
+    parity, odd = load_parity(results_dirs)
+    return Found(by_machines(latest(loaded.records)), (*loaded.faults, *odd), parity)
 
 
 def by_machines(records: Iterable[Record]) -> dict[str, list[Record]]:

@@ -34,6 +34,10 @@ a record that was edited is named by `python -m bench report` and rests under no
 the samples file, and `machine.json` has one of its own. Any record can be deleted; `python -m bench reproduce` measures
 again what is missing.
 
+`results/parity.json` is no record: `python -m bench parity CASES --save results/parity.json` keeps there how every
+output of our models compares with that of the authors' own code, with the checksum of each case, the authors' commit
+and the version of our code. Its keys: `bench/records/parity.py`.
+
 The files are JSON (UTF-8, sorted keys, no NaN or infinity). A key that is left out has the default given here: what
 could not be measured is `None`, never 0. They hold no host name, no user name and no absolute path. Units: seconds end
 in `_s`, bytes in `_bytes`, rates in `_per_s`, counts begin with `num_`, shares from 0 to 1 end in `_share`.

@@ -20,6 +20,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
+from reference_models import specs
+from reference_models.autoencoders import AUTOENCODERS, KLAutoencoder, VQAutoencoder
 from reference_models.checkpoints import load_into
 from reference_models.errors import CaseError
 
@@ -50,9 +52,15 @@ class Case:
     vae_keys: Mapping[str, list[int]]  # the same of VAR's tokenizer; empty elsewhere
     seed: int
     tensors: Mapping[str, Tensor]
+    source: str = ""  # the authors' repository and its commit, as "LTH14/mar@fe470ac"; without "@": not named
 
     def __getitem__(self, name: str) -> Tensor:
         return self.tensors[name]
+
+    @property
+    def expected(self) -> list[str]:
+        """Names of the outputs that the authors' code gave, in order."""
+        return [name for name in sorted(self.tensors) if name.startswith("out.")]
 
     def series(self, prefix: str) -> list[Tensor]:
         """The tensors whose names begin with `prefix`, in name order."""
@@ -93,6 +101,8 @@ def load_case(path: Path | str) -> Case:
         raise CaseError(
             f"parity case {path}: unknown family {metadata['family']!r}; known: {', '.join(sorted(MODULE_BY_FAMILY))}"
         )
+    if not any(name.startswith("out.") for name in tensors):
+        raise CaseError(f"parity case {path}: holds no output (out.*) to compare")
     return Case(
         path=path,
         family=metadata["family"],
@@ -102,6 +112,7 @@ def load_case(path: Path | str) -> Case:
         vae_keys=metadata.get("vae_keys", {}),
         seed=int(metadata["seed"]),
         tensors=tensors,
+        source=str(metadata.get("source", "")),
     )
 
 
@@ -111,7 +122,21 @@ class Comparison:
     case: str
     output: str
     error: float  # norm(ours - theirs) / norm(theirs); for tokens the share that differs
+    tolerance: float  # the largest error that passes
     ok: bool
+
+
+def tolerance(theirs: Tensor) -> float:
+    """0 for tokens, which must be equal; TOLERANCE for floats."""
+    return TOLERANCE if theirs.is_floating_point() else 0.0
+
+
+def code_versions(family: str) -> dict[str, int]:
+    """By name, the version of our code for every model of a family, or for every autoencoder of its network."""
+    network = {"kl16-vae": KLAutoencoder, "vq16": VQAutoencoder}.get(family)
+    if network is None:
+        return {spec.name: spec.version for spec in specs().values() if spec.family == family}
+    return {spec.name: spec.version for spec in AUTOENCODERS.values() if spec.network is network}
 
 
 def compare(name: str, ours: Tensor | None, theirs: Tensor) -> tuple[float, bool]:
@@ -120,9 +145,9 @@ def compare(name: str, ours: Tensor | None, theirs: Tensor) -> tuple[float, bool
         return float("nan"), False
     if not theirs.is_floating_point():
         error = (ours != theirs).double().mean().item()
-        return error, error == 0
-    error = ((ours.double() - theirs.double()).norm() / theirs.double().norm().clamp_min(1e-12)).item()
-    return error, error <= TOLERANCE
+    else:
+        error = ((ours.double() - theirs.double()).norm() / theirs.double().norm().clamp_min(1e-12)).item()
+    return error, error <= tolerance(theirs)
 
 
 def check(case: Case) -> Iterator[Comparison]:
@@ -130,7 +155,6 @@ def check(case: Case) -> Iterator[Comparison]:
     module = importlib.import_module(f"reference_models.parity.{MODULE_BY_FAMILY[case.family]}")
     with torch.inference_mode():
         ours = module.outputs(case)
-    for name in sorted(case.tensors):
-        if name.startswith("out."):
-            error, ok = compare(name, ours.get(name), case[name])
-            yield Comparison(case.family, case.path.stem, name, error, ok)
+    for name in case.expected:
+        error, ok = compare(name, ours.get(name), case[name])
+        yield Comparison(case.family, case.path.stem, name, error, tolerance(case[name]), ok)

@@ -36,6 +36,7 @@ class Cell:
     style: str = ""  # of a badge; "": none
     sign: str = ""  # of that badge
     family: str = ""  # of models that the row's claim speaks of; "": the row is no claim
+    link: str = ""  # where the word leads; "": nowhere
 
 
 NONE = Cell("–")
