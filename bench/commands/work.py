@@ -21,6 +21,7 @@ import typer
 from bench.commands.app import RESULTS, Device, KeepImages, Only, Pilot, ResultsDir, Scale, example, resolve_device
 from bench.commands.outlook import Left, before, check_room, outlook
 from bench.errors import CheckFailed, CheckpointError, UsageError
+from bench.formatting import named
 from bench.plan import Plan, PlannedRun, make_plan
 from bench.processes import Job, run_jobs
 from bench.protocols import is_timed, kind_of
@@ -108,27 +109,27 @@ def fill_store(orders: Orders, rank: Rank) -> None:
 
 def collect_runs(runs: Sequence[PlannedRun], plan: Plan, rank: Rank, batch_size: int, left: Left) -> None:
     """The samples of these runs, in the store. CheckFailed at the end where a run failed."""
-    failures: dict[str, str] = {}
-    done: set[str] = set()
+    titles = [f"{named(run.spec.model, run.spec.settings)} {run.spec.protocol.name}" for run in runs]
+    failures: dict[int, str] = {}
+    done: set[int] = set()
     # First what nobody is at work on, so that workers spread over the runs; then the rest of each.
     for leave_claimed in (True, False):
-        for run in runs:
-            title = f"{run.spec.model} {run.spec.protocol.name}"
-            if title in failures or title in done:
+        for place, run in enumerate(runs):
+            if place in failures or place in done:
                 continue
             try:
                 collected = collect_run(run, plan, rank, batch_size, leave_claimed)
             except (CheckFailed, CheckpointError, FloatingPointError, RuntimeError, ValueError, OSError) as error:
-                failures[title] = " ".join(f"{error}".split())
-                print(f"{title}: failed: {failures[title]}", flush=True)
+                failures[place] = " ".join(f"{error}".split())
+                print(f"{titles[place]}: failed: {failures[place]}", flush=True)
                 continue
             if collected.is_complete():
-                done.add(title)
-                print(f"{title}: {collected.num} {run.spec.protocol.collects} in {collected.name}", flush=True)
+                done.add(place)
+                print(f"{titles[place]}: {collected.num} {run.spec.protocol.collects} in {collected.name}", flush=True)
                 left.tell(run)
     if failures:
-        title, reason = next(iter(failures.items()))
-        raise CheckFailed(f"{len(failures)} of {len(runs)} runs failed, first: {title}: {reason}")
+        place, reason = next(iter(failures.items()))
+        raise CheckFailed(f"{len(failures)} of {len(runs)} runs failed, first: {titles[place]}: {reason}")
 
 
 def collectable(plan: Plan) -> list[PlannedRun]:

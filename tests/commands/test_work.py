@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+import bench.commands.work as work
 import bench.sampling.images as images
 import reference_models
 from bench.commands.clean import kept_pixels, remove
-from bench.commands.work import Orders, collectable, fill_store, start_workers, submit, to_collect
+from bench.commands.work import Orders, collect_runs, collectable, fill_store, start_workers, submit, to_collect
 from bench.errors import CheckFailed, UsageError
 from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
@@ -52,6 +54,29 @@ def quality(orders):
     """The plan's runs that a worker helps with."""
     plan = make_plan(scale="digits", only=(), quick=True, device="cpu", results=orders.results)
     return replace(plan, runs=tuple(collectable(plan)))
+
+
+def test_workers_fill_a_model_at_each_of_its_settings(orders, monkeypatch, capsys):
+    """DiT is asked with and without guidance under one protocol; of two settings one may fail by itself."""
+    (run,) = quality(orders).runs
+    runs = [replace(run, spec=replace(run.spec, settings={"num_steps": n})) for n in (1, 2, 3)]
+    collected = []
+
+    def collect(run, *_):
+        collected.append(run.spec.settings["num_steps"])
+        if collected[-1] == 1:
+            raise CheckFailed("no room")
+        return SimpleNamespace(is_complete=lambda: True, num=500, name="toy-digits-0")
+
+    monkeypatch.setattr(work, "collect_run", collect)
+    told = []
+    with pytest.raises(
+        CheckFailed, match=r"1 of 3 runs failed, first: toy-digits \(num_steps 1\) digits-quality: no room"
+    ):
+        collect_runs(runs, quality(orders), Rank(), 0, SimpleNamespace(tell=told.append))
+    assert collected == [1, 2, 3]
+    assert told == runs[1:]
+    assert "toy-digits (num_steps 3) digits-quality: 500 images in toy-digits-0" in capsys.readouterr().out
 
 
 def test_what_is_timed_or_lacks_something_is_left_to_reproduce(orders, toy):
