@@ -11,7 +11,7 @@ from bench.claims import PUBLISHED_PAINTING, PUBLISHED_QUALITY, PUBLISHED_SPEED,
 from bench.claims.ledger import SourceGroup, as_printed, ledger, sources_of
 from bench.claims.published import Published, PublishedQuality, PublishedSpeed
 from bench.claims.text import BENCHMARKS
-from bench.formatting import as_words, listed, named
+from bench.formatting import listed, named, settings_words
 from bench.metrics import METRICS
 from bench.published import PUBLISHED
 from bench.report.charts.svg import family_of
@@ -76,8 +76,8 @@ def disputed_settings() -> Table | None:
             tuple(
                 Cell(text)
                 for text in (
-                    told({name: row.sampling.get(name) for name in other.settings}),
-                    told(other.settings),
+                    settings_words({name: row.sampling.get(name) for name in other.settings}),
+                    settings_words(other.settings),
                     other.source,
                 )
             ),
@@ -86,11 +86,6 @@ def disputed_settings() -> Table | None:
         for other in row.disputed
     )
     return plain_table("Settings printed differently for the same numbers.", DISPUTED, rows) if rows else None
-
-
-def told(settings: Mapping[str, Any]) -> str:
-    """As "scale_0 0.91, scale_1 0.93"."""
-    return ", ".join(f"{name} {as_words(name, value)}" for name, value in settings.items())
 
 
 def printed_tables() -> list[tuple[str, Table]]:
