@@ -23,7 +23,7 @@ def verify(
     from bench.analysis.evidence import evidence, inputs_of, read_evidence, read_stored, traces_in, with_inputs
     from bench.records.latest import latest
     from bench.records.store import load_records
-    from bench.report.sections.judged import claims_of_page, verdicts_of
+    from bench.verdict.judged import claims_of_page, verdicts_of
 
     if not results.is_dir():
         raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
