@@ -13,16 +13,15 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.app import RESULTS, Device, KeepImages, Only, Pilot, ResultsDir, Scale, example, resolve_device
+from bench.commands.app import Asked, example, resolve_device, with_options
 from bench.commands.outlook import Left, before, check_room, outlook
 from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.formatting import named
-from bench.plan import Plan, PlannedRun, make_plan
+from bench.plan import Plan, PlannedRun
 from bench.processes import Job, run_jobs
 from bench.protocols import is_timed, kind_of
 from bench.records.schema import REAL_DATA
@@ -37,15 +36,10 @@ if TYPE_CHECKING:
 
 
 @example("torchrun --nproc-per-node 8 -m bench work --scale imagenet-256")
+@with_options(Asked)
 def work(
-    scale: Scale = "digits",
-    only: Only = None,
-    quick: Annotated[bool, typer.Option(help="for the smoke run")] = False,
-    pilot: Pilot = 0,
-    keep_images: KeepImages = False,
+    options: dict[str, Any],
     batch_size: Annotated[int, typer.Option(min=0, help="images per call; changes no image; 0: the protocol's")] = 0,
-    device: Device = "auto",
-    results: ResultsDir = RESULTS,
     slurm_nodes: Annotated[int, typer.Option(min=0, help="submit to Slurm: machines; 0: work here")] = 0,
     slurm_gpus: Annotated[int, typer.Option(min=1, help="workers per machine, a GPU each")] = 8,
     slurm_partition: Annotated[str, typer.Option(help="partition of Slurm")] = "",
@@ -55,7 +49,7 @@ def work(
 
     Any number of workers: torchrun, Slurm, or the same command in several terminals."""
 
-    orders = Orders(scale, tuple(only or ()), quick, batch_size, device, results.absolute(), pilot, keep_images)
+    orders = Orders(**options | {"results": options["results"].absolute()}, batch_size=batch_size)
     if slurm_nodes:
         submit(orders, num_nodes=slurm_nodes, num_gpus=slurm_gpus, partition=slurm_partition, hours=slurm_hours)
         return
@@ -63,18 +57,11 @@ def work(
         fill_store(orders, this_rank())
 
 
-@dataclass(frozen=True)
-class Orders:
+@dataclass(frozen=True, kw_only=True)
+class Orders(Asked):
     """What the workers are told."""
 
-    scale: str
-    only: tuple[str, ...] = ()  # models; (): all
-    quick: bool = False
     batch_size: int = 0  # images per call; 0: the protocol's
-    device: str = "auto"
-    results: Path = RESULTS
-    pilot: int = 0  # images of each run; 0: all
-    keep_images: bool = False  # keep pixels
     announced: bool = False  # somebody has said already what there is to do
 
 
@@ -83,16 +70,7 @@ def fill_store(orders: Orders, rank: Rank) -> None:
 
     Runs that are measured already are left out, unless pixels are to be kept.
     """
-    device = rank.device(resolve_device(orders.device))
-    plan = make_plan(
-        scale=orders.scale,
-        only=orders.only,
-        quick=orders.quick,
-        device=device,
-        results=orders.results,
-        pilot=orders.pilot,
-        keep_images=orders.keep_images,
-    )
+    plan = orders.plan(rank.device(resolve_device(orders.device)))
     files.check_writable(plan.results, "--results")
     runs = to_collect(plan)
     if not runs:

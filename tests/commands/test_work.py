@@ -47,7 +47,7 @@ def toy(monkeypatch, tmp_path):
 
 @pytest.fixture
 def orders(toy, tmp_path):
-    return Orders("digits", quick=True, device="cpu", results=tmp_path / "results")
+    return Orders(scale="digits", quick=True, device="cpu", results=tmp_path / "results")
 
 
 def quality(orders):
@@ -126,7 +126,7 @@ def test_a_submitted_job_is_as_many_workers(monkeypatch, tmp_path):
     """Submitit's local executor: two tasks on this machine, with the ranks that Slurm would give them."""
     pytest.importorskip("submitit", reason="pip install 'arbiter-bench[slurm]'")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    orders = Orders("digits", ("var-digits",), quick=True, device="cpu", results=tmp_path / "results")
+    orders = Orders(scale="digits", only=["var-digits"], quick=True, device="cpu", results=tmp_path / "results")
     job = submit(orders, num_nodes=1, num_gpus=2, hours=0.2, cluster="local")
     job.results()
     assert len(list(tmp_path.rglob("*.safetensors"))) == 4
@@ -185,7 +185,7 @@ def test_first_images_hold_each_class_as_often_as_any_other(pilot):
 @pytest.mark.slow
 def test_reproduce_starts_workers_and_completes_what_they_leave(capfd, tmp_path):
     """Two processes fill the store; the one that fails is named, and the runs are measured all the same."""
-    orders = Orders("digits", ("var-digits",), quick=True, device="cpu", results=tmp_path / "results")
+    orders = Orders(scale="digits", only=["var-digits"], quick=True, device="cpu", results=tmp_path / "results")
     start_workers(orders, 2)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 4
     start_workers(replace(orders, device="cuda:99"), 1)
