@@ -20,7 +20,6 @@ import typer
 from bench.commands.app import Asked, example, resolve_device, with_options
 from bench.commands.outlook import Left, before, check_room, outlook
 from bench.errors import CheckFailed, CheckpointError, UsageError
-from bench.formatting import named
 from bench.plan import Plan, PlannedRun
 from bench.processes import Job, run_jobs
 from bench.protocols import is_timed, kind_of
@@ -87,7 +86,6 @@ def fill_store(orders: Orders, rank: Rank) -> None:
 
 def collect_runs(runs: Sequence[PlannedRun], plan: Plan, rank: Rank, batch_size: int, left: Left) -> None:
     """The samples of these runs, in the store. CheckFailed at the end where a run failed."""
-    titles = [f"{named(run.spec.model, run.spec.settings)} {run.spec.protocol.name}" for run in runs]
     failures: dict[int, str] = {}
     done: set[int] = set()
     # First what nobody is at work on, so that workers spread over the runs; then the rest of each.
@@ -99,15 +97,15 @@ def collect_runs(runs: Sequence[PlannedRun], plan: Plan, rank: Rank, batch_size:
                 collected = collect_run(run, plan, rank, batch_size, leave_claimed)
             except (CheckFailed, CheckpointError, FloatingPointError, RuntimeError, ValueError, OSError) as error:
                 failures[place] = " ".join(f"{error}".split())
-                print(f"{titles[place]}: failed: {failures[place]}", flush=True)
+                print(f"{run.title}: failed: {failures[place]}", flush=True)
                 continue
             if collected.is_complete():
                 done.add(place)
-                print(f"{titles[place]}: {collected.num} {run.spec.protocol.collects} in {collected.name}", flush=True)
+                print(f"{run.title}: {collected.num} {run.spec.protocol.collects} in {collected.name}", flush=True)
                 left.tell(run)
     if failures:
         place, reason = next(iter(failures.items()))
-        raise CheckFailed(f"{len(failures)} of {len(runs)} runs failed, first: {titles[place]}: {reason}")
+        raise CheckFailed(f"{len(failures)} of {len(runs)} runs failed, first: {runs[place].title}: {reason}")
 
 
 def collectable(plan: Plan) -> list[PlannedRun]:
