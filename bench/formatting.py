@@ -94,6 +94,11 @@ def quantity(metric: str, value: float) -> str:
     return f"{number(value, unit=unit)} {unit.symbol}".rstrip()
 
 
+def disk_size(num_bytes: float) -> str:
+    """As "9.83 GB", "12.3 MB", in powers of ten, as disks are sold and `df -H` counts."""
+    return f"{number(num_bytes / 1e9)} GB" if num_bytes >= 1e8 else f"{number(num_bytes / 1e6)} MB"
+
+
 def percent(share: float) -> str:
     """Three digits, or one decimal: "95.5 %", "0.4 %"."""
     return f"{100 * share:.{2 if 0 < share < 0.001 else 1}f} %"
@@ -120,6 +125,11 @@ def as_words(key: str, value: Any) -> str:
             return f"{min(value):g} each" if min(value) == max(value) else f"{min(value):g} to {max(value):g}"
         return ", ".join(as_words("", item) for item in value) or "none"
     return str(value)[:16] if key.endswith("_sha256") else str(value)
+
+
+def settings_words(settings: Mapping[str, Any]) -> str:
+    """As "scale_0 0.91, scale_1 0.93"."""
+    return ", ".join(f"{name} {as_words(name, value)}" for name, value in settings.items())
 
 
 def named(model: str, settings: Mapping[str, Any]) -> str:

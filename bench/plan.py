@@ -12,6 +12,7 @@ from bench import assets
 from bench.claims import CLAIMS
 from bench.claims.files import claims_in_use
 from bench.errors import UsageError
+from bench.formatting import named
 from bench.models import (
     REAL_IMAGES,
     is_released,
@@ -44,6 +45,11 @@ class PlannedRun:
     answers: tuple[str, ...]  # ids of the claims that rest on it
     lacks: tuple[str, ...]  # what is missing to run it here; empty: it can run
     cost_s: float | None  # wall seconds it took last time, on any machine; None: never measured
+
+    @property
+    def title(self) -> str:
+        """As "dit-xl-2 (cfg_scale 1.0) imagenet-256-quality"; settings that are the model's own are left out."""
+        return f"{named(self.spec.model, self.spec.settings)} {self.spec.protocol.name}"
 
 
 @dataclass(frozen=True)

@@ -121,11 +121,11 @@ def run_what_lacks(plan: Plan, work: Path, tell: Callable[[PlannedRun], None]) -
     lost: list[tuple[PlannedRun, Record | Awaiting]] = []  # failed before they could start
     for planned in plan.runs:
         if planned.lacks:
-            print(f"{title(planned)}: not run: needs {'; '.join(planned.lacks)}", flush=True)
+            print(f"{planned.title}: not run: needs {'; '.join(planned.lacks)}", flush=True)
             continue
         waits, nothing_else = awaits(planned.spec, work)
         if nothing_else:
-            print(f"{title(planned)}: not run: needs {waits}", flush=True)
+            print(f"{planned.title}: not run: needs {waits}", flush=True)
             continue
         try:
             inputs = run_inputs(planned.spec, plan.device, work)
@@ -133,23 +133,23 @@ def run_what_lacks(plan: Plan, work: Path, tell: Callable[[PlannedRun], None]) -
             lost.append((planned, failed_record(planned.spec, Inputs(), plan.device, reason_of(error))))
             continue
         if is_measured(planned.spec, inputs):
-            print(f"{title(planned)}: measured before, inputs unchanged", flush=True)
+            print(f"{planned.title}: measured before, inputs unchanged", flush=True)
             continue
         todo[is_timed(planned.spec.protocol)].append((planned, inputs, plan.device, work, plan.keep_images))
     alone = ((task[0], run_one(*task)) for task in todo[True])
     for planned, measured in chain(lost, run_side_by_side(todo[False]), alone):
         if isinstance(measured, Awaiting):
-            print(f"{title(planned)}: waits for {measured.what}", flush=True)
+            print(f"{planned.title}: waits for {measured.what}", flush=True)
             tell(planned)
             continue
         path, record = keep(measured, plan.results)
         here |= ledger_of(work) | {path.relative_to(plan.results).as_posix()}  # a run beside this one writes it, too
         write_json(sorted(here), work / LEDGER)
         if record.status == "failed":
-            print(f"{title(planned)}: failed: {record.reason}", flush=True)
+            print(f"{planned.title}: failed: {record.reason}", flush=True)
             failed.append(record)
         else:
-            print(f"{title(planned)}: done in {record.wall_s:.1f} s", flush=True)
+            print(f"{planned.title}: done in {record.wall_s:.1f} s", flush=True)
         tell(planned)
     return failed
 
@@ -173,10 +173,6 @@ def measured_here(results: Path, here: Set[str]) -> Callable[[RunSpec, Inputs], 
     """Whether a run was measured into a results folder here, with these inputs.  here: its `ledger_of`."""
     records = [record for record in load_records([results]).records if record.file in here]
     return lambda spec, inputs: any(r.model == spec.model and is_current(r, spec.protocol, inputs) for r in records)
-
-
-def title(planned: PlannedRun) -> str:
-    return f"{planned.spec.model} {planned.spec.protocol.name}"
 
 
 def keep(record: Record, folder: Path) -> tuple[Path, Record]:

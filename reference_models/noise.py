@@ -85,5 +85,9 @@ class GivenNoise:
 
 
 def image_seeds(seed: int, indices: Iterable[int]) -> list[int]:
-    """The seed of each image of a run: a 63-bit hash of (seed, index), so that neighbouring runs share no image."""
+    """The seed of each image of a run: a hash of (seed, index), so that neighbouring runs share images by chance alone.
+
+    The hash has 63 bits. torch's CPU generator, which draws for every device, keeps the low 32 of a seed: among n
+    images about n^2 / 2^33 pairs share their noise by chance, 0.3 of 50,000 images (seed 0: none).
+    """
     return [int(np.random.SeedSequence([seed, i]).generate_state(1, np.uint64)[0] >> np.uint64(1)) for i in indices]

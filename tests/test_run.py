@@ -314,10 +314,13 @@ def test_every_kind_of_measurement_has_its_evaluator():
 
 
 def test_a_protocol_of_ratios_times_what_the_one_of_single_models_times():
-    """The same scale and the same calls; one kind pairs, the other does not."""
+    """The same scale and the same calls; one kind pairs, the other does not. The study "kernels" asks what these do."""
     from bench.protocols import RATIOS as LINKS
 
-    assert {name for name, protocol in PROTOCOLS.items() if KINDS[protocol.collects].paired} == set(LINKS.values())
+    paired = {name for name, protocol in PROTOCOLS.items() if KINDS[protocol.collects].paired}
+    assert paired == {*LINKS.values(), "digits-kernels"}
+    as_ratios = replace(PROTOCOLS["digits-kernels"], name="digits-ratios", collects="ratios", study=False)
+    assert as_ratios == PROTOCOLS["digits-ratios"]
     for single, paired in ((PROTOCOLS[one], PROTOCOLS[other]) for one, other in LINKS.items()):
         assert (single.scale, single.sampled_calls) == (paired.scale, paired.sampled_calls)
         assert single.latency_batch_size == paired.latency_batch_size

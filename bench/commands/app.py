@@ -9,12 +9,15 @@ import inspect
 import typing
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 from typer.core import TyperGroup
 
 from bench.errors import UsageError
+
+if TYPE_CHECKING:
+    from bench.plan import Plan
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
@@ -180,6 +183,33 @@ Pilot = Annotated[
 KeepImages = Annotated[bool, typer.Option("--keep-images", help="keep the pixels of all images in the store")]
 
 RESULTS, REPORT = Path("results"), Path("reports/index.html")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What `plan`, `reproduce` and `work` are asked for: which runs, of how many images, where."""
+
+    scale: Scale = "digits"
+    only: Only = None
+    quick: Annotated[bool, typer.Option(help="the smoke run, too small to judge by, and stamped so")] = False
+    pilot: Pilot = 0
+    keep_images: KeepImages = False
+    device: Device = "auto"
+    results: ResultsDir = RESULTS
+
+    def plan(self, device: str) -> Plan:
+        """The runs. device: as torch names it"""
+        from bench.plan import make_plan
+
+        return make_plan(
+            scale=self.scale,
+            only=self.only or (),
+            quick=self.quick,
+            device=device,
+            results=self.results,
+            pilot=self.pilot,
+            keep_images=self.keep_images,
+        )
 
 
 def resolve_device(name: str) -> str:

@@ -26,14 +26,14 @@ from bench.console import console, say
 from bench.errors import CheckFailed, UsageError
 from bench.files import check_target
 from bench.formatting import display_unit, interval, listed, number
-from bench.metrics import METRICS
+from bench.metrics import METRICS, title_of
 from bench.records.comparable import differences
 from bench.records.json_files import check_json_path, plain, write_json, write_text
 from bench.records.latest import latest
 from bench.records.parts import Measurement
 from bench.records.schema import Record, Verdict, Word
 from bench.records.store import load_record, load_records
-from bench.report.sections.judged import claims_of_page, verdicts_of
+from bench.verdict.judged import claims_of_page, verdicts_of
 from bench.verdict.pair import COUNTED
 from bench.verdict.seeds import judge_later_images
 
@@ -120,7 +120,7 @@ class ValuePair:
         if higher is None or self.state not in ("apart", "differ") or gap <= self.noise:
             return ""
         before, after = shown(self)
-        return f"{title(self.metric)} of {self.model} ({self.protocol}): {before}, then {after}"
+        return f"{title_of(self.metric)} of {self.model} ({self.protocol}): {before}, then {after}"
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ def value_rows(pairs: Sequence[ValuePair]) -> list[tuple[str, ...]]:
         if pair.state not in ("equal", "no interval"):
             settings = ", ".join(f"{name} {value}" for name, value in json.loads(pair.run).items())
             told = f"{pair.model} ({settings})" if several[pair.model, pair.protocol] > 1 else pair.model
-            rows.append((told, pair.protocol, title(pair.metric), *shown(pair), pair.state))
+            rows.append((told, pair.protocol, title_of(pair.metric), *shown(pair), pair.state))
     return rows
 
 
@@ -347,10 +347,6 @@ def values_counted(pairs: Sequence[ValuePair], num_a: int, num_b: int) -> tuple[
         f"runs: {num} on both sides, {num_a - num} on A alone, {num_b - num} on B alone",
         "The intervals cover the choice of samples, not another training run: of weights trained anew some lie apart.",
     )
-
-
-def title(metric: str) -> str:
-    return METRICS[metric].title if metric in METRICS else metric
 
 
 def shown(pair: ValuePair) -> list[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.table import Table
@@ -19,6 +19,7 @@ from bench.datasets import DATASETS
 from bench.datasets.question_formats import FORMATS
 from bench.datasets.scenes_files import WHAT
 from bench.errors import UsageError
+from bench.formatting import settings_words
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
 from bench.published import PUBLISHED
@@ -163,14 +164,10 @@ def show_settings() -> None:
     """How each model's printed numbers were made, with what else is printed and what is open."""
     rows = []
     for row in PUBLISHED.values():
-        others = [f"also printed: {words_of(other.settings)} ({other.source})" for other in row.disputed]
+        others = [f"also printed: {settings_words(other.settings)} ({other.source})" for other in row.disputed]
         name = f"{row.model} ({row.variant})" if row.variant else row.model
-        rows.append((name, words_of(row.sampling), "; ".join((row.sources["sampling"], *others, *row.notes))))
+        rows.append((name, settings_words(row.sampling), "; ".join((row.sources["sampling"], *others, *row.notes))))
     show("Settings", ["model", "settings", "where, and what is open"], rows)
-
-
-def words_of(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 def show_records(results: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.analysis.forecast import TEXTS, Forecast, forecast, is_stored
 from bench.console import LONG_S, duration
 from bench.errors import CheckFailed, UsageError
-from bench.formatting import listed, quantity
+from bench.formatting import disk_size, listed, number, quantity
 from bench.models import image_size_of, precision_of
 from bench.plan import Plan, PlannedRun, missing_assets
 from bench.protocols import SMALL, kind_of
@@ -65,12 +65,13 @@ class Outlook:
 def outlook(plan: Plan) -> Outlook:
     """A forecast for every run of a plan, by all records of its results folder and what its store holds."""
     records, machine = load_records([plan.results]).records, machine_of(plan.device)
-    texts: dict[object, int | None] = {}  # a data set is read once
+    nums: dict[object, int | None] = {}  # of texts: a data set is read once
     found = []
     for run in plan.runs:
         protocol = run.spec.protocol
-        if is_text := is_stored(protocol) and protocol.collects in TEXTS:
-            texts.setdefault(key := (protocol.scale, protocol.num_images, protocol.quick), num_texts(run.spec))
+        asked = (protocol.scale, protocol.num_images, protocol.quick)
+        if (is_text := is_stored(protocol) and protocol.collects in TEXTS) and asked not in nums:
+            nums[asked] = num_texts(run.spec)
         found.append(
             forecast(
                 run.spec,
@@ -78,7 +79,7 @@ def outlook(plan: Plan) -> Outlook:
                 machine,
                 image_size=size_of(run),
                 pixels=plan.keep_images,
-                num_items=texts[key] if is_text else None,
+                num_items=nums[asked] if is_text else None,
                 num_stored=num_stored(run.spec, plan),
             )
         )
@@ -185,12 +186,12 @@ def before(found: Outlook) -> list[str]:
 
 
 def counted(found: Outlook) -> str:
-    """As "34 runs: 3 to do, 2 measured already, 29 lack something"."""
+    """As "34 runs: 3 to do, 2 measured already, 29 lack something"; of one "1 lacks something"."""
     lacking = sum(1 for i, run in enumerate(found.runs) if run.lacks or i in found.idle)
     parts = [f"{len(found.todo)} to do"]
     parts += [f"{len(found.measured)} measured already"] * bool(found.measured)
-    parts += [f"{lacking} lack something"] * bool(lacking)
-    return f"{len(found.runs)} runs: {', '.join(parts)}"
+    parts += [f"{lacking} lack{'s' * (lacking == 1)} something"] * bool(lacking)
+    return f"{len(found.runs)} run{'s' * (len(found.runs) != 1)}: {', '.join(parts)}"
 
 
 def costs(found: Outlook, chosen: Sequence[int]) -> list[str]:
@@ -211,12 +212,15 @@ def _of_items(found: Outlook, made: Sequence[int]) -> list[str]:
     flops = sum(found.forecasts[i].flops or 0.0 for i in made)
     disk = sum(found.forecasts[i].disk_bytes for i in made)
     texts = sum(1 for i in made if found.runs[i].spec.protocol.collects in TEXTS)
-    kinds = [f"{kind} of {num} runs" for kind, num in (("images", len(made) - texts), ("texts", texts)) if num]
+    kinds = [
+        f"{kind} of {num} run{'s' * (num > 1)}"
+        for kind, num in (("images", len(made) - texts), ("texts", texts))
+        if num
+    ]
     there = sum(found.forecasts[i].num_stored for i in made)
     stored = f"; {there:,} are in the store already, and left out" if there else ""
     counted_words = f"{quantity('flops', flops)}, " if flops else ""
-    size = f"{disk / 1e9:,.3g} GB" if disk >= 1e8 else f"{disk / 1e6:,.2g} MB"
-    lines = [f"{' and '.join(kinds)}: {counted_words}{size} of disk{stored}"]
+    lines = [f"{' and '.join(kinds)}: {counted_words}{disk_size(disk)} of disk{stored}"]
     models = [found.runs[i].spec.model for i in made if found.forecasts[i].flops is None]
     if uncounted := [name for name in dict.fromkeys(models) if name != REAL_DATA and not _is_small(name)]:
         lines.append(f"not counted: {listed(uncounted)}")
@@ -255,7 +259,7 @@ def _of_time(found: Outlook, made: Sequence[int]) -> list[str]:
         ends = datetime.now() + timedelta(seconds=sum(known) / devices)
         least = "at least " if bound else ""
         lines.append(
-            f"{least}{sum(known) / 3600:,.3g} device-hours: on {devices} device{'s' * (devices > 1)} it would end "
+            f"{least}{number(sum(known) / 3600)} device-hours: on {devices} device{'s' * (devices > 1)} it would end "
             f"{least and 'not before '}{ends:%Y-%m-%d %H:%M}"
         )
     if unknown:
@@ -272,7 +276,7 @@ def check_room(found: Outlook) -> None:
     free = shutil.disk_usage(there).free
     if needed > free:
         raise CheckFailed(
-            f"{found.plan.results}: what is to be made takes {needed / 1e9:,.3g} GB of disk, {free / 1e9:,.3g} GB are "
+            f"{found.plan.results}: what is to be made takes {disk_size(needed)} of disk, {disk_size(free)} are "
             "free; expected room for it: free some, or name a folder on another disk with --results"
         )
 

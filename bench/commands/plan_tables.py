@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench.analysis.forecast import Forecast
 from bench.commands.outlook import Outlook, costs, counted, outlook, slow
 from bench.console import console, duration
-from bench.formatting import as_words, quantity
+from bench.formatting import disk_size, quantity, settings_words
 from bench.plan import Plan, PlannedRun
 from bench.records.schema import REAL_DATA
 
@@ -30,7 +30,7 @@ def print_plan(plan: Plan) -> None:
         table.add_row(
             run.spec.model,
             protocol_words(run),
-            settings_words(run),
+            in_force(run),
             ", ".join(run.answers) or "no claim",
             state_words(found, i, lacks),
             cost_words(run, cost),
@@ -56,14 +56,14 @@ def protocol_words(run: PlannedRun) -> str:
     return protocol.name + (" (quick)" if protocol.quick else "")
 
 
-def settings_words(run: PlannedRun) -> str:
-    """All settings in force; of counts and real data there are none."""
+def in_force(run: PlannedRun) -> str:
+    """As formatting has them, all settings in force; of counts and real data there are none."""
     from bench.protocols import kind_of
     from bench.studies import settings_of
 
     if run.spec.model == REAL_DATA or not kind_of(run.spec.protocol).needs_model:
         return "-"
-    return ", ".join(f"{name} {as_words(name, value)}" for name, value in settings_of(run.spec).items()) or "-"
+    return settings_words(settings_of(run.spec)) or "-"
 
 
 def state_words(found: Outlook, i: int, lacks: str) -> str:
@@ -86,5 +86,5 @@ def cost_words(run: PlannedRun, cost: Forecast) -> str:
     if cost.flops is not None:
         found.append(f"{quantity('flops', cost.flops)}")
     if cost.disk_bytes:
-        found.append(f"{cost.disk_bytes / 1e9:,.2g} GB of disk")
+        found.append(f"{disk_size(cost.disk_bytes)} of disk")
     return "; ".join(found) or "not measured yet"

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.commands.app import (
     REPORT,
     RESULTS,
+    Asked,
     Device,
-    KeepImages,
-    Only,
-    Pilot,
     ResultsDir,
-    Scale,
     example,
     resolve_device,
+    with_options,
 )
 from bench.errors import CheckFailed
 
@@ -27,69 +26,44 @@ if TYPE_CHECKING:
 
 
 @example("python -m bench plan --scale imagenet-256 --device cuda")
-def plan(
-    scale: Scale = "digits",
-    only: Only = None,
-    quick: Annotated[bool, typer.Option(help="plan the smoke run")] = False,
-    pilot: Pilot = 0,
-    keep_images: KeepImages = False,
-    device: Device = "auto",
-    results: ResultsDir = RESULTS,
-) -> None:
+@with_options(Asked)
+def plan(options: dict[str, Any]) -> None:
     """What `reproduce` would run, what is missing, what it would cost."""
     from bench.commands.plan_tables import print_plan
-    from bench.plan import make_plan
 
-    if not device.startswith("cuda"):  # the cost on a GPU may be asked where there is none
-        device = resolve_device(device)
-    print_plan(
-        make_plan(
-            scale=scale,
-            only=only or (),
-            quick=quick,
-            device=device,
-            results=results,
-            pilot=pilot,
-            keep_images=keep_images,
-        )
-    )
+    asked = Asked(**options)
+    is_gpu = asked.device.startswith("cuda")  # the cost on a GPU may be asked where there is none
+    print_plan(asked.plan(asked.device if is_gpu else resolve_device(asked.device)))
 
 
 @example("python -m bench reproduce --quick")
+@with_options(Asked)
 def reproduce(
-    scale: Scale = "digits",
-    only: Only = None,
-    quick: Annotated[bool, typer.Option(help="a smoke run, too small to judge by, and stamped so")] = False,
-    pilot: Pilot = 0,
-    keep_images: KeepImages = False,
+    options: dict[str, Any],
     workers: Annotated[
         int | None,
         typer.Option(min=0, help="processes that generate side by side [default: one per visible GPU; on a CPU none]"),
     ] = None,
     retrain: Annotated[bool, typer.Option(help="train every model of the scale anew first, measure those")] = False,
-    device: Device = "auto",
-    results: ResultsDir = RESULTS,
     report: Annotated[Path, typer.Option(help="the report to write")] = REPORT,
 ) -> None:
     """The main job: run what the claims need, judge them, render the report. Continues where it was interrupted."""
     from bench.commands.outlook import outlook
     from bench.commands.work import Orders, start_workers, workers_for
-    from bench.plan import make_plan
     from bench.records.store import RETRAINED
     from bench.training.schedule import retrain_for
 
-    device = resolve_device(device)
+    asked = Asked(**options)
+    device = resolve_device(asked.device)
     if retrain:
-        results = results / RETRAINED
-        retrain_for(scale, only or (), results, device)
-    planned = make_plan(
-        scale=scale, only=only or (), quick=quick, device=device, results=results, pilot=pilot, keep_images=keep_images
-    )
-    orders = Orders(scale, tuple(only or ()), quick, 0, device, results.absolute(), pilot, keep_images, True)
+        asked = replace(asked, results=asked.results / RETRAINED)
+        retrain_for(asked.scale, asked.only or (), asked.results, device)
+    planned = asked.plan(device)
     num_workers = workers_for(device) if workers is None else workers
     found = announce(planned)
-    if num_workers or keep_images:
-        start_workers(orders, max(1, num_workers))
+    if num_workers or asked.keep_images:
+        told = {"device": device, "results": asked.results.absolute(), "announced": True}
+        start_workers(Orders(**options | told), max(1, num_workers))
         found = outlook(planned)
     carry_out(found, report)
 

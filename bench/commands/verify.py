@@ -24,7 +24,7 @@ def verify(
     from bench.records.latest import latest
     from bench.records.parity import load_parity
     from bench.records.store import PARITY_FILE, load_records
-    from bench.report.sections.judged import claims_of_page, verdicts_of
+    from bench.verdict.judged import claims_of_page, verdicts_of
 
     if not results.is_dir():
         raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")

@@ -13,15 +13,14 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.app import RESULTS, Device, KeepImages, Only, Pilot, ResultsDir, Scale, example, resolve_device
+from bench.commands.app import Asked, example, resolve_device, with_options
 from bench.commands.outlook import Left, before, check_room, outlook
 from bench.errors import CheckFailed, CheckpointError, UsageError
-from bench.plan import Plan, PlannedRun, make_plan
+from bench.plan import Plan, PlannedRun
 from bench.processes import Job, run_jobs
 from bench.protocols import is_timed, kind_of
 from bench.records.schema import REAL_DATA
@@ -36,15 +35,10 @@ if TYPE_CHECKING:
 
 
 @example("torchrun --nproc-per-node 8 -m bench work --scale imagenet-256")
+@with_options(Asked)
 def work(
-    scale: Scale = "digits",
-    only: Only = None,
-    quick: Annotated[bool, typer.Option(help="for the smoke run")] = False,
-    pilot: Pilot = 0,
-    keep_images: KeepImages = False,
+    options: dict[str, Any],
     batch_size: Annotated[int, typer.Option(min=0, help="images per call; changes no image; 0: the protocol's")] = 0,
-    device: Device = "auto",
-    results: ResultsDir = RESULTS,
     slurm_nodes: Annotated[int, typer.Option(min=0, help="submit to Slurm: machines; 0: work here")] = 0,
     slurm_gpus: Annotated[int, typer.Option(min=1, help="workers per machine, a GPU each")] = 8,
     slurm_partition: Annotated[str, typer.Option(help="partition of Slurm")] = "",
@@ -54,7 +48,7 @@ def work(
 
     Any number of workers: torchrun, Slurm, or the same command in several terminals."""
 
-    orders = Orders(scale, tuple(only or ()), quick, batch_size, device, results.absolute(), pilot, keep_images)
+    orders = Orders(**options | {"results": options["results"].absolute()}, batch_size=batch_size)
     if slurm_nodes:
         submit(orders, num_nodes=slurm_nodes, num_gpus=slurm_gpus, partition=slurm_partition, hours=slurm_hours)
         return
@@ -62,18 +56,11 @@ def work(
         fill_store(orders, this_rank())
 
 
-@dataclass(frozen=True)
-class Orders:
+@dataclass(frozen=True, kw_only=True)
+class Orders(Asked):
     """What the workers are told."""
 
-    scale: str
-    only: tuple[str, ...] = ()  # models; (): all
-    quick: bool = False
     batch_size: int = 0  # images per call; 0: the protocol's
-    device: str = "auto"
-    results: Path = RESULTS
-    pilot: int = 0  # images of each run; 0: all
-    keep_images: bool = False  # keep pixels
     announced: bool = False  # somebody has said already what there is to do
 
 
@@ -82,16 +69,7 @@ def fill_store(orders: Orders, rank: Rank) -> None:
 
     Runs that are measured already are left out, unless pixels are to be kept.
     """
-    device = rank.device(resolve_device(orders.device))
-    plan = make_plan(
-        scale=orders.scale,
-        only=orders.only,
-        quick=orders.quick,
-        device=device,
-        results=orders.results,
-        pilot=orders.pilot,
-        keep_images=orders.keep_images,
-    )
+    plan = orders.plan(rank.device(resolve_device(orders.device)))
     files.check_writable(plan.results, "--results")
     runs = to_collect(plan)
     if not runs:
@@ -108,27 +86,26 @@ def fill_store(orders: Orders, rank: Rank) -> None:
 
 def collect_runs(runs: Sequence[PlannedRun], plan: Plan, rank: Rank, batch_size: int, left: Left) -> None:
     """The samples of these runs, in the store. CheckFailed at the end where a run failed."""
-    failures: dict[str, str] = {}
-    done: set[str] = set()
+    failures: dict[int, str] = {}
+    done: set[int] = set()
     # First what nobody is at work on, so that workers spread over the runs; then the rest of each.
     for leave_claimed in (True, False):
-        for run in runs:
-            title = f"{run.spec.model} {run.spec.protocol.name}"
-            if title in failures or title in done:
+        for place, run in enumerate(runs):
+            if place in failures or place in done:
                 continue
             try:
                 collected = collect_run(run, plan, rank, batch_size, leave_claimed)
             except (CheckFailed, CheckpointError, FloatingPointError, RuntimeError, ValueError, OSError) as error:
-                failures[title] = " ".join(f"{error}".split())
-                print(f"{title}: failed: {failures[title]}", flush=True)
+                failures[place] = " ".join(f"{error}".split())
+                print(f"{run.title}: failed: {failures[place]}", flush=True)
                 continue
             if collected.is_complete():
-                done.add(title)
-                print(f"{title}: {collected.num} {run.spec.protocol.collects} in {collected.name}", flush=True)
+                done.add(place)
+                print(f"{run.title}: {collected.num} {run.spec.protocol.collects} in {collected.name}", flush=True)
                 left.tell(run)
     if failures:
-        title, reason = next(iter(failures.items()))
-        raise CheckFailed(f"{len(failures)} of {len(runs)} runs failed, first: {title}: {reason}")
+        place, reason = next(iter(failures.items()))
+        raise CheckFailed(f"{len(failures)} of {len(runs)} runs failed, first: {runs[place].title}: {reason}")
 
 
 def collectable(plan: Plan) -> list[PlannedRun]:

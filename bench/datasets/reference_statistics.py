@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.datasets.npz_files import NpzFile, NpzImages, as_text
 from bench.errors import CheckFailed, UsageError
-from bench.files import temporary_name
+from bench.files import make_folder, write_whole
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,8 @@ def save_statistics(path: Path, statistics: Statistics, spatial: Statistics | No
         "image_size": statistics.image_size,
     }
     arrays |= {key: np.array(value) for key, value in told.items() if value is not None}
-    temporary = path.with_name(temporary_name(path.name))
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        temporary.replace(path)
-    except OSError as error:
-        raise CheckFailed(f"statistics {path}: not written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    make_folder(path.parent, "statistics")
+    write_whole(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
 
 
 def _images(file: NpzFile, path: Path, role: str) -> np.ndarray | NpzImages:

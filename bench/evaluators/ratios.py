@@ -20,13 +20,20 @@ from reference_models import build
 BESIDE_WEIGHTS = 1.5  # memory of generating one image over that of the weights: autoencoder, activations
 
 
-def measure_ratios(
-    model: Any, spec: RunSpec, context: Context, *, timing: TimingSettings = TIMING, both_kernels: bool = False
-) -> dict[str, Any]:
-    """One entry per baseline; as many of them as memory holds share their rounds with the model.
+def measure_ratios(model: Any, spec: RunSpec, context: Context, *, timing: TimingSettings = TIMING) -> dict[str, Any]:
+    """One entry per baseline; as many of them as memory holds share their rounds with the model."""
+    return measure(model, spec, context, timing, both_kernels=False)
 
-    both_kernels: and one of each without the CPU kernels of reference_models/layers.py, in the same rounds
-    """
+
+def measure_kernels(model: Any, spec: RunSpec, context: Context, *, timing: TimingSettings = TIMING) -> dict[str, Any]:
+    """The same, and of each baseline a second entry: without the CPU kernels of reference_models/layers.py."""
+    return measure(model, spec, context, timing, both_kernels=True)
+
+
+def measure(
+    model: Any, spec: RunSpec, context: Context, timing: TimingSettings, *, both_kernels: bool
+) -> dict[str, Any]:
+    """Baselines in groups that memory holds; both_kernels: both ways in the same rounds."""
     protocol = spec.protocol
     ratios: list[Speedup] = []
     done = 0  # baselines
@@ -50,11 +57,6 @@ def measure_ratios(
             done += len(names)
             bar.update(done)
     return {"speedups": tuple(ratios)}
-
-
-def measure_kernels(model: Any, spec: RunSpec, context: Context, *, timing: TimingSettings = TIMING) -> dict[str, Any]:
-    """`measure_ratios`, each with and without the kernels of reference_models/layers.py."""
-    return measure_ratios(model, spec, context, timing=timing, both_kernels=True)
 
 
 def groups_that_fit(needed_bytes: Mapping[str, float], free: float | None) -> list[list[str]]:

@@ -42,3 +42,8 @@ METRICS: dict[str, Metric] = {
         *geneval.METRICS,
     )
 }
+
+
+def title_of(metric: str) -> str:
+    """A metric's title; its name where it is none of METRICS, as in a record of a later version."""
+    return METRICS[metric].title if metric in METRICS else metric

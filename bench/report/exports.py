@@ -28,10 +28,10 @@ from bench.report.reading import Found, by_scale, read
 from bench.report.sections.answers import answers, speed_parts
 from bench.report.sections.cards import headline_claims, row_cells
 from bench.report.sections.dual import SCALE as SCENES
-from bench.report.sections.judged import Judged, Side
 from bench.report.tables import Cell, Table, plain_table, score_table
 from bench.report.tables.speedups import ratio_table
 from bench.report.words import badge_of
+from bench.verdict.judged import Judged, Side
 
 COLUMNS = (("Printed", ""), ("Measured", "paper's size"), ("Verdict", "paper's size"), ("Small models", ""))
 

@@ -3,6 +3,15 @@
 (() => {
   const all = (query, root = document) => [...root.querySelectorAll(query)];
 
+  // A button in small print.
+  const small = (text) => {
+    const made = document.createElement("button");
+    made.type = "button";
+    made.className = "csv";
+    made.textContent = text;
+    return made;
+  };
+
   // A scroll area is a tab stop only where it overflows.
   const stops = () => all(".scroll").forEach((box) => {
     if (box.closest("details:not([open])")) return;  // has no size yet: "toggle" asks again
@@ -146,10 +155,7 @@
 
   // Other machines' records stand folded; one switch opens them all.
   all(".other").forEach((line) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "csv";
-    button.textContent = "show its records";
+    const button = small("show its records");
     button.setAttribute("aria-pressed", "false");
     button.addEventListener("click", () => {
       const on = button.getAttribute("aria-pressed") !== "true";
@@ -163,10 +169,7 @@
   all("table").forEach((table) => {
     const caption = table.caption;
     if (!caption || table.classList.contains("fields")) return;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "csv";
-    button.textContent = "CSV";
+    const button = small("CSV");
     button.setAttribute("aria-label", `CSV of: ${caption.textContent.trim()}`);
     caption.append(" ", button);
     button.addEventListener("click", () => {

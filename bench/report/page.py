@@ -36,7 +36,6 @@ from bench.report.sections.cards import cards, headline_claims, paper_tables
 from bench.report.sections.cost import cost_view
 from bench.report.sections.dual import SCALE as SCENES
 from bench.report.sections.dual import dual_view, of_scenes
-from bench.report.sections.judged import Judged
 from bench.report.sections.parity import parity_view
 from bench.report.sections.quality import group_view
 from bench.report.sections.sizes import size_view
@@ -46,6 +45,7 @@ from bench.report.tables import Cell, Table, plain_table
 from bench.report.tables.method import training_table
 from bench.report.words import WORDS, Said, anchor, badge_of, commands_in, prose
 from bench.studies import STUDIES, Study
+from bench.verdict.judged import Judged
 
 HERE = Path(__file__).parent
 TITLE = "TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?"

@@ -13,8 +13,8 @@ from bench.records.latest import latest
 from bench.records.parity import Parity, load_parity
 from bench.records.schema import REAL_DATA, Record
 from bench.records.store import load_records
-from bench.report.charts.svg import place_of
-from bench.report.sections.judged import Judged, Records, judge_all
+from bench.report.families import place_of
+from bench.verdict.judged import Judged, Records, judge_all
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from markupsafe import Markup
 
+from bench.claims.published import Published
 from bench.formatting import interval, number
 from bench.records.schema import Word
 from bench.stats import Interval
@@ -73,6 +74,12 @@ def times(found: Interval) -> tuple[str, str, str]:
 def commands_in(text: str) -> list[str]:
     """What stands between backticks."""
     return re.findall(r"`([^`]+)`", text)
+
+
+def source_words(group: Published) -> str:
+    """As "table 1 (arXiv:2506.09482v1; standing: authors; 50,000 images)"."""
+    note = f"; {group.note}" if group.note else ""
+    return f"{group.where} ({group.url}; standing: {group.standing}{note})"
 
 
 def link_of(url: str) -> str:

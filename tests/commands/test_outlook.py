@@ -41,9 +41,9 @@ def test_what_is_about_to_run_is_summed_and_what_is_missing_named(tmp_path):
     ]
     forecasts = [HALF_DONE, HALF_DONE, Forecast(), HALF_DONE]
     first, items, hours, timed, _, missing = before(found(tmp_path, runs, forecasts, measured=[3]))
-    assert first == "4 runs: 2 to do, 1 measured already, 1 lack something"
-    assert items == "images of 1 runs: 2,000 TFLOP, 3 GB of disk; 25,000 are in the store already, and left out"
-    assert hours.startswith("at least 2 device-hours: on 1 device it would end not before ")
+    assert first == "4 runs: 2 to do, 1 measured already, 1 lacks something"
+    assert items == "images of 1 run: 2,000 TFLOP, 3.00 GB of disk; 25,000 are in the store already, and left out"
+    assert hours.startswith("at least 2.00 device-hours: on 1 device it would end not before ")
     assert timed == "the other runs took 10 min last time"
     assert missing == "missing: mar-b is missing: here"
 
@@ -57,7 +57,7 @@ def test_a_run_that_is_half_done_costs_half_of_last_time(tmp_path):
 def test_a_disk_that_is_too_small_is_said_before_anything_runs(tmp_path, monkeypatch):
     look = found(tmp_path / "not yet" / "there", [planned()], [HALF_DONE])
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=2e9))
-    with pytest.raises(CheckFailed, match=r"takes 3 GB of disk, 2 GB are free; expected room .* --results"):
+    with pytest.raises(CheckFailed, match=r"takes 3\.00 GB of disk, 2\.00 GB are free; expected room .* --results"):
         check_room(look)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=3e9))
     check_room(look)
@@ -88,6 +88,23 @@ def test_what_is_measured_is_run_again_for_pixels_alone(tmp_path):
     forecasts = [HALF_DONE, replace(HALF_DONE, num_stored=50_000)]
     assert found(tmp_path, runs, forecasts, measured=[0, 1]).todo == []
     assert found(tmp_path, runs, forecasts, measured=[0, 1], keep_images=True).todo == [0]
+
+
+def test_large_sums_are_told_in_full(tmp_path):
+    """Not as 1.23e+04 hours and 2.5e+03 GB."""
+    forecasts = [replace(HALF_DONE, seconds=12_345 * 3600.0, disk_bytes=2.5e12)]
+    items, hours = costs(found(tmp_path, [planned()], forecasts), [0])
+    assert "2,500 GB of disk" in items
+    assert "12,345 device-hours" in hours
+
+
+def test_a_data_set_is_read_once_for_all_runs_that_ask_it(tmp_path, monkeypatch):
+    protocol, read = PROTOCOLS["coco-captions-captions"], []
+    monkeypatch.setattr(outlook, "num_texts", lambda spec: read.append(spec) or 40_504)
+    runs = tuple(planned("d-dit-512", protocol=protocol) for _ in range(3))
+    looked = outlook.outlook(Plan("coco-captions", "cpu", tmp_path, runs))
+    assert [each.num_items for each in looked.forecasts] == [40_504] * 3
+    assert len(read) == 1
 
 
 def test_float16_on_a_processor_is_said_to_be_slow(tmp_path):

@@ -54,8 +54,8 @@ def test_two_workers_fill_a_store_and_generate_takes_its_number_of_images(tmp_pa
     out = torchrun(
         tmp_path, "bench", "work", "--quick", "--only", "dit-digits", "--device", "cpu", "--results", "results"
     )
-    assert "dit-digits digits-quality: 80 images" in out
-    assert out.count("1 runs: 1 to do") == 1, "one of them says what there is to do"
+    assert "dit-digits (num_steps 25) digits-quality: 80 images" in out
+    assert out.count("1 run: 1 to do") == 1, "one of them says what there is to do"
     shards = list((tmp_path / "results" / QUICK / WORK / STORE).rglob(f"*{SUFFIX}"))
     assert len(shards) == 4  # of 20 images
     torchrun(tmp_path, "bench", "generate", "dit-digits", "--num-images", "6", "--device", "cpu", "--out", "images")

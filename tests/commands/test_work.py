@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+import bench.commands.work as work
 import bench.sampling.images as images
 import reference_models
 from bench.commands.clean import kept_pixels, remove
-from bench.commands.work import Orders, collectable, fill_store, start_workers, submit, to_collect
+from bench.commands.work import Orders, collect_runs, collectable, fill_store, start_workers, submit, to_collect
 from bench.errors import CheckFailed, UsageError
 from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
@@ -45,13 +47,36 @@ def toy(monkeypatch, tmp_path):
 
 @pytest.fixture
 def orders(toy, tmp_path):
-    return Orders("digits", quick=True, device="cpu", results=tmp_path / "results")
+    return Orders(scale="digits", quick=True, device="cpu", results=tmp_path / "results")
 
 
 def quality(orders):
     """The plan's runs that a worker helps with."""
     plan = make_plan(scale="digits", only=(), quick=True, device="cpu", results=orders.results)
     return replace(plan, runs=tuple(collectable(plan)))
+
+
+def test_workers_fill_a_model_at_each_of_its_settings(orders, monkeypatch, capsys):
+    """DiT is asked with and without guidance under one protocol; of two settings one may fail by itself."""
+    (run,) = quality(orders).runs
+    runs = [replace(run, spec=replace(run.spec, settings={"num_steps": n})) for n in (1, 2, 3)]
+    collected = []
+
+    def collect(run, *_):
+        collected.append(run.spec.settings["num_steps"])
+        if collected[-1] == 1:
+            raise CheckFailed("no room")
+        return SimpleNamespace(is_complete=lambda: True, num=500, name="toy-digits-0")
+
+    monkeypatch.setattr(work, "collect_run", collect)
+    told = []
+    with pytest.raises(
+        CheckFailed, match=r"1 of 3 runs failed, first: toy-digits \(num_steps 1\) digits-quality: no room"
+    ):
+        collect_runs(runs, quality(orders), Rank(), 0, SimpleNamespace(tell=told.append))
+    assert collected == [1, 2, 3]
+    assert told == runs[1:]
+    assert "toy-digits (num_steps 3) digits-quality: 500 images in toy-digits-0" in capsys.readouterr().out
 
 
 def test_what_is_timed_or_lacks_something_is_left_to_reproduce(orders, toy):
@@ -101,7 +126,7 @@ def test_a_submitted_job_is_as_many_workers(monkeypatch, tmp_path):
     """Submitit's local executor: two tasks on this machine, with the ranks that Slurm would give them."""
     pytest.importorskip("submitit", reason="pip install 'arbiter-bench[slurm]'")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    orders = Orders("digits", ("var-digits",), quick=True, device="cpu", results=tmp_path / "results")
+    orders = Orders(scale="digits", only=["var-digits"], quick=True, device="cpu", results=tmp_path / "results")
     job = submit(orders, num_nodes=1, num_gpus=2, hours=0.2, cluster="local")
     job.results()
     assert len(list(tmp_path.rglob("*.safetensors"))) == 4
@@ -160,7 +185,7 @@ def test_first_images_hold_each_class_as_often_as_any_other(pilot):
 @pytest.mark.slow
 def test_reproduce_starts_workers_and_completes_what_they_leave(capfd, tmp_path):
     """Two processes fill the store; the one that fails is named, and the runs are measured all the same."""
-    orders = Orders("digits", ("var-digits",), quick=True, device="cpu", results=tmp_path / "results")
+    orders = Orders(scale="digits", only=["var-digits"], quick=True, device="cpu", results=tmp_path / "results")
     start_workers(orders, 2)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 4
     start_workers(replace(orders, device="cuda:99"), 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.metrics import METRICS
+from bench.metrics import METRICS, title_of
 
 BETTER_LOW = {
     *("fid_fixed", "fid_per_class", "latency_s", "latency_p90_s", "latency_p95_s", "latency_p99_s"),
@@ -71,3 +71,8 @@ def test_a_metric_whose_number_changed_says_so():
     changed = {name: metric.version for name, metric in METRICS.items() if metric.version != 1}
     assert changed == {"kid": 2}
     assert [bool(metric.earlier) for metric in METRICS.values()].count(True) == len(changed)
+
+
+def test_a_metric_of_a_later_version_goes_by_its_name():
+    assert title_of("fid") == METRICS["fid"].title
+    assert title_of("of_tomorrow") == "of_tomorrow"

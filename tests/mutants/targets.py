@@ -12,6 +12,7 @@ TIMING = "tests/timing/test_"
 
 TARGETS: dict[str, tuple[str, ...]] = {
     "bench/stats.py": ("tests/test_stats.py", "tests/test_two_level.py", "tests/metrics/test_intervals.py"),
+    "bench/metrics/__init__.py": (REGISTRY,),
     "bench/metrics/audit.py": ("tests/metrics/test_audit.py",),
     "bench/metrics/captions.py": ("tests/metrics/test_captions.py", REGISTRY),
     "bench/metrics/feature_similarity.py": ("tests/metrics/test_feature_similarity.py", REGISTRY),

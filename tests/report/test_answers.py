@@ -8,10 +8,10 @@ import pytest
 
 from bench.report.reading import by_machines
 from bench.report.sections.answers import answers, picture_rows
-from bench.report.sections.judged import judge_all
 from bench.report.words import Said, link_of, times
 from bench.stats import Interval
 from bench.studies import STUDIES
+from bench.verdict.judged import judge_all
 from tests.fake_records import composed, quality, ratios, studied
 from tests.fake_scenes import answers as scene_answers
 from tests.fake_scenes import captions

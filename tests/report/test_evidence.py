@@ -118,7 +118,11 @@ def test_a_formula_reads_paths_of_files_and_computes_with_four_operations_and_kn
     assert key_of("of", "odd name") == "of.'odd name'"
     assert evaluate("median(of.'odd name') + count(of.'odd name')", ("a",), data) == 5
     assert evaluate("mean(y.z@2:3) - max(y.z@2, y.z@3) * 2", ("a", "b", "c"), data) == 5 - 16
-    assert evaluate("between(y.z@1:2, of.'odd name'@3)", ("b", "c", "a"), data) >= 0
+    # 8, 2 and 3, 1, 2: squares of 18 and 2 over 3 degrees of freedom within; means 5 and 2 of variance 4.5, of which
+    # what is within explains 20 / 3 times the mean of 1 / 2 and 1 / 3.
+    assert evaluate("within(y.z@1:2, of.'odd name'@3)", ("b", "c", "a"), data) == pytest.approx((20 / 3) ** 0.5)
+    between = evaluate("between(y.z@1:2, of.'odd name'@3)", ("b", "c", "a"), data)
+    assert between == pytest.approx((4.5 - 20 / 3 * 5 / 12) ** 0.5)
     for wrong in ("x.0 +", "x.0 ** 2", "open(x.0)", "z.0", "x.7", "of.nothing", "y.z@3", "__import__('os').name"):
         with pytest.raises(UNFIT):
             evaluate(wrong, ("a",), data)

@@ -15,20 +15,8 @@ from bench.records.parts import Measurement
 from bench.report import render
 from bench.report.words import SENTENCE
 from tests.fake_records import ENVIRONMENT, full_set, latency, protocol, quality, record
-from tests.pages import NOW, Tables, committed_page, page_of, text_of, write
+from tests.pages import NOW, Tables, page_of, text_of, write
 from tests.paths import ROOT
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """A first full run: three models and the real scans."""
-    return page_of(tmp_path_factory.mktemp("report"), full_set())
-
-
-@pytest.fixture(scope="module")
-def committed():
-    return committed_page()
-
 
 # -- one file ----------------------------------------------------------------------------------------------------------
 

@@ -18,18 +18,7 @@ from bench.report.sections.sources import beyond_the_ledger, numbers_in, thing
 from bench.report.words import SENTENCE
 from tests.claims_file import CLAIM, SOURCE
 from tests.fake_records import AUDIT, ENVIRONMENT, full_set, picture, quality
-from tests.pages import NOW, Tables, committed_page, page_of, text_of, write
-
-
-@pytest.fixture(scope="module")
-def page(tmp_path_factory):
-    """A first full run: three models and the real scans."""
-    return page_of(tmp_path_factory.mktemp("report"), full_set())
-
-
-@pytest.fixture(scope="module")
-def committed():
-    return committed_page()
+from tests.pages import NOW, Tables, page_of, text_of, write
 
 
 def test_the_head_identifies_machine_commit_version_and_licence(page):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
-from bench.timing.series import rounds_ended, time_rounds, time_series, warm_up, warm_up_from_cold
+from bench.timing.clock import once
+from bench.timing.series import rounds_ended, time_series, warm_up, warm_up_from_cold
 from bench.timing.settings import DEFAULT, TimingSettings
 
 BRIEF = TimingSettings(min_warmup=4, max_warmup=9, window=2, stability=0.25, shortest_warmup_s=100.0, max_rounds=6)
@@ -69,11 +72,10 @@ def test_the_rounds_of_a_series_are_numbered_one_after_the_other():
 
 
 def test_calls_are_timed_from_cold_and_one_image_at_a_time_unless_told_otherwise():
-    found = time_rounds(lambda round_idx: None, device="cpu", min_rounds=2, min_duration_s=0.0)
+    call = partial(once, lambda round_idx: None, "cpu")
+    found = time_series(call, device="cpu", min_rounds=2, min_duration_s=0.0)
     assert (len(found.warmup_s) >= 10, len(found.rounds_s), found.batch_size) == (True, 2, 1)
-    found = time_rounds(
-        lambda round_idx: None, device="cpu", min_rounds=2, min_duration_s=0.0, is_warm=True, batch_size=3
-    )
+    found = time_series(call, device="cpu", min_rounds=2, min_duration_s=0.0, is_warm=True, batch_size=3)
     assert (found.warmup_s, len(found.rounds_s), found.batch_size) == ((), 2, 3)
 
 

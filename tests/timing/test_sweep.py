@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bench.records.parts import Series, Sweep
-from bench.timing import series, sweep
+from bench.timing import sweep
 from bench.timing.settings import TimingSettings
 from bench.timing.sweep import best_batch, sweep_batches
 
@@ -18,7 +18,7 @@ PER_IMAGE_S = 0.125
 @pytest.fixture
 def told(monkeypatch):
     """Rounds of PER_IMAGE_S an image; every batch takes 1,000 bytes, and as much as is wanted is free."""
-    monkeypatch.setattr(series, "once", lambda call, device, round_idx: call(round_idx))
+    monkeypatch.setattr(sweep, "once", lambda call, device, round_idx: call(round_idx))
     monkeypatch.setattr(sweep, "peak_memory", lambda call, device: 1000)
     monkeypatch.setattr(sweep, "available_memory_bytes", lambda: None)
 

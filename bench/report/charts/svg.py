@@ -11,19 +11,18 @@ import base64
 import html
 import math
 import struct
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
 from bench.analysis.evidence import Trace
+from bench.report.families import place_of
 from bench.stats import Interval
 
 NARROW = 300  # what a telephone of 360 px has for a chart inside a card: its text is shrunk to 11 px at most
 FONT = 12
-FAMILIES = ("transdiff", "mar", "llamagen", "dit", "sit", "var", "transdiff-mrar", "d-dit", "ar-vlm")
-MARKERS = "osdv^xph*"  # one per family, in order
+MARKERS = "osdv^xph*"  # one per family, in the order of FAMILIES
 SHAPES = {  # corners of a marker around (0, 0), for a radius of 1
     "s": ((-0.85, -0.85), (0.85, -0.85), (0.85, 0.85), (-0.85, 0.85)),
     "d": ((0, -1.15), (1.0, 0), (0, 1.15), (-1.0, 0)),
@@ -43,18 +42,6 @@ SHAPES = {  # corners of a marker around (0, 0), for a radius of 1
         for i in range(10)
     ),
 }
-
-
-def family_of(model: str) -> str:
-    """The family's name, as "dit" of "dit-xl-2"; the model's own where it is of none that is known."""
-    fitting = [family for family in FAMILIES if model == family or model.startswith(f"{family}-")]
-    return max(fitting, key=len, default=model)
-
-
-def place_of(model: str) -> int:
-    """The family's colour and marker: its place in FAMILIES, or one that depends on the name alone."""
-    family = family_of(model)
-    return FAMILIES.index(family) if family in FAMILIES else zlib.crc32(family.encode()) % len(FAMILIES)
 
 
 def colour_of(model: str) -> str:

@@ -12,11 +12,11 @@ from bench.formatting import interval, named, number
 from bench.metrics import METRICS
 from bench.records.schema import Claim, Verdict
 from bench.report.charts.speedups import Printed, Row
-from bench.report.charts.svg import family_of
-from bench.report.sections.judged import Judged, Side
+from bench.report.families import family_of
 from bench.report.tables import Cell, cell
 from bench.report.words import badge_of, commands_in, times
 from bench.verdict.judge import find
+from bench.verdict.judged import Judged, Side
 from bench.verdict.scenes import PERCENT
 
 DIFFUSION = ("transdiff-latency-diffusion", "transdiff-latency-diffusion-informal")

@@ -12,18 +12,18 @@ from bench.analysis.speed import highest_rooflines, timed_of
 from bench.analysis.speedups import arithmetic_of, speeds_of
 from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.formatting import interval, listed, named, number
-from bench.metrics import METRICS
+from bench.metrics import title_of
 from bench.records.schema import Claim, Comparison, Record, Source
 from bench.report.charts.speedups import claim_bar
-from bench.report.charts.svg import family_of
+from bench.report.families import family_of
 from bench.report.sections.answers import Fragment, difference_parts, not_measured, printed_of, speed_parts, trace_of
-from bench.report.sections.judged import Judged, Side
-from bench.report.tables import Cell, Rows, Table, cell
+from bench.report.tables import Cell, Rows, Table, badge_cell, cell
 from bench.report.tables.speed import side_cells, timed_cell
 from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS
 from bench.verdict.judge import find, not_run_reason
+from bench.verdict.judged import Judged, Side
 
 CONTEXT = ("VAR", "RAR")  # papers whose rows are judged in one table each, apart from the headlines
 SPEED = ("latency_s", "decoder_time_share")
@@ -147,8 +147,7 @@ def sides_table(found: Judged) -> Table | None:
             groups.append((heading, rows))
     if not groups:
         return None
-    metric = found.main.asked.metric
-    title = METRICS[metric].title if metric in METRICS else metric
+    title = title_of(found.main.asked.metric)
     columns = SPEED_COLUMNS if speed else ((title, ""), ("Evaluations", "of the network"), ("Time", "of one image"))
     return Table("", columns, tuple(groups), first="Side")
 
@@ -229,7 +228,7 @@ def reasons_of(found: Sequence[Judged], said: Said) -> list[str]:
 
 
 def row_cells(found: Judged) -> tuple[Cell, ...]:
-    verdict = found.paper.verdict
+    verdict, small = found.paper.verdict, found.small.verdict if found.small else None
     bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
     measured = Cell("–") if verdict.value is None else Cell(number(*bounds), interval(*bounds), trace=trace_of(verdict))  # type: ignore[arg-type]
     return (
@@ -237,11 +236,6 @@ def row_cells(found: Judged) -> tuple[Cell, ...]:
             found.claim.quote, "sources disagree" if found.claim.conflicts_with else "", family=families_of(found.claim)
         ),
         measured,
-        badge_cell(found.paper),
-        badge_cell(found.small) if found.small else Cell("–"),
+        badge_cell(verdict.word, verdict.marker),
+        badge_cell(small.word, small.marker) if small else Cell("–"),
     )
-
-
-def badge_cell(side: Side) -> Cell:
-    made = badge_of(side.verdict.word)
-    return Cell(made["word"], side.verdict.marker, style=made["style"], sign=made["sign"])

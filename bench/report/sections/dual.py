@@ -15,7 +15,7 @@ from bench.analysis.records import whiskers
 from bench.claims.published_text import PRINTED_STEPS
 from bench.claims.text import STEPS_TABLE
 from bench.formatting import as_words, listed, number
-from bench.metrics import METRICS
+from bench.metrics import METRICS, title_of
 from bench.metrics.scene_check import METRIC_BY_TASK
 from bench.records.parts import Example
 from bench.records.schema import REAL_DATA, Record
@@ -173,8 +173,7 @@ def not_scored(found: Found) -> list[str]:
         if record.texts is None:
             continue
         for metric, reason in record.texts.not_run.items():
-            title = METRICS[metric].title if metric in METRICS else metric
-            sentences[f"{title} of {model} was not run: {str(reason).rstrip('.')}."] = None
+            sentences[f"{title_of(metric)} of {model} was not run: {str(reason).rstrip('.')}."] = None
         for warning in record.texts.warnings:
             sentences[f"{model}, {protocol}: {str(warning).rstrip('.')}."] = None
     return list(sentences)

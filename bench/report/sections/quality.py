@@ -7,7 +7,7 @@ from typing import Any
 
 from bench.analysis.records import label_by_file
 from bench.formatting import listed
-from bench.metrics import METRICS
+from bench.metrics import METRICS, title_of
 from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.svg import png_size
 from bench.report.tables import COSTS, SCORES, SPEEDS, earlier_version, score_table
@@ -69,8 +69,7 @@ def refusals(images: Sequence[Record], labels: Mapping[str, str]) -> list[str]:
             continue
         for reasons, verb in ((record.images.refused, "refused"), (record.images.not_run, "not run")):
             for name, why in reasons.items():
-                title = METRICS[name].title if name in METRICS else name
-                found.append(f"{title} of {labels[record.file]} was {verb}: {why}")
+                found.append(f"{title_of(name)} of {labels[record.file]} was {verb}: {why}")
     return found
 
 

@@ -12,8 +12,8 @@ from bench.claims.published import Published, PublishedSize
 from bench.claims.sizes import SIZES, size_claims
 from bench.formatting import fixed, listed
 from bench.records.schema import Record
-from bench.report.tables import NONE, Cell, Table
-from bench.report.words import badge_of
+from bench.report.tables import NONE, Cell, Table, badge_cell
+from bench.report.words import source_words
 from bench.verdict.judge import judge
 
 KINDS = {"num_params": "parameter counts", "flops": "counts of multiply-adds", "decoder_share": "decoder shares"}
@@ -32,8 +32,7 @@ def size_view(records: Sequence[Record]) -> dict[str, Any]:
     groups = []
     for group in SIZES:
         rows = tuple((r.model, row_cells(group, r, records, files)) for r in group.rows if isinstance(r, PublishedSize))
-        note = f"; {group.note}" if group.note else ""
-        groups.append((f"{group.where} ({group.url}; standing: {group.standing}{note})", rows))
+        groups.append((source_words(group), rows))
     caption = (
         "Autoencoders left out; arithmetic of one forward. Papers print Gflops in multiply-adds; torch counts each as "
         "two operations, halved here."
@@ -61,14 +60,14 @@ def row_cells(
     cells: dict[str, tuple[Cell, ...]] = {}
     for claim in size_claims(group, row):
         verdict = judge(claim, records)[0]
-        metric, made = claim.paper_scale.metric, badge_of(verdict.word)
+        metric = claim.paper_scale.metric
         counted = NONE
         if verdict.value is not None:
             value = files[verdict.records[0]].measurements[metric].value
             trace = Trace(value, verdict.records[:1], f"measurements.{metric}")
             counted = Cell(as_printed(metric, verdict.value), trace=trace)
-        badge = Cell(made["word"], style=made["style"], sign=made["sign"])
-        cells["flops" if metric == "flops" else "params"] = (Cell(claim.quote), counted, badge)
+        shown = (Cell(claim.quote), counted, badge_cell(verdict.word))
+        cells["flops" if metric == "flops" else "params"] = shown
     return (*cells.get("params", (NONE,) * 3), *cells.get("flops", (NONE,) * 3))
 
 

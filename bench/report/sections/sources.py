@@ -11,13 +11,13 @@ from bench.claims import PUBLISHED_PAINTING, PUBLISHED_QUALITY, PUBLISHED_SPEED,
 from bench.claims.ledger import SourceGroup, as_printed, ledger, sources_of
 from bench.claims.published import Published, PublishedQuality, PublishedSpeed
 from bench.claims.text import BENCHMARKS
-from bench.formatting import as_words, listed, named
-from bench.metrics import METRICS
+from bench.formatting import listed, named, settings_words
+from bench.metrics import title_of
 from bench.published import PUBLISHED
-from bench.report.charts.svg import family_of
-from bench.report.sections.cards import badge_cell
-from bench.report.sections.judged import Judged
-from bench.report.tables import Cell, Rows, Table, plain_table
+from bench.report.families import family_of
+from bench.report.tables import Cell, Rows, Table, badge_cell, plain_table
+from bench.report.words import source_words
+from bench.verdict.judged import Judged
 
 DISAGREE = (("Printed", ""), ("Standing", "of the source"), ("Verdict", "paper's size"))
 DISPUTED = (("In use", "judged by"), ("Also printed", ""), ("Where", ""))
@@ -54,17 +54,17 @@ def disagreements(judged: Mapping[str, Judged]) -> list[tuple[str, Table]]:
 def thing(group: SourceGroup) -> str:
     """As "transdiff-h: FID", "dit-xl-2 (cfg_scale 1.5): Inception Score", "d-dit-256: VQA accuracy on VizWiz"."""
     model = named(group.model, group.settings)
-    title = METRICS[group.metric].title if group.metric in METRICS else group.metric.replace("_", " ")
+    title = title_of(group.metric).replace("_", " ")
     if on := ANSWERED_ON.get(group.claims[0].paper_scale.scale):
         title = f"{title} on {on}"
     return f"{model}, how many times as fast as {listed(group.baselines)}" if group.baselines else f"{model}: {title}"
 
 
 def source_row(found: Judged) -> tuple[str, tuple[Cell, ...]]:
-    source = found.claim.source
+    source, verdict = found.claim.source, found.paper.verdict
     return (
         f"{source.paper.split(' (')[0]}, {source.where}",
-        (Cell(as_printed(found.claim)), Cell(source.standing), badge_cell(found.paper)),
+        (Cell(as_printed(found.claim)), Cell(source.standing), badge_cell(verdict.word, verdict.marker)),
     )
 
 
@@ -76,8 +76,8 @@ def disputed_settings() -> Table | None:
             tuple(
                 Cell(text)
                 for text in (
-                    told({name: row.sampling.get(name) for name in other.settings}),
-                    told(other.settings),
+                    settings_words({name: row.sampling.get(name) for name in other.settings}),
+                    settings_words(other.settings),
                     other.source,
                 )
             ),
@@ -86,11 +86,6 @@ def disputed_settings() -> Table | None:
         for other in row.disputed
     )
     return plain_table("Settings printed differently for the same numbers.", DISPUTED, rows) if rows else None
-
-
-def told(settings: Mapping[str, Any]) -> str:
-    """As "scale_0 0.91, scale_1 0.93"."""
-    return ", ".join(f"{name} {as_words(name, value)}" for name, value in settings.items())
 
 
 def printed_tables() -> list[tuple[str, Table]]:
@@ -119,7 +114,7 @@ def printed_table(columns: Columns, groups: Sequence[Published]) -> Table:
     """A group of rows per source."""
     body = tuple(
         (
-            f"{group.where} ({group.url}; standing: {group.standing}{f'; {group.note}' if group.note else ''})",
+            source_words(group),
             tuple((row.model, tuple(Cell(getattr(row, name) or "–") for _, name in columns)) for row in group.rows),
         )
         for group in groups

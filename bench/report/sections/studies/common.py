@@ -16,7 +16,7 @@ from bench.analysis.seeds import Seeds
 from bench.analysis.studies import find_record
 from bench.formatting import as_words, interval, interval_words, listed, number
 from bench.records.schema import Record, RunSpec
-from bench.report.charts.svg import place_of
+from bench.report.families import place_of
 from bench.report.tables import NONE, Cell, Table, derived
 from bench.stats import Interval
 from bench.studies import Settings, Study
