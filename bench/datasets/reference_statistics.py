@@ -13,6 +13,7 @@ statistics is a known trap: 0.51 instead of 0.81, github.com/LTH14/mar issue 91)
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import numpy as np
 
 from bench.datasets.npz_files import NpzFile, NpzImages, as_text
 from bench.errors import CheckFailed, UsageError
-from bench.files import temporary_name
+from bench.files import write_whole
 
 
 @dataclass(frozen=True)
@@ -71,15 +72,9 @@ def save_statistics(path: Path, statistics: Statistics, spatial: Statistics | No
         "image_size": statistics.image_size,
     }
     arrays |= {key: np.array(value) for key, value in told.items() if value is not None}
-    temporary = path.with_name(temporary_name(path.name))
-    try:
-        with open(temporary, "wb") as file:
-            np.savez(file, **arrays)  # type: ignore[arg-type]
-        temporary.replace(path)
-    except OSError as error:
-        raise CheckFailed(f"statistics {path}: not written: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    content = io.BytesIO()  # of a disk that fills up, a ZipFile would say so once more when it is thrown away
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    write_whole(path, content.getvalue())
 
 
 def _images(file: NpzFile, path: Path, role: str) -> np.ndarray | NpzImages:

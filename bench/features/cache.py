@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from bench.files import sweep_temporaries, temporary_name
+from bench.errors import CheckFailed
+from bench.files import sweep_temporaries, write_whole
 
 FILES_KEPT = 8  # of each kind
 
@@ -20,17 +21,11 @@ def keep(path: Path, write: Callable[[IO[bytes]], None], kind: str) -> None:
 
     kind: a pattern of file names, as "root-*.npy"
     """
-    temporary = path.with_name(temporary_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         sweep_temporaries(path.parent)
-        try:
-            with open(temporary, "wb") as file:
-                write(file)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_whole(path, write, sync=False)
         for old in sorted(path.parent.glob(kind), key=lambda kept: kept.stat().st_mtime)[:-FILES_KEPT]:
             old.unlink(missing_ok=True)
-    except OSError:
+    except (OSError, CheckFailed):
         return
