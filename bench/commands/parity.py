@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.commands.app import example
+from bench.console import say
 
 
 @example("python -m bench parity tests/data/transdiff.safetensors")
@@ -27,11 +28,11 @@ def print_checks(paths: list[Path]) -> None:
         try:
             comparisons = list(check(case))
         except CheckpointError as error:
-            print(f"{case.family:14} {case.path.stem:18} FAIL: {error}", flush=True)
+            say(f"{case.family:14} {case.path.stem:18} FAIL: {error}")
             failed += 1
             continue
         for c in comparisons:
-            print(f"{c.family:14} {c.case:18} {c.output:24} {c.error:.2e} {'ok' if c.ok else 'FAIL'}", flush=True)
+            say(f"{c.family:14} {c.case:18} {c.output:24} {c.error:.2e} {'ok' if c.ok else 'FAIL'}")
             num_outputs += 1
             failed += not c.ok
     if failed:
