@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,8 +27,14 @@ def console() -> Console:
     """Where tables are printed: as wide as the terminal, wide enough for whole cells where there is none."""
     from rich.console import Console
 
+    class PlainConsole(Console):
+        """Every string, also a cell or a title of a table, may come from a file: no control code passes."""
+
+        def render_str(self, text: str, **options: Any) -> Text:
+            return super().render_str("\n".join(plain(line) for line in text.split("\n")), **options)
+
     # Texts are printed as they are: as markup, "arbiter-bench[official]" would lose its brackets.
-    return Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, markup=False)
+    return PlainConsole(width=None if sys.stdout.isatty() else PLAIN_WIDTH, markup=False, emoji=False)
 
 
 def plain(text: object, limit: int | None = None) -> str:
@@ -102,7 +108,7 @@ class PlainReporter(Reporter):
             eta = f", {duration(left_s)} left"
             if left_s > LONG_S:
                 eta += f" (until {datetime.now() + timedelta(seconds=left_s):%Y-%m-%d %H:%M})"
-        print(f"{self.title}: {done}/{self.total}{eta}{', ' + note if note else ''}", flush=True)
+        say(f"{self.title}: {done}/{self.total}{eta}{', ' + note if note else ''}")
 
 
 def plain_only() -> None:
@@ -120,11 +126,11 @@ def progress(title: str, total: int) -> Iterator[Reporter]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
+        TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns) as bar:
         task = bar.add_task(title, total=total, note="")

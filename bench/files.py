@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from bench.console import say
 from bench.errors import CheckFailed, UsageError
 
 FOREIGN_AGE_S = 24 * 3600.0  # of a file of another machine, whose processes cannot be asked for: older is dead
@@ -60,8 +61,7 @@ def write_new(path: Path, content: bytes) -> bool:
 
 
 def _write(path: Path, content: bytes | Fill, rename: Callable[[Path, Path], None], sync: bool) -> None:
-    if not path.name or (path.exists() and not path.is_file()):  # renaming would put a file in a device's place
-        raise CheckFailed(f"{path}: cannot be written: not the name of a regular file")
+    check_replaceable(path)
     for last in (False, True):
         temporary = path.with_name(temporary_name(path.name))
         try:
@@ -85,6 +85,12 @@ def _write(path: Path, content: bytes | Fill, rename: Callable[[Path, Path], Non
         finally:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+
+
+def check_replaceable(path: Path) -> None:
+    """CheckFailed where a file renamed to `path` would take the place of a pipe, a device or a folder."""
+    if not path.name or (path.exists() and not path.is_file()):
+        raise CheckFailed(f"{path}: cannot be written: not the name of a regular file")
 
 
 def _link(temporary: Path, path: Path) -> None:
@@ -186,7 +192,7 @@ def set_aside(path: Path, reason: str, what: str) -> None:
         target = path.with_name(f"{path.name}.{word}-{count}.bad")
     with suppress(FileNotFoundError):
         os.replace(path, target)
-        print(f"{what}: {reason}; set aside as {target.name} and made again", flush=True)
+        say(f"{what}: {reason}; set aside as {target.name} and made again")
 
 
 @contextmanager

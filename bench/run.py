@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from bench import assets
+from bench.console import say
 from bench.errors import Awaited, CheckFailed, CheckpointError, UsageError
 from bench.evaluators import Context
 from bench.files import check_writable
@@ -121,11 +122,11 @@ def run_what_lacks(plan: Plan, work: Path, tell: Callable[[PlannedRun], None]) -
     lost: list[tuple[PlannedRun, Record | Awaiting]] = []  # failed before they could start
     for planned in plan.runs:
         if planned.lacks:
-            print(f"{planned.title}: not run: needs {'; '.join(planned.lacks)}", flush=True)
+            say(f"{planned.title}: not run: needs {'; '.join(planned.lacks)}")
             continue
         waits, nothing_else = awaits(planned.spec, work)
         if nothing_else:
-            print(f"{planned.title}: not run: needs {waits}", flush=True)
+            say(f"{planned.title}: not run: needs {waits}")
             continue
         try:
             inputs = run_inputs(planned.spec, plan.device, work)
@@ -133,23 +134,23 @@ def run_what_lacks(plan: Plan, work: Path, tell: Callable[[PlannedRun], None]) -
             lost.append((planned, failed_record(planned.spec, Inputs(), plan.device, reason_of(error))))
             continue
         if is_measured(planned.spec, inputs):
-            print(f"{planned.title}: measured before, inputs unchanged", flush=True)
+            say(f"{planned.title}: measured before, inputs unchanged")
             continue
         todo[is_timed(planned.spec.protocol)].append((planned, inputs, plan.device, work, plan.keep_images))
     alone = ((task[0], run_one(*task)) for task in todo[True])
     for planned, measured in chain(lost, run_side_by_side(todo[False]), alone):
         if isinstance(measured, Awaiting):
-            print(f"{planned.title}: waits for {measured.what}", flush=True)
+            say(f"{planned.title}: waits for {measured.what}")
             tell(planned)
             continue
         path, record = keep(measured, plan.results)
         here |= ledger_of(work) | {path.relative_to(plan.results).as_posix()}  # a run beside this one writes it, too
         write_json(sorted(here), work / LEDGER)
         if record.status == "failed":
-            print(f"{planned.title}: failed: {record.reason}", flush=True)
+            say(f"{planned.title}: failed: {record.reason}")
             failed.append(record)
         else:
-            print(f"{planned.title}: done in {record.wall_s:.1f} s", flush=True)
+            say(f"{planned.title}: done in {record.wall_s:.1f} s")
         tell(planned)
     return failed
 
@@ -165,7 +166,7 @@ def ledger_of(work: Path) -> set[str]:
             raise ValueError("no list of names")
         return set(found)
     except ValueError as error:
-        print(f"{path}: damaged ({error}); what was measured is measured again", flush=True)
+        say(f"{path}: damaged ({error}); what was measured is measured again")
         return set()
 
 

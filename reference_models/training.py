@@ -23,6 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from reference_models.errors import CheckpointError
+
 Loss = Callable[[Tensor, torch.Generator], Tensor]  # (indices of the images of one batch, generator) -> scalar
 
 
@@ -153,7 +155,9 @@ def decay_groups(model: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def write_whole(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
-    """Put what `fill` writes at `path`, whole or not at all."""
+    """Put what `fill` writes at `path`, whole or not at all. CheckpointError where it is no name of a regular file."""
+    if not path.name or (path.exists() and not path.is_file()):  # renaming would put a file in a device's place
+        raise CheckpointError(f"{path}: cannot be written: not the name of a regular file")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
 import time
+import zipfile
 
+import numpy as np
 import pytest
 
 from bench import files
-from bench.errors import CheckFailed, UsageError
+from bench.assets.download import unpack
+from bench.assets.stream import fetch_url
+from bench.datasets.reference_statistics import Statistics, save_statistics
+from bench.errors import CheckFailed, CheckpointError, UsageError
+from bench.features.cache import keep
+from bench.report import render
+from bench.report.exports import export
+from bench.report.page import PICTURE
+from reference_models import training
+from tests.paths import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -128,3 +140,43 @@ def test_a_file_never_takes_the_place_of_a_pipe_or_a_device(tmp_path):
             with pytest.raises(CheckFailed, match="not the name of a regular file"):
                 write(path, b"content")
     assert [(file.name, file.is_fifo()) for file in tmp_path.iterdir()] == [("pipe", True)]
+
+
+# -- one way to write --------------------------------------------------------------------------------------------------
+
+
+WRITERS = {
+    "whole": lambda path: files.write_whole(path, b"new"),
+    "statistics": lambda path: save_statistics(path, Statistics(np.zeros(2), np.eye(2))),
+    "a weights file in training": lambda path: training.write_whole(path, lambda file: file.write(b"new")),
+    "a download": lambda path: fetch_url("http://127.0.0.1:9/never", path, name="never"),
+    "what an archive holds": lambda path: unpack(archive_of(path), path.parent),
+    "the report": lambda path: render([ROOT / "results"], path),
+    "the report's picture": lambda path: render([ROOT / "results"], path.with_name("index.html")),
+    "the report as a table": lambda path: export([ROOT / "results"], "csv", path, path),
+}
+
+
+def archive_of(path):
+    made = path.parent.parent / "archive.zip"
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr(path.name, "new")
+    return made
+
+
+@pytest.mark.parametrize("writer", WRITERS)
+def test_no_writer_puts_a_file_in_the_place_of_a_pipe_or_leaves_another(tmp_path, writer):
+    """As root a rename replaces /dev/null."""
+    pipe = tmp_path / "folder" / PICTURE
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    with pytest.raises((UsageError, CheckFailed, CheckpointError), match="regular file"):
+        WRITERS[writer](pipe)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert [path.name for path in pipe.parent.iterdir()] == [PICTURE]
+
+
+def test_a_cache_that_is_a_pipe_is_left_alone(tmp_path):
+    os.mkfifo(tmp_path / "root-1.npy")
+    keep(tmp_path / "root-1.npy", lambda file: None, "root-*.npy")
+    assert stat.S_ISFIFO((tmp_path / "root-1.npy").lstat().st_mode)

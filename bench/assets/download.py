@@ -14,7 +14,7 @@ from bench.assets.checksums import checksum, forget
 from bench.assets.lookup import Located, assets_folder, locate, remedy
 from bench.assets.stream import check_disk, fetch_url
 from bench.errors import CheckFailed, UsageError
-from bench.files import sweep_temporaries, temporary_name
+from bench.files import check_replaceable, sweep_temporaries, temporary_name
 
 DONE = ".fetched-{}"  # of an asset: its archives that are got and unpacked, as empty files, until all are
 
@@ -74,6 +74,7 @@ def unpack(archive: Path, folder: Path) -> None:
                     if file.is_dir():
                         target.mkdir(parents=True, exist_ok=True)
                     else:
+                        check_replaceable(target)
                         file.replace(target)
             finally:
                 shutil.rmtree(temporary, ignore_errors=True)

@@ -27,6 +27,7 @@ from bench.assets.lookup import PARTIAL
 from bench.assets.wholeness import why_cut_off
 from bench.console import progress
 from bench.errors import CheckFailed, UsageError
+from bench.files import check_replaceable, write_whole
 from bench.formatting import quantity
 
 TRIES = 5  # of a connection that breaks
@@ -57,6 +58,8 @@ def fetch_url(url: str, target: Path, *, name: str, size: int | None = None, sha
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + PARTIAL)
+    for path in (target, partial, _remark(partial)):
+        check_replaceable(path)
     with locked(partial) as file:
         for attempt in range(1, TRIES + 1):
             try:
@@ -127,7 +130,7 @@ def _continue(url: str, file: FileIO, partial: Path, name: str, size: int | None
         file.truncate(start)
         if size is not None and served.size is not None and served.size != size:
             raise CheckFailed(f"{name}: {url}: has {served.size:,} bytes; expected {size:,}, as published")
-        _write(_remark(partial), json.dumps(asdict(served)))
+        write_whole(_remark(partial), json.dumps(asdict(served)).encode(), sync=False)
         if served.size is not None:
             check_disk(partial.parent, served.size - start, name)
         _append(response, file, start, served.size, name)
@@ -204,12 +207,6 @@ def _last_served(partial: Path) -> Served | None:
         return Served(**json.loads(_remark(partial).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
         return None
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def check_disk(folder: Path, needed: int, name: str) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.assets import KINDS, Kind, Located, assets_folder, locate, table
+from bench.console import say
 from bench.formatting import quantity
 
 TITLES: dict[Kind, str] = {kind: f"{kind}s" for kind in KINDS} | {"statistics": "statistics"}
@@ -15,12 +16,13 @@ def print_assets(*, read: bool = False) -> None:
     """Every asset, by kind. read: also read their content, once, and compare the checksums."""
     found = [locate(asset, read=read) for asset in table().values()]
     usable = sum(one.usable for one in found)
-    print(f"Assets in {assets_folder()} ($ARBITER_ASSETS): {usable} of {len(found)} there")
+    say(f"Assets in {assets_folder()} ($ARBITER_ASSETS): {usable} of {len(found)} there")
     for kind in KINDS:
         print(f"\n{TITLES[kind]}")
         for one in found:
             if one.asset.kind == kind:
-                print(*lines(one), sep="\n")
+                for line in lines(one):
+                    say(line)
 
 
 def lines(found: Located) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.app import example
+from bench.console import plain
 from bench.errors import UsageError
 from bench.records.schema import Claim
 
@@ -32,7 +33,7 @@ def claims(
 
     found, mistakes = check_claims(file, known_names())
     for mistake in mistakes[:-1]:
-        print(f"bench: {mistake}", file=sys.stderr)
+        print(f"bench: {plain(mistake)}", file=sys.stderr)
     if mistakes:
         raise UsageError(mistakes[-1])
     things = {thing_of(claim) for claim in found}

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.commands.app import RESULTS, ResultsDir, example
-from bench.console import console
+from bench.console import console, say
 from bench.errors import CheckFailed
 from bench.records.latest import latest
 from bench.records.store import GENEVAL, QUICK, RETRAINED, SAMPLES_FOLDER, WORK, load_records
@@ -58,22 +58,22 @@ def clean(
     folders = (results, results / QUICK, results / RETRAINED)
     for folder in folders:
         if files.in_use(folder / WORK):
-            print(f"clean: a run is at work in {folder / WORK}: its samples and latents stay")
+            say(f"clean: a run is at work in {folder / WORK}: its samples and latents stay")
     found = [one for folder in folders for one in leftovers(folder)]
     if not found:
-        print(f"clean: nothing to remove below {results}")
+        say(f"clean: nothing to remove below {results}")
         return
     print_leftovers(found, results)
     stays = [one for one in found if not one.goes and not all_]
     found = [one for one in found if one.goes or all_]
     total = sum(one.num_bytes for one in found)
     if stays:
-        print(f"clean: {len(stays)} stay (not scored yet, latents, or kept by --keep-images): --all removes them too")
+        say(f"clean: {len(stays)} stay (not scored yet, latents, or kept by --keep-images): --all removes them too")
     if not yes:
-        print(f"clean: {len(found)} to remove, {total / 1e6:,.1f} MB; --yes removes them")
+        say(f"clean: {len(found)} to remove, {total / 1e6:,.1f} MB; --yes removes them")
         return
     failed = [one for one in found if not remove(one)]
-    print(f"clean: {len(found) - len(failed)} removed, {total / 1e6:,.1f} MB")
+    say(f"clean: {len(found) - len(failed)} removed, {total / 1e6:,.1f} MB")
     if failed:
         raise CheckFailed(f"{len(failed)} could not be removed, first: {failed[0].path}")
 
@@ -173,14 +173,13 @@ def is_usable(folder: Path) -> bool:
 
 
 def print_leftovers(found: list[Leftover], results: Path) -> None:
-    from rich.markup import escape
     from rich.table import Table
 
-    table = Table(title=f"not needed by any record below {escape(str(results))}", title_justify="left")
+    table = Table(title=f"not needed by any record below {results}", title_justify="left")
     for column in ("what", "why", "MB"):
         table.add_column(column, overflow="fold", justify="right" if column == "MB" else "left")
     for one in found:
-        path = escape(one.path.relative_to(results).as_posix())
+        path = one.path.relative_to(results).as_posix()
         table.add_row(path, one.why, f"{one.num_bytes / 1e6:,.1f}")
     console().print(table)
 

@@ -324,7 +324,8 @@ def evidence(pair: VerdictPair) -> str:
 def print_values(pairs: Sequence[ValuePair], num_a: int, num_b: int) -> None:
     columns = ("model", "protocol", "metric", "A", "B", "")
     print_table("Measured values, with 95 % intervals", columns, value_rows(pairs))
-    print("\n".join(values_counted(pairs, num_a, num_b)))
+    for line in values_counted(pairs, num_a, num_b):
+        say(line)
 
 
 def value_rows(pairs: Sequence[ValuePair]) -> list[tuple[str, ...]]:

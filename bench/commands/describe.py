@@ -37,7 +37,7 @@ from bench.commands.app import (
     resolve_device,
     with_options,
 )
-from bench.console import progress
+from bench.console import progress, say
 from bench.datasets import coco_captions
 from bench.datasets.json_files import Id
 from bench.datasets.photos import read_photo, unreadable_photos
@@ -191,7 +191,7 @@ def unreadable(task: Task, ids: list[Id], options: Options) -> dict[str, str]:
         raise UsageError(found)
     if not options.skip_unreadable:
         raise UsageError(f"{found}; --skip-unreadable leaves out what is asked of them")
-    print(found)
+    say(found)
     return faults
 
 
@@ -259,7 +259,7 @@ def describe(model_name: str, task: Task, options: Options) -> None:
         with suppress(UsageError):  # work of this call, which was ended before it removed it
             refuse_other_work(shards)
             shards.discard()
-        print(ending)
+        say(ending)
         return
     refuse_other_work(shards)
     with suppress(FileNotFoundError):  # another worker has just removed the folder: `store_texts` sees to it
@@ -282,7 +282,7 @@ def describe(model_name: str, task: Task, options: Options) -> None:
         write_results(task, ids, asked, shards, made_by, options)
     shards.discard()  # every worker does: the slower ones may have put something there again
     refuse_other_results(out, made_by)
-    print(ending)
+    say(ending)
 
 
 def refuse_other_results(out: Path, made_by: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.commands.app import MOST, RESULTS, ResultsDir, Seed, example
+from bench.console import say
 
 
 @example("python -m bench export scenes scenes --num 500 --split heldout")
@@ -40,8 +41,8 @@ def export_table(
     loaded = load_records([results])
     rows = save_table(loaded.records if all_ else latest(loaded.records), out)
     for fault in loaded.faults:
-        print(f"not read: {fault}")
-    print(f"table: {out} ({rows} measurements)")
+        say(f"not read: {fault}")
+    say(f"table: {out} ({rows} measurements)")
 
 
 @example("python -m bench export figures figures")
@@ -54,4 +55,4 @@ def export_figures(
     from bench.report import figures
 
     for path in figures.export_figures(results, out, width):
-        print(path)
+        say(path)

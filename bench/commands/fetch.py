@@ -10,6 +10,7 @@ from bench import assets
 from bench.assets.download import fetch as download
 from bench.commands.app import example
 from bench.commands.asset_tables import lines, print_assets
+from bench.console import say
 from bench.errors import UsageError
 
 
@@ -35,7 +36,8 @@ def fetch(
     wanted = [assets.find(name) for name in dict.fromkeys(names)]
     if accept:
         for asset in wanted:
-            print(*lines(assets.accept(asset)), sep="\n")
+            for line in lines(assets.accept(asset)):
+                say(line)
         return
     before = {asset.name: assets.locate(asset) for asset in wanted}
     for asset in wanted:  # before hours of downloads: what only a person can get
@@ -44,10 +46,11 @@ def fetch(
     for asset in wanted:
         found = before[asset.name]
         if found.usable:
-            print(f"{asset.name} is there already: {found.path}")
+            say(f"{asset.name} is there already: {found.path}")
             continue
-        print(f"{asset.name}: licence: {asset.licence}", flush=True)
-        print(*lines(download(asset)), sep="\n")
+        say(f"{asset.name}: licence: {asset.licence}")
+        for line in lines(download(asset)):
+            say(line)
     lacking = {need for asset in wanted for need in asset.needs if not assets.locate(assets.find(need)).usable}
     if lacking:
-        print(f"also needed: python -m bench fetch {' '.join(sorted(lacking))}")
+        say(f"also needed: python -m bench fetch {' '.join(sorted(lacking))}")

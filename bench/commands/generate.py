@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.app import MOST, Device, Dtype, Seed, example, resolve_device
-from bench.console import progress
+from bench.console import progress, say
 from bench.datasets.prompts import load_prompts
 from bench.errors import CheckFailed, UsageError
 from bench.models import check_prompts, load_model
@@ -165,8 +165,8 @@ def generate_folder(
     if lost:
         raise CheckFailed(f"--out {out}: {len(lost)} of {num} images vanished while others were made; run it again")
     if strangers := folder.strangers():
-        print(f"--out {out}: holds {len(strangers)} PNGs of somebody else's (first: {strangers[0]})")
-    print(f"images: {out} ({num} of {name}, seed {seed})")
+        say(f"--out {out}: holds {len(strangers)} PNGs of somebody else's (first: {strangers[0]})")
+    say(f"images: {out} ({num} of {name}, seed {seed})")
 
 
 def write_prompts(asked: list[str], path: Path) -> None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from bench.analysis.forecast import TEXTS, Forecast, forecast, is_stored
-from bench.console import LONG_S, duration
+from bench.console import LONG_S, duration, say
 from bench.errors import CheckFailed, UsageError
 from bench.formatting import disk_size, listed, number, quantity
 from bench.models import image_size_of, precision_of
@@ -311,4 +311,4 @@ class Left:
         left_s = self.seconds()
         if left_s is not None and left_s > SHORT_S:
             ends = f" (until {datetime.now() + timedelta(seconds=left_s):%Y-%m-%d %H:%M})" if left_s > LONG_S else ""
-            print(f"{len(self.done)} of {len(self.todo)} runs done, about {duration(left_s)} left{ends}", flush=True)
+            say(f"{len(self.done)} of {len(self.todo)} runs done, about {duration(left_s)} left{ends}")

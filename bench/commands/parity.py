@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.app import example
+from bench.console import say
 
 if TYPE_CHECKING:
     from bench.records.parity import ParityCase
@@ -45,7 +46,7 @@ def print_checks(paths: list[Path], save: Path | None = None) -> None:
     checked = [checked_case(case) for case in cases]
     if save:
         save_parity(Parity(tuple(checked), environment, datetime.now(UTC).isoformat(timespec="seconds")), save)
-        print(f"parity: {save}")
+        say(f"parity: {save}")
     failed = sum(not output.ok for case in checked for output in case.outputs) + sum(bool(c.reason) for c in checked)
     if failed:
         num_outputs = sum(len(case.outputs) for case in checked)
@@ -64,11 +65,11 @@ def checked_case(case: Case) -> ParityCase:
     outputs, reason = [], ""
     try:
         for c in check(case):
-            print(f"{c.family:14} {c.case:18} {c.output:24} {c.error:.2e} {'ok' if c.ok else 'FAIL'}", flush=True)
+            say(f"{c.family:14} {c.case:18} {c.output:24} {c.error:.2e} {'ok' if c.ok else 'FAIL'}")
             error = c.error if math.isfinite(c.error) else None
             outputs.append(ParityOutput(c.output.removeprefix("out."), error, c.tolerance, c.ok))
     except CheckpointError as error:
-        print(f"{case.family:14} {case.path.stem:18} FAIL: {error}", flush=True)
+        say(f"{case.family:14} {case.path.stem:18} FAIL: {error}")
         reason = " ".join(str(error).replace(str(case.path), case.path.name).split())
     return ParityCase(
         name=case.path.stem,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bench.analysis.forecast import Forecast
 from bench.commands.outlook import Outlook, costs, counted, outlook, slow
-from bench.console import console, duration
+from bench.console import console, duration, say
 from bench.formatting import disk_size, quantity, settings_words
 from bench.plan import Plan, PlannedRun
 from bench.records.schema import REAL_DATA
@@ -37,10 +37,10 @@ def print_plan(plan: Plan) -> None:
         )
     console().print(table)
     for lack, number in missing.items():
-        print(f"[{number}] {lack}")
+        say(f"[{number}] {lack}")
     chosen = [i for i in range(len(plan.runs)) if i not in found.measured]
     for line in [counted(found), *costs(found, chosen), *slow(found, found.todo)]:
-        print(line)
+        say(line)
 
 
 def numbered(found: Outlook) -> dict[str, int]:

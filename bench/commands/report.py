@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.commands.app import REPORT, RESULTS, example
+from bench.console import say
 
 
 @example("python -m bench report --format latex --out tables.tex")
@@ -26,8 +27,8 @@ def report(
     if format_ == "html":
         from bench.report import render
 
-        print(f"report: {render(folders, out or REPORT)}")
+        say(f"report: {render(folders, out or REPORT)}")
     else:
         from bench.report.exports import export
 
-        print(f"{format_}: {export(folders, format_, out, REPORT)}")
+        say(f"{format_}: {export(folders, format_, out, REPORT)}")

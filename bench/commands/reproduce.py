@@ -18,6 +18,7 @@ from bench.commands.app import (
     resolve_device,
     with_options,
 )
+from bench.console import say
 from bench.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def announce(plan: Plan) -> Outlook:
 
     found = outlook(plan)
     for line in before(found):
-        print(line, flush=True)
+        say(line)
     check_room(found)
     return found
 
@@ -104,7 +105,7 @@ def carry_out(found: Outlook, report: Path) -> None:
 
     plan = found.plan
     failed = run_plan(plan, Left(found, found.todo).tell)
-    print(f"report: {render([plan.results], report)}")
+    say(f"report: {render([plan.results], report)}")
     if failed:
         raise CheckFailed(
             f"{len(failed)} of {len(plan.runs)} runs failed, first: {failed[0].model}: {failed[0].reason}"

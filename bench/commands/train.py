@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bench.commands.app import MOST, RESULTS, ResultsDir, Seed, example, resolve_device
+from bench.console import say
 from bench.errors import UsageError
 
 
@@ -74,4 +75,4 @@ def train(
             model, asked, seed=seed, num_steps=steps, out=path, device="auto" if device is None else device
         )
     if written is not None:
-        print(f"weights: {written}")
+        say(f"weights: {written}")

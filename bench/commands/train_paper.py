@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.commands.app import resolve_device
-from bench.console import plain_only, progress
+from bench.console import plain_only, progress, say
 from bench.errors import UsageError
 from bench.files import check_target, make_folder, making
 from bench.models import file_sha256, load_weights
@@ -72,7 +72,7 @@ def train_paper_model(
 
     if not rank.rank:
         for line in how.words:
-            print(line, flush=True)
+            say(line)
     layout = Layout(rank.rank, rank.world_size, asked.accumulate)
     layout.check(recipe.batch_size, spec.network.images_per_sample)
     place = rank.device(resolve_device(device))

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from bench.commands.app import REPORT, RESULTS, ResultsDir, example
+from bench.console import say
 from bench.errors import CheckFailed, UsageError
 
 
@@ -44,10 +45,10 @@ def verify(
     }
     for machine, found in verdicts.items():
         words = ", ".join(f"{count} {word}" for word, count in Counter(verdict.word for verdict in found).items())
-        print(f"verdicts on {machine}: {words}")
+        say(f"verdicts on {machine}: {words}")
     for record in records:
         if record.elsewhere:
-            print(f"made elsewhere, scored here: {record.file}: {record.elsewhere.words}")
+            say(f"made elsewhere, scored here: {record.file}: {record.elsewhere.words}")
     shown = traces_in(report.read_text(encoding="utf-8", errors="replace"))
     beside = [PARITY_FILE] if parity else []
     stored = read_stored([*(record.file for record in records), *beside], [results])
@@ -55,12 +56,12 @@ def verify(
     found = with_inputs(found, inputs_of(found, (number.trace for number in shown)), stored)
     faults = [*loaded.faults, *odd, *differences(said, found), *wrong_numbers(shown, found["verdicts"], stored)]
     for fault in faults:
-        print(f"✗ {fault}")
+        say(f"✗ {fault}")
     if faults:
         raise CheckFailed(f"{report} is not the report of these records; `python -m bench report` renders it again")
     num_records = sum("kind" not in entry for entry in said["files"])
     counts = f"{num_records} records, {len(said['rows']):,} numbers, {len(said['verdicts'])} verdicts"
-    print(f"✓ {report}: {counts} as on disk; {len(shown):,} numbers shown, each followed to its record")
+    say(f"✓ {report}: {counts} as on disk; {len(shown):,} numbers shown, each followed to its record")
 
 
 def differences(said: Any, found: Any) -> list[str]:

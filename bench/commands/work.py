@@ -19,6 +19,7 @@ import typer
 
 from bench.commands.app import Asked, example, resolve_device, with_options
 from bench.commands.outlook import Left, before, check_room, outlook
+from bench.console import say
 from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.plan import Plan, PlannedRun
 from bench.processes import Job, run_jobs
@@ -73,12 +74,12 @@ def fill_store(orders: Orders, rank: Rank) -> None:
     files.check_writable(plan.results, "--results")
     runs = to_collect(plan)
     if not runs:
-        print("work: nothing to do: every run of this plan is measured, is timed, or lacks something")
+        say("work: nothing to do: every run of this plan is measured, is timed, or lacks something")
         return
     found = outlook(replace(plan, runs=tuple(runs)))
     if not rank.rank and not orders.announced:
         for line in before(found):
-            print(line, flush=True)
+            say(line)
     check_room(found)
     with files.at_work(plan.results / WORK, "work"):
         collect_runs([runs[i] for i in found.todo], plan, rank, orders.batch_size, Left(found, found.todo))
@@ -97,11 +98,11 @@ def collect_runs(runs: Sequence[PlannedRun], plan: Plan, rank: Rank, batch_size:
                 collected = collect_run(run, plan, rank, batch_size, leave_claimed)
             except (CheckFailed, CheckpointError, FloatingPointError, RuntimeError, ValueError, OSError) as error:
                 failures[place] = " ".join(f"{error}".split())
-                print(f"{run.title}: failed: {failures[place]}", flush=True)
+                say(f"{run.title}: failed: {failures[place]}")
                 continue
             if collected.is_complete():
                 done.add(place)
-                print(f"{run.title}: {collected.num} {run.spec.protocol.collects} in {collected.name}", flush=True)
+                say(f"{run.title}: {collected.num} {run.spec.protocol.collects} in {collected.name}")
                 left.tell(run)
     if failures:
         place, reason = next(iter(failures.items()))
@@ -166,7 +167,7 @@ def start_workers(orders: Orders, num_workers: int) -> None:
     with closing(run_jobs(jobs, num_workers=num_workers)) as outcomes:
         for outcome in outcomes:
             if outcome.error:
-                print(f"{outcome.job.name} of {num_workers}: {outcome.error}", flush=True)
+                say(f"{outcome.job.name} of {num_workers}: {outcome.error}")
 
 
 def workers_for(device: str) -> int:
@@ -220,5 +221,5 @@ def submit(
         **({"slurm_partition": partition} if partition else {}),
     )
     job = executor.submit(slurm_worker, orders)
-    print(f"work: submitted job {job.job_id}: {num_nodes} x {num_gpus} workers; their output: {logs}")
+    say(f"work: submitted job {job.job_id}: {num_nodes} x {num_gpus} workers; their output: {logs}")
     return job

@@ -19,6 +19,7 @@ from typing import Any
 
 from bench.datasets.json_files import check_list, load_json, shown, value
 from bench.errors import UsageError
+from bench.files import write_whole
 
 TAGS = ("single_object", "two_object", "counting", "colors", "position", "color_attr")  # of its six tasks
 IMAGES_PER_PROMPT = 4  # as GenEval's own script generates
@@ -85,7 +86,7 @@ def write_metadata(folder: Path, prompts: Sequence[GenEvalPrompt]) -> None:
     for number, prompt in enumerate(prompts):
         place = folder / f"{number:05d}"
         (place / "samples").mkdir(parents=True, exist_ok=True)
-        (place / "metadata.jsonl").write_text(json.dumps(dict(prompt.metadata)) + "\n", encoding="utf-8")
+        write_whole(place / "metadata.jsonl", (json.dumps(dict(prompt.metadata)) + "\n").encode(), sync=False)
 
 
 def image_path(folder: Path, number: int) -> Path:

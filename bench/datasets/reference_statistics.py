@@ -13,6 +13,7 @@ statistics is a known trap: 0.51 instead of 0.81, github.com/LTH14/mar issue 91)
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +73,9 @@ def save_statistics(path: Path, statistics: Statistics, spatial: Statistics | No
     }
     arrays |= {key: np.array(value) for key, value in told.items() if value is not None}
     make_folder(path.parent, "statistics")
-    write_whole(path, lambda file: np.savez(file, **arrays))  # type: ignore[arg-type]
+    content = io.BytesIO()  # of a disk that fills up, a ZipFile would say so once more when it is thrown away
+    np.savez(content, **arrays)  # type: ignore[arg-type]
+    write_whole(path, content.getvalue())
 
 
 def _images(file: NpzFile, path: Path, role: str) -> np.ndarray | NpzImages:

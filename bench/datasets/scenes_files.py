@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from bench.console import say
 from bench.datasets import scenes, vqa_v2
 from bench.datasets.coco_captions import CaptionSet
 from bench.datasets.digits import Split
@@ -191,4 +192,4 @@ def export_and_print(out: Path, *, num: int, seed: int, split: str) -> None:
 
     with progress("export scenes", num) as bar:
         counts = export(out, num=num, seed=seed, split=split, advance=bar.update)
-    print(f"scenes: {out} ({', '.join(f'{count} {what}' for what, count in counts.items())}; {split}, seed {seed})")
+    say(f"scenes: {out} ({', '.join(f'{count} {what}' for what, count in counts.items())}; {split}, seed {seed})")

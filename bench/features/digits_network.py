@@ -12,11 +12,12 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 from bench.datasets import digits
+from bench.files import write_whole
 from reference_models.checkpoints import load_into, read_state
 
 DIGITS_WEIGHTS = Path(__file__).parent / "features-digits.safetensors"
@@ -171,7 +172,7 @@ def main() -> None:
             "held_out_accuracy": f"{accuracy:.4f}",
             "torch": torch.__version__,
         }
-        save_file(network.state_dict(), arguments.out, metadata)
+        write_whole(arguments.out, save(network.state_dict(), metadata))
         print(f"wrote {arguments.out}")
 
 

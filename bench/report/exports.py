@@ -21,6 +21,7 @@ from bench.analysis.records import label_by_file
 from bench.analysis.speedups import speeds_of
 from bench.analysis.table import as_parquet
 from bench.errors import UsageError
+from bench.files import check_target, make_folder
 from bench.formatting import named
 from bench.records.json_files import write_bytes, write_text
 from bench.report.identity import repository, version
@@ -51,7 +52,8 @@ def export(results_dirs: Sequence[Path], format_name: str, out: Path | None, bes
     form = FORMATS[format_name]
     path = out or beside.parent / form.file
     found = read(results_dirs)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_target(path, "--out")
+    make_folder(path.parent, "--out")
     if form.text:
         write_text(form.text(found), path)
     else:

@@ -61,6 +61,7 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
     results_dirs, out = [Path(folder) for folder in results_dirs], Path(out)
     found = read(results_dirs)
     check_target(out, "--out")
+    check_target(out.parent / PICTURE, "--out: its picture")
     template, moment = environment().get_template("page.html.jinja"), now or datetime.now(UTC)
 
     def make(records: Sequence[Record], faults: Sequence[str] = ()) -> tuple[dict[str, Any], str]:

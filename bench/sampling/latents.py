@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.console import progress
+from bench.console import progress, say
 from bench.datasets.image_files import read_image
 from bench.datasets.image_folder import find_files
 from bench.datasets.resizing import Resize
@@ -71,7 +71,7 @@ def class_folder(path: Path, num_classes: int, images_per_sample: int = 1) -> Cl
         name = list(classes)[rarest]
         raise UsageError(f"--data {path}: {count} images in {name}; a row of the model takes {images_per_sample}")
     if left_out:
-        print(f"--data {path}: {len(left_out)} files that are no images are left out (first: {left_out[0].name})")
+        say(f"--data {path}: {len(left_out)} files that are no images are left out (first: {left_out[0].name})")
     return ClassFolder(path, found, labels)
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from bench.files import write_whole
 from bench.models import reads_images
 from bench.protocols import SMALL
 from bench.protocols.counts import COUNTS, counted_key, per_text, per_text_step, read_counts
@@ -157,7 +158,7 @@ def keep(found: dict[str, int]) -> None:
     """Add counts to the table."""
     for key, flops in found.items():
         print(f"{key}: {flops / 1e12:.4g} TFLOP", flush=True)
-    COUNTS.write_text(json.dumps(read_counts() | found, indent=1, sort_keys=True) + "\n")
+    write_whole(COUNTS, (json.dumps(read_counts() | found, indent=1, sort_keys=True) + "\n").encode())
 
 
 if __name__ == "__main__":

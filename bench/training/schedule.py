@@ -18,6 +18,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
+from bench.console import say
 from bench.errors import CheckFailed, CheckpointError, UsageError
 from bench.models import seed_folder
 from bench.processes import Job, run_jobs
@@ -67,7 +68,7 @@ def finished(name: str, folder: Path) -> bool:
     try:
         read_state(path)
     except CheckpointError as error:
-        print(f"train {name}: {error}; made again", flush=True)
+        say(f"train {name}: {error}; made again")
         return False
     with safe_open(path, "pt") as file:
         metadata: Mapping[str, str] = file.metadata() or {}
@@ -91,7 +92,7 @@ def train_all(names: Iterable[str], *, seed: int, folder: Path, device: str, num
     jobs = []
     for name in with_ingredients(names):
         if finished(name, folder):
-            print(f"train {name} (seed {seed}): done before", flush=True)
+            say(f"train {name} (seed {seed}): done before")
             continue
         out = folder / f"{name}.safetensors"
         call = partial(train_model, name, seed=seed, num_steps=num_steps, out=out, device=device)
@@ -103,12 +104,12 @@ def train_all(names: Iterable[str], *, seed: int, folder: Path, device: str, num
         for outcome in outcomes:
             if outcome.error:
                 raise CheckFailed(f"training {outcome.job.name} (seed {seed}) failed: {outcome.error}")
-            print(f"train {outcome.job.name} (seed {seed}): done", flush=True)
+            say(f"train {outcome.job.name} (seed {seed}): done")
 
 
 def print_progress(running: Sequence[Job]) -> None:
     for job in running:
-        print((job.log and last_line(job.log)) or f"train {job.name}: starting", flush=True)
+        say((job.log and last_line(job.log)) or f"train {job.name}: starting")
 
 
 def retrain_for(scale: str, only: Sequence[str], results: Path, device: str) -> None:

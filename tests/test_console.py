@@ -1,0 +1,59 @@
+"""What is printed: text from files never steers the terminal, and there is one way to print it."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+from rich.table import Table
+
+from bench.console import console, say
+from bench.records.store import save_record
+from tests.command_line import bench
+from tests.fake_records import quality
+from tests.paths import ROOT
+
+ODD = "[red]x[/red] :smile:\x1b[2Jy\x07\r\u202e\ud800"
+SHOWN = r"[red]x[/red] :smile:\x1b[2Jy\x07\x0d\u202e\ud800"
+
+
+def test_a_line_a_cell_and_a_title_show_what_steers_a_terminal(capsys):
+    table = Table(title=ODD)
+    table.add_column(ODD)
+    table.add_row(ODD)
+    console().print(table)
+    say(ODD)
+    out = capsys.readouterr().out
+    assert out.count(SHOWN) == 4
+    assert not set(ODD) - set(SHOWN) & set(out)
+
+
+def test_two_lines_of_a_cell_stay_two(capsys):
+    table = Table(box=None)
+    table.add_column("a\nb")
+    console().print(table)
+    assert [line.strip() for line in capsys.readouterr().out.splitlines()] == ["a", "b"]
+
+
+def prints_of(path):
+    """What a module prints by `print`, constants left out."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+    named = [call for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+    return [ast.unparse(call) for call in named if not all(isinstance(given, ast.Constant) for given in call.args)]
+
+
+def test_every_command_prints_through_the_console():
+    paths = [*(ROOT / "bench" / "commands").glob("*.py"), ROOT / "bench" / "run.py", ROOT / "bench" / "files.py"]
+    known = ("plain(", "verdicts_counted(", "TITLES[")  # plain already, or words of ours
+    found = {path.name: [call for call in prints_of(path) if not any(word in call for word in known)] for path in paths}
+    assert {name: calls for name, calls in found.items() if calls} == {}
+
+
+@pytest.mark.parametrize("suffix", ["csv", "json"])
+def test_a_record_that_cannot_be_read_is_named_without_its_control_codes(capsys, tmp_path, suffix):
+    save_record(quality("dit-digits", 2.2), tmp_path / "results")
+    (tmp_path / "results" / "acme-cpu-2c" / "a\x1b[2Jb.json").write_text("{")
+    status, out, _ = bench(capsys, "export", "table", tmp_path / f"t.{suffix}", "--results", tmp_path / "results")
+    assert status == 0
+    assert r"not read: acme-cpu-2c/a\x1b[2Jb.json" in out
+    assert "\x1b" not in out
