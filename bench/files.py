@@ -7,6 +7,7 @@ process left can be told from what a living one is writing.
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -202,7 +203,7 @@ def making(path: Path, identity: str, option: str) -> Iterator[None]:
     identity: eight hexadecimal digits for what the file will hold. Of two that begin at once, the earlier goes on.
     Raises UsageError where another process makes the file with another content.
     """
-    own = path.with_name(temporary_name(f"{path.name}.{identity}", "claim"))
+    own = path.with_name(temporary_name(f"{_claimed(path)}.{identity}", "claim"))
     try:
         with suppress(OSError):  # where no file can be written, writing the right one will say so
             own.touch()
@@ -214,6 +215,12 @@ def making(path: Path, identity: str, option: str) -> Iterator[None]:
     finally:
         with suppress(OSError):
             own.unlink(missing_ok=True)
+
+
+def _claimed(path: Path) -> str:
+    """A file's name in its claims; of one so long that a temporary name would cut its identity off, a digest."""
+    name = path.name
+    return name if len(os.fsencode(name)) + 9 <= NAME_BYTES else hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
 
 
 @contextmanager
@@ -235,7 +242,7 @@ def kept_fresh(path: Path) -> Iterator[None]:
 
 def _earlier_maker(path: Path, identity: str, own: Path) -> re.Match[str] | None:
     """A claim on `path` that is older than `own` and of another identity."""
-    others = re.compile(re.escape(path.name) + rf"\.(?!{identity})[0-9a-f]{{8}}")
+    others = re.compile(re.escape(_claimed(path)) + rf"\.(?!{identity})[0-9a-f]{{8}}")
     claims = (pair for pair in temporaries(path.parent) if pair[0]["kind"] == "claim")
     for match, entry in claims:
         with suppress(OSError):

@@ -102,6 +102,16 @@ def test_of_two_that_make_one_file_with_other_content_the_later_is_refused(tmp_p
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_of_two_that_make_a_file_of_a_long_name_the_later_is_refused(tmp_path):
+    """Not for another file whose name begins alike."""
+    path, like = tmp_path / ("m" * 120), tmp_path / ("m" * 119 + "n")
+    with files.making(path, "0" * 8, "--out"):
+        with files.making(path, "0" * 8, "--out"), files.making(like, "f" * 8, "--out"):
+            pass
+        with pytest.raises(UsageError, match="with another content"):
+            files.making(path, "f" * 8, "--out").__enter__()
+
+
 def test_a_claim_of_days_is_not_taken_for_a_dead_process_by_another_machine(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "FRESH_EVERY_S", 0.01)
     with files.making(tmp_path / "m", "0" * 8, "--out"):
