@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.commands.app import (
+    MOST_WORKERS,
     REPORT,
     RESULTS,
     Device,
@@ -65,7 +66,11 @@ def reproduce(
     keep_images: KeepImages = False,
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="processes that generate side by side [default: one per visible GPU; on a CPU none]"),
+        typer.Option(
+            min=0,
+            max=MOST_WORKERS,
+            help="processes that generate side by side [default: one per visible GPU; on a CPU none]",
+        ),
     ] = None,
     retrain: Annotated[bool, typer.Option(help="train every model of the scale anew first, measure those")] = False,
     device: Device = "auto",

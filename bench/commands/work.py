@@ -18,7 +18,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.app import RESULTS, Device, KeepImages, Only, Pilot, ResultsDir, Scale, example, resolve_device
+from bench.commands.app import (
+    MOST,
+    MOST_WORKERS,
+    RESULTS,
+    Device,
+    KeepImages,
+    Only,
+    Pilot,
+    ResultsDir,
+    Scale,
+    example,
+    resolve_device,
+)
 from bench.commands.outlook import Left, before, check_room, outlook
 from bench.console import say
 from bench.errors import CheckFailed, CheckpointError, UsageError
@@ -43,13 +55,17 @@ def work(
     quick: Annotated[bool, typer.Option(help="for the smoke run")] = False,
     pilot: Pilot = 0,
     keep_images: KeepImages = False,
-    batch_size: Annotated[int, typer.Option(min=0, help="images per call; changes no image; 0: the protocol's")] = 0,
+    batch_size: Annotated[
+        int, typer.Option(min=0, max=MOST, help="images per call; changes no image; 0: the protocol's")
+    ] = 0,
     device: Device = "auto",
     results: ResultsDir = RESULTS,
-    slurm_nodes: Annotated[int, typer.Option(min=0, help="submit to Slurm: machines; 0: work here")] = 0,
-    slurm_gpus: Annotated[int, typer.Option(min=1, help="workers per machine, a GPU each")] = 8,
+    slurm_nodes: Annotated[
+        int, typer.Option(min=0, max=MOST_WORKERS, help="submit to Slurm: machines; 0: work here")
+    ] = 0,
+    slurm_gpus: Annotated[int, typer.Option(min=1, max=MOST_WORKERS, help="workers per machine, a GPU each")] = 8,
     slurm_partition: Annotated[str, typer.Option(help="partition of Slurm")] = "",
-    slurm_hours: Annotated[float, typer.Option(min=0.1, help="time limit of the job")] = 24.0,
+    slurm_hours: Annotated[float, typer.Option(min=0.1, max=24 * 366, help="time limit of the job")] = 24.0,
 ) -> None:
     """Fill the store for all runs of a plan in which nothing is timed; `reproduce` then writes the records. Resumable.
 
