@@ -176,10 +176,15 @@ class _Hashing:
 
     def __init__(self, file: IO[bytes]):
         self.file, self.digest = file, hashlib.sha256()
+        self.fault: OSError | None = None
 
     def write(self, content: bytes) -> int:
         self.digest.update(content)
-        return self.file.write(content)
+        try:
+            return self.file.write(content)
+        except OSError as error:
+            self.fault = error
+            raise
 
     def flush(self) -> None:
         self.file.flush()
@@ -190,7 +195,12 @@ def save_checkpoint(content: Mapping[str, Any], path: Path, write: Writer = writ
 
     def fill(file: IO[bytes]) -> None:
         hashing = _Hashing(file)
-        torch.save(content, hashing)  # type: ignore[arg-type]  # it writes and flushes, no more
+        try:
+            torch.save(content, hashing)  # type: ignore[arg-type]  # it writes and flushes, no more
+        except RuntimeError:  # its own word for a full disk: "unexpected pos"
+            if hashing.fault:
+                raise hashing.fault from None
+            raise
         file.write(hashing.digest.digest())
 
     write(path, fill)

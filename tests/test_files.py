@@ -11,6 +11,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import torch
 
 from bench import files
 from bench.assets.download import unpack
@@ -190,3 +191,27 @@ def test_a_cache_that_is_a_pipe_is_left_alone(tmp_path):
     os.mkfifo(tmp_path / "root-1.npy")
     keep(tmp_path / "root-1.npy", lambda file: None, "root-*.npy")
     assert stat.S_ISFIFO((tmp_path / "root-1.npy").lstat().st_mode)
+
+
+@pytest.mark.parametrize("write", [files.write_whole, training.write_whole])
+def test_a_checkpoint_that_the_disk_has_no_room_for_is_the_disks_fault_and_leaves_nothing(tmp_path, write):
+    """torch.save has its own word for it, which says nothing: RuntimeError, "unexpected pos 64 vs 0"."""
+
+    def onto_a_full_disk(path, fill):
+        def filled(file):
+            class Full:
+                def write(self, content):
+                    if file.tell() + len(content) > 1000:
+                        raise OSError(28, "No space left on device")
+                    return file.write(content)
+
+                def flush(self):
+                    pass
+
+            fill(Full())
+
+        write(path, filled)
+
+    with pytest.raises((CheckFailed, OSError), match="No space left on device"):
+        training.save_checkpoint({"weights": torch.zeros(1000)}, tmp_path / "m.checkpoint", onto_a_full_disk)
+    assert not list(tmp_path.iterdir())

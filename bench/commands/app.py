@@ -150,6 +150,9 @@ def application() -> Any:
 
 DEVICES = ("cpu", "cuda")  # what the models are checked on
 MOST = 2**31 - 1  # of images, steps, items of a batch: more than any run here takes
+MOST_WORKERS = 4096  # side by side, or machines of one job
+MOST_STEPS = 1000  # of diffusion: noise levels that the models are trained on
+MOST_SIDE = 8192  # pixels of an image's side
 LARGEST_SEED = 2**63 - 1  # what a record can hold
 
 Device = Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or auto (a GPU where there is one)")]
@@ -176,6 +179,7 @@ Pilot = Annotated[
     int,
     typer.Option(
         min=0,
+        max=MOST,
         help="an early answer, never a verdict: score the first N images of each run, in whole shards, which the full "
         "run then takes up; image i has class i mod 1000, so classes stay balanced; 0: all images",
     ),

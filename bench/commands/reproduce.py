@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bench.commands.app import (
+    MOST_WORKERS,
     REPORT,
     RESULTS,
     Asked,
@@ -43,7 +44,11 @@ def reproduce(
     options: dict[str, Any],
     workers: Annotated[
         int | None,
-        typer.Option(min=0, help="processes that generate side by side [default: one per visible GPU; on a CPU none]"),
+        typer.Option(
+            min=0,
+            max=MOST_WORKERS,
+            help="processes that generate side by side [default: one per visible GPU; on a CPU none]",
+        ),
     ] = None,
     retrain: Annotated[bool, typer.Option(help="train every model of the scale anew first, measure those")] = False,
     report: Annotated[Path, typer.Option(help="the report to write")] = REPORT,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.app import Device, JsonFile, example, with_options
+from bench.commands.app import MOST, MOST_SIDE, Device, JsonFile, example, with_options
 from bench.commands.score_record import Order, record_and_print
 
 if TYPE_CHECKING:
@@ -27,9 +27,11 @@ def score_images(
     resize: Annotated[
         str | None, typer.Option(help="rule for images of other sizes: adm (centre crop) or clean-fid (to 299)")
     ] = None,
-    size: Annotated[int | None, typer.Option(min=1, help="with --resize adm: side to resize to, as 256")] = None,
+    size: Annotated[
+        int | None, typer.Option(min=1, max=MOST_SIDE, help="with --resize adm: side to resize to, as 256")
+    ] = None,
     classes: Annotated[
-        int | None, typer.Option(min=2, help="classes that files numbered 0, 1, ... take in turn, as 1000")
+        int | None, typer.Option(min=2, max=MOST, help="classes that files numbered 0, 1, ... take in turn, as 1000")
     ] = None,
     also: Annotated[
         list[str] | None, typer.Option(help="one more score: sfid or fid_infinity; may be given twice")

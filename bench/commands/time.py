@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import torch
 import typer
 
-from bench.commands.app import MOST, Device, Dtype, JsonFile, example, resolve_device
+from bench.commands.app import MOST, MOST_STEPS, Device, Dtype, JsonFile, example, resolve_device
 from bench.commands.time_tables import ESTIMATED_WITHIN, print_timings
 from bench.errors import CheckFailed, UsageError
 from bench.metrics.latency import summarise
@@ -43,7 +43,9 @@ def time_(
     stages: Annotated[bool, typer.Option(help="also where the time goes, and how near the roofline")] = False,
     compose: Annotated[bool, typer.Option(help="time a few steps and estimate the whole: for paper sizes")] = False,
     check_composed: Annotated[bool, typer.Option(help="compare estimated latencies with measured ones")] = False,
-    num_steps: Annotated[int | None, typer.Option(min=2, help="diffusion steps, instead of the paper's")] = None,
+    num_steps: Annotated[
+        int | None, typer.Option(min=2, max=MOST_STEPS, help="diffusion steps, instead of the paper's")
+    ] = None,
     device: Device = "auto",
     dtype: Dtype = "float32",
     compile_: Annotated[bool, typer.Option("--compile", help="compile the sampling steps")] = False,

@@ -41,7 +41,9 @@ def train(
         typer.Option(help="float32, tf32 or bfloat16 (autocast) [default: bfloat16 on a GPU, else float32]"),
     ] = None,
     mirror: Annotated[bool, typer.Option(help="also learn the mirror images, as the authors do")] = True,
-    checkpoint_minutes: Annotated[float, typer.Option(min=0, help="between two checkpoints, with --data")] = 30.0,
+    checkpoint_minutes: Annotated[
+        float, typer.Option(min=0, max=MOST, help="between two checkpoints, with --data")
+    ] = 30.0,
     results: ResultsDir = RESULTS,
 ) -> None:
     """Train a model. Killed and started again, it resumes and ends in the same weights.

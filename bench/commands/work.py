@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.app import Asked, example, resolve_device, with_options
+from bench.commands.app import MOST, MOST_WORKERS, Asked, example, resolve_device, with_options
 from bench.commands.outlook import Left, before, check_room, outlook
 from bench.console import say
 from bench.errors import CheckFailed, CheckpointError, UsageError
@@ -39,11 +39,15 @@ if TYPE_CHECKING:
 @with_options(Asked)
 def work(
     options: dict[str, Any],
-    batch_size: Annotated[int, typer.Option(min=0, help="images per call; changes no image; 0: the protocol's")] = 0,
-    slurm_nodes: Annotated[int, typer.Option(min=0, help="submit to Slurm: machines; 0: work here")] = 0,
-    slurm_gpus: Annotated[int, typer.Option(min=1, help="workers per machine, a GPU each")] = 8,
+    batch_size: Annotated[
+        int, typer.Option(min=0, max=MOST, help="images per call; changes no image; 0: the protocol's")
+    ] = 0,
+    slurm_nodes: Annotated[
+        int, typer.Option(min=0, max=MOST_WORKERS, help="submit to Slurm: machines; 0: work here")
+    ] = 0,
+    slurm_gpus: Annotated[int, typer.Option(min=1, max=MOST_WORKERS, help="workers per machine, a GPU each")] = 8,
     slurm_partition: Annotated[str, typer.Option(help="partition of Slurm")] = "",
-    slurm_hours: Annotated[float, typer.Option(min=0.1, help="time limit of the job")] = 24.0,
+    slurm_hours: Annotated[float, typer.Option(min=0.1, max=24 * 366, help="time limit of the job")] = 24.0,
 ) -> None:
     """Fill the store for all runs of a plan in which nothing is timed; `reproduce` then writes the records. Resumable.
 

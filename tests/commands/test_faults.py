@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from bench.__main__ import machines_fault
-from bench.commands.app import LARGEST_SEED, MOST
+from bench.commands.app import LARGEST_SEED, MOST, MOST_SIDE, MOST_STEPS, MOST_WORKERS
 from tests.command_line import bench, complains, write
 from tests.paths import ROOT
 
@@ -70,7 +70,16 @@ def test_a_full_disk_is_one_line_before_the_work_and_leaves_nothing(capsys, tmp_
         (["train", "dit-digits", "--steps"], MOST),
         (["train", "dit-digits", "--steps", "1", "--seed"], LARGEST_SEED),
         (["time", "dit-digits", "--batch-size"], MOST),
+        (["time", "dit-digits", "--num-steps"], MOST_STEPS),
         (["export", "scenes", "x", "--num"], MOST),
+        (["plan", "--pilot"], MOST),
+        (["reproduce", "--workers"], MOST_WORKERS),
+        (["work", "--batch-size"], MOST),
+        (["work", "--slurm-nodes"], MOST_WORKERS),
+        (["work", "--slurm-nodes", "1", "--slurm-gpus"], MOST_WORKERS),
+        (["work", "--slurm-nodes", "1", "--slurm-hours"], 24 * 366),
+        (["score", "images", "x", "--size"], MOST_SIDE),
+        (["score", "images", "x", "--classes"], MOST),
     ],
 )
 def test_a_number_out_of_range_is_one_line_that_says_the_range(capsys, arguments, largest):
