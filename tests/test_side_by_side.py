@@ -39,4 +39,6 @@ def test_what_is_timed_runs_alone():
     from bench.protocols import PROTOCOLS, is_timed
 
     timed = {protocol.name for protocol in PROTOCOLS.values() if is_timed(protocol)}
-    assert timed == {name for name in PROTOCOLS if re.search("latency|ratios|composed|batch-128|^scenes-", name)}
+    assert timed == {
+        name for name in PROTOCOLS if re.search("latency|ratios|kernels|composed|batch-128|^scenes-", name)
+    }

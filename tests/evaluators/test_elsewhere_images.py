@@ -17,6 +17,7 @@ from bench.records.store import content_sha256, load_records
 from bench.report import render
 from bench.verdict.judge import MADE_ELSEWHERE
 from tests.command_line import bench, complains, write
+from tests.pages import text_of
 from tests.stand_ins import give_adm, give_inception, only_record, use_assets
 
 QUALITY, NUM_IMAGES = "imagenet-256-quality", 20
@@ -78,7 +79,7 @@ def test_images_of_somebody_elses_code_end_in_a_verdict_that_says_so(capsys, ima
     assert (record.inputs.weights_sha256, record.images.samples) == (None, None)
     assert dict(record.settings)["cfg_scale"] == 3.0
     page = render([tmp_path / "results"], tmp_path / "page.html").read_text()
-    assert "imagenet-256-quality of mar-l was made elsewhere and scored here: 20 images" in page
+    assert "imagenet-256-quality of mar-l was made elsewhere and scored here: 20 images" in text_of(page)
     assert MADE_ELSEWHERE in page
     status, out, _ = bench(capsys, "verify", "--results", tmp_path / "results", "--report", tmp_path / "page.html")
     assert status == 0, out
