@@ -54,8 +54,9 @@ def long_table(records: Iterable[Record]) -> pd.DataFrame:
         if record.status == "ok"
         for metric, measured in record.measurements.items()
     ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table.astype({"value": float, "low": float, "high": float, "n": "Int64"})
+    # Each as it is: a column of whole numbers and gaps would pass through floats, which keep 53 bits of them.
+    table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    return table.astype({"value": float, "low": float, "high": float, "n": "Int64"}).infer_objects()
 
 
 def json_lines(table: pd.DataFrame) -> str:

@@ -69,6 +69,14 @@ def test_an_unknown_interval_is_nan_and_an_unknown_count_is_none_of_the_numbers(
     assert [str(table.dtypes[name]) for name in ("value", "low", "high", "n")] == [*["float64"] * 3, "Int64"]
 
 
+def test_a_count_beyond_what_a_float_holds_is_exact_beside_an_unknown_one():
+    """Through floats 2^53 + 1 loses its last digit, and 2^63 - 1 is refused."""
+    counts = [2**53 + 1, 2**63 - 1, None]
+    named = {f"m{i}": Measurement(2.0, "", n=n) for i, n in enumerate(counts)}
+    table = long_table([record("dit-digits", "digits-quality", measurements=named)])
+    assert table["n"].astype(object).where(table["n"].notna(), None).tolist() == counts
+
+
 def test_a_failed_run_has_no_row_and_no_records_are_a_table_of_no_rows():
     failed = replace(quality("dit-digits", 2.0), status="failed", reason="12 images are constant")
     for records in ([failed], []):
