@@ -151,8 +151,10 @@ def kernels_of(record: Record) -> dict[str, Kernels]:
     return {name: Kernels(both[False], both[True]) for name, both in found.items() if len(both) == 2}
 
 
-def without_own_kernels(subject: str, baseline: str, scale: str, records: Sequence[Record]) -> Paired | None:
-    """The latest ratio at a scale by torch's kernels alone, where one of the two models has own ones."""
+def with_and_without_own_kernels(
+    subject: str, baseline: str, scale: str, records: Sequence[Record]
+) -> tuple[Paired, Paired] | None:
+    """The latest ratios at a scale with own kernels and by torch's alone, where one of the two models has own ones."""
     fitting = [
         record
         for record in records
@@ -163,7 +165,7 @@ def without_own_kernels(subject: str, baseline: str, scale: str, records: Sequen
     for record in sorted(fitting, key=lambda record: (record.created_utc, record.file), reverse=True):
         both = kernels_of(record).get(baseline)
         if both and both.names and both.has_ratios:
-            return Paired(record, both.torchs)
+            return Paired(record, both.own), Paired(record, both.torchs)
     return None
 
 

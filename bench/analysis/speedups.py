@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.analysis.evidence import Trace, Traced, in_record, traced
-from bench.analysis.speed import Paired, is_estimated, pairs_of, timed_of, without_own_kernels
+from bench.analysis.speed import Paired, is_estimated, pairs_of, timed_of, with_and_without_own_kernels
 from bench.records.schema import Comparison, Record
 from bench.stats import Interval, as_interval
 
@@ -19,7 +19,8 @@ class Speed:
     baseline: str
     kind: str  # "small", "paper", "estimated" or "flops"
     ratio: Traced
-    without: Traced | None = None  # the same without own kernels; None: neither side has any, or not timed so
+    # With and without own kernels, of rounds that timed both; None: neither side has any, or not timed so.
+    both_kernels: tuple[Traced, Traced] | None = None
 
 
 def speeds_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:
@@ -30,8 +31,9 @@ def speeds_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:
         if ratio is None:
             continue
         kind = "small" if side.scale == "digits" else "estimated" if is_estimated(pair.record) else "paper"
-        other = without_own_kernels(side.subject, baseline, pair.record.protocol.scale, records)
-        found.append(Speed(side.subject, baseline, kind, ratio, ratio_of(other) if other else None))
+        pairs = with_and_without_own_kernels(side.subject, baseline, pair.record.protocol.scale, records) or ()
+        both = [timed for each in pairs if (timed := ratio_of(each))]
+        found.append(Speed(side.subject, baseline, kind, ratio, (both[0], both[1]) if len(both) == 2 else None))
     return found
 
 

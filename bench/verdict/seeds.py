@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bench.analysis.seeds import Seeds, image_pairs, mean_over_training_seeds, paired_difference, seeds_words
-from bench.formatting import fixed, interval_words, num_decimals, number
+from bench.formatting import fixed, interval_words, listed, num_decimals, number
 from bench.records.schema import Record, Verdict, Word
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS, Finding, weigh
@@ -64,17 +64,24 @@ def judge_later_images(records: Sequence[Record]) -> Verdict:
             "inconclusive", "Both were measured of one training run only: another training run could say otherwise."
         )
     finding = over_training_seeds("fid", "lower", "the first image's", pairs)
-    steps = [step for k in range(2, last + 1) if (step := against_the_one_before(rows, k))]
-    return verdict(finding.word, " ".join([f"Image {last} of a row: {finding.text}", *steps]), finding.estimate)
+    steps: dict[str, list[int]] = {}  # by how an image compares with the one before it
+    for k in range(2, last + 1):
+        if step := against_the_one_before(rows, k):
+            steps.setdefault(step, []).append(k)
+    told = [
+        f"{'Image' if len(places) == 1 else 'Images'} {listed([str(k) for k in places])} {step}."
+        for step, places in steps.items()
+    ]
+    return verdict(finding.word, " ".join([f"Image {last} of a row: {finding.text}", *told]), finding.estimate)
 
 
 def against_the_one_before(records: Sequence[Record], k: int) -> str:
-    """Image k against image k - 1, as "Image 3 lower than image 2."; "" where no two training seeds tell."""
+    """Image k against image k - 1, as "lower than the one before it"; "" where no two training seeds tell."""
     pairs = image_pairs(records, k, k - 1, "fid")
     if len({training_seed for training_seed, _ in pairs}) < 2:
         return ""
     gap = paired_difference("fid", pairs)
     if not gap.is_known:
-        return f"Image {k} was sampled once with image {k - 1}: not judged."
-    _, relation = weigh(gap, "lower", f"image {k - 1}", 0.0, 0.0)
-    return f"Image {k} {relation}."
+        return "sampled once with the one before it: not judged"
+    _, relation = weigh(gap, "lower", "the one before it", 0.0, 0.0)
+    return relation

@@ -151,7 +151,8 @@ def test_each_image_of_a_row_is_held_against_the_one_before_and_the_last_against
     verdict = judge_later_images(row([BASE, BASE - 0.5 + JITTER, unsure, unsure + 0.1 + JITTER]))
     assert verdict.reason.startswith("Image 4 of a row: FID ")
     assert verdict.reason.endswith(
-        " Image 2 lower than image 1. Image 3 not told apart from image 2. Image 4 higher than image 3."
+        " Image 2 lower than the one before it. Image 3 not told apart from the one before it."
+        " Image 4 higher than the one before it."
     )
 
 
@@ -181,9 +182,7 @@ def test_images_of_one_training_run_settle_nothing_about_the_next():
 def test_images_sampled_once_are_not_judged_against_each_other():
     verdict = judge_later_images(row([BASE[:, :1], BASE[:, :1] - 0.5, BASE[:, :1] - 0.6]))
     assert verdict.word == "inconclusive"
-    assert verdict.reason.endswith(
-        "Image 2 was sampled once with image 1: not judged. Image 3 was sampled once with image 2: not judged."
-    )
+    assert verdict.reason.endswith("Images 2 and 3 sampled once with the one before it: not judged.")
 
 
 def test_of_a_row_only_the_runs_of_studies_that_did_not_fail_count():

@@ -104,7 +104,7 @@ def result_parts(claim: Claim, side: Side) -> tuple[Fragment, ...]:
         return not_measured(verdict)
     speeds = speeds_of(asked, side.judged) if asked.metric == "latency_s" else []
     if speeds:
-        return speed_parts(speeds)
+        return speed_parts(speeds, kernels=True)
     if asked.kind == "direction":
         return difference_parts(side, METRIC_WORDS.get(asked.metric, asked.metric))
     if verdict.value is None:
