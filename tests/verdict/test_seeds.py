@@ -162,7 +162,7 @@ def test_two_images_of_two_training_runs_are_enough_for_a_verdict_of_a_row():
     assert verdict.value == pytest.approx(-0.5, abs=0.001)
     assert len(verdict.records) == 8
     assert verdict.reason.startswith("Image 2 of a row: FID lower than the first image's")
-    assert verdict.reason.endswith(" Image 2 lower than image 1.")
+    assert verdict.reason.endswith(" Image 2 lower than the one before it.")
 
 
 def test_one_image_is_no_row():
