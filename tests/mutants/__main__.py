@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import os
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the forks run side by side
-os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # no test of TARGETS needs one
+if __name__ == "__main__":
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch: the forks run side by side
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # no test of TARGETS needs one
 
 import argparse
 import gc

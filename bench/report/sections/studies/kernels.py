@@ -24,7 +24,7 @@ def kernels(answers: Answers) -> Section:
     if not timed:
         return Section(findings=tuple(f"{name}: {both.own.not_comparable}." for name, both in found.items()))
     subject = gain_cell(next(iter(timed.values())), SUBJECT)
-    rows = [(record.model, (Cell("1"), Cell("1"), subject))]
+    rows = [(record.model, (NONE, NONE, subject))]
     rows += [
         (name, (said(record, both.own), said(record, both.torchs), gain_cell(both, BASELINE)))
         for name, both in timed.items()
