@@ -18,6 +18,7 @@ from tests.paths import DATA, ROOT
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
+WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
 pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed"),
     pytest.mark.slow,
@@ -113,8 +114,6 @@ def test_the_four_answers_are_on_the_first_screen(browser, path):
 
 
 def test_scroll_areas_are_tab_stops_only_where_they_overflow(browser, path):
-    from selenium.webdriver.support.ui import WebDriverWait
-
     script = """return [...document.querySelectorAll('.scroll')].filter(each => each.clientWidth > 0)
         .map(each => [each.scrollWidth > each.clientWidth + 1, each.tabIndex >= 0])"""
     for width in WIDTHS:
@@ -139,18 +138,16 @@ def test_a_table_sorts_both_ways_and_real_data_stays_on_top(browser, path):
 
 def test_a_click_on_a_number_opens_its_record(browser, path):
     show(browser, path, 1280)
-    file, top = browser.execute_async_script(
-        """const done = arguments[0], number = document.querySelector('.answer data');
-        const file = number.dataset.record.split(' ')[0];
+    file = browser.execute_script(
+        """const number = document.querySelector('.answer data');
         number.click();
-        setTimeout(() => {
-          const row = document.getElementById(location.hash.slice(1));
-          const right = row && row.cells[0].textContent === file;
-          done([file, right ? row.getBoundingClientRect().top : -1]);
-        }, 300);"""
+        return number.dataset.record.split(' ')[0];"""
     )
+    shown = """const row = document.getElementById(location.hash.slice(1));
+        const top = row && row.getBoundingClientRect().top;
+        return Boolean(row && row.cells && row.cells[0].textContent === arguments[0] && top >= 0 && top <= 900);"""
     assert file
-    assert 0 <= top <= 900
+    WebDriverWait(browser, 10).until(lambda _: browser.execute_script(shown, file))
 
 
 def test_words_shown_are_a_third_of_what_they_were(browser, path):
