@@ -79,7 +79,11 @@ class _Loss(nn.Module):
 
 @contextmanager
 def process_group(layout: Layout, device: str) -> Iterator[None]:
-    """Within the block the processes that torchrun started know each other: by NCCL on GPUs, else by gloo."""
+    """Within the block the processes that torchrun started know each other: by NCCL on GPUs, else by gloo.
+
+    They leave it together. DistributedDataParallel keeps gloo's threads alive beyond the group: one that still drops
+    a tensor while its interpreter ends aborts the process, after all its work is done.
+    """
     if layout.world_size == 1:
         yield
         return
@@ -89,6 +93,7 @@ def process_group(layout: Layout, device: str) -> Iterator[None]:
     dist.init_process_group("nccl" if on_gpu else "gloo", rank=layout.rank, world_size=layout.world_size)
     try:
         yield
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 
