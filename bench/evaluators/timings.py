@@ -30,6 +30,7 @@ from bench.timing.sweep import sweep_batches
 
 SWEPT_ROUNDS = 2  # of each batch of the sweep
 TIMING = TimingSettings(longest_swept_s=0.5)  # beyond the first batch that takes longer: that of the throughput alone
+QUICK_SWEPT_S = 0.1  # of a smoke run
 STAGE_ROUNDS = 3  # by stages, each beside a whole call
 COMPARED_IMAGES = 4  # with those that are scored
 STEPS = ("latency", "throughput", "memory and arithmetic", "batch sweep", "stages", "compliance")
@@ -39,6 +40,8 @@ def measure_timings(model: Any, spec: RunSpec, context: Context, *, timing: Timi
     """CheckFailed where the timed calls are not those that are scored, or are answered from a cache."""
     protocol, device = spec.protocol, str(model.device)
     few = min(MIN_PAIRS, protocol.min_rounds)
+    if protocol.quick:
+        timing = replace(timing, longest_swept_s=min(timing.longest_swept_s, QUICK_SWEPT_S))
     with progress(f"{spec.model}: timing", len(STEPS)) as bar:
 
         def advance(step: str) -> None:
