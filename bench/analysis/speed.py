@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import median
 
+from bench.analysis.evidence import Trace
+from bench.metrics.latency import best_batch, rates
 from bench.metrics.stages import StageSummary, summarise_stages
 from bench.protocols import RATIOS
-from bench.records.parts import REST, Speedup
+from bench.records.parts import REST, Measurement, Speedup
 from bench.records.schema import Comparison, Record
+from bench.stats import ratio_of_medians
 
 STAGE_ORDER = ("text_encoder", "encoder", "transformer", "network", "decoder", "denoiser", "autoencoder", REST)
 MIDDLE = 3.5  # the place of a stage of another name
@@ -19,10 +21,39 @@ EQUAL = "forced equal"
 # -- batches -----------------------------------------------------------------------------------------------------------
 
 
-def rates_of(record: Record) -> list[tuple[int, float]]:
-    """(batch size, images per second at the median round) of a sweep, by size; [] where there is none."""
+def rates_of(record: Record) -> dict[int, float]:
+    """Images per second at the median round, by batch size of a sweep; {} where there is none."""
+    return rates(record.timing.sweep) if record.timing and record.timing.sweep else {}
+
+
+def rate_key(record: Record, batch_size: int, of: str = "") -> str:
+    """The formula of that rate in the record. of: "@2" where its file is the second of a trace."""
     batches = record.timing.sweep.batches if record.timing and record.timing.sweep else ()
-    return sorted((found.batch_size, found.batch_size / median(found.rounds_s)) for found in batches)
+    batch = f"timing.sweep.batches.{[found.batch_size for found in batches].index(batch_size)}"
+    return f"{batch}.batch_size{of} / median({batch}.rounds_s{of})"
+
+
+@dataclass(frozen=True)
+class BestBatches:
+    """Two models, each in the batch of its sweep that generates most images per second."""
+
+    sizes: tuple[int, int]
+    ratio: float  # of the first's rate to the second's
+    trace: Trace
+
+
+def best_batches(ours: Record, theirs: Record) -> BestBatches:
+    """Of two records that each hold a sweep."""
+    first, second = (best_batch(side.timing.sweep) for side in (ours, theirs))  # type: ignore[union-attr,arg-type]
+    ratio = rates_of(ours)[first] / rates_of(theirs)[second]
+    key = f"({rate_key(ours, first, '@1')}) / ({rate_key(theirs, second, '@2')})"
+    return BestBatches((first, second), ratio, Trace(ratio, (ours.file, theirs.file), key))
+
+
+def latest_sweep(model: str, scale: str, records: Sequence[Record]) -> Record | None:
+    """The latest run of a model at a scale that holds a sweep."""
+    fitting = [each for each in records if (each.model, each.protocol.scale) == (model, scale) and rates_of(each)]
+    return max(fitting, key=lambda found: found.created_utc, default=None)
 
 
 # -- stages ------------------------------------------------------------------------------------------------------------
@@ -141,6 +172,16 @@ class Kernels:
         if self.own.ratio is None or self.torchs.ratio is None:
             raise ValueError(f"no ratio against {self.own.baseline}")
         return self.own.ratio.value, self.torchs.ratio.value
+
+    @property
+    def moved(self) -> float:
+        """The ratio without own kernels over that with them."""
+        own, torchs = self.ratios
+        return torchs / own
+
+    def gain(self, role: str) -> Measurement:
+        """Of one side: its time without own kernels over that with them."""
+        return ratio_of_medians(self.torchs.rounds_s[role], self.own.rounds_s[role])
 
 
 def kernels_of(record: Record) -> dict[str, Kernels]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from bench.analysis.seeds import Seeds, of_one_network, seed_means, seeds_of, settings_agree
+from bench.analysis.seeds import Seeds, of_one_network, seed_means, seeds_of, settings_agree, spreads_of
 from bench.records.schema import Record, RunSpec
 from bench.stats import Interval, as_interval, difference, pooled_variance, student_975
 from bench.studies import Settings
@@ -60,6 +60,14 @@ def fid_half_width(records: Sequence[Record]) -> float | None:
     return sum(widths) / len(widths) if widths else None
 
 
+def engine_gap(record: Record) -> float | None:
+    """How far the two FID engines are apart, as a share of the FID above 1; None where one of them did not run."""
+    if not {"fid", "fid_clean"} <= record.measurements.keys():
+        return None
+    fid, other = (record.measurements[name].value for name in ("fid", "fid_clean"))
+    return abs(fid - other) / max(1.0, fid)
+
+
 # -- numbers over seeds ------------------------------------------------------------------------------------------------
 
 Values = Mapping[Seeds, float]
@@ -73,6 +81,13 @@ def values_of(records: Sequence[Record], metric: str) -> dict[Seeds, float]:
 def measured_at(records: Sequence[Record], metric: str) -> dict[Seeds, Record]:
     """The records of those values."""
     return of_one_network(record for record in records if metric in record.measurements)
+
+
+def spread_in_intervals(values: Values, half_width: float | None) -> float | None:
+    """How far another training run moves a metric (1.96 standard deviations, what sampling explains taken off), in
+    half-widths of one run's bootstrap interval; None where either is unknown."""
+    between, _ = spreads_of(values)
+    return 1.96 * between / half_width if between is not None and half_width else None
 
 
 def smallest_difference(values_by_model: Mapping[str, Values]) -> float | None:

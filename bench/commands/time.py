@@ -14,7 +14,7 @@ import typer
 from bench.commands.app import MOST, MOST_STEPS, Device, Dtype, JsonFile, example, resolve_device
 from bench.commands.time_tables import ESTIMATED_WITHIN, print_timings
 from bench.errors import CheckFailed, UsageError
-from bench.metrics.latency import summarise
+from bench.metrics.latency import best_batch, summarise
 from bench.models import check_dtype
 from bench.records import environment
 from bench.records.json_files import check_json_path, write_json
@@ -27,7 +27,6 @@ from bench.timing.roofline import measure_roofline
 from bench.timing.settings import TimingSettings
 from bench.timing.speedup import Side, collect_ratios
 from bench.timing.stages import SAMPLED, check_estimated, collect_estimated, collect_stages
-from bench.timing.sweep import best_batch
 from reference_models.layers import torchs_kernels
 
 if TYPE_CHECKING:

@@ -7,12 +7,13 @@ that side is None (a p99 of ten rounds has no upper end).
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 
 import numpy as np
 
 from bench.metrics import size
-from bench.records.parts import Measurement, Timing
+from bench.records.parts import Measurement, Sweep, Timing
 from bench.records.schema import Metric
 
 PERCENTILES = (50, 90, 95, 99)
@@ -50,6 +51,18 @@ def compute_throughput(rounds_s: Sequence[float], batch_size: int, unit: str = "
         return None if seconds is None else batch_size / seconds
 
     return Measurement(batch_size / median.value, unit, rate(median.ci_high), rate(median.ci_low), median.n)
+
+
+def rates(sweep: Sweep) -> dict[int, float]:
+    """Images per second at the median round, by batch size."""
+    found = {series.batch_size: series.batch_size / statistics.median(series.rounds_s) for series in sweep.batches}
+    return dict(sorted(found.items()))
+
+
+def best_batch(sweep: Sweep) -> int:
+    """The batch size of a sweep that generates most images per second, at the median round."""
+    found = rates(sweep)
+    return max(found, key=found.__getitem__)
 
 
 def summarise(timing: Timing) -> dict[str, Measurement]:

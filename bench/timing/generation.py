@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from bench.metrics.latency import best_batch
 from bench.records.parts import Series, Timing
 from bench.timing.call_costs import collect_call_costs
 from bench.timing.clock import once, synchronise
@@ -19,7 +20,7 @@ from bench.timing.conditions import conditions
 from bench.timing.model_cost import peak_memory, weight_bytes
 from bench.timing.series import time_series
 from bench.timing.settings import DEFAULT, TimingSettings
-from bench.timing.sweep import best_batch, sweep_batches
+from bench.timing.sweep import sweep_batches
 
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel

@@ -104,9 +104,3 @@ def _try_batch(
 def _twice_fits(peak_memory_bytes: int | None, memory_share: float) -> bool:
     available = available_memory_bytes()
     return available is None or peak_memory_bytes is None or 2 * peak_memory_bytes <= memory_share * available
-
-
-def best_batch(sweep: Sweep) -> int:
-    """The batch size of a sweep that generates most images per second, at the median round."""
-    rates = {found.batch_size: found.batch_size / statistics.median(found.rounds_s) for found in sweep.batches}
-    return max(rates, key=rates.__getitem__)

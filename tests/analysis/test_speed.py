@@ -36,8 +36,8 @@ def test_rates_are_images_per_second_at_the_median_round_by_size():
     batches = made.timing.sweep.batches
     odd = replace(batches[2], batch_size=4, rounds_s=(2.0, 100.0, 2.0))
     made = with_timing(made, sweep=replace(made.timing.sweep, batches=(odd, batches[0])))
-    assert speed.rates_of(made) == [(1, 1.0), (4, 2.0)]
-    assert speed.rates_of(latency("dit-digits", 0.1)) == speed.rates_of(quality("dit-digits", 2.0)) == []
+    assert speed.rates_of(made) == {1: 1.0, 4: 2.0}
+    assert speed.rates_of(latency("dit-digits", 0.1)) == speed.rates_of(quality("dit-digits", 2.0)) == {}
 
 
 def test_stages_stand_in_the_order_in_which_they_run_and_an_unknown_one_before_the_decoder():

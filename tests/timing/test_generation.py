@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import reference_models
+from bench.metrics.latency import best_batch
 from bench.records.parts import Series, Sweep
 from bench.sampling.images import generate_batch
 from bench.timing import sweep
@@ -18,7 +19,7 @@ from bench.timing.generation import collect_timings, rounds_of
 from bench.timing.model_cost import count_flops, peak_memory
 from bench.timing.series import time_series, warm_up
 from bench.timing.settings import TimingSettings
-from bench.timing.sweep import best_batch, sweep_batches
+from bench.timing.sweep import sweep_batches
 
 
 def test_every_round_gets_another_index_and_there_are_enough():

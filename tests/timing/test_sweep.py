@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from bench.metrics.latency import best_batch
 from bench.records.parts import Series, Sweep
 from bench.timing import sweep
 from bench.timing.settings import TimingSettings
-from bench.timing.sweep import best_batch, sweep_batches
+from bench.timing.sweep import sweep_batches
 
 BRIEF = TimingSettings(min_warmup=2, window=1, longest_swept_s=0.5)
 PER_IMAGE_S = 0.125

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.analysis.records import label_by_file
+from bench.analysis.studies import engine_gap
 from bench.formatting import listed
 from bench.metrics import METRICS, title_of
 from bench.records.schema import REAL_DATA, Record
@@ -75,12 +76,7 @@ def refusals(images: Sequence[Record], labels: Mapping[str, str]) -> list[str]:
 
 def engines(images: Sequence[Record]) -> str:
     """Whether the two FID engines agree."""
-    gaps = [
-        abs(record.measurements["fid"].value - record.measurements["fid_clean"].value)
-        / max(1.0, record.measurements["fid"].value)
-        for record in images
-        if {"fid", "fid_clean"} <= set(record.measurements)
-    ]
+    gaps = [gap for record in images if (gap := engine_gap(record)) is not None]
     if not gaps:
         return ""
     if max(gaps) > ENGINES_AGREE:

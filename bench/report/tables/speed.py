@@ -8,9 +8,9 @@ from statistics import median
 
 from bench.analysis.evidence import Trace, in_record
 from bench.analysis.formulas import key_of
-from bench.analysis.speed import Rooflines, conditions_of, rates_of, stages_of
+from bench.analysis.speed import Rooflines, conditions_of, rate_key, rates_of, stages_of
 from bench.formatting import Unit, display_unit, interval, number, percent, quantity
-from bench.metrics.latency import is_open
+from bench.metrics.latency import best_batch, is_open
 from bench.metrics.stages import StageSummary
 from bench.records.parts import REST, Compliance, Part, Series
 from bench.records.schema import Record
@@ -97,19 +97,18 @@ def estimated_table(records: Sequence[Record], labels: Mapping[str, str]) -> Tab
 
 def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     """Images per second by batch size, the peak memory below."""
-    sizes = sorted({size for record in records for size, _ in rates_of(record)})
+    sizes = sorted({size for record in records for size in rates_of(record)})
     rows = []
     for record in records:
         sweep = record.timing.sweep if record.timing else None
         if sweep is None:
             continue
-        rates, places = dict(rates_of(record)), {each.batch_size: i for i, each in enumerate(sweep.batches)}
-        best = max(rates, key=lambda size: rates[size])
+        rates, best = rates_of(record), best_batch(sweep)
         memory = {found.batch_size: found.peak_memory_bytes for found in sweep.batches}
         cells = [
             derived(
                 record,
-                rate_key(places[size]),
+                rate_key(record, size),
                 rates[size],
                 number,
                 memory_words(memory[size]) + ", best" * (size == best),
@@ -121,12 +120,6 @@ def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
         rows.append((labels[record.file], (*cells, Cell(ENDED.get(sweep.ended_by, sweep.ended_by)))))
     columns = (*((f"Batch {size:,}", "images/s") for size in sizes), ("Ended because", ""))
     return plain_table("Batch sweep; peak memory of a call below, the weights left out.", columns, tuple(rows))
-
-
-def rate_key(place: int) -> str:
-    """Of the images per second of a batch of a sweep."""
-    batch = f"timing.sweep.batches.{place}"
-    return f"{batch}.batch_size / median({batch}.rounds_s)"
 
 
 def memory_words(num_bytes: int | None) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bench.analysis.evidence import Trace, in_record
+from bench.analysis.evidence import in_record
 from bench.analysis.formulas import key_of
-from bench.analysis.speed import rates_of, with_and_without_own_kernels
+from bench.analysis.speed import best_batches, latest_sweep, with_and_without_own_kernels
 from bench.formatting import listed
 from bench.records.comparable import not_comparable
 from bench.records.parts import Speedup
@@ -104,7 +104,7 @@ def torchs_kernels(record: Record, entry: Speedup, every: Sequence[Record]) -> s
 
 def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
     """The ratio of the best batches of both sweeps, which were not timed in the same rounds."""
-    ours, theirs = (swept(model, record, records) for model in (record.model, baseline))
+    ours, theirs = (latest_sweep(model, record.protocol.scale, records) for model in (record.model, baseline))
     if ours is None or theirs is None:
         return Cell("not measured", "no sweep of both")
     one, other = (side.timing.latency.conditions if side.timing else None for side in (ours, theirs))
@@ -112,33 +112,10 @@ def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
         return Cell("not comparable", "conditions unknown")
     if why := not_comparable(one, other, BEST):
         return Cell("not comparable", why)
-    (size, rate), (their_size, their_rate) = (max(rates_of(side), key=lambda each: each[1]) for side in (ours, theirs))
-    shown, words, _ = times(Interval(rate / their_rate, math.nan, math.nan))
-    trace = best_over_best(ours, theirs)
-    trace = trace if rate > their_rate else trace.inverted
-    return Cell(f"{shown} {words}", f"batch {size} against {their_size}", trace=trace)
-
-
-def best_over_best(ours: Record, theirs: Record) -> Trace:
-    """Of the images per second of either side's best batch."""
-    rates, keys = [], []
-    for place, side in enumerate((ours, theirs), start=1):
-        size, rate = max(rates_of(side), key=lambda each: each[1])
-        batches = side.timing.sweep.batches if side.timing and side.timing.sweep else ()
-        batch = f"timing.sweep.batches.{[found.batch_size for found in batches].index(size)}"
-        keys.append(f"({batch}.batch_size@{place} / median({batch}.rounds_s@{place}))")
-        rates.append(rate)
-    return Trace(rates[0] / rates[1], (ours.file, theirs.file), " / ".join(keys))
-
-
-def swept(model: str, record: Record, records: Sequence[Record]) -> Record | None:
-    """The latest run of a model with a sweep, at the scale of `record`."""
-    fitting = [
-        found
-        for found in records
-        if found.model == model and found.protocol.scale == record.protocol.scale and rates_of(found)
-    ]
-    return max(fitting, key=lambda found: found.created_utc, default=None)
+    found = best_batches(ours, theirs)
+    shown, words, _ = times(Interval(found.ratio, math.nan, math.nan))
+    trace = found.trace if found.ratio > 1 else found.trace.inverted
+    return Cell(f"{shown} {words}", "batch {} against {}".format(*found.sizes), trace=trace)
 
 
 def evaluations(record: Record, entry: Speedup) -> Cell:

@@ -12,7 +12,6 @@ from bench.records.schema import Record
 from bench.report.sections.answers import ratio_cell
 from bench.report.sections.studies.common import Answers, Section
 from bench.report.tables import NONE, Cell, plain_table
-from bench.stats import ratio_of_medians
 
 COLUMNS = (("With own kernels", ""), ("By torch's alone", ""), ("Own kernels of it", "and what they gain it"))
 
@@ -35,7 +34,7 @@ def kernels(answers: Answers) -> Section:
 
 def findings(record: Record, timed: dict[str, Kernels]) -> tuple[str, ...]:
     """Where the ratio moves most, and whether the machine was alone."""
-    moved = {name: both.ratios[1] / both.ratios[0] for name, both in timed.items() if both.names}
+    moved = {name: both.moved for name, both in timed.items() if both.names}
     sentences = []
     if moved:
         name = max(moved, key=lambda each: abs(moved[each] - 1))
@@ -64,6 +63,6 @@ def gain_cell(both: Kernels, role: str) -> Cell:
     names = both.own.conditions[role].own_kernels  # type: ignore[index]
     if not names:
         return Cell("none")
-    gain = ratio_of_medians(both.torchs.rounds_s[role], both.own.rounds_s[role])
+    gain = both.gain(role)
     bounds = interval(gain.value, gain.ci_low, gain.ci_high)
     return Cell(f"{listed(names)}: {number(gain.value)} times", bounds)

@@ -8,7 +8,14 @@ from itertools import combinations
 from bench.analysis.evidence import Trace
 from bench.analysis.formulas import of_file
 from bench.analysis.seeds import Seeds, mean_over_training_seeds, seed_means, seeds_words, spreads_of
-from bench.analysis.studies import Values, fid_half_width, measured_at, smallest_difference, values_of
+from bench.analysis.studies import (
+    Values,
+    fid_half_width,
+    measured_at,
+    smallest_difference,
+    spread_in_intervals,
+    values_of,
+)
 from bench.formatting import fixed, listed, num_decimals, number
 from bench.records.schema import Record
 from bench.report.sections.studies.common import Answers, Section, interval_cell, mean_over_seeds, over_seeds
@@ -54,11 +61,8 @@ def measured_in_words(fids: Mapping[str, Values]) -> str:
 
 def spread_in_words(answers: Answers, fids: Mapping[str, Values]) -> str:
     """How far another training run moves FID, beside what the bootstrap interval of a run covers."""
-    ratios = {}
-    for model, values in fids.items():
-        (between, _), half_width = spreads_of(values), fid_half_width(answers.of(model))
-        if between is not None and half_width:
-            ratios[model] = 1.96 * between / half_width
+    found = {model: spread_in_intervals(each, fid_half_width(answers.of(model))) for model, each in fids.items()}
+    ratios = {model: ratio for model, ratio in found.items() if ratio is not None}
     if not ratios:
         return ""
     shown = listed([f"{model} {number(ratio)}" for model, ratio in ratios.items()])
