@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
-COMMANDS = {  # name -> (module of bench.commands, its function, one line of help), in the order of the README
+COMMANDS = {  # name -> (module of bench.commands, its function, one line of help), in the order of the help
     "list": ("list", "list_", "Models, metrics, claims, protocols, studies and data sets, or one of them."),
     "claims": ("claims", "claims", "Check a file of claims of your own, and list them."),
     "doctor": ("doctor", "doctor", "What this machine has and lacks, and what each thing unlocks."),
@@ -30,7 +30,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "reproduce": ("reproduce", "reproduce", "The main job: run what the claims need, judge them, render the report."),
     "work": ("work", "work", "Generate what a plan needs, as one of many workers (torchrun, Slurm)."),
     "study": ("reproduce", "study", "Answer questions that take many runs (steps, guidance, training seeds)."),
-    "train": ("train", "train", "Train a digits model."),
+    "train": ("train", "train", "Train a small model, or one of paper size (--data)."),
     "generate": ("generate", "generate", "Generate images into a folder."),
     "caption": ("describe", "caption", "Caption the images of a data set, for `bench score captions`."),
     "answer": ("describe", "answer", "Answer the questions of a data set, for `bench score vqa`."),

@@ -13,18 +13,19 @@ from rich.table import Table
 
 from bench.claims import CLAIMS
 from bench.commands.app import RESULTS, ClaimsFiles, JsonFile, example
-from bench.commands.claims import print_claims
+from bench.commands.claims import WIDE, print_claims
 from bench.console import console
 from bench.datasets import DATASETS
 from bench.datasets.question_formats import FORMATS
 from bench.datasets.scenes_files import WHAT
 from bench.errors import UsageError
-from bench.formatting import settings_words
+from bench.formatting import interval, number, settings_words
 from bench.metrics import METRICS
 from bench.protocols import PROTOCOLS
 from bench.published import PUBLISHED
 from bench.records.json_files import check_json_path, write_json
-from bench.records.schema import Claim, Record
+from bench.records.parts import Measurement
+from bench.records.schema import Claim, Record, Verdict
 from bench.studies import STUDIES
 from reference_models import specs
 from reference_models.checkpoints import shipped_weights
@@ -39,8 +40,8 @@ def list_(
         ),
     ] = None,
     paper: Annotated[str | None, typer.Option(help="claims whose source names this, as 'VAR' or '2406.11838'")] = None,
-    model: Annotated[str | None, typer.Option(help="claims that speak of this model, at any image size")] = None,
-    metric: Annotated[str | None, typer.Option(help="claims of this metric, as fid")] = None,
+    model: Annotated[str | None, typer.Option(help="claims or records of this model, at any image size")] = None,
+    metric: Annotated[str | None, typer.Option(help="claims or records of this metric, as fid")] = None,
     claims: ClaimsFiles = None,
     results: Annotated[
         Path | None, typer.Option(help="folder of records: with `claims` the verdict of each as well, on every machine")
@@ -48,12 +49,12 @@ def list_(
     json_file: JsonFile = None,
 ) -> None:
     """Models, metrics, claims, protocols, published settings, studies and data sets; `list claims` has every printed
-    number, not the headlines alone, `list records` what was measured, and what of it was made elsewhere."""
-    chosen = {"--paper": paper, "--model": model, "--metric": metric, "--claims": claims, "--json": json_file}
+    number, not the headlines alone, `list records` what was measured, each with its file."""
+    chosen = {"--paper": paper, "--claims": claims, "--json": json_file, "--model": model, "--metric": metric}
     asked = [name for name, value in chosen.items() if value is not None]
     check_json_path(json_file)
-    if what == "records" and not asked:
-        show_records(results or RESULTS)
+    if what == "records" and not {"--paper", "--claims", "--json"} & set(asked):
+        show_records(results or RESULTS, model, metric)
         return
     if results is not None and what not in (None, "claims"):
         raise UsageError(f"--results goes with claims and records, not {what}")
@@ -112,13 +113,17 @@ MATCHES: dict[str, Callable[[str, str], bool]] = {"paper": in_words, "model": is
 TEXT_LAYOUTS = {"coco-captions": "COCO captions: BLEU-1 to -4, METEOR, ROUGE-L, CIDEr, SPICE on request", **FORMATS}
 
 
-def show(title: str, columns: list[str], rows: Sequence[tuple[str, ...]]) -> None:
+def show(title: str, columns: list[str], rows: Sequence[tuple[str, ...]], *, wide: bool = False) -> None:
+    """A table. wide: a line per row where no terminal shows it, so that names of files stay whole."""
+    screen = console()
+    if wide and not screen.is_terminal:
+        screen.width = WIDE
     table = Table(title=f"{title} ({len(rows)})", title_justify="left", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    console().print(table, "")
+    screen.print(table, "")
 
 
 def show_models() -> None:
@@ -170,16 +175,39 @@ def show_settings() -> None:
     show("Settings", ["model", "settings", "where, and what is open"], rows)
 
 
-def show_records(results: Path) -> None:
+def show_records(results: Path, model: str | None, metric: str | None) -> None:
+    """The records, of one model or with the number of one metric, each with its file. UsageError where there are none,
+    with what exists."""
     found = records_of(results)
+    if model is not None:
+        there = dict.fromkeys(record.model for record in found)
+        found = [record for record in found if is_model(model, record.model)]
+        if not found:
+            raise UsageError(f"no records of model {model!r} in {results}; there are: {', '.join(there)}")
+    if metric is not None:
+        measured = dict.fromkeys(name for record in found for name in record.measurements)
+        found = [record for record in found if metric in record.measurements]
+        if not found:
+            raise UsageError(f"no records with metric {metric!r}; there are: {', '.join(measured)}")
     rows = [
         (
-            *(record.model, record.protocol.name, record.environment.machine, record.created_utc[:16]),
+            *(record.model, record.protocol.name),
+            *(() if metric is None else (measured_words(record.measurements[metric]),)),
             record.status if record.elsewhere is None else f"made elsewhere: {record.elsewhere.words}",
+            record.file,
         )
         for record in found
     ]
-    show(f"Records in {results}, the latest of each run", ["model", "protocol", "machine", "when", "state"], rows)
+    measure = [] if metric is None else [f"{METRICS[metric].title} (95 % interval)"]
+    columns = ["model", "protocol", *measure, "state", "file"]
+    show(f"Records in {results}, the latest of each run", columns, rows, wide=True)
+
+
+def measured_words(found: Measurement) -> str:
+    """As "1.05 s (1.03–1.08)"."""
+    bounds = (found.value, found.ci_low, found.ci_high)
+    between = interval(*bounds)
+    return " ".join(filter(None, (number(*bounds), found.unit, between and f"({between})")))
 
 
 def show_verdicts(claims: Sequence[Claim], records: Sequence[Record]) -> None:
@@ -193,11 +221,23 @@ def show_verdicts(claims: Sequence[Claim], records: Sequence[Record]) -> None:
     for claim in claims:
         for machine, here in by_machine.items():
             rows += [
-                (claim.id, found.scale, machine, f"{found.word} ({found.marker})" if found.marker else found.word)
+                (
+                    *(claim.id, found.scale, machine),
+                    f"{found.word} ({found.marker})" if found.marker else found.word,
+                    verdict_number(found),
+                    " ".join(found.records),
+                )
                 for found in judge(claim, here)
                 if found.word != "not run"
             ]
-    show("Verdicts on these records", ["claim", "scale", "machine", "verdict"], rows)
+    columns = ["claim", "scale", "machine", "verdict", "rests on (95 % interval)", "records"]
+    show("Verdicts on these records", columns, rows, wide=True)
+
+
+def verdict_number(found: Verdict) -> str:
+    if found.value is None:
+        return "-"
+    return measured_words(Measurement(found.value, found.unit, found.ci_low, found.ci_high))
 
 
 def show_studies() -> None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
 from bench.claims.ledger import ledger
+from bench.records.json_files import read_json
 from tests.claims_file import CLAIM, SOURCE
 from tests.command_line import bench, complains, write
+from tests.paths import ROOT
 
 
 def rows(out: str) -> dict[str, str]:
@@ -112,3 +115,26 @@ def test_markup_in_a_users_text_is_shown_as_text(capsys, tmp_path):
     assert "[red]Mine[/red]" in out
     assert str(file) in out
     assert "\\" not in out
+
+
+def test_from_a_claim_to_its_record_to_its_number(capsys):
+    """README: the claim, its verdict with the record behind it, the record's number: the same file in the last two."""
+    chosen = ("--model", "transdiff-l", "--metric", "latency_s")
+    results = ("--results", ROOT / "results")
+    _, verdicts, _ = bench(capsys, "list", "claims", *chosen, *results)
+    (row,) = (line for line in verdicts.splitlines() if re.match(r"transdiff-latency-diffusion +imagenet-256", line))
+    file = row.split()[-1]
+    pair = read_json(ROOT / "results" / file)["speedups"]
+    ratios = [entry["ratio"]["value"] for entry in pair if entry["baseline"] in ("dit-xl-2", "sit-xl-2")]
+    assert f"{min(ratios):.2f} times (" in row
+    _, records, _ = bench(capsys, "list", "records", *chosen, *results)
+    (row,) = (line for line in records.splitlines() if line.startswith("transdiff-l "))
+    measured = read_json(ROOT / "results" / row.split()[-1])["measurements"]["latency_s"]
+    assert f" {measured['value']:.0f} s ({measured['ci_low']:.0f} to {measured['ci_high']:.0f}) " in row
+
+
+@pytest.mark.parametrize("option", ["--model", "--metric"])
+def test_records_of_an_unknown_name_are_one_line_that_says_what_there_is(capsys, option):
+    said = complains(capsys, "list", "records", "--results", ROOT / "results", option, "dit-xl-3")
+    assert "'dit-xl-3'" in said
+    assert ("transdiff-l" if option == "--model" else "latency_s") in said
