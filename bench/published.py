@@ -105,15 +105,10 @@ D_DIT = "github.com/zijieli-Jlee/Dual-Diffusion"
 
 
 # The FID of MRAR-L is the same in all these versions but for its place in the table (claims/tables/sources.csv).
+README = "github.com/TransDiff/TransDiff README"
 MRAR_L_BEFORE = (
-    Disputed(
-        {"scale_0": 0.91, "scale_1": 0.93},
-        "github.com/TransDiff/TransDiff README @0fa901c to @619ef93 (2025-06-15): command and table",
-    ),
-    Disputed(
-        {"cfg_scale": 2.25},
-        "github.com/TransDiff/TransDiff README @44ef5b7 (2025-06-20): table; its command has 1.3, as the next version",
-    ),
+    Disputed({"scale_0": 0.91, "scale_1": 0.93}, f"{README} @0fa901c to @619ef93 (2025-06-15): command and table"),
+    Disputed({"cfg_scale": 2.25}, f"{README} @44ef5b7 (2025-06-20): table; its command has 1.3, as the next version"),
 )
 
 
