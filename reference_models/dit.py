@@ -14,7 +14,7 @@ steps of each image for itself (samplers.py).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import chain, pairwise, repeat
 from typing import Any, ClassVar
@@ -27,8 +27,8 @@ from torch import Tensor, nn
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
 from reference_models.layers import Linear, Mlp, SelfAttention, TimeEmbedding, silu, sincos_2d
-from reference_models.noise import Noise
-from reference_models.samplers import DDPM, dopri5
+from reference_models.noise import Noise, SeededNoise
+from reference_models.samplers import DDPM, counted_dopri5
 from reference_models.spec import ImageModel, Official, Spec
 
 MODULATED_AT_ONCE = 16  # rows (steps x conditions) whose modulations are computed together: 13 MB in float32 for XL
@@ -325,13 +325,7 @@ class SiT(DiffusionTransformer):
         if sampler == "sde":
             return self._sample_sde(x, labels, noise, num_steps, cfg_scale, last_step_size, last_step, diffusion_form)
         if sampler == "dopri5":
-            label_embeddings, rows = self._label_embeddings(labels, cfg_scale)
-
-            def velocity(x: Tensor, t: Tensor) -> Tensor:
-                times = self.time_embed(t).repeat(len(rows) // len(t), 1)
-                return self.predict(x, self.modulate(times + label_embeddings[rows]), cfg_scale)
-
-            return dopri5(velocity, x, rtol=rtol, atol=atol)
+            return self._solve(x, labels, cfg_scale, rtol, atol)[0]
         step = 1 / (num_steps - 1)
         grid = torch.linspace(0, 1, num_steps, device=labels.device)
         for here, there in pairwise(self.modulations(grid, labels, cfg_scale)):
@@ -340,6 +334,16 @@ class SiT(DiffusionTransformer):
                 v = (v + self.predict(x + step * v, there, cfg_scale)) / 2
             x = x + step * v
         return x
+
+    def _solve(self, x: Tensor, labels: Tensor, cfg_scale: float, rtol: float, atol: float) -> tuple[Tensor, Tensor]:
+        """(latents, how often each image's velocity was needed, (B,)) by dopri5."""
+        label_embeddings, rows = self._label_embeddings(labels, cfg_scale)
+
+        def velocity(x: Tensor, t: Tensor) -> Tensor:
+            times = self.time_embed(t).repeat(len(rows) // len(t), 1)
+            return self.predict(x, self.modulate(times + label_embeddings[rows]), cfg_scale)
+
+        return counted_dopri5(velocity, x, rtol=rtol, atol=atol)
 
     def _sample_sde(
         self,
@@ -394,6 +398,19 @@ class SiT(DiffusionTransformer):
             "heun": 2 * (num_steps - 1),
         }[sampler]
         return {"network": evaluations * (1 if cfg_scale == 1.0 else 2)}
+
+    @classmethod
+    def chooses_steps(cls, *, sampler: str = "sde", **settings: Any) -> bool:
+        return sampler == "dopri5"
+
+    @torch.inference_mode()
+    def counted_evaluations(
+        self, labels: Sequence[int], seeds: Sequence[int], *, cfg_scale: float = 1.5, **settings: Any
+    ) -> dict[str, list[int]]:
+        x = SeededNoise(seeds, self.device).normal(*self.latent_shape)
+        tolerances = {name: settings[name] for name in ("rtol", "atol")}
+        needed = self._solve(x, torch.as_tensor(labels).to(self.device), cfg_scale, **tolerances)[1]
+        return {"network": (needed * (1 if cfg_scale == 1.0 else 2)).tolist()}
 
     def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
         t = torch.rand(len(latents), generator=generator, device=generator.device)

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reference_models.dropout import Dropout, attend
+
 
 def time_waves(t: Tensor, size: int = 256, longest: float = 10000.0) -> Tensor:
     """What a network is told of the time t: cos(w_k t) for k = 0..n - 1, then sin(w_k t), with n = size / 2 waves of
@@ -166,9 +168,11 @@ class Mlp(nn.Module):
         self.fc2 = Linear(mlp_size, hidden_size)
         self.approximate = approximate
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
+        """dropout: of the hidden values and of the output, as timm has it."""
         x = self.fc1(x)
-        return self.fc2(gelu_tanh(x) if self.approximate == "tanh" else F.gelu(x))
+        x = gelu_tanh(x) if self.approximate == "tanh" else F.gelu(x)
+        return self.fc2(x) if dropout is None else dropout(self.fc2(dropout(x)))
 
 
 def split_heads(x: Tensor, num_heads: int) -> Tensor:
@@ -203,10 +207,11 @@ class SelfAttention(nn.Module):
         self.qkv = Linear(hidden_size, 3 * hidden_size)
         self.proj = Linear(hidden_size, hidden_size)
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        """x: (B, N, D)  mask: (N, N), True = may look -> (B, N, D)."""
+    def forward(self, x: Tensor, mask: Tensor | None = None, dropout: Dropout | None = None) -> Tensor:
+        """x: (B, N, D)  mask: (N, N), True = may look -> (B, N, D).  dropout: of the weights and of the output."""
         q, k, v = (split_heads(part, self.num_heads) for part in self.qkv(x).chunk(3, dim=-1))
-        return self.proj(merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=mask)))
+        out = self.proj(merge_heads(attend(q, k, v, mask, dropout)))
+        return out if dropout is None else dropout(out)
 
 
 class TransformerBlock(nn.Module):
@@ -219,9 +224,9 @@ class TransformerBlock(nn.Module):
         self.norm2 = nn.LayerNorm(hidden_size, eps=1e-6)
         self.mlp = Mlp(hidden_size, int(hidden_size * mlp_ratio))
 
-    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
-        x = x + self.attn(self.norm1(x), mask)
-        return x + self.mlp(self.norm2(x))
+    def forward(self, x: Tensor, mask: Tensor | None = None, dropout: Dropout | None = None) -> Tensor:
+        x = x + self.attn(self.norm1(x), mask, dropout)
+        return x + self.mlp(self.norm2(x), dropout)
 
 
 def scale_and_shift(x: Tensor, shift: Tensor, scale: Tensor) -> Tensor:

@@ -5,7 +5,8 @@ position; the denoising MLP (Sec. 3.2, 3.3) samples the next positions of a rand
 Departs from official: tokens are kept in the order of their decoding, so known and hidden ones are slices (attention
 does not see the order, positions are added by index); the decoder's last block, and in training the MLP, run only where
 their output is read; the MLP's adaLN projections are one matrix, applied to many diffusion steps at once; the null half
-of the guided state is not evolved, only its eps is used; no dropout in training (theirs: 0.1 in attention and MLPs).
+of the guided state is not evolved, only its eps is used. The dropout of 0.1 of their training, in all blocks of encoder
+and decoder, is an argument of `loss`; the small model is trained without.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
+from reference_models.dropout import Dropout, attend
 from reference_models.layers import Linear, TimeEmbedding, TransformerBlock, linear, merge_heads, silu, split_heads
 from reference_models.noise import Noise
 from reference_models.samplers import DDPM
@@ -82,7 +84,7 @@ class Denoiser(nn.Module):
         return self.denoise(x_t, self.modulations(self.time_embed(t), self.condition_embed(z)))
 
 
-def block_at(block: TransformerBlock, x: Tensor, rows: Tensor) -> Tensor:
+def block_at(block: TransformerBlock, x: Tensor, rows: Tensor, dropout: Dropout | None = None) -> Tensor:
     """block(x)[:, rows] without computing the other rows.  x: (B, N, D)  rows: (n,) -> (B, n, D).
 
     A row of softmax(Q K^T / sqrt(d)) V (1706.03762 eq. 1) needs its own query, and the keys and values of all.
@@ -92,8 +94,9 @@ def block_at(block: TransformerBlock, x: Tensor, rows: Tensor) -> Tensor:
     q = linear(h[:, rows], attn.qkv.weight[:size], attn.qkv.bias[:size])
     k, v = linear(h, attn.qkv.weight[size:], attn.qkv.bias[size:]).chunk(2, dim=-1)
     q, k, v = (split_heads(part, attn.num_heads) for part in (q, k, v))
-    x = x[:, rows] + attn.proj(merge_heads(F.scaled_dot_product_attention(q, k, v)))
-    return x + block.mlp(block.norm2(x))
+    out = attn.proj(merge_heads(attend(q, k, v, dropout=dropout)))
+    x = x[:, rows] + (out if dropout is None else dropout(out))
+    return x + block.mlp(block.norm2(x), dropout)
 
 
 def decoded_per_iteration(num_tokens: int, num_iter: int) -> list[int]:
@@ -202,7 +205,9 @@ class MAR(ImageModel):
         nn.init.zeros_(self.denoiser.final_layer.weight)
 
     # -- network -------------------------------------------------------------------------------------------------
-    def condition(self, labels: Tensor, tokens: Tensor, order: Tensor, wanted: Tensor) -> Tensor:
+    def condition(
+        self, labels: Tensor, tokens: Tensor, order: Tensor, wanted: Tensor, dropout: Dropout | None = None
+    ) -> Tensor:
         """Condition z of the tokens order[:, wanted].  tokens: (B, K, C) at order[:, :K]  wanted: (n,) -> (B, n, D).
 
         The encoder sees the class tokens and the known tokens, nothing else; mask tokens join in the decoder.
@@ -210,26 +215,26 @@ class MAR(ImageModel):
         buffer = self.label_embed(labels)[:, None] + self.encoder_pos[: self.buffer_size]
         known_pos = F.embedding(order[:, : tokens.shape[1]], self.encoder_pos[self.buffer_size :])
         known = self.token_embed(tokens.to(self.dtype)) + known_pos
-        x = self.encode(self.encoder_in(torch.cat([buffer, known], dim=1)))  # (B, 64 + K, D)
+        x = self.encode(self.encoder_in(torch.cat([buffer, known], dim=1)), dropout)  # (B, 64 + K, D)
 
         masks = self.mask_token.expand(len(x), self.num_tokens - tokens.shape[1], -1)
         buffer_pos = self.decoder_pos[: self.buffer_size].expand(len(x), -1, -1)
         pos = torch.cat([buffer_pos, F.embedding(order, self.decoder_pos[self.buffer_size :])], dim=1)
-        z = self.decode(torch.cat([x, masks.to(x.dtype)], dim=1) + pos, self.buffer_size + wanted)
+        z = self.decode(torch.cat([x, masks.to(x.dtype)], dim=1) + pos, self.buffer_size + wanted, dropout)
         return z + F.embedding(order[:, wanted], self.condition_pos)
 
-    def encode(self, x: Tensor) -> Tensor:
+    def encode(self, x: Tensor, dropout: Dropout | None = None) -> Tensor:
         """(B, 64 + K, D) -> (B, 64 + K, D of the decoder)."""
         for block in self.encoder:
-            x = block(x)
+            x = block(x, dropout=dropout)
         return self.decoder_embed(self.encoder_norm(x))
 
-    def decode(self, x: Tensor, rows: Tensor) -> Tensor:
+    def decode(self, x: Tensor, rows: Tensor, dropout: Dropout | None = None) -> Tensor:
         """x: (B, 64 + N, D)  rows: (n,), those to return -> (B, n, D)."""
         *blocks, last = self.decoder
         for block in blocks:
-            x = block(x)
-        return self.decoder_norm(block_at(last, x, rows))  # type: ignore[arg-type]
+            x = block(x, dropout=dropout)
+        return self.decoder_norm(block_at(last, x, rows, dropout))  # type: ignore[arg-type]
 
     def denoise(self, x_t: Tensor, modulations: Tensor) -> Tensor:
         """One run of the denoising MLP, float32 (R, 2C), see `Denoiser.denoise`."""
@@ -332,7 +337,15 @@ class MAR(ImageModel):
         lowest = ratios.cdf(self.mask_ratio_min)
         return math.ceil(self.num_tokens * ratios.inv_cdf(lowest + u * (0.5 - lowest)))
 
-    def loss(self, latents: Tensor, labels: Tensor, order: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+    def loss(
+        self,
+        latents: Tensor,
+        labels: Tensor,
+        order: Tensor,
+        t: Tensor,
+        noise: Tensor,
+        dropout: Dropout | None = None,
+    ) -> Tensor:
         """Diffusion loss (eq. 1, and L_vlb for the variance), mean over the hidden tokens, the last ones of `order`.
 
         latents: (B, c, h, w)  order: (B, N)  t: (draws, B, num_hidden) in 0..999  noise: (draws, B, num_hidden, C).
@@ -342,7 +355,7 @@ class MAR(ImageModel):
         tokens = self.patchify(latents.float())
         tokens = tokens.gather(1, order[..., None].expand_as(tokens))
         slots = torch.arange(self.num_tokens, device=latents.device)
-        z = self.condition(labels, tokens[:, :num_known], order, slots[num_known:])  # (B, num_hidden, D)
+        z = self.condition(labels, tokens[:, :num_known], order, slots[num_known:], dropout)  # (B, num_hidden, D)
         x_0 = tokens[:, num_known:].expand_as(noise).flatten(0, 2)
         z = z.expand(len(t), -1, -1, -1).flatten(0, 2)
         t, noise = t.flatten(), noise.flatten(0, 2)

@@ -200,7 +200,21 @@ def dopri5(
     atol: float = 1e-6,
     max_attempts: int = 1000,
 ) -> Tensor:
-    """x at t = 1 of dx/dt = velocity(x, t), from x at t = 0.  x: float32 (B, ...)  t: (B,), each image at its own time.
+    """`counted_dopri5` without the count."""
+    return counted_dopri5(velocity, x, rtol=rtol, atol=atol, max_attempts=max_attempts)[0]
+
+
+def counted_dopri5(
+    velocity: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    *,
+    rtol: float = 1e-3,
+    atol: float = 1e-6,
+    max_attempts: int = 1000,
+) -> tuple[Tensor, Tensor]:
+    """(x at t = 1 of dx/dt = velocity(x, t), from x at t = 0; how often the velocity of each image was needed, (B,)).
+
+    x: float32 (B, ...)  t: (B,), each image at its own time.
 
     Every image has its own step size, from its own error, so that it does not depend on its batch; one that has
     arrived makes steps of length 0. One host sync per step: only the data know when to end. Raises RuntimeError after
@@ -210,7 +224,9 @@ def dopri5(
     t = x.new_zeros(len(x))
     slope = velocity(x, t)
     h = _first_step(velocity, x, slope, rtol, atol)
+    needed = torch.full_like(t, 2, dtype=torch.int64)  # the slope at the start, and the one that the first step is from
     for _ in range(max_attempts):
+        needed += len(STAGES) * (t < 1)
         arrives = t + h >= 1
         h = torch.where(arrives, 1 - t, h)
         slopes, x_new = [slope], x
@@ -224,7 +240,7 @@ def dopri5(
         x = torch.where(_per_image(accepted, x), x_new, x)
         slope = torch.where(_per_image(accepted, x), slopes[-1], slope)
         if bool((t == 1).all()):
-            return x
+            return x, needed
         factor = (SAFETY * ratio**-0.2).clamp(SMALLEST_FACTOR, LARGEST_FACTOR)
         h = h * torch.where(accepted, factor, factor.clamp(max=1))
     raise RuntimeError(

@@ -105,6 +105,17 @@ class ImageModel(nn.Module):
         """How often each part of the network runs for one image, guidance passes counted: {"decoder": 200, ...}."""
         raise NotImplementedError
 
+    @classmethod
+    def chooses_steps(cls, **settings: Any) -> bool:
+        """Whether the sampler looks at what it generates before it asks the network again: then `network_evaluations`
+        cannot know how often it will, and `counted_evaluations` counts."""
+        return False
+
+    def counted_evaluations(self, labels: Sequence[int], seeds: Sequence[int], **settings: Any) -> dict[str, list[int]]:
+        """How often each part of the network was needed for each image, guidance passes counted, by generating them;
+        of a sampler that chooses its steps. An image's own count: in a batch it may wait for slower ones."""
+        raise NotImplementedError
+
     @torch.inference_mode()
     def generate(
         self, labels: Sequence[int] | Tensor, seeds: Sequence[int], *, resize_to: int | None = None, **settings: Any

@@ -6,8 +6,8 @@ without noise.
 
 Departs from official, with the same numbers: cross-attention K and V are computed once, not at every step, and the
 modulations of many steps together; both guidance halves share the first self-attention. With other numbers: guidance
-below 1 extrapolates (see `sample`). Left out: their cast of one input of the time projection to bfloat16, and the
-dropout of 0.1 in their training.
+below 1 extrapolates (see `sample`). Left out: their cast of one input of the time projection to bfloat16. The dropout
+of 0.1 of their training, in all blocks, is an argument of `loss`; the small models are trained without.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
+from reference_models.dropout import Dropout, attend
 from reference_models.layers import (
     Linear,
     Mlp,
@@ -53,9 +54,10 @@ class CrossAttention(nn.Module):
     def keys_values(self, z: Tensor) -> tuple[Tensor, Tensor]:
         return split_heads(self.k(z), self.num_heads), split_heads(self.v(z), self.num_heads)
 
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    def forward(self, x: Tensor, keys: Tensor, values: Tensor, dropout: Dropout | None = None) -> Tensor:
         q = split_heads(self.q(x), self.num_heads)
-        return self.proj(merge_heads(F.scaled_dot_product_attention(q, keys, values)))
+        out = self.proj(merge_heads(attend(q, keys, values, dropout=dropout)))
+        return out if dropout is None else dropout(out)
 
 
 class DecoderBlock(nn.Module):
@@ -78,12 +80,23 @@ class DecoderBlock(nn.Module):
         shift_1, scale_1, gate_1, shift_3, scale_3, gate_3 = (self.table + shared).unbind(1)
         return [*folded(self.norm1, shift_1, scale_1), gate_1, *folded(self.norm3, shift_3, scale_3), gate_3]
 
-    def self_attend(self, x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor) -> Tensor:
-        return torch.addcmul(x, self.attn(adaptive_norm(x, weight, bias)), gate)
+    def self_attend(
+        self, x: Tensor, weight: Tensor, bias: Tensor, gate: Tensor, dropout: Dropout | None = None
+    ) -> Tensor:
+        return torch.addcmul(x, self.attn(adaptive_norm(x, weight, bias), dropout=dropout), gate)
 
-    def forward(self, x: Tensor, keys: Tensor, values: Tensor, weight: Tensor, bias: Tensor, gate: Tensor) -> Tensor:
-        x = x + self.cross(self.norm2(x), keys, values)
-        return torch.addcmul(x, self.mlp(adaptive_norm(x, weight, bias)), gate)
+    def forward(
+        self,
+        x: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        gate: Tensor,
+        dropout: Dropout | None = None,
+    ) -> Tensor:
+        x = x + self.cross(self.norm2(x), keys, values, dropout)
+        return torch.addcmul(x, self.mlp(adaptive_norm(x, weight, bias), dropout), gate)
 
 
 def folded(norm: nn.LayerNorm, shift: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
@@ -130,7 +143,9 @@ class Decoder(nn.Module):
         shift, scale = (self.final_table + embedding[:, None]).unbind(1)  # the last norm has no weight of its own
         return torch.stack([*rows, 1 + scale, shift], dim=1)[:, :, None]
 
-    def forward(self, x_t: Tensor, keys_values: KeysValues, modulations: Tensor) -> Tensor:
+    def forward(
+        self, x_t: Tensor, keys_values: KeysValues, modulations: Tensor, dropout: Dropout | None = None
+    ) -> Tensor:
         """Velocity of the tokens x_t (B, N, C).  modulations: one per row of x_t, or one for all.
 
         keys_values of B rows, or of 2B under guidance: x_t serves both halves, which are one until they meet z.
@@ -138,10 +153,11 @@ class Decoder(nn.Module):
         *rows, weight, bias = modulations.unbind(1)
         x = self.input_proj(x_t) + self.pos_embed  # (B, N, D)
         for i, (block, (keys, values)) in enumerate(zip(self.blocks, keys_values, strict=True)):
-            x = block.self_attend(x, *rows[6 * i : 6 * i + 3])
+            weight_1, bias_1, gate_1, weight_3, bias_3, gate_3 = rows[6 * i : 6 * i + 6]
+            x = block.self_attend(x, weight_1, bias_1, gate_1, dropout)
             if len(x) != len(keys):
                 x = x.repeat(2, 1, 1)
-            x = block(x, keys, values, *rows[6 * i + 3 : 6 * i + 6])
+            x = block(x, keys, values, weight_3, bias_3, gate_3, dropout)
         return self.final_layer(adaptive_norm(x, weight, bias))
 
 
@@ -216,12 +232,12 @@ class TransDiff(ImageModel):
         table = torch.cat([self.label_embed.weight, self.null_embed])
         return F.embedding(labels, table)[:, None].expand(-1, self.buffer_size, -1)
 
-    def features(self, labels: Tensor) -> Tensor:
+    def features(self, labels: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Semantic features (B, M, D) before the position table is added."""
         masks = self.mask_token.expand(len(labels), self.block_size, -1)
         x = self.embed_norm(torch.cat([self.class_tokens(labels), masks], dim=1) + self.encoder_pos)
         for block in self.encoder_blocks:
-            x = block(x)
+            x = block(x, dropout=dropout)
         return self.encoder_norm(x)[:, self.buffer_size :]
 
     def encode(self, labels: Tensor) -> Tensor:
@@ -232,9 +248,11 @@ class TransDiff(ImageModel):
         """The features that the images of `sample` are decoded from, (B, M, D); they depend on the class alone."""
         return self.features(labels)
 
-    def velocity(self, x_t: Tensor, keys_values: KeysValues, modulations: Tensor) -> Tensor:
+    def velocity(
+        self, x_t: Tensor, keys_values: KeysValues, modulations: Tensor, dropout: Dropout | None = None
+    ) -> Tensor:
         """The network call of one step: float32 in and out, the network in its own dtype. See `Decoder.forward`."""
-        return self.decoder(x_t.to(self.decoder.pos_embed.dtype), keys_values, modulations).float()
+        return self.decoder(x_t.to(self.decoder.pos_embed.dtype), keys_values, modulations, dropout).float()
 
     def tokens(self, latents: Tensor) -> Tensor:
         """(B, C, h, w) -> (B, N, C p^2)."""
@@ -310,7 +328,9 @@ class TransDiff(ImageModel):
         passes = 1 if cfg_scale == 1.0 else 2
         return {"encoder": passes, "decoder": passes * num_steps}
 
-    def flow_loss(self, latents: Tensor, keys_values: KeysValues, t: Tensor, noise: Tensor) -> Tensor:
+    def flow_loss(
+        self, latents: Tensor, keys_values: KeysValues, t: Tensor, noise: Tensor, dropout: Dropout | None = None
+    ) -> Tensor:
         """Mean squared error of the velocity.  latents: (B, C, h, w)  t: (K B,) in [0, 1]  noise: (K B, N, C p^2).
 
         K draws per image, the whole batch again for each draw. t is truncated to thousandths, as the authors do.
@@ -320,13 +340,14 @@ class TransDiff(ImageModel):
         t_network = (1000 * t).long()
         t = (t_network / 1000)[:, None, None]
         repeated = [(k.repeat(num_draws, 1, 1, 1), v.repeat(num_draws, 1, 1, 1)) for k, v in keys_values]
-        v = self.velocity((1 - t) * image + t * noise, repeated, self.decoder.modulations(t_network))
+        each = None if dropout is None else dropout.repeated(num_draws)
+        v = self.velocity((1 - t) * image + t * noise, repeated, self.decoder.modulations(t_network), each)
         return F.mse_loss(v, noise - image)
 
-    def loss(self, latents: Tensor, labels: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+    def loss(self, latents: Tensor, labels: Tensor, t: Tensor, noise: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Training loss at given draws (shapes: `flow_loss`), without label dropout."""
-        features = self.features(labels)
-        loss = self.flow_loss(latents, self.decoder.keys_values(features + self.feature_pos), t, noise)
+        features = self.features(labels, dropout)
+        loss = self.flow_loss(latents, self.decoder.keys_values(features + self.feature_pos), t, noise, dropout)
         if self.diversity_weight:
             directions = F.normalize(features.float(), dim=-1)
             loss = loss + self.diversity_weight * (directions @ directions.mT).mean()

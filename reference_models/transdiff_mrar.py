@@ -17,6 +17,7 @@ from torch import Tensor
 
 from reference_models.checkpoints import load_into
 from reference_models.digits import small_spec
+from reference_models.dropout import Dropout
 from reference_models.layers import TransformerBlock, add_to_cache, merge_heads, split_heads
 from reference_models.noise import Noise
 from reference_models.spec import Spec
@@ -61,7 +62,9 @@ class TransDiffMRAR(TransDiff):
         patches = F.pixel_unshuffle(latents, 2).flatten(2).transpose(1, 2)  # (B, m, 4C)
         return self.reference_proj(patches.to(self.mask_token.dtype))
 
-    def features(self, labels: Tensor, references: Tensor | None = None) -> Tensor:
+    def features(  # type: ignore[override]  # of a row of images
+        self, labels: Tensor, references: Tensor | None = None, dropout: Dropout | None = None
+    ) -> Tensor:
         """Blocks 0..k, (B, (k + 1) m, D), in one masked pass over k earlier images, references: (B, k, C, h, w)."""
         earlier = [] if references is None else [self.reference_tokens(latents) for latents in references.unbind(1)]
         x = torch.cat([self.class_tokens(labels), self.mask_token.expand(len(labels), -1, -1), *earlier], dim=1)
@@ -70,11 +73,11 @@ class TransDiffMRAR(TransDiff):
         mask = block_idx[:, None] >= block_idx
         x = self.embed_norm(x + self.encoder_pos[:, :n])
         for block in self.encoder_blocks:
-            x = block(x, mask)
+            x = block(x, mask, dropout)
         return self.encoder_norm(x)[:, start:]
 
-    def encode(self, labels: Tensor, references: Tensor | None = None) -> Tensor:
-        features = self.features(labels, references)
+    def encode(self, labels: Tensor, references: Tensor | None = None, dropout: Dropout | None = None) -> Tensor:
+        features = self.features(labels, references, dropout)
         return features + self.feature_pos[:, : features.shape[1]]
 
     def encode_next(self, x: Tensor, cache: Tensor, start: int) -> Tensor:
@@ -161,14 +164,14 @@ class TransDiffMRAR(TransDiff):
         passes = [1 if scale == 1.0 else 2 for scale in self.image_scales(cfg_scale, num_images)]
         return {"encoder": max(passes) * num_images, "decoder": sum(passes) * num_steps}
 
-    def loss(self, latents: Tensor, labels: Tensor, t: Tensor, noise: Tensor) -> Tensor:
+    def loss(self, latents: Tensor, labels: Tensor, t: Tensor, noise: Tensor, dropout: Dropout | None = None) -> Tensor:
         """Mean loss of four images of one class.  latents: (B, 4, C, h, w)  t: (4, K B)  noise: (4, K B, N, C)."""
-        keys_values = self.decoder.keys_values(self.encode(labels, latents[:, :-1]))
+        keys_values = self.decoder.keys_values(self.encode(labels, latents[:, :-1], dropout))
         losses = []
         for idx, image in enumerate(latents.unbind(1)):
             end = (idx + 1) * self.block_size
             seen = [(k[:, :, :end], v[:, :, :end]) for k, v in keys_values]
-            losses.append(self.flow_loss(image, seen, t[idx], noise[idx]))
+            losses.append(self.flow_loss(image, seen, t[idx], noise[idx], dropout))
         return torch.stack(losses).mean()
 
     def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:

@@ -11,12 +11,12 @@ from bench.commands.score_record import Order, run_of
 from bench.evaluators.images import labels_of
 from bench.models import precision_of, released_assets, reseeding_of, resized_to
 from bench.plan import make_plan
-from bench.protocols import PROTOCOLS
+from bench.protocols import PROTOCOLS, SCALES, SMALL, kind_of
 from bench.published import EQUAL_TERMS, PUBLISHED, Precision, Published, published
 from bench.records.schema import REAL_DATA, RunSpec
 from bench.sampling.identity import reseeded_seeds
 from bench.sampling.precision import precision_name
-from reference_models import specs
+from reference_models import empty, find, specs
 from reference_models.autoencoders import AUTOENCODERS
 
 ROWS = list(PUBLISHED.values())
@@ -193,3 +193,21 @@ def test_reseeded_batches_of_one_seed_share_their_noise_and_only_transdiff_has_t
     assert 1 < len(batches) <= 3
     assert len({seed for batch in batches for seed in batch}) == 4 * len(batches)
     assert reseeding_of(RunSpec("transdiff-h", PROTOCOLS["imagenet-256-quality"])) is None
+
+
+def test_what_is_planned_at_a_papers_size_is_a_setting_that_the_model_has(tmp_path):
+    """Of each run that generates: names of its sampler's settings, and values that it takes. A setting that a claim
+    names and no sampler has would end a run after its weights were loaded."""
+    asked = {}
+    for scale in (scale for scale in SCALES if scale not in SMALL):
+        for run in make_plan(scale=scale, only=(), quick=False, device="cuda", results=tmp_path).runs:
+            if run.spec.model != REAL_DATA and not kind_of(run.spec.protocol).reads:
+                asked.setdefault(run.spec.model, {})[str(run.spec.settings)] = run.spec.settings
+    assert len(asked) > 40
+    for name, every in asked.items():
+        network = empty(find(name))
+        for settings in every.values():
+            assert set(settings) <= set(find(name).sampling), (name, settings)
+            whole = {**find(name).sampling, **settings}
+            if not network.chooses_steps(**whole):
+                assert network.network_evaluations(**whole), (name, settings)

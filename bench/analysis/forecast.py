@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from bench.protocols import SMALL
-from bench.protocols.counts import counted_key, per_text, per_text_step, read_counts
+from bench.protocols.counts import counted_key, per_evaluation, per_image, per_text, per_text_step, read_counts
 from bench.records.parts import Roofline
 from bench.records.schema import REAL_DATA, Protocol, Record, RunSpec
 from bench.studies import settings_of
@@ -58,10 +58,19 @@ class Forecast:
 
 
 def image_flops(spec: RunSpec, records: Iterable[Record]) -> float | None:
-    """Of one image: as counted, or as a timed run of the model with these settings counted it. None: not counted."""
+    """Of one image: as counted, or as a timed run of the model with these settings counted it. None: not counted.
+
+    Where the sampler chooses its steps: at the evaluations that the latest record with these settings has, a pilot's
+    too.
+    """
     from reference_models import find
 
+    records = list(records)
     version, counts = find(spec.model).version, read_counts()
+    if find(spec.model).network.chooses_steps(**settings_of(spec)):
+        once, each = (counts.get(key(spec.model, version)) for key in (per_image, per_evaluation))
+        evaluations = counted_evaluations(spec, records)
+        return None if once is None or each is None or evaluations is None else once + each * evaluations
     for settings in (spec.settings, as_much_work(spec)):
         if found := counts.get(counted_key(spec.model, version, settings)):
             return float(found)
@@ -70,6 +79,17 @@ def image_flops(spec: RunSpec, records: Iterable[Record]) -> float | None:
         if same and record.timing and record.timing.flops and dict(record.inputs.settings) == dict(spec.settings):
             return record.timing.flops
     return None
+
+
+def counted_evaluations(spec: RunSpec, records: Iterable[Record]) -> float | None:
+    """Network evaluations of one image of a run, as the latest record of the model with these settings counted them."""
+    found = [
+        record.measurements["nfe"].value
+        for record in records
+        if record.model == spec.model and dict(record.inputs.settings) == dict(spec.settings)
+        if "nfe" in record.measurements
+    ]
+    return found[-1] if found else None
 
 
 def as_much_work(spec: RunSpec) -> dict[str, Any]:

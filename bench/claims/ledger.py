@@ -64,7 +64,7 @@ def row_of(entry: Mapping[str, str]) -> Row:
 
 
 def read_setting(text: str) -> tuple[str, Any]:
-    """ "cfg_scale=1.5" and "sampler=ode": a number where it reads as one."""
+    """ "cfg_scale=1.5" and "sampler=dopri5": a number where it reads as one."""
     name, _, value = text.partition("=")
     for kind in (int, float):
         try:

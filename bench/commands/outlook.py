@@ -12,7 +12,7 @@ from pathlib import Path
 from bench.analysis.forecast import TEXTS, Forecast, forecast, is_stored
 from bench.console import LONG_S, duration, say
 from bench.errors import CheckFailed, UsageError
-from bench.formatting import disk_size, listed, number, quantity
+from bench.formatting import disk_size, listed, named, number, quantity
 from bench.models import image_size_of, precision_of
 from bench.plan import Plan, PlannedRun, missing_assets
 from bench.protocols import SMALL, kind_of
@@ -20,6 +20,7 @@ from bench.protocols.at_paper_size import MODELS_OF
 from bench.records import environment
 from bench.records.schema import REAL_DATA, RunSpec
 from bench.records.store import WORK, load_records
+from bench.studies import settings_of
 
 SHORT_S = 60.0  # of what is left nothing is said when it is less
 SHOWN = 3  # of what is missing, before a run
@@ -221,10 +222,20 @@ def _of_items(found: Outlook, made: Sequence[int]) -> list[str]:
     stored = f"; {there:,} are in the store already, and left out" if there else ""
     counted_words = f"{quantity('flops', flops)}, " if flops else ""
     lines = [f"{' and '.join(kinds)}: {counted_words}{disk_size(disk)} of disk{stored}"]
-    models = [found.runs[i].spec.model for i in made if found.forecasts[i].flops is None]
-    if uncounted := [name for name in dict.fromkeys(models) if name != REAL_DATA and not _is_small(name)]:
-        lines.append(f"not counted: {listed(uncounted)}")
+    runs = [found.runs[i].spec for i in made if found.forecasts[i].flops is None]
+    runs = [run for run in runs if run.model != REAL_DATA and not _is_small(run.model)]
+    if runs:
+        lines.append(f"not counted: {listed(list(dict.fromkeys(_uncounted(run) for run in runs)))}")
     return lines
+
+
+def _uncounted(run: RunSpec) -> str:
+    """A run whose arithmetic is not counted, and what would count it."""
+    from reference_models import find
+
+    if not find(run.model).network.chooses_steps(**settings_of(run)):
+        return run.model
+    return f"{named(run.model, run.settings)}, which chooses its steps (a run with --pilot counts them)"
 
 
 def slow(found: Outlook, chosen: Sequence[int]) -> list[str]:

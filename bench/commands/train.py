@@ -53,11 +53,10 @@ def train(
     averaged. Nobody has trained one at full size with it yet: it is proven on tiny models.
 
     Published recipes: TransDiff and MAR 800 epochs of batches of 2048, rate 8e-4 after 100 epochs of warm-up, AdamW
-    (0.9, 0.95), weight decay 0.02 but on vectors and the diffusion part, average 0.9999, gradient norm 3. MRAR the same
-    but 40 epochs, rate 5e-5, warm-up 10, 2 draws per image. DiT and SiT 1400 epochs of 256, rate 1e-4, no decay.
-    Not published: TransDiff's schedule after the warm-up (constant here), recipes of its B and H (L's here), whether
-    MRAR's batch counts images (so here) or rows. Left out as in the models: dropout of 0.1 inside TransDiff and MAR.
-    No loop: LlamaGen, VAR, D-DiT, 512 pixels."""
+    (0.9, 0.95), weight decay 0.02 but on vectors and the diffusion part, dropout 0.1 in all transformer blocks, average
+    0.9999, gradient norm 3. MRAR the same but 40 epochs of 2048 rows of four, rate 5e-5, warm-up 10, 2 draws per image.
+    DiT and SiT 1400 epochs of 256, rate 1e-4, no decay, no dropout. What is not published, and what is not done here,
+    stands in the first lines of a training. No loop: LlamaGen, VAR, D-DiT, 512 pixels."""
     path = out or Path(f"{model}--seed{seed}.safetensors")
     from bench.commands.train_paper import Asked, train_paper_model
     from reference_models import find

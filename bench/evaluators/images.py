@@ -27,15 +27,20 @@ from bench.protocols.at_paper_size import MODELS_OF
 from bench.records.json_files import plain
 from bench.records.parts import Images, Measurement, Sampled
 from bench.records.schema import Protocol, RunSpec
+from bench.sampling.identity import LABEL_RULES
 from bench.sampling.images import Samples, collect_images
 from bench.sampling.precision import precision_name, running_in
 from bench.sampling.ranks import ALONE, Rank
 from bench.sampling.semantic_features import collect_features
 from bench.sampling.shards import STORE, shard_size
+from bench.sampling.workers import batches
+from bench.stats import normal_interval, standard_error_of_mean
+from reference_models.noise import image_seeds
 
 GRID_ROWS = 6  # rows of the sample grid kept for the report, one class per column
 COLUMNS = 8  # of the grid where there are many classes
 FEATURE_IMAGES = 100  # images whose semantic features are compared
+COUNTED_IMAGES = 64  # images whose network evaluations are counted, where the sampler chooses them
 
 
 def collect(
@@ -125,11 +130,10 @@ def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any
     protocol = spec.protocol
     samples = collect(model, spec, context.work, keep_images=context.keep_images)
     found = _scored_samples(samples, model, spec, context)
-    settings = {**model.spec.sampling, **spec.settings}
-    nfe = model.network_evaluations(**settings)
+    nfe, counted = evaluations_of(model, spec)
     timed = tuple(samples.rounds_s) if "throughput_per_s" in protocol.metrics else ()
     found["images"] = replace(found["images"], samples=sampled_of(samples, spec), nfe=nfe, rounds_s=timed)
-    found["measurements"] |= size.summarise({"nfe": nfe})
+    found["measurements"] |= counted
     if timed:
         found["measurements"]["throughput_per_s"] = latency.compute_throughput(timed, protocol.batch_size)
     if "feature_similarity" in protocol.metrics and hasattr(model, "semantic_features"):
@@ -137,6 +141,29 @@ def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any
         features = collect_features(model, num_images=count, seed=protocol.seed, settings=spec.settings)
         found["measurements"]["feature_similarity"] = compute_feature_similarity(features)
     return found
+
+
+def evaluations_of(model: Any, spec: RunSpec) -> tuple[dict[str, float], dict[str, Measurement]]:
+    """How often the network runs for one image of a run: (by part, the measurement "nfe").
+
+    Where the sampler chooses its steps, the mean over the run's first images, which are generated once more for it,
+    with its interval.
+    """
+    settings, protocol = {**model.spec.sampling, **spec.settings}, spec.protocol
+    if not model.chooses_steps(**settings):
+        nfe = model.network_evaluations(**settings)
+        return nfe, size.summarise({"nfe": nfe})
+    rule, found = LABEL_RULES[labels_of(spec)], []
+    with running_in(precision_of(spec), str(model.device)):
+        for batch in batches(min(COUNTED_IMAGES, protocol.num_images), protocol.batch_size):
+            labels = [rule(i, protocol.seed, model.num_classes) for i in batch]
+            found.append(model.counted_evaluations(labels, image_seeds(protocol.seed, batch), **settings))
+    by_part = {part: np.concatenate([one[part] for one in found]) for part in found[0]}
+    total = np.sum(list(by_part.values()), axis=0)
+    value = float(total.mean())
+    low, high = normal_interval(value, standard_error_of_mean(total)) or (None, None)
+    measured = replace(size.summarise({"nfe": value})["nfe"], ci_low=low, ci_high=high, n=len(total))
+    return {part: float(counts.mean()) for part, counts in by_part.items()}, {"nfe": measured}
 
 
 def sampled_of(samples: Samples, spec: RunSpec) -> Sampled:

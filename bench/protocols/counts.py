@@ -15,6 +15,16 @@ def counted_key(model: str, version: int, settings: Mapping[str, Any]) -> str:
     return " ".join([model, f"v{version}", *(f"{key}={settings[key]}" for key in sorted(settings))])
 
 
+def per_image(model: str, version: int) -> str:
+    """The key of what an image costs beside the network's evaluations, where a sampler chooses their number."""
+    return f"{counted_key(model, version, {})} once per image"
+
+
+def per_evaluation(model: str, version: int) -> str:
+    """The key of what one evaluation of the network costs there."""
+    return f"{counted_key(model, version, {})} per evaluation of an image"
+
+
 def per_text(model: str, version: int) -> str:
     """The key of what a text costs once: reading the image."""
     return f"{counted_key(model, version, {})} once per text"

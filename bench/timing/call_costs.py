@@ -3,8 +3,8 @@
 Found by running `generate` once with the calls of its parts replaced: a twin of the model on torch's meta device, which
 has shapes and no numbers, tells what a call would return and counts its operations, and the sampler goes on with zeros
 of that shape. So the counts are exact, whatever the loop does, and cost no arithmetic. (It would be wrong for a sampler
-that looks at what a network returned before it decides how to go on, as SiT's dopri5 does; no published setting here
-is one.)
+that looks at what a network returned before it decides how to go on, as SiT's dopri5 does: image_flops.py counts that
+one by its evaluations.)
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@ GPU.
 
 `python -m bench.timing.image_flops [MODEL ...]` counts the models of the papers' sizes at their own settings, and at
 those of every other printed row, into bench/protocols/image_flops.json, which `bench plan` reads. A count of another
-version of the model's code is not used: count again. SiT's dopri5 chooses its own steps: it has no count. D-DiT's
+version of the model's code is not used: count again. SiT's dopri5 chooses its own steps: there one evaluation is
+counted, and what an image costs beside them; how many a run took stands in its record. D-DiT's
 images are counted without T5, which adds a few percent; of its texts, where T5 runs in each step, it has a closed form.
 """
 
@@ -22,7 +23,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.files import write_whole
 from bench.models import reads_images
 from bench.protocols import SMALL
-from bench.protocols.counts import COUNTS, counted_key, per_text, per_text_step, read_counts
+from bench.protocols.counts import (
+    COUNTS,
+    counted_key,
+    per_evaluation,
+    per_image,
+    per_text,
+    per_text_step,
+    read_counts,
+)
 from bench.published import PUBLISHED, READING
 from bench.timing.call_costs import collect_call_costs
 
@@ -70,6 +79,22 @@ def count_text_flops(name: str, length: int) -> tuple[int, int]:
         with FlopCounterMode(display=False) as step:
             model.text_head(model.text_features(image, states, modulation))
     return once.get_total_flops(), step.get_total_flops() + t5_flops(length)
+
+
+def count_evaluation_flops(name: str) -> tuple[int, int]:
+    """(once for an image, per evaluation of the network) of a model whose sampler may choose the number of evaluations.
+
+    By two counts at another number of steps, both without guidance: what lies between the calls counts nothing.
+    """
+    from reference_models import empty, find
+
+    settings = [{"num_steps": num_steps, "cfg_scale": 1.0} for num_steps in (2, 3)]
+    few, more = (count_image_flops(name, one) for one in settings)
+    network = empty(find(name))
+    evaluations = [sum(network.network_evaluations(**{**find(name).sampling, **one}).values()) for one in settings]
+    one, rest = divmod(more - few, evaluations[1] - evaluations[0])
+    assert not rest, f"{name}: its evaluations do not cost the same"
+    return few - evaluations[0] * one, one
 
 
 def t5_flops(length: int) -> int:
@@ -122,7 +147,7 @@ def wanted() -> Iterator[tuple[str, dict[str, Any]]]:
             continue
         yield name, {}
         for (model, variant), row in PUBLISHED.items():
-            if (model, bool(variant)) == (name, True) and row.sampling.get("sampler") != "dopri5":
+            if (model, bool(variant)) == (name, True) and not spec.network.chooses_steps(**row.sampling):
                 yield name, {key: value for key, value in row.sampling.items() if spec.sampling.get(key) != value}
 
 
@@ -133,11 +158,23 @@ def main(names: list[str]) -> None:
         key = counted_key(name, find(name).version, settings)
         if is_asked(name, names, key):
             keep({key: count_image_flops(name, settings)})
+    for name in choosing():
+        keys = per_image(name, find(name).version), per_evaluation(name, find(name).version)
+        if is_asked(name, names, *keys):
+            keep(dict(zip(keys, count_evaluation_flops(name), strict=True)))
     for name, length in wanted_texts():
         version = find(name).version
         keys = per_text(name, version), per_text_step(name, version, length)
         if is_asked(name, names, *keys):
             keep(dict(zip(keys, count_text_flops(name, length), strict=True)))
+
+
+def choosing() -> list[str]:
+    """The models of the papers' sizes with a row whose sampler chooses its steps."""
+    from reference_models import find
+
+    rows = PUBLISHED.values()
+    return list(dict.fromkeys(row.model for row in rows if find(row.model).network.chooses_steps(**row.sampling)))
 
 
 def wanted_texts() -> Iterator[tuple[str, int]]:

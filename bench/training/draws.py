@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from reference_models.dropout import Dropout
 from reference_models.noise import SeededNoise
 from reference_models.training import seed_of
 
@@ -21,6 +22,11 @@ Draws = tuple[Tensor, ...]
 def sample_noise(seed: int, step: int, samples: Sequence[int], device: torch.device) -> SeededNoise:
     """The draws of these samples of a step; made on the CPU, so that a GPU trains on the same."""
     return SeededNoise([seed_of(seed, step, 1 + i) for i in samples], device)
+
+
+def sample_dropout(seed: int, step: int, samples: Sequence[int], rate: float) -> Dropout:
+    """What these samples of a step drop: by seeds of their own, beside those of their other draws."""
+    return Dropout([seed_of(seed, step, 1 + i, 1) for i in samples], rate)
 
 
 def shared_uniform(seed: int, step: int) -> float:

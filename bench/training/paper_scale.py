@@ -24,9 +24,11 @@ from torch.nn.parallel import DistributedDataParallel
 
 from bench.errors import UsageError
 from bench.files import write_whole
-from bench.training.draws import DRAWS, drop_labels, sample_noise, shared_uniform
+from bench.training.draws import DRAWS, drop_labels, sample_dropout, sample_noise, shared_uniform
+from bench.training.recipes import PaperRecipe
+from reference_models.dropout import Dropout
 from reference_models.noise import SeededNoise
-from reference_models.training import Batches, Progress, Recipe, optimise
+from reference_models.training import Batches, Progress, optimise
 
 PRECISIONS = ("float32", "tf32", "bfloat16")  # bfloat16: autocast, the weights stay float32
 
@@ -73,8 +75,9 @@ class _Loss(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, latents: Tensor, labels: Tensor, *draws: Tensor) -> Tensor:
-        return self.model.loss(latents, labels, *draws)
+    def forward(self, latents: Tensor, labels: Tensor, *draws: Tensor, **dropout: Dropout) -> Tensor:
+        """dropout: under this name, of a recipe that has it."""
+        return self.model.loss(latents, labels, *draws, **dropout)
 
 
 @contextmanager
@@ -112,7 +115,7 @@ def draw_latents(data: CachedLatents, rows: Tensor, noise: SeededNoise) -> Tenso
 def train_at_paper_scale(
     model: Any,
     data: CachedLatents,
-    recipe: Recipe,
+    recipe: PaperRecipe,
     *,
     seed: int,
     layout: Layout,
@@ -144,8 +147,9 @@ def train_at_paper_scale(
         labels = torch.from_numpy(data.labels)[rows if rows.ndim == 1 else rows[:, 0]].to(device)
         labels = drop_labels(model, labels, noise)
         draws = make_draws(model, noise, shared_uniform(seed, step))
+        dropout = {"dropout": sample_dropout(seed, step, samples, recipe.dropout)} if recipe.dropout else {}
         with autocast:
-            return network(latents, labels, *draws)
+            return network(latents, labels, *draws, **dropout)
 
     model.requires_grad_(True)
     network: nn.Module = _Loss(model)

@@ -24,6 +24,7 @@ class PaperRecipe(Recipe):
     """A recipe at paper size: a constant rate after the warm-up, and an average of constant decay."""
 
     beta_2: float = 0.95
+    dropout: float = 0.0  # of attention weights, projections and MLPs; 0: none
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up to `lr`, then constant."""
@@ -57,6 +58,7 @@ class Published:
     beta_2: float = 0.999
     grad_clip: float = 0.0
     draws_per_image: int | None = None
+    dropout: float = 0.0
     start_from: str | None = None  # family of the model, of the same size, that it is fine-tuned from
 
     @property
@@ -86,6 +88,7 @@ class Published:
             ema_decay=EMA_DECAY,
             grad_clip=self.grad_clip,
             beta_2=self.beta_2,
+            dropout=self.dropout,
         )
 
 
@@ -97,20 +100,19 @@ _MAR = Published(
     scales_with_batch=True,
     source="arXiv:2406.11838, appendix B; github.com/LTH14/mar @fe470ac: README, main_mar.py, util/lr_sched.py",
     not_published="how B and H differ (as L here)",
-    left_out="dropout of 0.1 in the attention and the projections of its blocks (--attn_dropout, --proj_dropout)",
     weight_decay=0.02,  # util/misc.py: not on vectors, biases and the diffusion head
     decay_on="matrices",
     beta_2=0.95,
     grad_clip=3.0,
     draws_per_image=4,  # --diffusion_batch_mul
+    dropout=0.1,  # --attn_dropout, --proj_dropout: in all blocks of encoder and decoder; TransDiff's decoder too
 )
 _TRANSDIFF = replace(
     _MAR,
     source="github.com/TransDiff/TransDiff @0081b3a: README, command for L; main.py, util/lr_sched.py",
     not_published="recipes of B and H (L's here)",
-    left_out="dropout of 0.1 in the attention and the projections of its encoder (--attn_dropout, --proj_dropout); "
-    "random crops, which main.py takes of images that are encoded anew in each epoch (centre crops here, as its "
-    "main_cache.py caches)",
+    left_out="random crops, which main.py takes of images that are encoded anew in each epoch (centre crops here, as "
+    "its main_cache.py caches)",
 )
 _DIT = Published(
     epochs=1400,  # train.py; 7 million steps of 256 images

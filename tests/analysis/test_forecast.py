@@ -18,11 +18,18 @@ from bench.analysis.forecast import (
     text_flops,
 )
 from bench.protocols import PROTOCOLS, SMALL
-from bench.protocols.counts import counted_key, per_text, per_text_step, read_counts
+from bench.protocols.counts import counted_key, per_evaluation, per_image, per_text, per_text_step, read_counts
 from bench.records.parts import Images, Measurement
 from bench.records.schema import REAL_DATA, RunSpec
 from bench.records.store import load_records
-from bench.timing.image_flops import count_image_flops, count_text_flops, t5_flops, wanted
+from bench.timing.image_flops import (
+    choosing,
+    count_evaluation_flops,
+    count_image_flops,
+    count_text_flops,
+    t5_flops,
+    wanted,
+)
 from reference_models import find
 from reference_models.masked_text import reveal_rounds
 from reference_models.noise import SeededNoise
@@ -75,6 +82,27 @@ def test_every_model_of_the_papers_sizes_is_counted_at_every_printed_row():
     assert {find(name).family for name, _ in wanted()} == families
     assert not [key for key in keys if key not in counts]
     assert all(find(name).scale not in SMALL for name, _ in wanted())
+
+
+def test_a_sampler_that_chooses_its_steps_costs_what_a_record_counted():
+    """As many evaluations of the network as the record has, and the autoencoder; unknown before there is one. At the
+    SDE's 500 evaluations an image costs what the SDE's costs, the times' embedding left out."""
+    run = RunSpec("sit-xl-2", PROTOCOLS["imagenet-256-quality"], {"sampler": "dopri5"})
+    assert image_flops(run, []) is None
+    counted = record("sit-xl-2", "imagenet-256-quality", measurements={"nfe": Measurement(500.0, "evaluations")})
+    usual = image_flops(replace(run, settings={}), [])
+    assert image_flops(run, [counted]) is None, "of other settings"
+    mine = replace(counted, inputs=replace(counted.inputs, settings=run.settings))
+    assert image_flops(run, [mine]) == pytest.approx(usual, rel=1e-3)
+    fewer = replace(mine, measurements={"nfe": Measurement(100.0, "evaluations")})
+    assert image_flops(run, [mine, fewer]) < usual / 4
+
+
+def test_the_table_holds_what_an_evaluation_costs_where_their_number_is_chosen():
+    version = find("sit-xl-2").version
+    keys = per_image("sit-xl-2", version), per_evaluation("sit-xl-2", version)
+    assert choosing() == ["sit-xl-2"]
+    assert tuple(read_counts()[key] for key in keys) == count_evaluation_flops("sit-xl-2")
 
 
 @pytest.mark.parametrize("name", ["var-d16", "dit-s-8"])

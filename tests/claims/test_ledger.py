@@ -190,7 +190,7 @@ def test_one_record_of_var_d20_reproduces_one_of_its_sources_only():
 
 
 def test_a_record_at_one_setting_answers_the_claim_at_that_setting_only():
-    ode = quality_record("sit-xl-2", 2.15, {"sampler": "ode"})
+    ode = quality_record("sit-xl-2", 2.15, {"sampler": "dopri5"})
     assert judge(BY_ID["sit-xl-2-fid-table-7-ode"], [ode])[0].word == "reproduced"
     assert judge(BY_ID["sit-xl-2-fid-table-7-sde"], [ode])[0].word == "not run"
 

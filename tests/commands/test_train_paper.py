@@ -23,11 +23,11 @@ def test_from_a_folder_to_images_and_to_mrar(tiny, capsys):
     status, said, _ = bench(capsys, "train", "transdiff-b", *arguments, "--out", out)
     assert status == 0
     assert "recipe: github.com/TransDiff/TransDiff" in said
-    assert "not done here: dropout of 0.1" in said
+    assert "not done here: random crops" in said
     with safe_open(out, "pt") as file:
         metadata = file.metadata()
     assert (metadata["model"], metadata["steps"], metadata["precision"]) == ("transdiff-b", "2", "float32")
-    assert metadata["left_out"].startswith("dropout of 0.1")
+    assert metadata["left_out"].startswith("random crops")
     assert [path.name for path in folder.glob("one*")] == ["one.safetensors"]  # no checkpoint stays
     status, said, err = bench(capsys, "train", "transdiff-mrar-b", *arguments, "--start-from", out, "--out", mrar)
     assert (status, err) == (0, "")

@@ -126,9 +126,13 @@ def test_network_evaluations_are_those_made(network: type[DiffusionTransformer],
     model.predict = counting
     model.sample(torch.tensor([0, 1]), SeededNoise([0, 1]), cfg_scale=cfg_scale, **settings)
     if settings.get("sampler") == "dopri5":
+        assert model.chooses_steps(**settings)
         with pytest.raises(ValueError, match="chooses its own steps"):
             model.network_evaluations(cfg_scale=cfg_scale, **settings)
+        counted = model.counted_evaluations([0, 1], [0, 1], cfg_scale=cfg_scale, rtol=1e-3, atol=1e-6, **settings)
+        assert max(counted["network"]) == sum(passes[: len(passes) // 2]), "the slowest image is as slow as its batch"
     else:
+        assert not model.chooses_steps(**settings)
         assert model.network_evaluations(cfg_scale=cfg_scale, **settings) == {"network": sum(passes)}
 
 

@@ -18,6 +18,7 @@ from reference_models.samplers import (
     STAGES,
     _first_step,
     cosine_betas,
+    counted_dopri5,
     dopri5,
     linear_betas,
     respaced_timesteps,
@@ -256,6 +257,24 @@ def test_dopri5_treats_each_image_for_itself():
     batch_calls = len(calls)
     assert torch.equal(together[:1], solve(slice(0, 1)))
     assert len(calls) - batch_calls < batch_calls / 3
+
+
+def test_dopri5_counts_each_image_for_itself():
+    """As often as alone, where every call is its own."""
+    speeds, x, calls = torch.tensor([1.0, 80.0]), normal(2, 5), []
+
+    def count(rows: slice) -> list[int]:
+        def velocity(x: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+            calls.append(len(x))
+            return -speeds[rows, None] * x
+
+        calls.clear()
+        return counted_dopri5(velocity, x[rows])[1].tolist()
+
+    slow, fast = count(slice(0, 2))
+    assert count(slice(0, 1)) == [slow] == [len(calls)]
+    assert count(slice(1, 2)) == [fast] == [len(calls)]
+    assert slow < fast
 
 
 def test_dopri5_gives_up_on_nan():

@@ -156,7 +156,19 @@ def test_the_draws_of_a_recipe_are_those_of_the_loss():
 def test_a_recipe_names_its_source_and_what_is_not_done_here(family):
     how = PUBLISHED_BY_FAMILY[family]
     assert how.words[0].startswith("recipe: ")
-    assert ("dropout of 0.1" in how.left_out) is (family not in ("dit", "sit"))
+    assert ("random crops" in how.left_out) is family.startswith("transdiff")
+    assert how.recipe(1000).dropout == (0 if family in ("dit", "sit") else 0.1)
+
+
+def test_dropout_is_in_the_training_and_not_in_what_it_makes():
+    """Of the same draws, without it the last loss is another (the first ones are of a head that starts at zero). What
+    was trained with it drops nothing afterwards: its loss is a number of the weights and the draws."""
+    with_it, without = (train_tiny("mar-b", dropout=rate) for rate in (0.1, 0.0))
+    assert with_it[1].losses[-1] != without[1].losses[-1]
+    assert with_it[1].losses == train_tiny("mar-b")[1].losses
+    latents, labels, order = torch.randn(1, 4, 4, 4), torch.zeros(1, dtype=torch.long), torch.randperm(16)[None]
+    draws = (order, torch.full((1, 1, 8), 500), torch.randn(1, 1, 8, with_it[0].token_size))
+    assert with_it[0].loss(latents, labels, *draws) == with_it[0].loss(latents, labels, *draws)
 
 
 def test_mrar_draws_twice_and_dit_decays_nothing():

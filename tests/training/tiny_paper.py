@@ -87,12 +87,23 @@ class Latents:
 
 
 def train_tiny(
-    name, *, layout=None, num_steps=4, batch_size=16, precision="float32", seed=0, draws_per_image=None, **options
+    name,
+    *,
+    layout=None,
+    num_steps=4,
+    batch_size=16,
+    precision="float32",
+    seed=0,
+    draws_per_image=None,
+    dropout=None,
+    **options,
 ):
     """(EMA, Progress) by the published recipe, but a warm-up of 2 steps and an average that forgets."""
     recipe = PUBLISHED_BY_FAMILY[tiny_specs()[name].family].recipe(IMAGES, batch_size=batch_size, num_steps=num_steps)
     if draws_per_image is not None:
         recipe = replace(recipe, draws_per_image=draws_per_image)
+    if dropout is not None:
+        recipe = replace(recipe, dropout=dropout)
     return train_at_paper_scale(
         tiny_model(name),
         Latents(),
