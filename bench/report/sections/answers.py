@@ -173,7 +173,10 @@ def difference_parts(side: Side, metric: str) -> tuple[Fragment, ...]:
     sign = "+" if verdict.value > 0 else ""
     shown = Cell(sign + number(*bounds), trace=trace_of(verdict))
     rival = verdict.rival + (", its strongest rival" if len(side.asked.baselines) > 1 else "")
-    return (f"{metric} differs by ", shown, f" ({interval(*bounds)}) from that of {rival}")
+    theirs = [r for r in side.judged if r.file in verdict.records and r.model == verdict.rival]
+    seeds = len({record.protocol.training_seed for record in theirs})
+    over = f", over {seeds} training seeds," if seeds > 1 else ""
+    return (f"{metric} differs by ", shown, f" ({interval(*bounds)}){over} from that of {rival}")
 
 
 def trace_of(verdict: Verdict) -> Trace | None:
