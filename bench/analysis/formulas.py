@@ -42,6 +42,11 @@ def of_file(key: str, place: int, last: int | None = None) -> str:
     return f"{key}@{place}" if last is None or last == place else f"{key}@{place}:{last}"
 
 
+def read_from(formula: str, place: int) -> str:
+    """A formula of one file's paths as one that reads them from the file at a place (from 1)."""
+    return PATH.sub(rf"\g<0>@{place}", formula)
+
+
 def paths_in(formula: str, files: Sequence[str]) -> list[tuple[str, str]]:
     """(file, path) of everything that a formula reads."""
     return [read for found in PATH.finditer(formula) for read in places(found, files)]

@@ -22,7 +22,8 @@ def label_by_file(records: Sequence[Record]) -> dict[str, str]:
         same = [r for r in records if (r.model, r.protocol.name) == (record.model, record.protocol.name)]
         names = sorted({name for r in same for name in r.settings})
         differing = [name for name in names if len({json.dumps(r.settings.get(name)) for r in same}) > 1]
-        settings = ", ".join(f"{name} {as_words(name, record.settings.get(name))}" for name in differing)
+        own = [name for name in differing if name in record.settings]  # of one made after the record nothing is known
+        settings = ", ".join(f"{name} {as_words(name, record.settings[name])}" for name in own)
         told = [settings] if settings else []
         if record.protocol.pilot_of:
             told.append(f"pilot of {record.protocol.num_images:,} images")

@@ -33,6 +33,12 @@ def rate_key(record: Record, batch_size: int, of: str = "") -> str:
     return f"{batch}.batch_size{of} / median({batch}.rounds_s{of})"
 
 
+def was_cut_short(record: Record) -> bool:
+    """Whether a sweep ended for its time with its best batch last: a larger one may be better still."""
+    sweep = record.timing.sweep if record.timing else None
+    return sweep is not None and sweep.ended_by == "time" and best_batch(sweep) == max(rates(sweep))
+
+
 @dataclass(frozen=True)
 class BestBatches:
     """Two models, each in the batch of its sweep that generates most images per second."""

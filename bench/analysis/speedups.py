@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from bench.analysis.evidence import Trace, Traced, in_record, traced
 from bench.analysis.speed import Paired, is_estimated, pairs_of, timed_of, with_and_without_own_kernels
+from bench.records.parts import BASELINE, SUBJECT
 from bench.records.schema import Comparison, Record
 from bench.stats import Interval, as_interval
 
@@ -34,6 +36,18 @@ def speeds_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:
         pairs = with_and_without_own_kernels(side.subject, baseline, pair.record.protocol.scale, records) or ()
         both = [timed for each in pairs if (timed := ratio_of(each))]
         found.append(Speed(side.subject, baseline, kind, ratio, (both[0], both[1]) if len(both) == 2 else None))
+    return found
+
+
+def shared_times(side: Comparison, records: Sequence[Record]) -> dict[str, Trace]:
+    """By model the median time of an image in the rounds that the side's ratios are of; {} where none were shared."""
+    found: dict[str, Trace] = {}
+    for baseline, pair in pairs_of(side, records).items():
+        place, size = pair.record.speedups.index(pair.entry), pair.record.protocol.latency_batch_size
+        for role, model in ((BASELINE, baseline), (SUBJECT, side.subject)):
+            if rounds := pair.entry.rounds_s.get(role):
+                key = f"median(speedups.{place}.rounds_s.{role})" + (f" / {size}" if size > 1 else "")
+                found.setdefault(model, in_record(pair.record, key, median(rounds) / max(size, 1)))
     return found
 
 

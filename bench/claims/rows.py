@@ -57,7 +57,7 @@ def claim_of(row: Row, source: Source, protocol: NamedProtocol | None = None, sm
         half_unit = row.half_unit
     return Claim(
         id=row.id,
-        headline=headline(row, rule),
+        headline=headline(row, rule, protocol or NAMED_PROTOCOLS[row.protocol]),
         quote=row.printed,
         value=value,
         unit=rule.unit,
@@ -110,8 +110,8 @@ def _need(need: str, model: str) -> str:
     return f"{told}, {NOT_PUBLISHED}" if need == WEIGHTS and model in UNPUBLISHED else told
 
 
-def headline(row: Row, rule: Rule) -> str:
-    """As "mar-l (cfg_scale 1.0) reaches FID 2.60."."""
+def headline(row: Row, rule: Rule, protocol: NamedProtocol) -> str:
+    """As "mar-l (cfg_scale 1.0) reaches FID 2.60." and "d-dit-256 reaches VQA accuracy 33.9 on VizWiz."."""
     told = ", ".join(f"{name} {value}" for name, value in row.settings.items())
     model = f"{row.model} ({told})" if told else row.model
     if row.relative_to:
@@ -120,4 +120,4 @@ def headline(row: Row, rule: Rule) -> str:
         return f"{model} has {row.printed} {rule.title}."
     if row.metric == "throughput_per_s":
         return f"{model} generates {row.printed} {rule.title}."
-    return f"{model} reaches {rule.title} {row.printed}."
+    return f"{' '.join(filter(None, (model, 'reaches', rule.title, row.printed, protocol.told)))}."

@@ -120,6 +120,7 @@ class NamedProtocol:
 
     scale: str
     needs: tuple[str, ...]  # in words, as in Comparison
+    told: str = ""  # what tells its numbers from the model's others, as "on VizWiz"; "": the model's usual ones
 
 
 STATISTICS_256 = "the ImageNet-256 reference statistics (ADM's VIRTUAL_imagenet256_labeled.npz)"
@@ -130,12 +131,12 @@ ABLATION = f"weights of the ablation, {NOT_PUBLISHED}"
 A100 = "an NVIDIA A100"
 
 
-def _imagenet(*needs: str) -> NamedProtocol:
-    return NamedProtocol("imagenet-256", (*needs, STATISTICS_256, GPU))
+def _imagenet(*needs: str, told: str = "") -> NamedProtocol:
+    return NamedProtocol("imagenet-256", (*needs, STATISTICS_256, GPU), told)
 
 
-def _texts(scale: str, data: str, weights: str = WEIGHTS) -> NamedProtocol:
-    return NamedProtocol(scale, (weights, data, GPU))
+def _texts(scale: str, data: str, weights: str = WEIGHTS, told: str = "") -> NamedProtocol:
+    return NamedProtocol(scale, (weights, data, GPU), told)
 
 
 VQA_FILES = "the images, questions and annotations of VQAv2"
@@ -144,9 +145,13 @@ NAMED_PROTOCOLS: dict[str, NamedProtocol] = {
     "paper-size": NamedProtocol("paper-size", ()),
     "imagenet-256-quality": _imagenet(WEIGHTS),
     "imagenet-256-no-guidance-quality": _imagenet(WEIGHTS),
-    "imagenet-256-400k-no-guidance-quality": _imagenet(AT_400K),
-    "imagenet-256-ft-mse-decoder-quality": _imagenet(WEIGHTS, "the autoencoder sd-vae-ft-mse"),
-    "imagenet-256-original-decoder-quality": _imagenet(WEIGHTS, "the autoencoder sd-vae-original"),
+    "imagenet-256-400k-no-guidance-quality": _imagenet(AT_400K, told="after 400K training steps"),
+    "imagenet-256-ft-mse-decoder-quality": _imagenet(
+        WEIGHTS, "the autoencoder sd-vae-ft-mse", told="with the ft-MSE decoder"
+    ),
+    "imagenet-256-original-decoder-quality": _imagenet(
+        WEIGHTS, "the autoencoder sd-vae-original", told="with the original decoder"
+    ),
     "imagenet-512-quality": NamedProtocol("imagenet-512", (WEIGHTS, STATISTICS_512, GPU)),
     "imagenet-256-equal-quality": NamedProtocol("imagenet-256-equal", (WEIGHTS, STATISTICS_256, GPU)),
     "imagenet-512-equal-quality": NamedProtocol("imagenet-512-equal", (WEIGHTS, STATISTICS_512, GPU)),
@@ -156,15 +161,15 @@ NAMED_PROTOCOLS: dict[str, NamedProtocol] = {
     "imagenet-512-latency": NamedProtocol("imagenet-512", (GPU,)),
     "imagenet-256-batch-128": NamedProtocol("imagenet-256", (A100,)),
     "imagenet-256-largest-batch": NamedProtocol("imagenet-256", (A100,)),
-    "coco-captions-captions": _texts("coco-captions", "the images and captions of COCO"),
-    "vqa-v2-answers": _texts("vqa-v2", VQA_FILES),
-    "vqa-v2-0-shot-answers": _texts("vqa-v2", VQA_FILES, ABLATION),
-    "vqa-v2-32-shot-answers": _texts("vqa-v2", VQA_FILES, ABLATION),
-    "okvqa-answers": _texts("okvqa", "OK-VQA's files"),
-    "vizwiz-answers": _texts("vizwiz", "VizWiz's files"),
+    "coco-captions-captions": _texts("coco-captions", "the images and captions of COCO", told="on COCO"),
+    "vqa-v2-answers": _texts("vqa-v2", VQA_FILES, told="on VQAv2"),
+    "vqa-v2-0-shot-answers": _texts("vqa-v2", VQA_FILES, ABLATION, "on VQAv2, 0 shots"),
+    "vqa-v2-32-shot-answers": _texts("vqa-v2", VQA_FILES, ABLATION, "on VQAv2, 32 shots"),
+    "okvqa-answers": _texts("okvqa", "OK-VQA's files", told="on OKVQA"),
+    "vizwiz-answers": _texts("vizwiz", "VizWiz's files", told="on VizWiz"),
     "gqa-answers": _texts("gqa", "GQA's files"),
     "pope-answers": _texts("pope", "POPE's files"),
     "mme-answers": _texts("mme", "MME's files"),
     "geneval-quality": _texts("geneval", "GenEval's prompts and detector"),
-    "coco-images-quality": _texts("coco-images", "COCO's captions and images"),
+    "coco-images-quality": _texts("coco-images", "COCO's captions and images", told="on COCO"),
 }

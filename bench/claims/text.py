@@ -138,7 +138,7 @@ TEXT_CLAIMS: tuple[Claim, ...] = (
         unit="% on VQAv2",
         source=BENCHMARK_TABLE,
         tolerance=0.02,
-        tolerance_reason="No spread is printed. The printed ablation over T scatters by about 2 % around its mean "
+        tolerance_reason="No spread is printed; the printed ablation over T scatters by about 2 % around its mean "
         "without a trend (58.0 to 60.5).",
         paper_scale=as_printed("vqa_accuracy", "vqa-v2", VQA_V2),
         in_small=rivals_in_small("vqa_accuracy", "scenes-answers", "vqa_accuracy"),
@@ -164,7 +164,7 @@ TEXT_CLAIMS: tuple[Claim, ...] = (
         paper_scale=as_printed("cider", "coco-captions", COCO),
         in_small=rivals_in_small("cider", "scenes-captions", "caption_accuracy"),
         conflicts=(TABLE_ON_CIDER, "The ablation over T prints 56.2 at T = 64 and 54.5 at T = 128."),
-        caveat=f"{ALTERNATIVE} {MARGIN_REASON} {ERRORS_REASON} There: captions wholly right. "
+        caveat=f"{ALTERNATIVE} {MARGIN_REASON} {ERRORS_REASON} Of captions those not wholly right are the errors. "
         "Printed CIDEr is a hundred times that of pycocoevalcap, in which it is measured here.",
     ),
     Claim(

@@ -229,4 +229,5 @@ class Verdict:
     ci_low: float | None = None
     ci_high: float | None = None
     unit: str = ""
+    rival: str = ""  # the baseline that `value` compares with, of several the one that speaks least for the claim
     marker: str = ""  # on what kind of evidence the word rests where nothing was run here, as BY_COUNTING

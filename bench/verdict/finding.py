@@ -44,7 +44,9 @@ def weigh(gap: Interval, better: str, baseline: str, margin: float, theirs: floa
     by_more = f"by more than the {100 * margin:g} % allowed"
     if word == "inconclusive":
         return word, f"{relation}, not sure whether {worse} {by_more}"
-    return word, f"{relation}, {'but not ' if word == 'holds in small' else ''}{by_more}"
+    if word == "holds in small":
+        return word, f"{relation}, {'but not' if plain else f'surely not {worse}'} {by_more}"
+    return word, f"{relation}, {by_more}"
 
 
 def direction(low: float, high: float, *, neutral: float) -> Word:

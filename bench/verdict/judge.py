@@ -118,24 +118,27 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     def weighed(finding: Finding, ours: Record | None, theirs: Record | None) -> Finding:
         return weigh_estimate(claim, side, finding, ours, theirs) if composed else finding
 
-    findings = [
-        weighed(
+    against = {  # by baseline, "" for the printed number
+        name: weighed(
             faster_in_pairs(claim, side, pair),
             *(find(model, side.protocol, records, {}) for model in (side.subject, name)),
         )
         for name, pair in pairs.items()
-    ]
+    }
+    findings = list(against.values())
     if subject and side.kind == "value":
-        findings = [weighed(against_print(claim, side, subject), subject, None)]
+        against = {"": weighed(against_print(claim, side, subject), subject, None)}
+        findings = list(against.values())
     elif subject:
         for name, baseline in baselines.items():
             seeds = seed_records(side, subject, baseline, records) if side.kind == "direction" else None
             used += [record for pair in (seeds or {}).values() for record in pair]
-            findings.append(
+            against[name] = (
                 over_training_seeds(side.metric, side.better, name, seeds, side.margin)
                 if seeds
                 else weighed(against_baseline(claim, side, subject, baseline, name), subject, baseline)
             )
+            findings.append(against[name])
             if errors := fewer_errors(side, subject, baseline):
                 findings.append(errors)
     words = [finding.word for finding in findings]
@@ -151,8 +154,10 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
         reason += f" Not judged against every baseline: {lacking_words(lacking)}."
     if pilots and word != "not comparable":
         word, reason = "inconclusive", f"{said_of_pilots(pilots, side)} {reason}"
-    estimates = [finding.estimate for finding in findings if finding.estimate]
-    return verdict(word, reason, used, least_favourable(side, estimates))
+    estimates = {name: finding.estimate for name, finding in against.items() if finding.estimate}
+    least = least_favourable(side, list(estimates.values()))
+    rival = next((name for name, estimate in estimates.items() if estimate is least), "")
+    return replace(verdict(word, reason, used, least), rival=rival)
 
 
 def said_of_pilots(pilots: Sequence[Record], side: Comparison) -> str:

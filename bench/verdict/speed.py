@@ -6,14 +6,15 @@ Where no whole image was timed, estimated latencies stand in, and the verdict sa
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from bench.analysis.speed import Paired, is_estimated
-from bench.formatting import interval_words, number, quantity
-from bench.records.parts import BASELINE, SUBJECT
+from bench.formatting import interval_words, listed, number, quantity
+from bench.records.comparable import not_comparable
+from bench.records.parts import BASELINE, SUBJECT, Conditions, Series
 from bench.records.schema import Claim, Comparison, Record, Verdict, Word
 from bench.stats import Interval, as_interval, quotient, ratio_of_medians
 from bench.verdict.finding import Finding, direction, within_tolerance
@@ -22,8 +23,9 @@ from bench.verdict.finding import Finding, direction, within_tolerance
 def faster_in_pairs(claim: Claim, side: Comparison, paired: Paired) -> Finding:
     """How many times faster the subject is, by rounds that hold both sides."""
     entry = paired.entry
-    if entry.not_comparable or entry.ratio is None:
-        return Finding("not comparable", f"{entry.model} and {entry.baseline} differ in {entry.not_comparable}.")
+    why = entry.not_comparable or not_comparable(entry.conditions["model"], entry.conditions["baseline"])
+    if why or entry.ratio is None:
+        return Finding("not comparable", f"{entry.model} and {entry.baseline} differ in {why}.")
     estimate = as_interval(entry.ratio)
     if not estimate.is_known:
         pairs = entry.ratio.n
@@ -31,7 +33,26 @@ def faster_in_pairs(claim: Claim, side: Comparison, paired: Paired) -> Finding:
             "inconclusive", f"{entry.model} against {entry.baseline}: {pairs} pairs of rounds bound no ratio."
         )
     ours, theirs = (entry.rounds_s[which] for which in (SUBJECT, BASELINE))
-    return times_as_fast(claim, side, estimate, ours, theirs, entry.model, entry.baseline)
+    finding = times_as_fast(claim, side, estimate, ours, theirs, entry.model, entry.baseline)
+    return replace(finding, text=finding.text + beside_other_work({entry.model: entry.disturbed}))
+
+
+def beside_other_work(disturbed: Mapping[str, bool | None]) -> str:
+    """A sentence for the reason of a verdict where a model's times are marked as disturbed; else ""."""
+    models = [model for model, marked in disturbed.items() if marked]
+    return f" Other work ran on the machine while {listed(models)} was timed." if models else ""
+
+
+def conditions_differ(subject: Record, baseline: Record, ours: Series, theirs: Series) -> str:
+    """Why the times of two runs do not compare: conditions that someone chose, or the machine's pace; else ""."""
+    one, other = conditions_of(subject, ours), conditions_of(baseline, theirs)
+    if one and other and (why := not_comparable(one, other)):
+        return f"{subject.model} and {baseline.model} differ in {why}."
+    return machine_speeds_differ(subject, baseline)
+
+
+def conditions_of(record: Record, series: Series) -> Conditions | None:
+    return series.conditions or (record.timing.latency.conditions if record.timing else None)
 
 
 def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) -> Finding:
@@ -39,9 +60,10 @@ def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) ->
     if subject.timing is None or baseline.timing is None:
         lacking = subject if subject.timing is None else baseline
         return Finding("inconclusive", f"{lacking.model} kept no raw rounds.")
-    if why := machine_speeds_differ(subject, baseline):
+    series = subject.timing.latency, baseline.timing.latency
+    if why := conditions_differ(subject, baseline, *series):
         return Finding("not comparable", why)
-    ours, theirs = subject.timing.latency.rounds_s, baseline.timing.latency.rounds_s
+    ours, theirs = (each.rounds_s for each in series)
     latencies = [record.measurements.get("latency_s") for record in (baseline, subject)]
     if is_estimated(subject) or is_estimated(baseline):
         known = [as_interval(latency) for latency in latencies if latency]
@@ -51,7 +73,9 @@ def faster(claim: Claim, side: Comparison, subject: Record, baseline: Record) ->
         estimate = quotient(*known)
     else:
         estimate = as_interval(ratio_of_medians(theirs, ours, paired=False))
-    return times_as_fast(claim, side, estimate, ours, theirs, subject.model, baseline.model)
+    finding = times_as_fast(claim, side, estimate, ours, theirs, subject.model, baseline.model)
+    disturbed = {subject.model: series[0].disturbed, baseline.model: series[1].disturbed}
+    return replace(finding, text=finding.text + beside_other_work(disturbed))
 
 
 SPEED_APART = 0.15  # relative difference of two machines' matrix products above which their times are not compared
@@ -74,17 +98,18 @@ def machine_speeds_differ(subject: Record, baseline: Record) -> str:
 
 def more_per_second(subject: Record, baseline: Record) -> Finding:
     """How many times the images per second of the baseline the subject generates: a ratio, from the raw rounds."""
-    series = [record.timing.throughput if record.timing else None for record in (subject, baseline)]
-    if series[0] is None or series[1] is None:
-        lacking = subject if series[0] is None else baseline
+    one, other = (record.timing.throughput if record.timing else None for record in (subject, baseline))
+    if one is None or other is None:
+        lacking = subject if one is None else baseline
         return Finding("inconclusive", f"{lacking.model} has no throughput_per_s.")
-    sizes = [found.batch_size for found in series if found]
-    if sizes[0] != sizes[1]:
-        why = f"{subject.model} and {baseline.model} were timed in batches of {sizes[0]} and {sizes[1]} images."
+    if one.batch_size != other.batch_size:
+        sizes = f"{one.batch_size} and {other.batch_size}"
+        return Finding(
+            "not comparable", f"{subject.model} and {baseline.model} were timed in batches of {sizes} images."
+        )
+    if why := conditions_differ(subject, baseline, one, other):
         return Finding("not comparable", why)
-    if why := machine_speeds_differ(subject, baseline):
-        return Finding("not comparable", why)
-    ours, theirs = ([seconds / found.batch_size for seconds in found.rounds_s] for found in series if found)
+    ours, theirs = ([seconds / found.batch_size for seconds in found.rounds_s] for found in (one, other))
     estimate = as_interval(ratio_of_medians(theirs, ours, paired=False))
     word = direction(estimate.low, estimate.high, neutral=1.0)
     bounds = (estimate.value, estimate.low, estimate.high)
@@ -157,7 +182,7 @@ def weigh_estimate(
     counted = ", ".join(f"{number(end)} ({words})" for words, end in ends.items())
     against = f"Counts alone give {counted}." if ends else "Its calls were not counted."
     if word == "not reproduced":
-        against += f" The printed {claim.value:g} lies {number(beyond)} times beyond all of them."
+        against += f" The printed {claim.value:g} lies {number(beyond)} times beyond the estimate and every count."
     else:
         against += " That does not settle what a GPU would measure."
     return Finding(word, f"{finding.text} {against}", here)

@@ -32,7 +32,7 @@ def test_a_label_has_the_settings_that_tell_a_model_s_records_of_one_protocol_ap
         other.file: "sit-digits",
     }
     lacking = at(12, settings={"num_steps": 10})
-    assert label_by_file([few, lacking])[lacking.file] == "dit-digits (cfg_scale unknown)"
+    assert label_by_file([few, lacking]) == {few.file: "dit-digits (cfg_scale 1.5)", lacking.file: "dit-digits"}
     assert label_by_file([few, at(13, settings=few.settings)])[few.file] == "dit-digits"
 
 

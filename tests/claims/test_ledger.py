@@ -220,3 +220,10 @@ def test_a_plan_does_not_stumble_over_protocols_that_are_not_there(tmp_path):
 def test_importing_the_claims_is_light():
     code = "import sys, bench.claims.ledger as l; l.ledger(); sys.exit(bool({'torch', 'pandas'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_the_sentence_of_a_claim_tells_it_from_its_sources_other_numbers():
+    """Without its number no sentence of a source stands twice: data set, training steps or decoder are in it."""
+    without_number = [(claim.source, claim.headline.replace(claim.quote, "")) for claim in table_claims()]
+    assert len(without_number) == len(set(without_number))
+    assert BY_ID["d-dit-256-vizwiz-notes-page"].headline == "d-dit-256 reaches VQA accuracy 33.9 on VizWiz."

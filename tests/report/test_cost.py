@@ -8,13 +8,15 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.speed import at_the_machines_roofline
+from bench.analysis.speedups import shared_times
+from bench.claims.ledger import ledger
 from bench.commands.time_tables import bounded
 from bench.formatting import Unit
 from bench.metrics.latency import percentile
 from bench.protocols import SCALES
 from bench.records.parts import Speedup
 from bench.report.charts.svg import tick_text
-from bench.report.sections.cost import ON_A_GPU
+from bench.report.sections.cost import ON_A_GPU, cost_view
 from bench.report.tables import Cell, cell
 from bench.report.tables.speed import time_cell
 from tests.fake_records import ENVIRONMENT, ROOFLINE, composed, latency, quality, ratios, timed, with_timing
@@ -84,10 +86,10 @@ def test_stages_stand_as_they_run_with_shares_that_add_up_and_amdahls_bound(page
 
 
 def test_estimated_latencies_are_marked_with_their_error_and_have_no_percentiles(tmp_path):
-    """A standard error of 1/196 of the time is 0.5 %."""
+    """A standard error of 1/196 of the time is 0.5 %; beside it how fast the machine was in that run."""
     page = page_of(tmp_path, [composed("transdiff-l", {"encoder": 1.0, "decoder": 99.0, "rest": 1.0}, 1e12)])
     assert "transdiff-l: estimated, ± 0.5 %" in text_of(page)
-    assert rows_of(page, "Estimated latency")["transdiff-l"][-1] == "± 0.5 % 200 of 200"
+    assert rows_of(page, "Estimated latency")["transdiff-l"][-2:] == ["± 0.5 % 200 of 200", "100 GFLOP/s"]
     assert "Time to generate" not in page
 
 
@@ -106,7 +108,10 @@ def test_ratios_say_faster_or_slower(page, tmp_path):
 
 def test_each_at_its_best_compares_the_best_batches_under_the_conditions_that_users_share(page, tmp_path):
     """Of both the largest batch is the best: 15.4 images per second against a quarter of that."""
-    assert rows_of(page, "Times per image")["dit-digits"][1] == "4.00 times faster batch 8 against 8"
+    assert rows_of(page, "Times per image")["dit-digits"][1] == "4.00 times faster batch 8 against 8, cut short"
+    done = [with_timing(r, sweep=replace(r.timing.sweep, ended_by="memory")) for r in (TRANSDIFF, DIT)]
+    whole = rows_of(page_of(tmp_path, [*done, PAIRS]), "Times per image")
+    assert whole["dit-digits"][1] == "4.00 times faster batch 8 against 8"
     series = DIT.timing.latency
     larger = replace(series, conditions=replace(series.conditions, image_size=16))
     unlike = page_of(tmp_path, [TRANSDIFF, with_timing(DIT, latency=larger), PAIRS])
@@ -186,15 +191,39 @@ def test_a_roofline_is_the_highest_that_any_run_of_the_machine_found():
     assert slow.timing.roofline.matmul_flop_per_s == 5e10  # the record itself stays as it was
 
 
+def test_the_roofline_is_told_for_each_number_of_threads():
+    """One of two threads reaches what that of one never does: 121 GFLOP/s lie above no roofline."""
+    two = replace(ROOFLINE, num_threads=2, matmul_flop_per_s=1.8e11)
+    told = cost_view([TRANSDIFF, with_timing(DIT, roofline=two)])["notes"]
+    assert "Roofline of 1 thread, float32: matrix product 100 GFLOP/s, copy 20 GB/s." in told
+    assert "Roofline of 2 threads, float32: matrix product 180 GFLOP/s, copy 20 GB/s." in told
+
+
 def test_the_sides_of_a_speed_claim_show_what_their_time_is_made_of(page):
     """Time, evaluations, arithmetic, its rate, the main stage's share of the roofline, the main stage."""
     rows = rows_of(page, "Sides of: TransDiff is x112 faster")
     time, evaluations, flops, rate, _, main = rows["transdiff-digits"]
-    assert time.split()[1] == "ms"
+    assert time == "100 ms in shared rounds"
     assert evaluations.startswith("201 ")
     assert flops.endswith("MFLOP")
     assert rate.endswith("GFLOP/s")
     assert main == "decoder 50.0 %"
+
+
+def test_the_times_of_the_sides_give_the_printed_ratio():
+    """They are of the rounds that the ratio is of, not of other runs: 0.1 s and 0.3 s where 3 times are printed."""
+    side = next(claim for claim in ledger() if claim.id == "transdiff-latency-diffusion").in_small
+    records = [
+        ratios("transdiff-digits", {"dit-digits": 3.0}),
+        latency("transdiff-digits", 0.2),
+        latency("dit-digits", 9.9),
+    ]
+    times = shared_times(side, records)
+    assert {model: trace.value for model, trace in times.items()} == pytest.approx(
+        {"dit-digits": 0.3, "transdiff-digits": 0.1}
+    )
+    assert times["dit-digits"].key == "median(speedups.0.rounds_s.baseline)"
+    assert shared_times(side, records[1:]) == {}
 
 
 @pytest.mark.parametrize(

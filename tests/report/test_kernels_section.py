@@ -35,7 +35,6 @@ def test_each_ratio_is_told_with_and_without_own_kernels(tmp_path):
     assert rows["var-digits"][:2] == ["10.0 times slower 9.80 to 10.20", "12.5 times slower 12.25 to 12.76"]
     text = text_of(page)
     assert "Own kernels move the ratio against dit-digits most: with them transdiff-digits is 3.00 times faster" in text
-    assert text.count("3.00 times faster with own kernels, 3.75 times faster without") == 1  # beside the ordinary ratio
     assert re.search(r"2\.90 times faster than dit-digits \(in one run 3\.00 with own kernels, 3\.75 without\)", text)
     assert "mar-digits (in one run" not in text
     assert "Other work ran" not in text_of(part(page, "kernels"))

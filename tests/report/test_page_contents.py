@@ -15,6 +15,7 @@ from bench.records.parts import Images, Measurement
 from bench.report import render
 from bench.report.sections.cards import headline_claims
 from bench.report.sections.sources import beyond_the_ledger, numbers_in, thing
+from bench.report.tables import table_of
 from bench.report.words import SENTENCE
 from tests.claims_file import CLAIM, SOURCE
 from tests.fake_records import AUDIT, ENVIRONMENT, full_set, picture, quality
@@ -120,6 +121,17 @@ def test_scores_say_whose_settings_they_are_and_which_version_of_a_metric(tmp_pa
     assert ["subset size of KID", "500"] in Tables(page).table("Protocol digits-quality")
     assert "Sampling settings of the small models are this project's" in text_of(page)
     assert "KID lower is better" in Tables(page_of(tmp_path, [now])).table("Scores, sorted by FID")[0]
+
+
+def test_no_column_holds_two_versions_of_a_metric():
+    """KID of before and after its correction do not stand side by side; FID, of one version, does."""
+    made = quality("transdiff-digits", 2.0)
+    of = [replace(made, file=f"{v}", inputs=replace(made.inputs, metric_versions={"fid": 1, "kid": v})) for v in (1, 2)]
+    headings = [
+        [title for title, _ in table_of("", ("fid", "kid"), kept, {"1": "a", "2": "b"}).columns]
+        for kept in (of, of[1:])
+    ]
+    assert headings == [["FID"], ["FID", "KID"]]
 
 
 def test_without_a_real_data_record_the_scores_have_no_floor(tmp_path):

@@ -49,7 +49,7 @@ def test_without_a_margin_a_difference_is_held_against_zero(low, high, word, rel
 MARGIN = [
     # bounds of what the subject is better by, where it may be 2 worse: 25 % of 8
     (0.5, 1.0, HOLDS, "{better} than other"),
-    (-1.0, 1.0, HOLDS, "not told apart from other, but not by more than the 25 % allowed"),
+    (-1.0, 1.0, HOLDS, "not told apart from other, surely not {worse} by more than the 25 % allowed"),
     (-1.75, -1.0, HOLDS, "{worse} than other, but not by more than the 25 % allowed"),
     (-2.0, -1.0, OPEN, "{worse} than other, not sure whether {worse} by more than the 25 % allowed"),
     (-3.0, -2.0, OPEN, "{worse} than other, not sure whether {worse} by more than the 25 % allowed"),

@@ -77,8 +77,7 @@ def test_an_interval_across_zero_is_inconclusive():
 
 def test_the_number_of_a_verdict_is_that_of_the_least_favourable_baseline():
     verdict = in_small(FID, quality("transdiff-digits", 2.0), quality("mar-digits", 6.0), quality("dit-digits", 3.0))
-    assert verdict.value == pytest.approx(-1.0)
-    assert verdict.unit == "FID"
+    assert (verdict.value, verdict.unit, verdict.rival) == (pytest.approx(-1.0), "FID", "dit-digits")
 
 
 def test_of_the_inception_score_more_is_better():

@@ -10,7 +10,7 @@ import pytest
 from bench.analysis.speed import Paired
 from bench.claims import CLAIMS
 from bench.formatting import number
-from bench.records.parts import Measurement, Part, Series
+from bench.records.parts import Conditions, Measurement, Part, Series
 from bench.records.schema import Comparison, Record, Verdict
 from bench.stats import Interval
 from bench.verdict.finding import Finding
@@ -25,7 +25,7 @@ from bench.verdict.speed import (
     times_as_fast,
     weigh_estimate,
 )
-from tests.fake_records import ENVIRONMENT, ROOFLINE, composed, latency, ratios, with_timing
+from tests.fake_records import CONDITIONS, ENVIRONMENT, ROOFLINE, composed, latency, ratios, with_timing
 
 PRINTED_8 = replace(next(iter(CLAIMS)), value=8.0, tolerance=0.25)  # 6 to 10
 RATIO = Comparison("ratio", "latency_s", "a", ("b",))
@@ -118,6 +118,53 @@ def test_sides_that_do_not_compare_are_not_judged_though_a_ratio_was_kept():
     assert word(not_comparable="dtype: float32 against float64", ratio=None, rounds_s={}) == "not comparable"
 
 
+def conditions_of(**changes) -> dict[str, Conditions]:
+    """Both sides as they were timed, the baseline's with changes."""
+    return {"model": CONDITIONS, "baseline": replace(CONDITIONS, **changes)}
+
+
+CHOICES = [
+    ({"dtype": "bfloat16"}, "dtype: float32 against bfloat16"),
+    ({"batch_size": 8}, "batch_size: 1 against 8"),
+    ({"num_threads": 2}, "num_threads: 1 against 2"),
+    ({"compiled": True}, "compiled: False against True"),
+    ({"guided": False}, "guided: True against False"),
+    ({"machine": "other"}, "machine: acme-cpu-2c against other"),
+]
+
+
+@pytest.mark.parametrize(("changes", "why"), CHOICES)
+def test_conditions_that_someone_chose_must_agree_whatever_the_record_says_of_them(changes, why):
+    """In shared rounds, in a run of each, and in batches: a record edited by hand is found out by its conditions."""
+    pairs = ratios("a", {"b": 3.0})
+    entry = replace(pairs.speedups[0], conditions=conditions_of(**changes))
+    found = faster_in_pairs(PRINTED_8, DIRECTION, Paired(pairs, entry))
+    assert (found.word, found.text) == ("not comparable", f"a and b differ in {why}.")
+
+    def under(model: str, **conditions) -> Record:
+        series = Series(batch_size=1, rounds_s=(1.0, 1.1, 0.9), conditions=replace(CONDITIONS, **conditions))
+        return with_timing(latency(model, 1.0), latency=series, throughput=series)
+
+    for judged in (
+        faster(PRINTED_8, DIRECTION, under("a"), under("b", **changes)),
+        more_per_second(under("a"), under("b", **changes)),
+    ):
+        assert (judged.word, judged.text) == ("not comparable", f"a and b differ in {why}.")
+    assert faster(PRINTED_8, DIRECTION, under("a"), under("b")).word == "inconclusive"
+
+
+def test_a_verdict_on_disturbed_times_says_whose_they_were():
+    pairs = ratios("a", {"b": 3.0})
+    told = " Other work ran on the machine while {} was timed."
+    for disturbed in (False, True):
+        entry = replace(pairs.speedups[0], disturbed=disturbed)
+        text = faster_in_pairs(PRINTED_8, DIRECTION, Paired(pairs, entry)).text
+        assert text.endswith(told.format("a")) is disturbed
+    noisy = with_timing(latency("b", 3.0), latency=replace(latency("b", 3.0).timing.latency, disturbed=True))
+    assert faster(PRINTED_8, DIRECTION, latency("a", 1.0), noisy).text.endswith(told.format("b"))
+    assert faster(PRINTED_8, DIRECTION, noisy, replace(noisy, model="c")).text.endswith(told.format("b and c"))
+
+
 # -- the pace of a machine ---------------------------------------------------------------------------------------------
 
 
@@ -188,7 +235,7 @@ def test_print_must_lie_twice_beyond_the_whole_range_of_explanations(value, low,
     found, text = weighed(value, low, high, counts)
     assert found == word
     if beyond:
-        assert text.endswith(f" The printed 8 lies {beyond} times beyond all of them.")
+        assert text.endswith(f" The printed 8 lies {beyond} times beyond the estimate and every count.")
     else:
         assert text.endswith(" That does not settle what a GPU would measure.")
     assert text.startswith(f"Said. Counts alone give {number(counts)} (FLOPs), {number(counts)} (bytes of weights), ")

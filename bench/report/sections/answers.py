@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from bench.analysis.evidence import Trace, Traced
 from bench.analysis.seeds import errors_over_scenes
 from bench.analysis.speedups import Speed, arithmetic_of, speeds_of
-from bench.formatting import interval, named, number
+from bench.formatting import interval, number
 from bench.metrics import METRICS
 from bench.records.schema import Claim, Verdict
 from bench.report.charts.speedups import Printed, Row
@@ -172,9 +172,11 @@ def difference_parts(side: Side, metric: str) -> tuple[Fragment, ...]:
     bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
     sign = "+" if verdict.value > 0 else ""
     shown = Cell(sign + number(*bounds), trace=trace_of(verdict))
-    rival = named(side.asked.baselines[0], side.asked.baseline_settings)
-    rival = rival if len(side.asked.baselines) == 1 else "its strongest rival"
-    return (f"{metric} differs by ", shown, f" ({interval(*bounds)}) from that of {rival}")
+    rival = verdict.rival + (", its strongest rival" if len(side.asked.baselines) > 1 else "")
+    theirs = [r for r in side.judged if r.file in verdict.records and r.model == verdict.rival]
+    seeds = len({record.protocol.training_seed for record in theirs})
+    over = f", over {seeds} training seeds," if seeds > 1 else ""
+    return (f"{metric} differs by ", shown, f" ({interval(*bounds)}){over} from that of {rival}")
 
 
 def trace_of(verdict: Verdict) -> Trace | None:

@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from markupsafe import Markup
 
+from bench.analysis.front import costed
 from bench.analysis.speed import highest_rooflines, timed_of
-from bench.analysis.speedups import arithmetic_of, speeds_of
+from bench.analysis.speedups import arithmetic_of, shared_times, speeds_of
 from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.formatting import interval, listed, named, number
 from bench.metrics import title_of
-from bench.records.schema import Claim, Comparison, Record, Source
+from bench.records.schema import Claim, Comparison, Source
 from bench.report.charts.speedups import claim_bar
 from bench.report.families import family_of
 from bench.report.sections.answers import Fragment, difference_parts, not_measured, printed_of, speed_parts, trace_of
-from bench.report.tables import Cell, Rows, Table, badge_cell, cell
-from bench.report.tables.speed import side_cells, timed_cell
+from bench.report.tables import NONE, Cell, Rows, Table, badge_cell, cell
+from bench.report.tables.speed import flops_cell, side_cells
 from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS
@@ -27,9 +29,10 @@ from bench.verdict.judged import Judged, Side
 
 CONTEXT = ("VAR", "RAR")  # papers whose rows are judged in one table each, apart from the headlines
 SPEED = ("latency_s", "decoder_time_share")
+EVALUATIONS = ("Evaluations", "of the network")
 SPEED_COLUMNS = (
-    *(("Time", "of one image"), ("Evaluations", "of the network"), ("FLOPs", ""), ("FLOP/s", "")),
-    *(("Of the roofline", "main stage"), ("Main stage", "share of the time")),
+    *(("Time", "of one image"), EVALUATIONS, ("FLOPs", ""), ("FLOP/s", "")),
+    *(("Of the roofline", "main stage, its own run"), ("Main stage", "share of the time, its own run")),
 )
 
 
@@ -148,35 +151,33 @@ def sides_table(found: Judged) -> Table | None:
     if not groups:
         return None
     title = title_of(found.main.asked.metric)
-    columns = SPEED_COLUMNS if speed else ((title, ""), ("Evaluations", "of the network"), ("Time", "of one image"))
-    return Table("", columns, tuple(groups), first="Side")
+    columns = SPEED_COLUMNS if speed else ((title, "one run"), EVALUATIONS, ("FLOPs", "of one image"))
+    table = Table("", columns, tuple(groups), first="Side")
+    empty = all(cells[-1] == NONE for _, rows in groups for _, cells in rows)
+    return without_last_column(table) if empty else table
+
+
+def without_last_column(table: Table) -> Table:
+    groups = tuple((heading, tuple((label, cells[:-1]) for label, cells in rows)) for heading, rows in table.groups)
+    return replace(table, columns=table.columns[:-1], groups=groups)
 
 
 def rows_of(side: Side) -> Rows:
+    """Of speed the times of the rounds that all sides shared, where there are any: those that the ratios are of."""
     asked = side.asked
     if asked.metric in SPEED:
         timed = [timed_of(model, asked, side.shown) for model in (asked.subject, *asked.baselines)]
-        rooflines = highest_rooflines(side.judged)
-        return tuple((found.model, side_cells(found, rooflines)) for found in timed if found)
+        rooflines, shared = highest_rooflines(side.judged), shared_times(asked, side.judged)
+        return tuple((found.model, side_cells(found, rooflines, shared.get(found.model))) for found in timed if found)
     wanted = [(asked.subject, asked.settings), *((model, asked.baseline_settings) for model in asked.baselines)]
     rows = []
     for model, settings in wanted:
         record = find(model, asked.protocol, side.judged, settings)
         if record and record.status == "ok":
-            rows.append(
-                (named(model, settings), (cell(record, asked.metric), cell(record, "nfe"), time_of(record, side)))
-            )
+            counted = costed(record, "FLOPs", side.judged)
+            cost = flops_cell(counted) if counted else NONE
+            rows.append((named(model, settings), (cell(record, asked.metric), cell(record, "nfe"), cost)))
     return tuple(rows)
-
-
-def time_of(record: Record, side: Side) -> Cell:
-    """Of one image, by the model's own timed run at these settings."""
-    timed = [
-        r
-        for r in side.judged
-        if r.model == record.model and r.settings == record.settings and "latency_s" in r.measurements
-    ]
-    return timed_cell(timed[-1]) if timed else Cell("–")
 
 
 # -- one table per paper -----------------------------------------------------------------------------------------------

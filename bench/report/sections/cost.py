@@ -74,10 +74,10 @@ def notes(timed: Sequence[Record], records: Sequence[Record]) -> list[str]:
     disturbed = [record.model for record in timed if record.timing and record.timing.latency.disturbed]
     if disturbed:
         found.append(f"Other work ran on the machine while {listed(list(dict.fromkeys(disturbed)))} was timed.")
-    roofline = next((record.timing.roofline for record in timed if record.timing and record.timing.roofline), None)
-    if roofline:
-        product, copy = quantity("flops", roofline.matmul_flop_per_s), roofline.copy_bytes_per_s / 1e9
-        found.append(f"The machine's roofline: matrix product {product}/s, copy {copy:.3g} GB/s.")
+    for (_, dtype, threads), found_by in highest_rooflines(timed).items():
+        product, copy = (found_by[name][0] for name in ("matmul_flop_per_s", "copy_bytes_per_s"))
+        on = f"{threads} thread{'s' if threads > 1 else ''}, {dtype}"
+        found.append(f"Roofline of {on}: matrix product {quantity('flops', product)}/s, copy {copy / 1e9:.3g} GB/s.")
     if not any(record.speedups for record in records):
         found.append(f"Not measured: ratios of shared rounds. `{HERE}` would take them.")
     if timed and not any(record.environment.device.startswith("cuda") for record in timed):

@@ -101,11 +101,15 @@ def batch_remarks(timings: Sequence[Record]) -> dict[str, str]:
     return remarks | {"throughput_per_s": sizes("throughput"), "peak_memory_bytes": sizes("throughput")}
 
 
-def earlier_version(metric: str, records: Sequence[Record]) -> str:
-    """As "version 1", where records hold a metric as it was computed before; "" where all are of today's version."""
+def versions_of(metric: str, records: Sequence[Record]) -> set[int]:
+    """The versions of a metric that these records hold: of several one column would compare unlike numbers."""
     held = {r.inputs.metric_versions.get(metric) for r in records if metric in r.measurements}
-    older = sorted(v for v in held if v is not None and v < METRICS[metric].version)
-    return f"version {listed([str(version) for version in older])}" if older else ""
+    return {version for version in held if version is not None}
+
+
+def earlier_version(metric: str, records: Sequence[Record]) -> str:
+    """As "version 1", where records hold a metric as it was computed before; "" where they are of today's version."""
+    return "".join(f"version {held}" for held in versions_of(metric, records) if held < METRICS[metric].version)
 
 
 def table_of(
@@ -118,12 +122,14 @@ def table_of(
     count: bool = False,
     cell_of: Callable[[Record, str, Unit], Cell] | None = None,
 ) -> Table:
-    """A row per record and a column per metric, one unit per column; failed runs in words.
+    """A row per record and a column per metric, one unit per column; failed runs in words. A metric that was computed
+    by one version in some records and by another in others has no column.
 
     remarks: what to add to a metric's heading; `count` adds the number of images behind each row; cell_of: `cell`, or
     what says more.
     """
-    kept = [name for name in metrics if any(name in r.measurements for r in records)] or list(metrics)
+    alike = [name for name in metrics if len(versions_of(name, records)) < 2]
+    kept = [name for name in alike if any(name in r.measurements for r in records)] or alike
     units = {
         name: display_unit(name, [r.measurements[name].value for r in records if name in r.measurements])
         for name in kept

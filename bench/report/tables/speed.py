@@ -7,7 +7,7 @@ from dataclasses import replace
 from statistics import median
 
 from bench.analysis.evidence import Trace, in_record
-from bench.analysis.formulas import key_of
+from bench.analysis.formulas import key_of, read_from
 from bench.analysis.speed import Rooflines, conditions_of, rate_key, rates_of, stages_of
 from bench.formatting import Unit, display_unit, interval, number, percent, quantity
 from bench.metrics.latency import best_batch, is_open
@@ -78,7 +78,10 @@ def latency_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table
 
 def estimated_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     """Estimated latencies with the error of the estimate, and how many of the calls ran."""
-    caption = f"Estimated latency of one image at batch 1, {records[0].protocol.name}; 95 % intervals below."
+    caption = (
+        f"Estimated latency of one image at batch 1, {records[0].protocol.scale}, with 95 % intervals below: where the "
+        "machine's paces differ by more than 15 %, two of them do not compare."
+    )
     table = table_of(caption, ESTIMATES, records, labels)
     cells = []
     for record in records:
@@ -92,7 +95,14 @@ def estimated_table(records: Sequence[Record], labels: Mapping[str, str]) -> Tab
             cells.append(derived(record, key, share, lambda value: f"± {percent(value)}", f"{ran:,} of {calls:,}"))
         else:
             cells.append(NONE)
-    return with_columns(table, (("Error of the estimate", "calls that ran, of all"), cells))
+    pace = [
+        derived(r, MATMUL, r.timing.roofline.matmul_flop_per_s, lambda rate: f"{quantity('flops', rate)}/s")
+        if r.timing and r.timing.roofline
+        else NONE
+        for r in records
+    ]
+    error = (("Error of the estimate", "calls that ran, of all"), cells)
+    return with_columns(table, error, (("Machine's pace", "matrix product, same run"), pace))
 
 
 def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
@@ -291,18 +301,22 @@ def load_cell(record: Record, series: Series) -> Cell:
 # -- the sides of a claim ----------------------------------------------------------------------------------------------
 
 
-def side_cells(record: Record, rooflines: Rooflines) -> tuple[Cell, ...]:
-    """Time, evaluations, FLOPs, FLOP/s, share of the roofline and main stage of one timed model."""
+def side_cells(record: Record, rooflines: Rooflines, shared: Trace | None = None) -> tuple[Cell, ...]:
+    """Time, evaluations, FLOPs, FLOP/s, share of the roofline and main stage of one timed model; shared: its time in
+    rounds that it shared with the others, None: in its own run."""
     found = stages_of(record)
     main = max(found, key=lambda stage: found[stage].share) if found else ""
     flops, latency = record.measurements.get("flops"), record.measurements.get("latency_s")
+    seconds = shared or (in_record(record, "measurements.latency_s", latency.value) if latency else None)
     rate = NONE
-    if flops and latency:
-        value = flops.value / latency.value
-        trace = in_record(record, "measurements.flops / measurements.latency_s", value)
-        rate = Cell(f"{quantity('flops', value)}/s", trace=trace)
+    if flops and seconds:
+        value = flops.value / seconds.value
+        files = (record.file, seconds.files[0])
+        key = f"measurements.flops@1 / ({read_from(seconds.key, 2)})"
+        rate = Cell(f"{quantity('flops', value)}/s", trace=Trace(value, files, key))
+    time = Cell(quantity("latency_s", shared.value), "in shared rounds", trace=shared) if shared else timed_cell(record)
     return (
-        timed_cell(record),
+        time,
         cell(record, "nfe"),
         flops_cell(record),
         rate,

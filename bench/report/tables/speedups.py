@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.analysis.evidence import in_record
 from bench.analysis.formulas import key_of
-from bench.analysis.speed import best_batches, latest_sweep, with_and_without_own_kernels
+from bench.analysis.speed import best_batches, latest_sweep, was_cut_short
 from bench.formatting import listed
 from bench.records.comparable import not_comparable
 from bench.records.parts import Speedup
@@ -15,29 +15,27 @@ from bench.records.schema import Record
 from bench.report.tables import NONE, Cell, Table, derived
 from bench.report.words import times
 from bench.stats import Interval, as_interval
-from bench.studies import STUDIES
 
 EQUAL, BEST = "forced equal", "each at its best"
 COLUMNS = (
     ("Forced equal", "same rounds, same batch"),
-    ("Each in its best batch", "batches below"),
+    ("Best of either sweep", "batches below"),
     ("Network evaluations", "for an image"),
 )
 CAPTION = (
-    "Times per image, one model against another. Each in its best batch: that of its sweep with the most images per "
-    "second, all else as it was timed; the sweeps share no rounds, so that this ratio has no interval."
+    "Times per image, one model against another; an interval covers the rounds of its run, not other runs. Best of "
+    "either sweep: the batches with the most images per second; their rounds are not shared, so there is no interval; "
+    "cut short: a larger batch was not timed and might do more."
 )
 
 
 def ratio_table(every: Sequence[Record]) -> Table | None:
-    """The ratios of one machine's records, a group per run; None where no two models were timed together.
-
-    Studies have no group; of the study "kernels" each ratio is told beside that of the ordinary run.
-    """
+    """The ratios of one machine's records, a group per run; None where no two models were timed together. Studies have
+    no group: that of own kernels has a table of its own."""
     groups = []
     records = [record for record in every if not record.protocol.study]
     for record in records:
-        rows = [(name, row_of(record, pair, records, every)) for name, pair in pairs_of(record).items()]
+        rows = [(name, row_of(record, pair, records)) for name, pair in pairs_of(record).items()]
         if rows:
             groups.append((heading(record), tuple(rows)))
     return Table(CAPTION, COLUMNS, tuple(groups), "Against") if groups else None
@@ -64,22 +62,19 @@ def heading(record: Record) -> str:
     return f"{record.model} ({', '.join(words)})"
 
 
-def row_of(
-    record: Record, pair: Mapping[str, Speedup], records: Sequence[Record], every: Sequence[Record]
-) -> tuple[Cell, ...]:
+def row_of(record: Record, pair: Mapping[str, Speedup], records: Sequence[Record]) -> tuple[Cell, ...]:
     entry = pair.get(EQUAL) or next(iter(pair.values()))
-    equal = measured_cell(record, pair[EQUAL], every) if EQUAL in pair else Cell("not measured")
-    best = measured_cell(record, pair[BEST], every) if BEST in pair else at_best(record, entry.baseline, records)
+    equal = measured_cell(record, pair[EQUAL]) if EQUAL in pair else Cell("not measured")
+    best = measured_cell(record, pair[BEST]) if BEST in pair else at_best(record, entry.baseline, records)
     return equal, best, evaluations(record, entry)
 
 
-def measured_cell(record: Record, entry: Speedup, every: Sequence[Record]) -> Cell:
+def measured_cell(record: Record, entry: Speedup) -> Cell:
     ratio = entry.ratio
     if entry.not_comparable or ratio is None:
         return Cell("not comparable", entry.not_comparable)
     shown, words, below = times(as_interval(ratio))
-    told = (below or f"{ratio.n} pairs: no interval", own_kernels(entry), torchs_kernels(record, entry, every))
-    below = "; ".join(filter(None, told))
+    below = "; ".join(filter(None, (below or f"{ratio.n} pairs: no interval", own_kernels(entry))))
     key = f"speedups.{record.speedups.index(entry)}.ratio"
     trace = in_record(record, key, ratio.value)
     return Cell(f"{shown} {words}", below, trace=trace.inverted if ratio.value < 1 else trace)
@@ -91,15 +86,6 @@ def own_kernels(entry: Speedup) -> str:
     if sides[0] is None or sides[1] is None or set(sides[0]) == set(sides[1]):
         return ""
     return f"own CPU kernels: {' against '.join(listed(side) or 'none' for side in sides if side is not None)}"
-
-
-def torchs_kernels(record: Record, entry: Speedup, every: Sequence[Record]) -> str:
-    """As "study “kernels”: 3.30 times faster with own kernels, 3.10 times faster without"; "" where not timed so."""
-    pairs = with_and_without_own_kernels(record.model, entry.baseline, record.protocol.scale, every)
-    if pairs is None or not any(side.own_kernels for side in entry.conditions.values()):
-        return ""
-    own, torchs = (" ".join(times(as_interval(pair.entry.ratio))[:2]) for pair in pairs if pair.entry.ratio)
-    return f"study “{STUDIES['kernels'].title}”: {own} with own kernels, {torchs} without"
 
 
 def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
@@ -115,7 +101,8 @@ def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
     found = best_batches(ours, theirs)
     shown, words, _ = times(Interval(found.ratio, math.nan, math.nan))
     trace = found.trace if found.ratio > 1 else found.trace.inverted
-    return Cell(f"{shown} {words}", "batch {} against {}".format(*found.sizes), trace=trace)
+    short = ", cut short" if any(map(was_cut_short, (ours, theirs))) else ""
+    return Cell(f"{shown} {words}", "batch {} against {}".format(*found.sizes) + short, trace=trace)
 
 
 def evaluations(record: Record, entry: Speedup) -> Cell:
