@@ -32,7 +32,19 @@ PACKAGES = {  # import -> distribution, where their names differ
 
 def main() -> None:
     """Run the command line and exit with its status."""
+    give_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def give_streams() -> None:
+    """Somewhere to print to, where the caller has closed standard output or error, as a service may: else the next
+    file that is opened takes their number, and is printed into by libraries."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
 
 
 def run(arguments: list[str]) -> int:
@@ -67,6 +79,8 @@ def machines_fault(error: Exception) -> str:
         top = error.name.partition(".")[0]
         if top in ("bench", "reference_models"):
             return ""
+        if top in sys.stdlib_module_names:
+            return f"this Python was built without its own module {top}: use one that has it"
         return f"needs the package {top}, which is not installed: python -m pip install {PACKAGES.get(top, top)}"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or NO_MEMORY in str(error):
         return "not enough memory; try a smaller --batch-size or fewer items"

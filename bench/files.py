@@ -22,6 +22,7 @@ from typing import IO
 
 from bench.console import say
 from bench.errors import CheckFailed, UsageError
+from bench.formatting import disk_size
 
 FOREIGN_AGE_S = 24 * 3600.0  # of a file of another machine, whose processes cannot be asked for: older is dead
 FRESH_EVERY_S = 3600.0
@@ -63,6 +64,7 @@ def write_new(path: Path, content: bytes) -> bool:
 
 def _write(path: Path, content: bytes | Fill, rename: Callable[[Path, Path], None], sync: bool) -> None:
     check_replaceable(path)
+    path = followed(path)
     for last in (False, True):
         temporary = path.with_name(temporary_name(path.name))
         try:
@@ -89,9 +91,14 @@ def _write(path: Path, content: bytes | Fill, rename: Callable[[Path, Path], Non
 
 
 def check_replaceable(path: Path) -> None:
-    """CheckFailed where a file renamed to `path` would take the place of a pipe, a device or a folder."""
-    if not path.name or (path.exists() and not path.is_file()):
+    """CheckFailed where a file renamed to `path` would take the place of a pipe, a device, a folder or a lost link."""
+    if not path.name or (os.path.lexists(path) and not path.is_file()):
         raise CheckFailed(f"{path}: cannot be written: not the name of a regular file")
+
+
+def followed(path: Path) -> Path:
+    """The file that a link leads to, `path` where it is none: links are written through and stay links."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def _link(temporary: Path, path: Path) -> None:
@@ -137,7 +144,7 @@ def check_writable(folder: Path, option: str, *, needed_bytes: float = 0.0) -> N
         raise CheckFailed(f"{option}: {place} cannot be written to: {error.strerror or error}") from error
     free_bytes = _free_bytes(place)
     if free_bytes is not None and needed_bytes > free_bytes:
-        need, room = (f"{number / 1e6:,.0f} MB" for number in (needed_bytes, free_bytes))
+        need, room = disk_size(needed_bytes), disk_size(free_bytes)
         raise CheckFailed(f"{option}: needs about {need} of disk, {place} has {room} left")
 
 
@@ -154,6 +161,10 @@ def check_target(path: Path, option: str, *, needed_bytes: float = 0.0) -> None:
             raise UsageError(f"{option} {path}: a folder, expected the name of a file")
         if path.exists() and not path.is_file():
             raise UsageError(f"{option} {path}: no regular file; expected the name of a file")
+        if path.is_symlink():
+            if not path.exists():
+                raise UsageError(f"{option} {path}: a link that leads nowhere; expected the name of a file")
+            check_writable(followed(path).parent, option, needed_bytes=needed_bytes)
     except OSError as error:
         raise _odd_name(path, option, error) from error
     check_writable(folder, option, needed_bytes=needed_bytes)

@@ -52,6 +52,29 @@ def test_a_target_that_is_no_name_of_a_file_is_a_wrong_call(tmp_path):
     assert "no regular file" in refusal(tmp_path / "pipe", UsageError)
 
 
+def test_a_link_is_written_through_and_one_that_leads_nowhere_is_a_wrong_call(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "page.html", tmp_path / "link.html"
+    target.touch()
+    link.symlink_to(target)
+    files.check_target(link, "--out")
+    files.write_whole(link, b"new")
+    assert (link.is_symlink(), target.read_bytes()) == (True, b"new")
+    (tmp_path / "dangling").symlink_to(tmp_path / "nothing")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("dangling", "loop"):
+        assert "a link that leads nowhere" in refusal(tmp_path / name, UsageError)
+        with pytest.raises(CheckFailed, match="not the name of a regular file"):
+            files.write_whole(tmp_path / name, b"new")
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_little_room_is_told_in_digits_that_differ(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_free_bytes", lambda folder: 307_200.0)
+    with pytest.raises(CheckFailed, match=r"needs about 0\.614 MB of disk, .* has 0\.307 MB left"):
+        files.check_writable(tmp_path, "--out", needed_bytes=614_400)
+
+
 @pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), OSError(30, "Read-only file system")])
 def test_a_target_that_cannot_be_written_is_known_at_the_start_and_leaves_nothing(tmp_path, monkeypatch, fault):
     def refuse(number):

@@ -61,6 +61,8 @@ if TYPE_CHECKING:
 
 
 SHOWN_FILES = 3  # in a message
+TEXT_BYTES = 200  # of disk for a text, in the results as in its shard
+BLOCK_BYTES = 4096  # the least that a file takes
 
 
 @dataclass(frozen=True)
@@ -262,6 +264,9 @@ def describe(model_name: str, task: Task, options: Options) -> None:
         say(ending)
         return
     refuse_other_work(shards)
+    left = len(asked) - shards.num_present(len(asked))
+    blocks = 3 + shards.num_shards(left)  # of the results, of what made them, and of what the shards belong to
+    check_target(out, "--out", needed_bytes=TEXT_BYTES * (len(asked) + left) + BLOCK_BYTES * blocks)
     with suppress(FileNotFoundError):  # another worker has just removed the folder: `store_texts` sees to it
         shards.begin()
     refuse_other_work(shards)  # of two calls that begin at once, one comes first

@@ -14,6 +14,7 @@ The id of an image is its scene's index, that of a question 1000 times it plus i
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -83,7 +84,7 @@ def export(
     """
     if split not in SPLITS:
         raise UsageError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+    if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError(f"{out}: exists already; expected the name of a new folder")
     temporary = out.absolute().with_name(temporary_name(out.absolute().name))
     sweep_temporaries(temporary.parent, out.absolute().name)

@@ -20,6 +20,7 @@ from bench.datasets.resizing import Resize
 from bench.errors import CheckFailed, UsageError
 from bench.evaluators.classes import Classes, check_fit, find_classes
 from bench.evaluators.feature_scores import NAMES, ON_REQUEST, Scores, Side, compute_floor, compute_scores
+from bench.files import check_target
 from bench.metrics import METRICS
 from bench.metrics.audit import (
     REFERENCE_CONSTANT_ALLOWED,
@@ -110,6 +111,8 @@ def score_images(
     extractor = _extractor(source, target, features, weights, device)
     for side, role in ((source, "generated"), (target, "reference")):
         _check_made_alike(side, role, source, target, extractor, resize)
+    if save_statistics is not None:
+        _check_room(save_statistics, extractor)
     spatial = ("sfid" in names and target.spatial is not None) or save_statistics is not None
     theirs = _reference(target, extractor, spatial=False)
     ours = _generated(source, target, extractor, num_classes, spatial=spatial and _has_spatial(extractor))
@@ -176,6 +179,7 @@ def make_statistics(
         raise UsageError(f"images {images}: holds statistics already; expected images")
     extractor = _extractor(source, source, features, weights, device)
     assert extractor is not None
+    _check_room(out, extractor)
     found = _reference(source, extractor, spatial=_has_spatial(extractor))
     _save_statistics(out, source, found.features, extractor, resize)
     words = {"found_words": source.images.words()} if isinstance(source.images, ImageFolder) else {}
@@ -269,6 +273,15 @@ def _check_made_alike(
                 f"{role} {side.name}: its statistics were made with {key} {told}, the other side has {value}; "
                 "expected the same"
             )
+
+
+def _check_room(out: Path, extractor: Extractor | None) -> None:
+    """Find out, before any feature is computed, whether the disk has room for a mean and a covariance in float64."""
+    from bench.features.extractors import EXTRACTORS, SPATIAL_FEATURES
+
+    if extractor is not None:
+        widths = [EXTRACTORS[extractor.name].num_features, *([SPATIAL_FEATURES] if extractor.has_spatial else [])]
+        check_target(out, "--save-statistics", needed_bytes=sum(8.0 * width * (width + 1) for width in widths))
 
 
 def _save_statistics(

@@ -30,6 +30,8 @@ from bench.features.dinov2 import build_dinov2
 from bench.features.inception import build_inception, is_torchscript
 from reference_models.errors import CheckpointError
 
+SPATIAL_FEATURES = 2023  # of an image, where an extractor has them
+
 # -- extraction --------------------------------------------------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ all the rest of it; here a file of a journal's width, with its fonts embedded, i
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from bench.analysis.records import whiskers
 from bench.analysis.studies import settings_in_use
-from bench.errors import CheckFailed, UsageError
-from bench.files import make_folder, sweep_temporaries, write_whole
+from bench.errors import CheckFailed
+from bench.files import check_writable, make_folder, sweep_temporaries, write_whole
 from bench.formatting import number
 from bench.records.schema import Record
 from bench.report.charts.lines import Panel
@@ -62,12 +63,12 @@ def export_figures(results: Path, out: Path, width: float = TWO_COLUMNS) -> list
     UsageError where there is no such folder of records, or `out` is a file; CheckFailed where nothing can be drawn.
     """
     found = read([results])
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out}: is a file, expected a folder for the figures")
+    check_writable(out, "export figures")
     groups = found.by_machine
     rows, latencies, panels = picture_rows(found.judged), latencies_of(groups), quality_against_cost(groups)
     if not (rows or latencies or panels):
         raise CheckFailed(f"nothing to draw: {results} holds no speed-up, no latency and no run of the study trade-off")
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it tells where no HOME can be written to
     import matplotlib
 
     make_folder(out, "export figures")

@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from bench import files
 from bench.commands import describe
 from bench.datasets import coco_captions, photos
 from bench.datasets.question_formats import RESULT_KEYS, load_question_set, load_results
@@ -345,3 +346,12 @@ def test_both_doors_have_help_with_an_example(capsys, door):
     status, out, _ = bench(capsys, door, "--help")
     assert status == 0
     assert f"Example: python -m bench {door} d-dit-512" in " ".join(out.split())
+
+
+def test_a_disk_without_room_for_the_texts_is_known_before_the_first(capsys, data, monkeypatch):
+    monkeypatch.setattr(files, "_free_bytes", lambda folder: 10_000.0)
+    monkeypatch.setattr(describe, "store_texts", None)
+    before = sorted(data.iterdir())
+    line = complains(capsys, *caption(data, data / "out.json"), status=1)
+    assert "--out: needs about 0.0" in line
+    assert sorted(data.iterdir()) == before

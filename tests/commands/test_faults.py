@@ -41,7 +41,8 @@ def test_a_target_that_is_none_is_refused_before_the_work(capsys, tmp_path, call
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     arguments = CALLS[call](tmp_path)
-    for target in ("folder", "file/x", "n" * 300):
+    (tmp_path / "lost").symlink_to(tmp_path / "nothing")
+    for target in ("folder", "file/x", "lost", "n" * 300):
         line = complains(capsys, *arguments, tmp_path / target)
         assert str(arguments[-1]) in line
     assert not list((tmp_path / "folder").iterdir())
@@ -91,7 +92,7 @@ def test_what_a_number_in_range_would_take_is_said_before_it_is_tried(capsys, tm
     """The largest numbers: nothing is written, nothing runs, and the line has the estimate."""
     assert "GB of memory" in complains(capsys, "time", "dit-digits", "--batch-size", MOST, status=1)
     line = complains(capsys, "generate", "dit-digits", "--num", MOST, "--out", tmp_path / "out", status=1)
-    assert "MB of disk" in line
+    assert "GB of disk" in line
     line = complains(capsys, "train", "dit-digits", "--steps", MOST, "--out", tmp_path / "weights", status=1)
     assert "GB" in line
     assert not list(tmp_path.iterdir())
@@ -113,6 +114,16 @@ def test_a_missing_package_is_one_line_with_the_command(tmp_path, package):
     assert "python -m pip install" in done.stderr
 
 
+@pytest.mark.parametrize("streams", ["1", "2", "1 2"])
+def test_where_nobody_listens_the_work_is_done_all_the_same(tmp_path, streams):
+    """Closed, as services have them: what is opened next would get their numbers, and be printed into."""
+    closed = " ".join(f"{stream}>&-" for stream in streams.split())
+    call = f"{sys.executable} -m bench export table {tmp_path}/out.csv --results results {closed}"
+    done = subprocess.run(["sh", "-c", call], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "out.csv").read_text().startswith("machine,")
+
+
 def test_a_fault_of_the_machine_is_told_from_one_of_ours():
     assert machines_fault(OSError(28, "No space left on device", "out.json")) == "out.json: No space left on device"
     assert "not enough memory" in machines_fault(MemoryError())
@@ -120,6 +131,7 @@ def test_a_fault_of_the_machine_is_told_from_one_of_ours():
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
     )
     assert "pip install scikit-learn" in machines_fault(ModuleNotFoundError(name="sklearn.datasets"))
+    assert "this Python was built without its own module _lzma" in machines_fault(ModuleNotFoundError(name="_lzma"))
     for ours in (KeyError("x"), ValueError("x"), ModuleNotFoundError(name="bench.lost"), OSError("no number")):
         assert not machines_fault(ours)
 

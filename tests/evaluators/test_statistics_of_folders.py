@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bench import files
 from bench.datasets.image_folder import ImageFolder
 from bench.datasets.resizing import find_resize
 from bench.features.extractors import Extractor
@@ -69,3 +70,14 @@ def test_sizes_that_differ_need_a_rule_and_statistics_the_same_one(capsys, photo
     save(capsys, photos, tmp_path / "s.npz", "--resize", "adm", "--size", "256")
     line = complains(capsys, *call, "--reference", tmp_path / "s.npz", "--resize", "clean-fid")
     assert "its statistics were made with resize adm to 256x256, the other side has clean-fid to 299x299" in line
+
+
+def test_a_disk_without_room_for_the_statistics_is_known_before_the_features(capsys, tmp_path, monkeypatch):
+    """Mean and covariance of 64 features in float64: 33 kB."""
+    monkeypatch.setattr(files, "_free_bytes", lambda folder: 20_000.0)
+    monkeypatch.setattr(Extractor, "__call__", None)
+    call = ("score", "images", "digits-heldout", "--features", "digits", "--save-statistics", tmp_path / "s.npz")
+    for reference in ((), ("--reference", "digits-train")):
+        line = complains(capsys, *call, *reference, status=1)
+        assert "--save-statistics: needs about 0.0333 MB of disk" in line
+    assert not list(tmp_path.iterdir())

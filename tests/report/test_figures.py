@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from bench.report import figures
 from bench.report.reading import by_machines
 from tests.command_line import bench, complains
 from tests.fake_records import composed, full_set, latency, ratios, study_set
+from tests.paths import ROOT
 
 
 @pytest.fixture
@@ -79,3 +81,12 @@ def test_nothing_to_draw_and_wrong_folders_are_one_line(capsys, tmp_path):
 def test_matplotlib_is_imported_where_a_figure_is_set_and_nowhere_before():
     code = "import sys, bench.report.figures, bench.commands.export; assert 'matplotlib' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_where_no_home_can_be_written_to_nothing_but_the_files_is_said(tmp_path):
+    """matplotlib would tell of the folder that it takes instead."""
+    save_record(latency("dit-digits", 0.4), tmp_path / "results")
+    environment = {key: value for key, value in os.environ.items() if key != "MPLCONFIGDIR"} | {"HOME": os.devnull}
+    call = [sys.executable, "-m", "bench", "export", "figures", tmp_path / "out", "--results", tmp_path / "results"]
+    done = subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

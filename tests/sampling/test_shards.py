@@ -238,7 +238,7 @@ def test_a_place_that_cannot_be_written_is_found_before_the_work(tmp_path, monke
     for place in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(UsageError, match=r"--out: .*file is a file, expected a folder"):
             files.check_writable(place, "--out")
-    with pytest.raises(CheckFailed, match=r"--out: needs about 1,000,000,000,000 MB of disk, .* has .* MB left"):
+    with pytest.raises(CheckFailed, match=r"--out: needs about 1,000,000,000 GB of disk, .* has .*B left"):
         files.check_writable(tmp_path / "new", "--out", needed_bytes=1e18)
     files.check_writable(tmp_path / "new" / "below", "--out", needed_bytes=1)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
