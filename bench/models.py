@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from bench import assets
 from bench.assets.asset import PIPELINE
 from bench.assets.checksums import digest as digest_of_file
+from bench.console import say
 from bench.errors import UsageError
 from bench.protocols import SMALL
 from bench.published import PUBLISHED, Precision, Published, Reseeding
@@ -85,6 +86,8 @@ def load_model(
     try:
         dtypes = {"dtype": torch_dtype, "autoencoder_dtype": getattr(torch, decoder_dtype or dtype)}
         model = load_weights(name, weights, autoencoder, device=device, **dtypes)
+        if model.weights_entry is not None:
+            say(f"{name}: weights: entry {model.weights_entry!r} of {weights}")
         return with_autoencoder(model), file_sha256(weights)
     except ImportError as error:
         raise UsageError(f"{name}: {error}") from error

@@ -120,8 +120,25 @@ def test_a_record_says_what_it_was_made_of(measured, laboratory):
         assert record.inputs.files["autoencoder"] == assets.checksum(assets.find("kl-16"))
         assert record.inputs.files["adm-imagenet-256"] == assets.checksum(assets.find("adm-imagenet-256"))
         assert record.images.samples.precision == "float32"
+        assert record.images.samples.weights_entry == "model_ema"
         assert record.images.samples.labels == "balanced"
         assert record.images.audit.num_images == NUM_IMAGES
+
+
+@pytest.mark.parametrize("entries", [["model_ema", "model"], ["ema_state_dict"], ["model"]])
+def test_which_entry_of_the_released_file_was_taken_is_said(laboratory, tmp_path, capsys, entries):
+    """Where they are known to be, under another name, and where there is no average at all."""
+    path = assets.require("transdiff-h")
+    before = path.read_bytes()
+    state = torch.load(path, weights_only=True)["model_ema"]
+    torch.save(dict.fromkeys(entries, state), path)
+    assets.accept(assets.find("transdiff-h"))
+    try:
+        assert build_for("transdiff-h", PROTOCOLS[QUALITY], "cpu", tmp_path).weights_entry == entries[0]
+        assert f"transdiff-h: weights: entry {entries[0]!r} of {path}" in capsys.readouterr().out
+    finally:
+        path.write_bytes(before)
+        assets.accept(assets.find("transdiff-h"))
 
 
 def test_scores_of_what_was_kept_are_those_of_the_pixels(measured, laboratory):

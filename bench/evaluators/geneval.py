@@ -62,7 +62,7 @@ def measure_geneval(model: Any, spec: RunSpec, context: Context) -> dict[str, An
     detected = load_results(path)
     check_results(detected, prompts, path)
     nfe = model.network_evaluations(**{**model.spec.sampling, **spec.settings})
-    paintings = Paintings(nfe=nfe, samples=sampled_of(samples, spec), scoring=scoring_of(path))
+    paintings = Paintings(nfe=nfe, samples=sampled_of(samples, spec, model), scoring=scoring_of(path))
     return {"measurements": score(detected) | size.summarise({"nfe": nfe}), "paintings": paintings}
 
 

@@ -132,7 +132,7 @@ def measure_images(model: Any, spec: RunSpec, context: Context) -> dict[str, Any
     found = _scored_samples(samples, model, spec, context)
     nfe, counted = evaluations_of(model, spec)
     timed = tuple(samples.rounds_s) if "throughput_per_s" in protocol.metrics else ()
-    found["images"] = replace(found["images"], samples=sampled_of(samples, spec), nfe=nfe, rounds_s=timed)
+    found["images"] = replace(found["images"], samples=sampled_of(samples, spec, model), nfe=nfe, rounds_s=timed)
     found["measurements"] |= counted
     if timed:
         found["measurements"]["throughput_per_s"] = latency.compute_throughput(timed, protocol.batch_size)
@@ -166,7 +166,7 @@ def evaluations_of(model: Any, spec: RunSpec) -> tuple[dict[str, float], dict[st
     return {part: float(counts.mean()) for part, counts in by_part.items()}, {"nfe": measured}
 
 
-def sampled_of(samples: Samples, spec: RunSpec) -> Sampled:
+def sampled_of(samples: Samples, spec: RunSpec, model: Any) -> Sampled:
     """Where the images of a run are kept, for its record."""
     return Sampled(
         store=samples.name,
@@ -174,6 +174,7 @@ def sampled_of(samples: Samples, spec: RunSpec) -> Sampled:
         labels=labels_of(spec),
         precision=precision_name(precision_of(spec)),
         made_on=tuple(samples.made_on),
+        weights_entry=model.weights_entry,
     )
 
 

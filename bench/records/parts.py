@@ -93,6 +93,7 @@ class Sampled:
     labels: str = "balanced"  # rule of the labels: as many of each class; "uniform": each image draws its class
     precision: str = "float32"  # of the networks while they generated
     made_on: tuple[Mapping[str, Any], ...] = ()  # device, torch and batch size, and how many shards each made
+    weights_entry: str | None = None  # taken of a released file, as "model_ema"; None: it has no entries
 
 
 @dataclass(frozen=True, kw_only=True)
