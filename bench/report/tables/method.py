@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from bench.formatting import as_words, quantity
@@ -138,7 +138,9 @@ def training_table(training: Mapping[str, Mapping[str, str]]) -> Table | None:
     rows = []
     for model, said in training.items():
         counts = [Cell(f"{int(said[name]):,}" if name in said else "–") for name in TRAINING]
-        took = Cell(quantity("wall_s", float(said["wall_s"])) if "wall_s" in said else "–")
+        start = json.loads(said.get("recipe", "{}")).get("start_from")
+        counts[-1] = replace(counts[-1], below=f"after those of {start}" if start else "")
+        took = Cell(quantity("wall_s", float(said["wall_s"])), said.get("machine", "")) if "wall_s" in said else NONE
         rows.append((model, (*counts, took, Cell(said.get("commit", "–")[:10]), Cell(said.get("command", "–")))))
     return plain_table("Training of the shipped weights that were measured.", columns, tuple(rows))
 
