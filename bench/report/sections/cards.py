@@ -194,10 +194,10 @@ def paper_tables(judged: Mapping[str, Judged], said: Said) -> list[dict[str, Any
 
 
 def paper_table(found: Sequence[Judged], said: Said) -> dict[str, Any]:
-    """A group per source and a row per claim: printed, measured, the verdict on either side."""
+    """A group per source, whatever the conditions of its numbers, and a row per claim: printed, measured, verdicts."""
     by_source: dict[Source, list[Judged]] = {}
     for each in found:
-        by_source.setdefault(each.claim.source, []).append(each)
+        by_source.setdefault(replace(each.claim.source, conditions=""), []).append(each)
     counted = Counter(each.main.verdict.word for each in found)
     words = listed([f"{count} {word}" for word, count in counted.items()])
     groups = tuple(
@@ -222,9 +222,9 @@ def reasons_of(found: Sequence[Judged], said: Said) -> list[str]:
     """Why the rows that were judged got their words, each sentence once."""
     reasons = []
     for each in found:
-        if each.paper.was_run and each.paper.verdict.word != "reproduced":
-            kept, _ = said.new([each.paper.verdict.reason], each.claim.id)
-            reasons += [f"{each.claim.headline.rstrip('.')}: {text}" for text in kept]
+        judged = [side.verdict for side in (each.paper, each.small) if side and side.was_run]
+        kept, _ = said.new([v.reason for v in judged if v.word != "reproduced"], each.claim.id)
+        reasons += [f"{each.claim.headline.rstrip('.')}: {text}" for text in kept]
     return reasons
 
 
