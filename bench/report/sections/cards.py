@@ -82,14 +82,18 @@ def card(found: Judged, said: Said) -> dict[str, Any]:
         "printed": f"x{claim.value:g}" if claim.unit == "times" else f"{claim.value:g} {claim.unit}",
         "tolerance": f"± {100 * claim.tolerance:g} %",
         "conflicts": conflicts,
-        "caveats": caveats,
+        "caveats": sentences_of(caveats),
         "see": [place for place in dict.fromkeys([*see_conflicts, *see_caveats]) if place != here],
-        "reasons": [sentence for reason in reasons for sentence in SENTENCE.split(reason)],
+        "reasons": sentences_of(reasons),
         "evidence": [
             {"side": name, "files": by_run(side.verdict.records), "command": command_of(side.asked)}
             for name, side in sides
         ],
     }
+
+
+def sentences_of(texts: Iterable[str]) -> list[str]:
+    return [sentence for text in texts for sentence in SENTENCE.split(text)]
 
 
 def by_run(files: Iterable[str]) -> dict[str, list[str]]:
