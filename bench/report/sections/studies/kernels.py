@@ -7,14 +7,18 @@ from dataclasses import replace
 from bench.analysis.speed import Kernels, Paired, kernels_of
 from bench.analysis.speedups import ratio_of
 from bench.formatting import interval, listed, number
-from bench.records.parts import BASELINE, SUBJECT, Speedup
+from bench.records.parts import BASELINE, SUBJECT, Measurement, Speedup
 from bench.records.schema import Record
 from bench.report.sections.answers import ratio_cell
 from bench.report.sections.studies.common import Answers, Section
 from bench.report.tables import NONE, Cell, plain_table
 from bench.stats import ratio_of_medians
 
-COLUMNS = (("With own kernels", ""), ("By torch's alone", ""), ("Own kernels of it", "and what they gain it"))
+COLUMNS = (
+    ("With own kernels", ""),
+    ("By torch's alone", ""),
+    ("Own kernels of it", "its speed with them, of that without"),
+)
 
 
 def kernels(answers: Answers) -> Section:
@@ -45,6 +49,9 @@ def findings(record: Record, timed: dict[str, Kernels]) -> tuple[str, ...]:
         )
     else:
         sentences.append("No model timed here has kernels of its own.")
+    slowed = [name for name, both in timed.items() if slow_down(both, BASELINE)]
+    if slowed:
+        sentences.append(f"At this size they slow {listed(slowed)} down.")
     if any(entry.disturbed for both in timed.values() for entry in (both.own, both.torchs)):
         sentences.append("Other work ran on the machine meanwhile.")
     return tuple(sentences)
@@ -64,6 +71,19 @@ def gain_cell(both: Kernels, role: str) -> Cell:
     names = both.own.conditions[role].own_kernels  # type: ignore[index]
     if not names:
         return Cell("none")
-    gain = ratio_of_medians(both.torchs.rounds_s[role], both.own.rounds_s[role])
-    bounds = interval(gain.value, gain.ci_low, gain.ci_high)
-    return Cell(f"{listed(names)}: {number(gain.value)} times", bounds)
+    found = gain(both, role)
+    bounds = interval(found.value, found.ci_low, found.ci_high)
+    return Cell(f"{listed(names)}: {number(found.value)} times", bounds)
+
+
+def slow_down(both: Kernels, role: str) -> bool:
+    """Whether a side is surely slower with its own kernels."""
+    if not both.own.conditions[role].own_kernels:  # type: ignore[index]
+        return False
+    high = gain(both, role).ci_high
+    return high is not None and high < 1
+
+
+def gain(both: Kernels, role: str) -> Measurement:
+    """A side's time without its own kernels over that with them: below 1 they slow it down."""
+    return ratio_of_medians(both.torchs.rounds_s[role], both.own.rounds_s[role])
