@@ -126,7 +126,7 @@ STUDIES: dict[str, Study] = {
         Study(
             "kernels",
             "CPU kernels of this suite's own",
-            "How much of each ratio of speed comes from faster ways of this suite, which only some families gain from?",
+            "How much of each ratio of speed comes from kernels of this suite's own, which only some families have?",
             (RunSpec("transdiff-digits", KERNELS, {}, tuple(name for name in FAMILIES if "transdiff" not in name)),),
         ),
         Study(

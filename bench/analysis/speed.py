@@ -186,8 +186,13 @@ class Kernels:
         return torchs / own
 
     def gain(self, role: str) -> Measurement:
-        """Of one side: its time without own kernels over that with them."""
+        """Of one side: its time without own kernels over that with them; below 1 they slow it down."""
         return ratio_of_medians(self.torchs.rounds_s[role], self.own.rounds_s[role])
+
+    def slow_down(self, role: str) -> bool:
+        """Whether a side is surely slower with its own kernels."""
+        high = self.gain(role).ci_high
+        return bool(self.own.conditions[role].own_kernels) and high is not None and high < 1  # type: ignore[index]
 
 
 def kernels_of(record: Record) -> dict[str, Kernels]:

@@ -64,6 +64,11 @@
     for (let place = target; place; place = place.parentElement) if (place.tagName === "DETAILS") place.open = true;
     if (target) target.scrollIntoView({ block: "center" });
   };
+  let from = null;  // the number that led to a record
+  const lead = (found) => {
+    from = found;
+    location.hash = `record-${anchor(found.dataset.record.split(" ")[0])}`;
+  };
   const anchor = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
   all("[data-record]").forEach((found) => {
     const files = found.dataset.record.split(" ");
@@ -72,9 +77,34 @@
     const title = `${named}: ${found.dataset.key} = ${value}`;
     if (found.tagName === "DATA") found.title = title;
     else found.appendChild(document.createElementNS("http://www.w3.org/2000/svg", "title")).textContent = title;
-    found.addEventListener("click", () => { location.hash = `record-${anchor(files[0])}`; });
+    found.addEventListener("click", () => lead(found));
   });
-  const follow = () => open(location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1))));
+  // By keyboard: one stop per table or line, arrows from number to number, Enter to the record, Back to the number.
+  const BOX = "table, p, .answer", STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+  all("data[data-record]").forEach((found) => {
+    found.setAttribute("role", "link");
+    found.tabIndex = found === found.closest(BOX).querySelector("data[data-record]") ? 0 : -1;
+  });
+  addEventListener("keydown", (event) => {
+    const found = event.target;
+    if (!found.matches || !found.matches("data[data-record]")) return;
+    const numbers = all("data[data-record]", found.closest(BOX));
+    const next = numbers[numbers.indexOf(found) + STEPS[event.key]];
+    if (event.key === "Enter") lead(found);
+    if (!next) return;
+    [found.tabIndex, next.tabIndex] = [-1, 0];
+    next.focus();
+    event.preventDefault();
+  });
+  const follow = () => {
+    const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    open(target);
+    if (!target && from) from.focus();
+    if (target && from) {
+      target.tabIndex = -1;
+      target.focus({ preventScroll: true });
+    }
+  };
   addEventListener("hashchange", follow);
   if (location.hash) follow();
 

@@ -163,6 +163,8 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "cards": cards(judged, said),
         "papers": paper_tables(judged, said),
         "groups": groups,
+        "meanings": {name: meaning for group in groups for name, meaning in group["meanings"]},
+        "by_machine": len(by_machine),
         "training": training_table(training_of(every)),
         "scored": quality_parts(groups, studies),
         "studies": studies,

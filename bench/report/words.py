@@ -28,6 +28,11 @@ WORDS: dict[Word, tuple[str, str, str]] = {  # word of a verdict: style of its b
     "not comparable": ("unlike", "≠", "the two sides were measured differently; the reason names the field"),
     "not run": ("none", "–", "the reason names what is missing and the command"),
 }
+SCALE_TITLES = {  # of the scales that the page speaks of by itself
+    "digits": "Small models",
+    "imagenet-256": "Paper's sizes",
+    "coco-captions": "D-DiT at the paper's size",
+}
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\w“\"`])")  # names of models begin in lower case
 NAME = re.compile(r"(?<!\S)[(“]?[a-z]+(?:-[a-z\d]+)*-(?:[a-z\d]{1,2}|digits)[.,;:)]*(?!\S)")  # of a model
 

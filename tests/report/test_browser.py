@@ -5,6 +5,7 @@ axe-core (tests/data/axe, MPL 2.0) looks for what keeps people out.
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 from dataclasses import replace
@@ -148,6 +149,39 @@ def test_a_click_on_a_number_opens_its_record(browser, path):
         return Boolean(row && row.cells && row.cells[0].textContent === arguments[0] && top >= 0 && top <= 900);"""
     assert file
     WebDriverWait(browser, 10).until(lambda _: browser.execute_script(shown, file))
+
+
+def test_a_number_is_reached_and_followed_by_keyboard_alone_and_a_table_is_one_stop(browser, path):
+    """Arrows go from number to number, Enter to the row of its record, Back to the number again."""
+    from selenium.webdriver import ActionChains, Keys
+
+    show(browser, path, 1280)
+    first, second, stops, numbers = browser.execute_script(
+        """const table = document.querySelector('table.floored');
+        const found = [...table.querySelectorAll('data[data-record]')];
+        found[0].focus();
+        return [found[0], found[1], found.filter(each => each.tabIndex === 0).length, found.length];"""
+    )
+    assert (stops, numbers > 20) == (1, True)
+    focused = "return document.activeElement"
+    ActionChains(browser).send_keys(Keys.ARROW_RIGHT).perform()
+    assert browser.execute_script(focused) == second
+    ActionChains(browser).send_keys(Keys.ARROW_LEFT).perform()
+    assert browser.execute_script(focused) == first
+    file = first.get_attribute("data-record").split()[0]
+    ActionChains(browser).send_keys(Keys.ENTER).perform()
+    reached = "return document.activeElement.cells && document.activeElement.cells[0].textContent"
+    WebDriverWait(browser, 10).until(lambda _: browser.execute_script(reached) == file)
+    browser.back()
+    WebDriverWait(browser, 10).until(lambda _: browser.execute_script(focused) == first)
+
+
+def test_the_printed_page_is_at_most_fifty_sheets(browser, path):
+    """All folded parts open, but further examples: of 77 sheets a third was white between rows."""
+    show(browser, path, 1280)
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    sheets = base64.b64decode(browser.print_page()).count(b"/Type /Page\n")
+    assert 20 < sheets <= 50
 
 
 def test_words_shown_are_a_third_of_what_they_were(browser, path):

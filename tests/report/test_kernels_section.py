@@ -38,3 +38,17 @@ def test_each_ratio_is_told_with_and_without_own_kernels(tmp_path):
     assert re.search(r"2\.90 times faster than dit-digits \(in one run 3\.00 with own kernels, 3\.75 without\)", text)
     assert "mar-digits (in one run" not in text
     assert "Other work ran" not in text_of(part(page, "kernels"))
+
+
+def test_kernels_that_slow_a_model_down_are_said_to(tmp_path):
+    """The small DiT takes 5 % longer with its own GELU than with torch's: the part does not call that a gain."""
+    made = kernels("transdiff-digits", {"dit-digits": (3.0, 2.85)}, {"dit-digits": ("gelu",)})
+    own = OWN_SETTINGS["transdiff-digits"]
+    jitter = [1 + 0.001 * (place % 5) for place in range(10)]
+    for factor, told in ((1.05, True), (0.95, False)):
+        entries = [
+            replace(each, rounds_s={**each.rounds_s, "baseline": tuple(0.3 * by * part for part in jitter)})
+            for each, by in zip(made.speedups, (factor, 1.0), strict=True)
+        ]
+        text = text_of(part(page_of(tmp_path, [replace(made, settings=own, speedups=tuple(entries))]), "kernels"))
+        assert ("At this size they slow dit-digits down." in text) is told

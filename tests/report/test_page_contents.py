@@ -164,6 +164,8 @@ def test_the_training_of_the_measured_weights_is_told_by_their_own_metadata(comm
     rows = {row[0]: row[1:] for row in Tables(committed).table("Training of the shipped weights")}
     assert {"transdiff-digits", "dit-digits", "var-digits"} <= set(rows)
     assert rows["dit-digits"][-1] == "python -m bench train dit-digits --seed 0"
+    assert rows["transdiff-mrar-digits"][2] == "128,000 after those of transdiff-digits"  # not half of what others saw
+    assert rows["d-dit-digits"][2] == "96,000 after those of d-dit-digits-base"
     assert "Training of the shipped weights" not in page  # its records name other weights
 
 

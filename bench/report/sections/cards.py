@@ -82,14 +82,18 @@ def card(found: Judged, said: Said) -> dict[str, Any]:
         "printed": f"x{claim.value:g}" if claim.unit == "times" else f"{claim.value:g} {claim.unit}",
         "tolerance": f"± {100 * claim.tolerance:g} %",
         "conflicts": conflicts,
-        "caveats": caveats,
+        "caveats": sentences_of(caveats),
         "see": [place for place in dict.fromkeys([*see_conflicts, *see_caveats]) if place != here],
-        "reasons": [sentence for reason in reasons for sentence in SENTENCE.split(reason)],
+        "reasons": sentences_of(reasons),
         "evidence": [
             {"side": name, "files": by_run(side.verdict.records), "command": command_of(side.asked)}
             for name, side in sides
         ],
     }
+
+
+def sentences_of(texts: Iterable[str]) -> list[str]:
+    return [sentence for text in texts for sentence in SENTENCE.split(text)]
 
 
 def by_run(files: Iterable[str]) -> dict[str, list[str]]:
@@ -194,10 +198,10 @@ def paper_tables(judged: Mapping[str, Judged], said: Said) -> list[dict[str, Any
 
 
 def paper_table(found: Sequence[Judged], said: Said) -> dict[str, Any]:
-    """A group per source and a row per claim: printed, measured, the verdict on either side."""
+    """A group per source, whatever the conditions of its numbers, and a row per claim: printed, measured, verdicts."""
     by_source: dict[Source, list[Judged]] = {}
     for each in found:
-        by_source.setdefault(each.claim.source, []).append(each)
+        by_source.setdefault(replace(each.claim.source, conditions=""), []).append(each)
     counted = Counter(each.main.verdict.word for each in found)
     words = listed([f"{count} {word}" for word, count in counted.items()])
     groups = tuple(
@@ -222,9 +226,9 @@ def reasons_of(found: Sequence[Judged], said: Said) -> list[str]:
     """Why the rows that were judged got their words, each sentence once."""
     reasons = []
     for each in found:
-        if each.paper.was_run and each.paper.verdict.word != "reproduced":
-            kept, _ = said.new([each.paper.verdict.reason], each.claim.id)
-            reasons += [f"{each.claim.headline.rstrip('.')}: {text}" for text in kept]
+        judged = [side.verdict for side in (each.paper, each.small) if side and side.was_run]
+        kept, _ = said.new([v.reason for v in judged if v.word != "reproduced"], each.claim.id)
+        reasons += [f"{each.claim.headline.rstrip('.')}: {text}" for text in kept]
     return reasons
 
 

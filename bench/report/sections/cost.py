@@ -12,16 +12,16 @@ from bench.records.schema import Record
 from bench.report.tables import COSTS, table_of
 from bench.report.tables.speed import compliance_table, estimated_table, latency_table, stage_table, sweep_table
 from bench.report.tables.speedups import ratio_table
+from bench.report.words import SCALE_TITLES
 
 HERE = "python -m bench reproduce"
-SCALES = {"digits": "Small models", "imagenet-256": "Paper's sizes", "coco-captions": "D-DiT at the paper's size"}
 ON_A_GPU = f"{HERE} --scale imagenet-256 --device cuda"
 
 
 def cost_view(records: Sequence[Record]) -> dict[str, Any]:
     """Of one machine's records; `shown` stands open, `folded` is (summary, table)."""
     rooflines = highest_rooflines(records)
-    kept = [with_roofline(record, rooflines) for record in records if not record.protocol.study]
+    kept = [record for record in records if not record.protocol.study]
     timed = [record for record in kept if record.protocol.collects in ("timings", "composed")]
     groups: dict[str, list[Record]] = {}
     for record in timed:
@@ -36,9 +36,10 @@ def cost_view(records: Sequence[Record]) -> dict[str, Any]:
 
 def tables_of(name: str, records: Sequence[Record], rooflines: Rooflines) -> list[tuple[str, Any]]:
     """The tables of the runs of one protocol."""
-    what = SCALES.get(records[0].protocol.scale, name)
+    what = SCALE_TITLES.get(records[0].protocol.scale, name)
     labels = label_by_file(records)
-    staged, swept = ([r for r in records if has(r)] for has in (stages_of, rates_of))
+    staged = [with_roofline(record, rooflines) for record in records if stages_of(record)]
+    swept = [record for record in records if rates_of(record)]
     if records[0].protocol.collects == "composed":
         found = [(f"{what}: estimated latency", estimated_table(records, labels))]
     else:

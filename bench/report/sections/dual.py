@@ -265,10 +265,21 @@ def step_charts(records: Sequence[Record]) -> list[tuple[Any, str]]:
     ends = [f"{p.title} {ends_of(line)}" for p in panels for line in p.lines]
     svg = lines_chart(panels, "text diffusion steps T, logarithmic", f"Over the number of text steps: {listed(ends)}.")
     caption = (
-        "Measured on held-out scenes over the number of text steps. “Skips steps” leaves out, text by text, steps in "
-        "which no word changes; both samplers give the same texts. Cost: network evaluations, counted, not timed."
+        f"Measured on {scenes_words(records)} over the number of text steps. “Skips steps” leaves out, text by text, "
+        "steps in which no word changes; both samplers give the same texts. Cost: network evaluations, not timed."
     )
     return [(svg, caption)]
+
+
+def scenes_words(records: Sequence[Record]) -> str:
+    """As "200 held-out scenes (captions) and 100 (answers)"."""
+    used: dict[str, str] = {}
+    for protocol in dict.fromkeys(protocol for protocol, _ in CURVES):
+        nums = sorted({r.protocol.num_images for r in records if r.protocol.name == protocol})
+        if nums:
+            used[protocol.split("-")[1]] = listed([str(num) for num in nums])
+    told = [f"{nums}{'' if place else ' held-out scenes'} ({what})" for place, (what, nums) in enumerate(used.items())]
+    return listed(told)
 
 
 def points_by_steps(records: Sequence[Record], protocol: str, metric: str, *, cached: bool) -> tuple[Any, ...]:

@@ -13,7 +13,7 @@ from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.svg import png_size
 from bench.report.tables import COSTS, SCORES, SPEEDS, earlier_version, score_table
 from bench.report.tables.method import audit_table, environment_tables, protocol_tables
-from bench.report.words import anchor
+from bench.report.words import SCALE_TITLES, anchor
 
 ENGINES_AGREE = 1e-3  # the two FID engines see the same features: they differ by rounding only
 GRID_WIDTH_PX = 272  # a sample grid is enlarged by the largest whole factor that fits: square, crisp pixels
@@ -27,6 +27,7 @@ def group_view(machine: str, scale: str, records: Sequence[Record]) -> dict[str,
     return {
         "machine": machine,
         "scale": scale,
+        "title": f"{SCALE_TITLES[scale]} ({scale})" if scale in SCALE_TITLES else scale,
         "id": anchor(f"{machine} {scale}"),
         "smoke": any(record.protocol.quick for record in records),
         "scores": score_table(images, labels),

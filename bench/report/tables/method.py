@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from bench.formatting import as_words, quantity
@@ -54,9 +54,11 @@ SCORING_WORDS = {  # of a part's scoring
     "precision_recall_neighbours": "neighbours of precision and recall",
 }
 TIMINGS_IGNORE = ("num_images", "batch_size", "features", "reference", "sampled_calls")
-COMPOSED_IGNORE = ("num_images", "batch_size", "features", "reference", "throughput_batch_size", "min_duration_s")
+RATIOS_IGNORE = ("num_images", "batch_size", "features", "reference", "throughput_batch_size")
+COMPOSED_IGNORE = (*RATIOS_IGNORE, "min_duration_s")
 IMAGES_IGNORE = ("latency_batch_size", "throughput_batch_size", "min_rounds", "min_duration_s", "sampled_calls")
-IGNORED = {"timings": TIMINGS_IGNORE, "composed": COMPOSED_IGNORE}  # by what is collected
+IGNORED = {"timings": TIMINGS_IGNORE, "ratios": RATIOS_IGNORE, "composed": COMPOSED_IGNORE}  # by what is collected
+IGNORED_AT_0 = ("pilot_of", "sampled_calls")
 ENVIRONMENT_WORDS = {
     "machine": "machine",
     "processor": "processor",
@@ -88,7 +90,7 @@ def protocol_tables(records: Sequence[Record], labels: Mapping[str, str]) -> lis
             if field not in hidden
             and protocol[field] != ""
             and protocol[field] is not False
-            and (field, protocol[field]) != ("pilot_of", 0)
+            and not (field in IGNORED_AT_0 and protocol[field] == 0)
         ]
         scoring = scoring_of(record)
         entry["rows"] += [
@@ -138,7 +140,9 @@ def training_table(training: Mapping[str, Mapping[str, str]]) -> Table | None:
     rows = []
     for model, said in training.items():
         counts = [Cell(f"{int(said[name]):,}" if name in said else "–") for name in TRAINING]
-        took = Cell(quantity("wall_s", float(said["wall_s"])) if "wall_s" in said else "–")
+        start = json.loads(said.get("recipe", "{}")).get("start_from")
+        counts[-1] = replace(counts[-1], below=f"after those of {start}" if start else "")
+        took = Cell(quantity("wall_s", float(said["wall_s"])), said.get("machine", "")) if "wall_s" in said else NONE
         rows.append((model, (*counts, took, Cell(said.get("commit", "–")[:10]), Cell(said.get("command", "–")))))
     return plain_table("Training of the shipped weights that were measured.", columns, tuple(rows))
 

@@ -7,13 +7,17 @@ from dataclasses import replace
 from bench.analysis.speed import Kernels, Paired, kernels_of
 from bench.analysis.speedups import ratio_of
 from bench.formatting import interval, listed, number
-from bench.records.parts import BASELINE, SUBJECT, Speedup
+from bench.records.parts import BASELINE, SUBJECT, Measurement, Speedup
 from bench.records.schema import Record
 from bench.report.sections.answers import ratio_cell
 from bench.report.sections.studies.common import Answers, Section
 from bench.report.tables import NONE, Cell, plain_table
 
-COLUMNS = (("With own kernels", ""), ("By torch's alone", ""), ("Own kernels of it", "and what they gain it"))
+COLUMNS = (
+    ("With own kernels", ""),
+    ("By torch's alone", ""),
+    ("Own kernels of it", "its speed with them, of that without"),
+)
 
 
 def kernels(answers: Answers) -> Section:
@@ -44,6 +48,9 @@ def findings(record: Record, timed: dict[str, Kernels]) -> tuple[str, ...]:
         )
     else:
         sentences.append("No model timed here has kernels of its own.")
+    slowed = [name for name, both in timed.items() if both.slow_down(BASELINE)]
+    if slowed:
+        sentences.append(f"At this size they slow {listed(slowed)} down.")
     if any(entry.disturbed for both in timed.values() for entry in (both.own, both.torchs)):
         sentences.append("Other work ran on the machine meanwhile.")
     return tuple(sentences)

@@ -62,8 +62,8 @@ def references(answers: Answers) -> Section:
         charts=(row_chart(answers, rows, one_step),),
         tables=(row_table(rows, one_step),),
         samples=tuple(row_samples(rows)),
-        samples_note="Unselected images of those rows, at the same seeds; one class per column. Trained once, sampled "
-        "once.",
+        samples_note="Unselected, of the first training and sampling seed: the same place in every grid has the same "
+        "seed, each column one class.",
     )
 
 
@@ -114,12 +114,12 @@ def row_chart(answers: Answers, rows: Mapping[int, Sequence[Record]], one_step: 
             )
             for seed in training_seeds
         ]
-        means = tuple((k, mean_over_training_seeds(found)) for k, found in values.items())
+        means = tuple((k, drawn(mean_over_training_seeds(found))) for k, found in values.items())
         panels.append(
             Panel(
                 METRICS[metric].title,
-                (*thin, Line(model, tuple((k, bare(mean.value)) for k, mean in means))),
-                level=bare(mean_over_training_seeds(level).value) if level else None,
+                (*thin, Line(model, means)),
+                level=drawn(mean_over_training_seeds(level)) if level else None,
             )
         )
     ends = ", ".join(
@@ -132,11 +132,16 @@ def row_chart(answers: Answers, rows: Mapping[int, Sequence[Record]], one_step: 
     )
     caption = (
         f"Scores of the 1st to the {max(rows)}th image of a row, each with the ones before it as references. "
-        "Markers: mean over training seeds; thin: each training seed."
+        "Markers: mean over training seeds with its 95 % interval; thin: each training seed."
     )
     if one_step:
-        caption += f" Dashed: {ONE_STEP}."
+        caption += f" Dashed, in the band of its interval: {ONE_STEP}."
     return svg, caption
+
+
+def drawn(mean: Interval) -> Interval:
+    """With whiskers where its interval is known."""
+    return mean if mean.is_known else bare(mean.value)
 
 
 def bare(value: float) -> Interval:

@@ -118,8 +118,8 @@ def findings(records: Sequence[Record], answers: Answers, fronts: Mapping[str, S
     by_models: dict[str, list[str]] = {}
     for kind, models in absent.items():
         by_models.setdefault(listed(models), []).append(kind)
-    clauses = [f"by {' or by '.join(kinds)}, is no run of {models}" for models, kinds in by_models.items() if models]
-    return [*sentences, f"On the front, {'; '.join(clauses)}."] if clauses else sentences
+    clauses = [f"o run of {models} is on the front by {listed(kinds)}" for models, kinds in by_models.items() if models]
+    return [*sentences, f"N{'; n'.join(clauses)}."] if clauses else sentences
 
 
 def named(record: Record, answers: Answers) -> str:

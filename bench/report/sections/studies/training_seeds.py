@@ -69,8 +69,8 @@ def spread_in_words(answers: Answers, fids: Mapping[str, Values]) -> str:
     num = max(len(seed_means(values)) for values in fids.values())
     return (
         "Spread of FID between training runs, what sampling explains taken off, in multiples of the bootstrap interval "
-        f"of one run: {shown}. 0 would mean that another training run changes nothing; from {num} training runs the "
-        "spread itself is rough."
+        f"of one run: {shown}. Where it is 0, another training run changes nothing that shows; from {num} runs "
+        "the spread itself is rough."
     )
 
 
