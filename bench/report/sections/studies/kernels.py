@@ -7,7 +7,7 @@ from dataclasses import replace
 from bench.analysis.speed import Kernels, Paired, kernels_of
 from bench.analysis.speedups import ratio_of
 from bench.formatting import interval, listed, number
-from bench.records.parts import BASELINE, SUBJECT, Measurement, Speedup
+from bench.records.parts import BASELINE, SUBJECT, Speedup
 from bench.records.schema import Record
 from bench.report.sections.answers import ratio_cell
 from bench.report.sections.studies.common import Answers, Section
