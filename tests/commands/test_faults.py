@@ -184,3 +184,39 @@ def test_a_stopped_training_says_how_to_continue_and_leaves_no_temporary_file(tm
     _, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (130, "bench: interrupted; run the same command again to continue\n")
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_in_a_long_call_into_c_ends_all_the_same_and_leaves_no_temporary_file(tmp_path, number):
+    """As a batch of a large model on a CPU is: no Python runs for minutes. Signals come twice, as torchrun sends them.
+
+    The limit is far above the two seconds that are promised: other tests share the processor.
+    """
+    code = """
+import hashlib, sys
+from pathlib import Path
+from bench import __main__ as program, files
+def work(arguments):
+    with files.temporary(Path("out.json").absolute()) as own:
+        own.touch()
+        print("begun", flush=True)
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+program.run = work
+program.start()
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begun\n"
+    assert len(list(tmp_path.iterdir())) == 1
+    for _ in range(2):
+        child.send_signal(number)
+    _, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (130, "bench: interrupted; run the same command again to continue\n")
+    assert not list(tmp_path.iterdir())
