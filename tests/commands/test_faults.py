@@ -162,6 +162,22 @@ def test_a_folder_without_a_readable_record_names_the_first(capsys, tmp_path):
     assert "acme/dit--quality--1.json: schema 1, expected" in line
 
 
+@pytest.mark.parametrize(
+    ("rank", "told"),
+    [
+        ({"RANK": "5", "WORLD_SIZE": "4"}, "RANK='5'"),
+        ({"RANK": "1e3", "WORLD_SIZE": "2000"}, "RANK='1e3'"),
+        ({"RANK": "0", "WORLD_SIZE": ""}, "WORLD_SIZE=''"),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, "is trained by one process, WORLD_SIZE=2"),
+    ],
+)
+def test_several_processes_do_not_train_one_digits_model_each(capsys, tmp_path, monkeypatch, rank, told):
+    for name, value in rank.items():
+        monkeypatch.setenv(name, value)
+    assert told in complains(capsys, "train", "dit-digits", "--steps", 1, "--out", tmp_path / "weights")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_training_says_how_to_continue_and_leaves_no_temporary_file(tmp_path, number):
     command = [sys.executable, "-m", "bench", "train", "dit-digits", "--steps", "100000", "--out", "w.safetensors"]
