@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
-from bench.commands.app import application
 from bench.console import plain, stopping
 from bench.errors import CaseError, CheckFailed, CheckpointError, UnknownModelError, UsageError
 
 WRONG_CALL, FAILED, INTERRUPTED = 2, 1, 130
+INTERRUPTED_LINE = "interrupted; run the same command again to continue"
+_told = False  # whether that was printed
 STATUS_BY_ERROR: dict[type[Exception], int] = {
     UsageError: WRONG_CALL,
     UnknownModelError: WRONG_CALL,
@@ -32,8 +34,33 @@ PACKAGES = {  # import -> distribution, where their names differ
 
 def main() -> None:
     """Run the command line and exit with its status."""
-    give_streams()
     sys.exit(run(sys.argv[1:]))
+
+
+def start() -> None:
+    """The program: `main` in a process that is its own. Interrupted, it ends within two seconds in any case."""
+    give_streams()
+    with stopping(leave):
+        status = run(sys.argv[1:])
+        if status == INTERRUPTED:
+            leave()
+    sys.exit(status)
+
+
+def leave() -> None:
+    """End this process as interrupted, without waiting for what its libraries do at the end; nothing half-written
+    stays, and no line is printed twice."""
+    from bench.files import remove_own
+
+    global _told
+    remove_own()
+    if not _told:
+        _told = True
+        complain(INTERRUPTED_LINE, INTERRUPTED)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(INTERRUPTED)
 
 
 def give_streams() -> None:
@@ -49,14 +76,18 @@ def give_streams() -> None:
 
 def run(arguments: list[str]) -> int:
     """The exit status of `python -m bench ARGUMENTS`; a user's mistake is one line on stderr."""
+    global _told
     try:
         with stopping():
+            from bench.commands.app import application  # here: typer takes a while, in which a user may stop
+
             status = application().main(arguments, prog_name="bench", standalone_mode=False) or 0
         if status == INTERRUPTED:  # what typer makes of control-C
             raise KeyboardInterrupt
         return status
     except KeyboardInterrupt:
-        return complain("interrupted; run the same command again to continue", INTERRUPTED)
+        _told = True
+        return complain(INTERRUPTED_LINE, INTERRUPTED)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
@@ -96,4 +127,4 @@ def complain(message: object, status: int) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    start()

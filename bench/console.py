@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from types import FrameType
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 PLAIN_EVERY_S = 10.0
 LONG_S = 3600.0  # a forecast of more than this also says when
 PLAIN_WIDTH = 160  # columns of a table that no terminal shows
+PATIENCE_S = 1.5  # from a signal to end until the process ends whatever it does
+AGAIN_S = 5.0  # so long after a signal to end further ones add nothing
 _plain_only = False
 
 
@@ -142,18 +144,55 @@ def progress(title: str, total: int) -> Iterator[Reporter]:
         yield BarReporter(title, total)
 
 
+class Stop:
+    """What a signal to end does: KeyboardInterrupt once, and `leave` where that has not ended the process in time."""
+
+    def __init__(self, leave: Callable[[], None] | None):
+        self.leave = leave
+        self.asked: float | None = None  # when
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        now = time.monotonic()
+        if self.asked is not None and now - self.asked < AGAIN_S:
+            return  # torchrun, a shell and an impatient user send several; the first is being obeyed
+        self.asked = now
+        if self.leave is not None:
+            threading.Thread(target=self._leave_later, daemon=True).start()
+        raise KeyboardInterrupt
+
+    def _leave_later(self) -> None:
+        time.sleep(PATIENCE_S)
+        assert self.leave is not None
+        self.leave()
+
+
 @contextmanager
-def stopping() -> Iterator[None]:
-    """Within the block SIGTERM does what control-C does: end at once, tidily, saying how to continue."""
+def stopping(leave: Callable[[], None] | None = None) -> Iterator[None]:
+    """Within the block control-C and SIGTERM end it at once, tidily: a KeyboardInterrupt, and one alone.
+
+    leave: ends the process, and is called PATIENCE_S later where it is at work still, in a long call into C as torch's
+    Within another such block nothing changes.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, stop)
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.getsignal(number) for number in numbers]
+    stop = before[0] if isinstance(before[0], Stop) else Stop(leave)
+    for number in numbers:
+        signal.signal(number, stop)
     try:
         yield
+    except Exception as error:
+        if stop.asked is None:
+            raise
+        raise KeyboardInterrupt from error  # what the signal broke, or an error that Python has made of it
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def is_stopping() -> bool:
+    """Whether a signal to end has come: what fails then has failed by it."""
+    stop = signal.getsignal(signal.SIGTERM)
+    return isinstance(stop, Stop) and stop.asked is not None

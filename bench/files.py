@@ -33,6 +33,32 @@ TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)\.
 
 
 Fill = Callable[[IO[bytes]], None]
+_own: set[Path] = set()  # what this process has under temporary names now
+
+
+@contextmanager
+def temporary(path: Path, kind: str = "tmp") -> Iterator[Path]:
+    """A name beside `path` within the block; the file or folder that has it at the end is removed."""
+    own = path.with_name(temporary_name(path.name, kind))
+    _own.add(own)
+    try:
+        yield own
+    finally:
+        _remove(own)
+        _own.discard(own)
+
+
+def remove_own() -> None:
+    """Remove all that this process has under temporary names, as it ends in the middle of its work."""
+    for path in tuple(_own):
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # a folder; or nothing can be done
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def temporary_name(name: str, kind: str = "tmp") -> str:
@@ -66,17 +92,17 @@ def _write(path: Path, content: bytes | Fill, rename: Callable[[Path, Path], Non
     check_replaceable(path)
     path = followed(path)
     for last in (False, True):
-        temporary = path.with_name(temporary_name(path.name))
         try:
-            with open(temporary, "xb") as file:
-                if isinstance(content, bytes):
-                    file.write(content)
-                else:
-                    content(file)
-                if sync:
-                    file.flush()
-                    os.fsync(file.fileno())
-            rename(temporary, path)
+            with temporary(path) as own:
+                with open(own, "xb") as file:
+                    if isinstance(content, bytes):
+                        file.write(content)
+                    else:
+                        content(file)
+                    if sync:
+                        file.flush()
+                        os.fsync(file.fileno())
+                rename(own, path)
             return
         except FileExistsError:
             raise
@@ -85,9 +111,6 @@ def _write(path: Path, content: bytes | Fill, rename: Callable[[Path, Path], Non
                 raise  # else another machine of this host's name took our file for a dead process's: once more
         except OSError as error:
             raise CheckFailed(f"{path}: cannot be written: {error.strerror or error}") from error
-        finally:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
 def check_replaceable(path: Path) -> None:
@@ -101,9 +124,9 @@ def followed(path: Path) -> Path:
     return path.resolve() if path.is_symlink() else path
 
 
-def _link(temporary: Path, path: Path) -> None:
+def _link(own: Path, path: Path) -> None:
     try:
-        os.link(temporary, path)
+        os.link(own, path)
     except FileExistsError:
         raise
     except (
@@ -111,7 +134,7 @@ def _link(temporary: Path, path: Path) -> None:
         OSError,
     ):  # a system, or a file system, without hard links: exclusive all the same, though not whole at once
         with open(path, "xb") as file:
-            file.write(temporary.read_bytes())
+            file.write(own.read_bytes())
 
 
 def check_writable(folder: Path, option: str, *, needed_bytes: float = 0.0) -> None:
@@ -131,15 +154,11 @@ def check_writable(folder: Path, option: str, *, needed_bytes: float = 0.0) -> N
         place = place.parent
     if not place.is_dir():
         raise UsageError(f"{option}: {place} is a file, expected a folder")
-    probe = place / temporary_name("probe")
     try:
-        try:
-            with open(probe, "xb") as file:
-                file.write(bytes(PROBE_BYTES))
-                file.flush()
-                os.fsync(file.fileno())
-        finally:
-            probe.unlink(missing_ok=True)
+        with temporary(place / "probe") as probe, open(probe, "xb") as file:
+            file.write(bytes(PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
         raise CheckFailed(f"{option}: {place} cannot be written to: {error.strerror or error}") from error
     free_bytes = _free_bytes(place)
@@ -214,8 +233,7 @@ def making(path: Path, identity: str, option: str) -> Iterator[None]:
     identity: eight hexadecimal digits for what the file will hold. Of two that begin at once, the earlier goes on.
     Raises UsageError where another process makes the file with another content.
     """
-    own = path.with_name(temporary_name(f"{_claimed(path)}.{identity}", "claim"))
-    try:
+    with temporary(path.with_name(f"{_claimed(path)}.{identity}"), "claim") as own:
         with suppress(OSError):  # where no file can be written, writing the right one will say so
             own.touch()
         if other := _earlier_maker(path, identity, own):
@@ -223,9 +241,6 @@ def making(path: Path, identity: str, option: str) -> Iterator[None]:
             raise UsageError(f"{option} {path}: {who} is making it, with another content; choose another name")
         with kept_fresh(own):
             yield
-    finally:
-        with suppress(OSError):
-            own.unlink(missing_ok=True)
 
 
 def _claimed(path: Path) -> str:
@@ -279,11 +294,7 @@ def sweep_temporaries(folder: Path, name: str | None = None) -> None:
     """
     for match, entry in temporaries(folder, alive=False):
         if name is None or match["name"] == _short(name) or match["name"].startswith(f"{name}."):
-            with suppress(OSError):
-                if entry.is_dir(follow_symlinks=False):
-                    shutil.rmtree(entry.path)
-                else:
-                    os.unlink(entry.path)
+            _remove(Path(entry.path))
 
 
 def temporaries(folder: Path, *, alive: bool = True) -> Iterator[tuple[re.Match[str], os.DirEntry[str]]]:

@@ -25,6 +25,7 @@ from bench import console
 
 CONTEXT = multiprocessing.get_context("spawn")
 KILLED = "killed: not enough memory?"
+MASKS = hasattr(signal, "pthread_sigmask")  # not on Windows
 TIDIES_UP_S = 2.0  # what an idle worker has to end by itself
 
 
@@ -76,6 +77,7 @@ def run_jobs(
     idle: list[Worker] = []
     running: dict[Connection, Worker] = {}
     looked = time.monotonic()
+    is_done = False
     try:
         while sorter.is_active():
             ready = sorted([*ready, *sorter.get_ready()], key=places.__getitem__)
@@ -101,14 +103,18 @@ def run_jobs(
             if running and time.monotonic() - looked >= look_every_s:
                 looked = time.monotonic()
                 look([worker.job for worker in running.values()])
+        is_done = True
     finally:
-        for worker in running.values():
-            worker.kill()
         for worker in idle:
             worker.connection.close()  # it ends by itself, and tidies up after its libraries
-        for worker in idle:
-            worker.process.join(TIDIES_UP_S)
-            worker.kill()
+        if is_done:
+            for worker in idle:
+                worker.process.join(TIDIES_UP_S)
+        for worker in (*running.values(), *idle):  # first all, then waited for: an interruption is to be quick
+            worker.process.kill()
+        for worker in (*running.values(), *idle):
+            worker.process.join()
+            worker.connection.close()
 
 
 @dataclass
@@ -123,7 +129,8 @@ class Worker:
     def __post_init__(self) -> None:
         self.connection, theirs = CONTEXT.Pipe()
         self.process = CONTEXT.Process(target=_serve, args=(theirs, dict(self.environment)), daemon=True)
-        self.process.start()
+        with _interrupts_held():  # the worker begins with them held, and lets go of them once they do nothing
+            self.process.start()
         theirs.close()  # so that the pipe ends when the worker does
 
     def begin(self, job: Job) -> None:
@@ -141,10 +148,16 @@ class Worker:
             return Outcome(self.job, error=_why_it_died(self.process.exitcode))
         return Outcome(self.job, value, error)
 
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.join()
-        self.connection.close()
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Within the block control-C waits, and so it does in processes that are started."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if MASKS else ()
+    try:
+        yield
+    finally:
+        if MASKS:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _why_it_died(status: int) -> str:
@@ -161,6 +174,8 @@ def _serve(connection: Connection, environment: Mapping[str, str]) -> None:
     """Do the jobs that come through `connection`, until it is closed."""
     _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # control-C reaches all of a terminal's processes: the parent acts
+    if MASKS:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
     os.environ.update(environment)
     console.plain_only()
     while True:

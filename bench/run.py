@@ -22,7 +22,7 @@ from typing import Any
 import torch
 
 from bench import assets
-from bench.console import say
+from bench.console import is_stopping, say
 from bench.errors import Awaited, CheckFailed, CheckpointError, UsageError
 from bench.evaluators import Context
 from bench.files import check_writable
@@ -131,6 +131,8 @@ def run_what_lacks(plan: Plan, work: Path, tell: Callable[[PlannedRun], None]) -
         try:
             inputs = run_inputs(planned.spec, plan.device, work)
         except Exception as error:
+            if is_stopping():
+                raise KeyboardInterrupt from error
             lost.append((planned, failed_record(planned.spec, Inputs(), plan.device, reason_of(error))))
             continue
         if is_measured(planned.spec, inputs):
@@ -232,6 +234,8 @@ def run_one(
     except Awaited as error:
         return Awaiting(reason_of(error))
     except Exception as error:
+        if is_stopping():
+            raise KeyboardInterrupt from error
         return replace(failed_record(spec, inputs, device, reason_of(error)), wall_s=time.monotonic() - start)
     finally:
         torch.set_num_threads(num_threads)

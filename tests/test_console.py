@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import os
+import signal
 
 import pytest
 from rich.table import Table
 
-from bench.console import console, say
+from bench.console import console, is_stopping, say, stopping
 from bench.records.store import save_record
 from tests.command_line import bench
 from tests.fake_records import quality
@@ -57,3 +59,29 @@ def test_a_record_that_cannot_be_read_is_named_without_its_control_codes(capsys,
     assert status == 0
     assert r"not read: acme-cpu-2c/a\x1b[2Jb.json" in out
     assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_end_interrupts_once_and_what_it_breaks_is_an_interruption(number):
+    """Further ones do not disturb the tidying up, and the handlers of before are there again."""
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    tidied = []
+
+    def work():
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt as error:
+            os.kill(os.getpid(), number)
+            tidied.append(is_stopping())
+            raise RuntimeError("Error calling __set_name__") from error  # as Python 3.11 makes of it in a class
+
+    with pytest.raises(KeyboardInterrupt), stopping(), stopping():
+        work()
+    assert tidied == [True]
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_an_error_that_no_signal_came_before_stays_what_it_is():
+    with pytest.raises(ValueError, match="ours"), stopping():
+        raise ValueError("ours")
+    assert not is_stopping()

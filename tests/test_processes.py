@@ -15,6 +15,7 @@ from graphlib import CycleError
 import psutil
 import pytest
 
+from bench import processes
 from bench.processes import KILLED, Job, last_words, run_jobs
 from tests.paths import ROOT
 
@@ -128,6 +129,28 @@ def test_who_stops_listening_leaves_no_worker_behind():
         assert next(o).job.name == "quick"
         assert workers_of(psutil.Process()) - before
     assert not workers_of(psutil.Process()) - before
+
+
+def test_who_stops_listening_does_not_wait_for_workers_that_have_nothing_to_do(monkeypatch):
+    """Nor for what their libraries do at the end: they are killed with the others."""
+    monkeypatch.setattr(processes, "TIDIES_UP_S", 60.0)
+    dawdle = "import atexit, time; atexit.register(time.sleep, 120)"
+    jobs = [Job("quick", partial(exec, dawdle)), Job("slow", partial(time.sleep, 120))]
+    begun = time.monotonic()
+    with closing(run_jobs(jobs, num_workers=2)) as outcomes:
+        assert next(outcomes).job.name == "quick"
+    assert time.monotonic() - begun < 30
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no signal masks")
+def test_control_c_waits_while_a_worker_starts_and_never_reaches_it():
+    """A terminal sends it to every process: one that is still importing would print a traceback."""
+    with processes._interrupts_held():
+        assert signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    (held,) = run(Job("held", partial(signal.pthread_sigmask, signal.SIG_BLOCK, []))).values()
+    (answers,) = run(Job("answers", partial(signal.getsignal, signal.SIGINT))).values()
+    assert (held.value, answers.value) == (set(), signal.SIG_IGN)
 
 
 def test_workers_that_are_done_leave_nothing_for_python_to_complain_about():

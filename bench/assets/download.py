@@ -14,7 +14,7 @@ from bench.assets.checksums import checksum, forget
 from bench.assets.lookup import Located, assets_folder, locate, remedy
 from bench.assets.stream import check_disk, fetch_url
 from bench.errors import CheckFailed, UsageError
-from bench.files import check_replaceable, sweep_temporaries, temporary_name
+from bench.files import check_replaceable, sweep_temporaries, temporary
 
 DONE = ".fetched-{}"  # of an asset: its archives that are got and unpacked, as empty files, until all are
 
@@ -66,18 +66,15 @@ def unpack(archive: Path, folder: Path) -> None:
         with zipfile.ZipFile(archive) as content:
             check_disk(folder, sum(entry.file_size for entry in content.infolist()), archive.name)
             sweep_temporaries(folder, archive.name)
-            temporary = folder / temporary_name(archive.name)
-            try:
-                content.extractall(temporary)  # which keeps names with ".." or "/" at their front inside the folder
-                for file in sorted(temporary.rglob("*")):
-                    target = folder / file.relative_to(temporary)
+            with temporary(folder / archive.name) as place:
+                content.extractall(place)  # which keeps names with ".." or "/" at their front inside the folder
+                for file in sorted(place.rglob("*")):
+                    target = folder / file.relative_to(place)
                     if file.is_dir():
                         target.mkdir(parents=True, exist_ok=True)
                     else:
                         check_replaceable(target)
                         file.replace(target)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
         archive.unlink()
         raise CheckFailed(f"{archive}: a damaged archive ({error}); it was removed") from error

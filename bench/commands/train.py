@@ -66,7 +66,11 @@ def train(
     if model in AUTOENCODERS or find(model).recipe is not None:
         if asked.given:
             raise UsageError(f"{model} brings its data and its recipe: leave out {', '.join(asked.given)}")
+        from bench.sampling.ranks import this_rank
         from bench.training.train import train_model
+
+        if (several := this_rank().world_size) > 1:
+            raise UsageError(f"{model} is trained by one process, WORLD_SIZE={several}: start it without torchrun")
 
         written: Path | None = train_model(
             model, seed=seed, num_steps=steps, out=path, device=resolve_device("cpu" if device is None else device)

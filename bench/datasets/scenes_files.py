@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ from bench.datasets.digits import Split
 from bench.datasets.scenes import Scene
 from bench.datasets.vqa_v2 import QuestionSet, Truth
 from bench.errors import CheckFailed, UsageError
-from bench.files import sweep_temporaries, temporary_name
+from bench.files import sweep_temporaries, temporary
 
 WHAT = "scenes of two to four coloured digit scans, with captions and questions"
 SPLITS: tuple[Split, ...] = ("train", "heldout")
@@ -86,27 +85,30 @@ def export(
         raise UsageError(f"unknown split {split!r}; known: {', '.join(SPLITS)}")
     if os.path.lexists(out) and not (out.is_dir() and not any(out.iterdir())):
         raise UsageError(f"{out}: exists already; expected the name of a new folder")
-    temporary = out.absolute().with_name(temporary_name(out.absolute().name))
-    sweep_temporaries(temporary.parent, out.absolute().name)
-    try:
-        (temporary / "images").mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(f"{out}: cannot be made here: {error.strerror}") from error
+    sweep_temporaries(out.absolute().parent, out.absolute().name)
+    with temporary(out.absolute()) as place:
+        try:
+            (place / "images").mkdir(parents=True)
+        except OSError as error:
+            raise UsageError(f"{out}: cannot be made here: {error.strerror}") from error
+        return _export(place, out, num, seed, split, advance)
+
+
+def _export(place: Path, out: Path, num: int, seed: int, split: str, advance: Callable[[int], None]) -> dict[str, int]:
+    """Write the files into `place`, an empty folder, then give it the name `out`."""
     try:
         shown = list(scenes.scenes(split, num, seed))  # type: ignore[arg-type]  # checked above
-        _write_images(shown, temporary / "images", advance)
+        _write_images(shown, place / "images", advance)
         about = {"description": f"{WHAT}; split {split}, seed {seed}"}
         files = {"captions.json": captions_file(shown, about)}
         files |= {"questions.json": questions_file(shown, about), "annotations.json": annotations_file(shown, about)}
         for name, content in files.items():
-            (temporary / name).write_text(json.dumps(content) + "\n", encoding="utf-8")
+            (place / name).write_text(json.dumps(content) + "\n", encoding="utf-8")
         lines = [json.dumps(line) + "\n" for line in pope_lines(shown)]
-        (temporary / "pope.json").write_text("".join(lines), encoding="utf-8")
-        temporary.replace(out)
+        (place / "pope.json").write_text("".join(lines), encoding="utf-8")
+        place.replace(out)
     except OSError as error:
         raise CheckFailed(f"{out}: not written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return {
         "images": len(shown),
         "captions": len(files["captions.json"]["annotations"]),

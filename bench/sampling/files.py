@@ -22,6 +22,7 @@ from bench.files import (
     set_aside,
     sweep_temporaries,
     temporaries,
+    temporary,
     temporary_name,
     write_new,
     write_whole,
@@ -41,6 +42,7 @@ __all__ = [
     "make_folder",
     "set_aside",
     "sweep",
+    "sweep_below",
     "temporary_name",
     "write_new",
     "write_whole",
@@ -56,32 +58,31 @@ def claim(folder: Path, name: str) -> Iterator[Path]:
     `end_claims` removes the folder.
     """
     place = folder / CLAIMS
-    path = place / temporary_name(name, "claim")
-    for _ in range(3):
-        try:
-            place.mkdir(exist_ok=True)
-            path.touch()
-            break
-        except OSError:  # another worker has just removed the empty folder; and a claim is a courtesy
-            continue
-    try:
+    with temporary(place / name, "claim") as path:
+        for _ in range(3):
+            try:
+                place.mkdir(exist_ok=True)
+                path.touch()
+                break
+            except OSError:  # another worker has just removed the empty folder; and a claim is a courtesy
+                continue
         yield path
-    finally:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
 
 
 @contextmanager
 def at_work(folder: Path, what: str) -> Iterator[None]:
-    """Within the block, say in a work folder that this process needs what lies there: `bench clean` leaves it."""
+    """Within the block, say in a work folder that this process needs what lies there: `bench clean` leaves it.
+
+    What killed processes left anywhere below is removed before and after: this process may have killed some itself, and
+    where another has made what they were at, nobody else looks there again.
+    """
     make_folder(folder, "--results")
-    sweep(folder)
+    sweep_below(folder)
     try:
         with claim(folder, what) as path, kept_fresh(path):
             yield
     finally:
-        with suppress(OSError):
-            (folder / CLAIMS).rmdir()
+        sweep_below(folder)
 
 
 def end_claims(folder: Path) -> None:
@@ -111,3 +112,12 @@ def sweep(folder: Path) -> None:
         sweep_temporaries(place)
     with suppress(OSError):
         (folder / CLAIMS).rmdir()
+
+
+def sweep_below(folder: Path) -> None:
+    """`sweep` of a folder and of all that are in it."""
+    for place, below, _ in os.walk(folder):
+        if CLAIMS in below:
+            below.remove(CLAIMS)
+        below[:] = [name for name in below if not is_temporary(name)]
+        sweep(Path(place))

@@ -162,6 +162,22 @@ def test_a_folder_without_a_readable_record_names_the_first(capsys, tmp_path):
     assert "acme/dit--quality--1.json: schema 1, expected" in line
 
 
+@pytest.mark.parametrize(
+    ("rank", "told"),
+    [
+        ({"RANK": "5", "WORLD_SIZE": "4"}, "RANK='5'"),
+        ({"RANK": "1e3", "WORLD_SIZE": "2000"}, "RANK='1e3'"),
+        ({"RANK": "0", "WORLD_SIZE": ""}, "WORLD_SIZE=''"),
+        ({"RANK": "1", "WORLD_SIZE": "2"}, "is trained by one process, WORLD_SIZE=2"),
+    ],
+)
+def test_several_processes_do_not_train_one_digits_model_each(capsys, tmp_path, monkeypatch, rank, told):
+    for name, value in rank.items():
+        monkeypatch.setenv(name, value)
+    assert told in complains(capsys, "train", "dit-digits", "--steps", 1, "--out", tmp_path / "weights")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_training_says_how_to_continue_and_leaves_no_temporary_file(tmp_path, number):
     command = [sys.executable, "-m", "bench", "train", "dit-digits", "--steps", "100000", "--out", "w.safetensors"]
@@ -184,3 +200,39 @@ def test_a_stopped_training_says_how_to_continue_and_leaves_no_temporary_file(tm
     _, err = child.communicate(timeout=60)
     assert (child.returncode, err) == (130, "bench: interrupted; run the same command again to continue\n")
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_process_in_a_long_call_into_c_ends_all_the_same_and_leaves_no_temporary_file(tmp_path, number):
+    """As a batch of a large model on a CPU is: no Python runs for minutes. Signals come twice, as torchrun sends them.
+
+    The limit is far above the two seconds that are promised: other tests share the processor.
+    """
+    code = """
+import hashlib, sys
+from pathlib import Path
+from bench import __main__ as program, files
+def work(arguments):
+    with files.temporary(Path("out.json").absolute()) as own:
+        own.touch()
+        print("begun", flush=True)
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)
+program.run = work
+program.start()
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ["PYTHONPATH"]])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert child.stdout.readline() == "begun\n"
+    assert len(list(tmp_path.iterdir())) == 1
+    for _ in range(2):
+        child.send_signal(number)
+    _, err = child.communicate(timeout=30)
+    assert (child.returncode, err) == (130, "bench: interrupted; run the same command again to continue\n")
+    assert not list(tmp_path.iterdir())

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from bench.sampling import files
 from bench.sampling.ranks import Rank
 from bench.sampling.workers import fill
 from tests.paths import ROOT
@@ -136,8 +137,6 @@ def test_a_real_model_gives_the_same_bits_by_any_workers(tmp_path):
 
 def test_what_others_are_at_work_on_comes_last(tmp_path):
     """A worker makes what is free, and what is claimed only at the end, or never if it has other things to do."""
-    from bench.sampling import files
-
     name = files.temporary_name("000000", "claim").replace(f".{os.getpid()}.", f".{os.getppid()}.")
     (tmp_path / files.CLAIMS).mkdir()
     (tmp_path / files.CLAIMS / name).touch()
@@ -145,3 +144,29 @@ def test_what_others_are_at_work_on_comes_last(tmp_path):
     for leave, found in made.items():
         fill(3, folder=tmp_path, rank=Rank(), lacks=lambda k: True, make=found.append, leave_claimed=leave)
     assert made == {False: [1, 2, 0], True: [1, 2]}
+
+
+def test_what_killed_workers_left_anywhere_in_a_work_folder_goes_when_a_run_begins_and_when_it_ends(tmp_path):
+    """Also in sets that this run does not look into: another process has filled them since. What lives stays."""
+    dead = files.temporary_name("000000", "claim").replace(
+        f".{os.getpid()}.", ".4194305."
+    )  # no process has this number
+    alive = files.temporary_name("000001", "claim")
+    claims = tmp_path / "store" / "dit-digits-0" / "images-500" / files.CLAIMS
+    other = tmp_path / "store" / "var-digits-0" / "digits-500"
+
+    def leave():
+        claims.mkdir(parents=True, exist_ok=True)
+        (other / "made").mkdir(parents=True, exist_ok=True)
+        for path in (claims / dead, claims / alive, other / dead, other / "made" / dead):
+            path.touch()
+
+    leave()
+    with files.at_work(tmp_path, "runs"):
+        assert [path.name for path in tmp_path.rglob(".0*")] == [alive]
+        leave()
+    assert [path.name for path in tmp_path.rglob(".*.claim")] == [alive]
+    (claims / alive).unlink()
+    with files.at_work(tmp_path, "runs"):
+        pass
+    assert not list(tmp_path.rglob(files.CLAIMS))
