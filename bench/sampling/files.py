@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.files import (
+    FEW_BYTES,
     FOREIGN_AGE_S,
     HOST,
     check_writable,
@@ -19,6 +20,7 @@ from bench.files import (
     is_temporary,
     kept_fresh,
     make_folder,
+    read_whole,
     set_aside,
     sweep_temporaries,
     temporaries,
@@ -29,6 +31,7 @@ from bench.files import (
 
 __all__ = [
     "CLAIMS",
+    "FEW_BYTES",
     "FOREIGN_AGE_S",
     "HOST",
     "at_work",
@@ -39,6 +42,7 @@ __all__ = [
     "in_use",
     "is_temporary",
     "make_folder",
+    "read_whole",
     "set_aside",
     "sweep",
     "temporary_name",
