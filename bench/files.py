@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import os
 import re
 import secrets
 import shutil
 import socket
+import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +29,8 @@ from bench.formatting import disk_size
 FOREIGN_AGE_S = 24 * 3600.0  # of a file of another machine, whose processes cannot be asked for: older is dead
 FRESH_EVERY_S = 3600.0
 PROBE_BYTES = 16 * 1024
+MOST_BYTES = 2**31  # of a file that is read whole: the largest of questions and annotations have half of it
+FEW_BYTES = 2**28  # of one that this program wrote, as a record or a page: hundreds of times what they have
 NAME_BYTES = 80  # of the target's name in a temporary one: file systems end at 255
 HOST = re.sub(r"[^A-Za-z0-9-]", "-", socket.gethostname())[:60] or "host"
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<host>[A-Za-z0-9-]+)\.(?P<pid>\d+)\.[0-9a-f]{8}\.(?P<kind>tmp|claim)")
@@ -143,17 +147,7 @@ def check_writable(folder: Path, option: str, *, needed_bytes: float = 0.0) -> N
     Raises UsageError where a file stands in its place, CheckFailed where it cannot be written to, or where the disk
     has less room than `needed_bytes`.
     """
-    try:
-        os.lstat(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        pass  # yet to be made, or said below
-    except OSError as error:
-        raise _odd_name(folder, option, error) from error
-    place = folder.absolute()
-    while not os.path.lexists(place) and place != place.parent:
-        place = place.parent
-    if not place.is_dir():
-        raise UsageError(f"{option}: {place} is a file, expected a folder")
+    place = check_folder(folder, option)
     try:
         with temporary(place / "probe") as probe, open(probe, "xb") as file:
             file.write(bytes(PROBE_BYTES))
@@ -165,6 +159,22 @@ def check_writable(folder: Path, option: str, *, needed_bytes: float = 0.0) -> N
     if free_bytes is not None and needed_bytes > free_bytes:
         need, room = disk_size(needed_bytes), disk_size(free_bytes)
         raise CheckFailed(f"{option}: needs about {need} of disk, {place} has {room} left")
+
+
+def check_folder(folder: Path, option: str) -> Path:
+    """The folder, or where it is yet to be made the one above it that exists; UsageError where neither can be."""
+    try:
+        os.lstat(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # yet to be made, or said below
+    except (OSError, ValueError) as error:
+        raise _odd_name(folder, option, error) from error
+    place = folder.absolute()
+    while not os.path.lexists(place) and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise UsageError(f"{option}: {place} is a file, expected a folder")
+    return place
 
 
 def check_target(path: Path, option: str, *, needed_bytes: float = 0.0) -> None:
@@ -184,13 +194,15 @@ def check_target(path: Path, option: str, *, needed_bytes: float = 0.0) -> None:
             if not path.exists():
                 raise UsageError(f"{option} {path}: a link that leads nowhere; expected the name of a file")
             check_writable(followed(path).parent, option, needed_bytes=needed_bytes)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _odd_name(path, option, error) from error
     check_writable(folder, option, needed_bytes=needed_bytes)
     sweep_temporaries(folder, path.name)
 
 
-def _odd_name(path: Path, option: str, error: OSError) -> Exception:
+def _odd_name(path: Path, option: str, error: OSError | ValueError) -> Exception:
+    if isinstance(error, ValueError):  # a NUL
+        return UsageError(f"{option}: {str(error)[:60]}; expected the name of a file or folder")
     if error.errno == errno.ENAMETOOLONG:
         return UsageError(f"{option} {str(path)[:60]}...: the name is too long for this file system")
     return CheckFailed(f"{option} {path}: {error.strerror or error}")
@@ -282,6 +294,32 @@ def check_regular(path: Path, role: str) -> None:
     """UsageError for what is read without an end, or waited for: a pipe, a socket, a device."""
     if path.exists() and not path.is_file() and not path.is_dir():
         raise UsageError(f"{role} {path}: no regular file")
+
+
+def read_whole(path: Path, most: int = MOST_BYTES) -> bytes:
+    """The content of a file of a kind and size that has an end; OSError for others, before time or memory is taken.
+
+    Nothing in bench/ opens a file whole in another way (tests/test_architecture.py): a pipe would be waited for, a
+    device has no end, a file with a hole claims any size.
+    """
+    found = os.stat(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "no regular file", str(path))
+    if found.st_size > most:
+        raise OSError(errno.EFBIG, f"{found.st_size:,} bytes; at most {most:,} are read", str(path))
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def read_text(path: Path, most: int = MOST_BYTES, *, errors: str = "strict") -> str:
+    """The text of a file in UTF-8, with or without a byte order mark, its lines ended by \\n.
+
+    Raises OSError as `read_whole` does, UnicodeDecodeError unless `errors` says otherwise.
+    """
+    text = read_whole(path, most).decode("utf-8-sig", errors)
+    return io.IncrementalNewlineDecoder(None, translate=True).decode(text, final=True) if "\r" in text else text
 
 
 # -- temporary files of others ----------------------------------------------------------------------------------------

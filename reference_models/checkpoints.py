@@ -42,6 +42,7 @@ __all__ = [  # those of shipped.py stand here too: what reads weights needs both
     "read_own_state",
     "read_state",
     "rename",
+    "shard_by_key",
     "shipped_weights",
 ]
 
@@ -67,6 +68,8 @@ FORMER_NAMES = (
     (r"denoiser\.output_proj\.(.+)", r"denoiser.final_layer.\1"),  # MAR
 )
 
+MOST_INDEX_BYTES = 2**28  # of an index of shards: a hundred times what they have
+LONGEST_NAME = 255  # of a file
 CHECKSUM = "content_sha256"  # key of our files' metadata
 
 log = logging.getLogger(__name__)
@@ -136,8 +139,11 @@ def _reason(error: Exception) -> str:
             allowed = ", ".join(f"{cls.__module__}.{cls.__name__}" for cls in ALLOWED)
             return f"refused: it holds {foreign[1]}; beside tensors and containers only {allowed} is unpickled"
         return "cannot be read: no checkpoint, or a damaged one"
-    detail = ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
-    return f"cannot be read: no checkpoint, or cut off ({detail})"
+    return f"cannot be read: no checkpoint, or cut off ({_first_line(error)})"
+
+
+def _first_line(error: Exception) -> str:
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -159,12 +165,9 @@ def own_sha256(state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:
-    shard_by_key = json.loads(index.read_text())["weight_map"]
-    files = sorted(set(shard_by_key.values()))
-    strange = [file for file in files if Path(file).name != file]
-    if strange:
-        raise CheckpointError(f"weights {index}: names a shard outside its folder, {strange[0]}")
-    missing = [file for file in files if not (index.parent / file).exists()]
+    file_by_key = shard_by_key(index)
+    files = sorted(set(file_by_key.values()))
+    missing = [file for file in files if not (index.parent / file).is_file()]
     if missing:
         raise CheckpointError(f"weights {index}: {len(missing)} of {len(files)} shards are missing, first {missing[0]}")
     state: dict[str, Tensor] = {}
@@ -175,10 +178,27 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
             raise
         except Exception as error:
             raise CheckpointError(f"weights {index}: its shard {file} {_reason(error)}") from error
-    lacking = sorted(shard_by_key.keys() - state.keys())
+    lacking = sorted(file_by_key.keys() - state.keys())
     if lacking:
         raise CheckpointError(f"weights {index}: its shards lack {len(lacking)} keys ({_some(lacking)})")
     return state
+
+
+def shard_by_key(index: Path) -> dict[str, str]:
+    """By the name of each tensor the file beside an index that holds it. CheckpointError for what is no whole index."""
+    try:
+        if not index.is_file() or index.stat().st_size > MOST_INDEX_BYTES:
+            raise ValueError("no file of that size is an index")
+        found = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        if not found or not all(isinstance(file, str) for file in found.values()):
+            raise ValueError("weight_map names no files")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(
+            f"weights {index}: cannot be read: no whole index of shards ({_first_line(error)})"
+        ) from error
+    if strange := [file for file in found.values() if Path(file).name != file or len(file) > LONGEST_NAME]:
+        raise CheckpointError(f"weights {index}: names a shard outside its folder, {strange[0]!r:.80}")
+    return dict(found)
 
 
 def _weights_in(folder: Path) -> Path:

@@ -171,6 +171,9 @@ def write_whole(path: Path, fill: Callable[[IO[bytes]], None]) -> None:
 Writer = Callable[[Path, Callable[[IO[bytes]], None]], None]
 
 
+ZIP_START = b"PK\x03\x04"  # of what torch.save writes
+
+
 class _Hashing:
     """A file that is written, and the checksum of what was."""
 
@@ -211,13 +214,17 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
     Tensors are mapped from the file, not read: of several processes on a machine none holds a copy of its own.
     """
+    if path.exists() and not path.is_file():  # a pipe would be waited for, a device has no end
+        raise ValueError(f"checkpoint {path} cannot be read: no regular file; delete it")
     left = path.stat().st_size - 32
     digest = hashlib.sha256()
     with open(path, "rb") as file:
-        while left > 0 and (part := file.read(min(left, 2**20))):
+        begins_well = file.read(len(ZIP_START)) == ZIP_START  # else known at once, whatever size the file claims
+        file.seek(0)
+        while begins_well and left > 0 and (part := file.read(min(left, 2**20))):
             digest.update(part)
             left -= len(part)
-        if file.read() != digest.digest():
+        if not begins_well or file.read(33) != digest.digest():
             raise ValueError(f"checkpoint {path} cannot be read: damaged, or not written by this version; delete it")
     return torch.load(path, map_location="cpu", weights_only=True, mmap=True)  # the 32 bytes behind do not disturb it
 

@@ -86,6 +86,20 @@ def test_tests_import_helpers_and_no_tests(module):
     assert not {name for name in imported(TESTS[module]) if name.rsplit(".", 1)[-1].startswith("test_")}
 
 
+OPENED_WHOLE = ("read_text", "read_bytes")  # of a path
+OWN_FILES = ("HERE", "COUNTS", "temporary", "/proc/", "files")  # what this package ships, or has just written
+OWN_READERS = ("bench.analysis.weights", "bench.report.readme")  # of the package's weights, of this README
+
+
+@pytest.mark.parametrize("module", sorted(name for name in MODULES if name.startswith("bench.")))
+def test_a_file_is_read_whole_through_bench_files_alone(module):
+    """It refuses what has no end and what claims more than memory. The package's own files are read as they are."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in OPENED_WHOLE:
+            opened = ast.unparse(node.func.value)
+            assert module in OWN_READERS or any(name in opened for name in OWN_FILES), ast.unparse(node)
+
+
 RIGHT_HALF = ("bench", "bench.__main__", "bench.plan", "bench.report", "bench.verdict.judge", "bench.commands.compare")
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from bench.analysis.formulas import UNFIT, at_path, paths_in
 from bench.errors import UsageError
+from bench.files import FEW_BYTES, read_text
 from bench.records.json_files import plain, read_json
 from bench.records.parity import Parity
 from bench.records.parts import Measurement
@@ -173,11 +174,19 @@ def traces_in(page: str) -> list[Shown]:
     ]
 
 
+def page_text(page: Path) -> str:
+    """The text of a page, whatever its bytes. UsageError where it does not exist or cannot be read."""
+    try:
+        return read_text(page, FEW_BYTES, errors="replace")
+    except FileNotFoundError as error:
+        raise UsageError(f"report {str(page)!r} does not exist; `python -m bench report` writes one") from error
+    except OSError as error:
+        raise UsageError(f"report {str(page)!r} cannot be read: {error.strerror or error}") from error
+
+
 def read_evidence(page: Path) -> Any:
     """The object inside a page. UsageError where the file does not exist or holds none."""
-    if not page.is_file():
-        raise UsageError(f"report {str(page)!r} does not exist; `python -m bench report` writes one")
-    data = evidence_in(page.read_text(encoding="utf-8", errors="replace"))
+    data = evidence_in(page_text(page))
     if data is None:
         raise UsageError(f"{page}: holds no evidence to check; is it a report of this version?")
     return data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -13,7 +12,7 @@ from pathlib import Path
 from bench.assets import checksums
 from bench.assets.asset import USABLE, Asset, Part, State
 from bench.assets.wholeness import why_cut_off
-from bench.errors import CheckFailed, UsageError
+from bench.errors import CheckFailed, CheckpointError, UsageError
 
 FOLDER_VARIABLE = "ARBITER_ASSETS"  # an environment variable
 PARTIAL = ".partial"  # what a file's name ends in while it is downloaded
@@ -188,7 +187,7 @@ def _has(folder: Path, part: Part) -> bool:
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold the weights of a folder in diffusers' or transformers' layout; those of an index of shards
     may be missing. Empty where there are none."""
-    from reference_models.checkpoints import STEMS, SUFFIXES
+    from reference_models.checkpoints import STEMS, SUFFIXES, shard_by_key
 
     for name in (stem + suffix for stem in STEMS for suffix in SUFFIXES):
         if not (folder / name).is_file():
@@ -196,10 +195,9 @@ def weight_files(folder: Path) -> list[Path]:
         if not name.endswith(".index.json"):
             return [folder / name]
         try:
-            shards = sorted(set(json.loads((folder / name).read_text())["weight_map"].values()))
-        except (OSError, ValueError, KeyError, AttributeError):
+            return [folder / shard for shard in sorted(set(shard_by_key(folder / name).values()))]
+        except CheckpointError:
             return []
-        return [folder / shard for shard in shards]
     return []
 
 

@@ -27,7 +27,7 @@ from bench.assets.lookup import PARTIAL
 from bench.assets.wholeness import why_cut_off
 from bench.console import progress
 from bench.errors import CheckFailed, UsageError
-from bench.files import check_replaceable, write_whole
+from bench.files import FEW_BYTES, check_replaceable, read_whole, write_whole
 from bench.formatting import quantity
 
 TRIES = 5  # of a connection that breaks
@@ -204,8 +204,8 @@ def _remark(partial: Path) -> Path:
 
 def _last_served(partial: Path) -> Served | None:
     try:
-        return Served(**json.loads(_remark(partial).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return Served(**json.loads(read_whole(_remark(partial), FEW_BYTES)))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 

@@ -26,7 +26,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import stat
 import tomllib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
@@ -40,6 +39,7 @@ from bench.claims.rows import SMALL, Row, claim_of
 from bench.claims.rules import NAMED_PROTOCOLS, RULES, NamedProtocol
 from bench.claims.sources import STANDINGS
 from bench.errors import UsageError
+from bench.files import read_text
 from bench.records.schema import Claim, Source
 
 SMALL_SCALES = ("digits", "scenes")
@@ -125,12 +125,7 @@ def small_scale_of(entry: Mapping[str, Any], known: Known) -> str:
 
 def read_toml(path: Path) -> Mapping[str, Any]:
     try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise UsageError(f"{path} is no file; expected a file of claims (.toml)")
-        if found.st_size > MOST_BYTES:
-            raise UsageError(f"{path} holds {found.st_size:,} bytes; a file of claims holds at most {MOST_BYTES:,}")
-        return tomllib.loads(path.read_bytes().decode())
+        return tomllib.loads(read_text(path, MOST_BYTES))
     except OSError as error:
         raise UsageError(f"cannot read the claims of {path}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, nested too deep

@@ -15,6 +15,7 @@ import typer
 from typer.core import TyperGroup
 
 from bench.errors import UsageError
+from bench.files import check_folder
 
 if TYPE_CHECKING:
     from bench.plan import Plan
@@ -160,7 +161,18 @@ JsonFile = Annotated[Path | None, typer.Option("--json", help="also write the nu
 ClaimsFiles = Annotated[
     list[Path] | None, typer.Option("--claims", help="a file of claims of your own (repeatable), see `bench claims`")
 ]
-ResultsDir = Annotated[Path, typer.Option("--results", help="folder of the records")]
+
+
+def results_folder(name: str | Path) -> Path:
+    """What --results names: a folder that exists, or that can be made. UsageError for anything else."""
+    if not str(name):
+        raise UsageError("--results: an empty name; expected a folder")
+    check_folder(Path(name), "--results")
+    return Path(name)
+
+
+RESULTS_OPTION: dict[str, Any] = {"parser": results_folder, "metavar": "<path>"}
+ResultsDir = Annotated[Path, typer.Option("--results", help="folder of the records", **RESULTS_OPTION)]
 Seed = Annotated[int, typer.Option(min=0, max=LARGEST_SEED)]
 Dtype = Annotated[str, typer.Option(help="float32, bfloat16 or float16")]
 ReadingModel = Annotated[str, typer.Argument(help="a model that reads images, see `bench list`")]

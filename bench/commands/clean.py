@@ -23,7 +23,7 @@ from bench.commands.app import RESULTS, ResultsDir, example
 from bench.console import console, say
 from bench.errors import CheckFailed
 from bench.records.latest import latest
-from bench.records.store import GENEVAL, QUICK, RETRAINED, SAMPLES_FOLDER, WORK, load_records
+from bench.records.store import GENEVAL, QUICK, RETRAINED, SAMPLES_FOLDER, WORK, check_there, load_records
 from bench.sampling import files
 from bench.sampling.identity import VERSION
 from bench.sampling.images import IMAGES
@@ -55,6 +55,7 @@ def clean(
     ] = False,
 ) -> None:
     """List what the work folder holds that no record needs, with sizes; --yes removes it. Records are never touched."""
+    check_there(results)
     folders = (results, results / QUICK, results / RETRAINED)
     for folder in folders:
         if files.in_use(folder / WORK):
@@ -154,7 +155,7 @@ def kept_pixels(sets: Sequence[Path]) -> Iterator[Leftover]:
 
 def _identity(folder: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads((folder / IDENTITY).read_bytes())
+        found = json.loads(files.read_whole(folder / IDENTITY, files.FEW_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -165,7 +166,7 @@ def is_usable(folder: Path) -> bool:
     from reference_models import specs
 
     try:
-        identity = json.loads((folder / IDENTITY).read_bytes())
+        identity = json.loads(files.read_whole(folder / IDENTITY, files.FEW_BYTES))
         spec = specs()[identity["model"]]
         return (identity["version"], identity["sampling_version"]) == (spec.version, VERSION)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

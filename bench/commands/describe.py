@@ -301,7 +301,7 @@ def refuse_other_work(shards: ShardSet) -> None:
     if shards.folder.exists() and not shards.folder.is_dir():
         raise UsageError(f"{shards.folder}: not the work of an interrupted run; remove it or choose another --out")
     try:
-        found = json.loads((shards.folder / IDENTITY).read_bytes())
+        found = json.loads(files.read_whole(shards.folder / IDENTITY, files.FEW_BYTES))
     except FileNotFoundError:
         return
     except (OSError, ValueError, RecursionError) as error:
@@ -321,7 +321,7 @@ def refuse_other_work(shards: ShardSet) -> None:
 def is_result_of(out: Path, made_by: Mapping[str, Any]) -> bool:
     """Whether the results in `out` are those of this call, and whole: another worker's, or an earlier call's."""
     try:
-        about = json.loads(made_by_path(out).read_bytes())
+        about = json.loads(files.read_whole(made_by_path(out), files.FEW_BYTES))
         same = {key: about[key] for key in made_by} == plain(made_by)
         return same and about["results_sha256"] == file_sha256(out)
     except (OSError, ValueError, KeyError, TypeError, RecursionError):

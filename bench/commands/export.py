@@ -32,12 +32,10 @@ def export_table(
 ) -> None:
     """Every measurement of the records, one row each: machine, model, protocol, settings, seeds, value, interval."""
     from bench.analysis.table import save_table
-    from bench.errors import UsageError
     from bench.records.latest import latest
-    from bench.records.store import load_records
+    from bench.records.store import check_there, load_records
 
-    if not results.is_dir():
-        raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
+    check_there(results)
     loaded = load_records([results])
     rows = save_table(loaded.records if all_ else latest(loaded.records), out)
     for fault in loaded.faults:

@@ -12,7 +12,7 @@ import typer
 from rich.table import Table
 
 from bench.claims import CLAIMS
-from bench.commands.app import RESULTS, ClaimsFiles, JsonFile, example
+from bench.commands.app import RESULTS, RESULTS_OPTION, ClaimsFiles, JsonFile, example
 from bench.commands.claims import WIDE, print_claims
 from bench.console import console
 from bench.datasets import DATASETS
@@ -44,7 +44,10 @@ def list_(
     metric: Annotated[str | None, typer.Option(help="claims or records of this metric, as fid")] = None,
     claims: ClaimsFiles = None,
     results: Annotated[
-        Path | None, typer.Option(help="folder of records: with `claims` the verdict of each as well, on every machine")
+        Path | None,
+        typer.Option(
+            help="folder of records: with `claims` the verdict of each as well, on every machine", **RESULTS_OPTION
+        ),
     ] = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -158,10 +161,9 @@ def show_protocols() -> None:
 def records_of(results: Path) -> list[Record]:
     """The latest record of each run. UsageError where there is no such folder."""
     from bench.records.latest import latest
-    from bench.records.store import load_records
+    from bench.records.store import check_there, load_records
 
-    if not results.is_dir():
-        raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
+    check_there(results)
     return latest(load_records([results]).records)
 
 

@@ -55,9 +55,9 @@ def print_checks(paths: list[Path], save: Path | None = None) -> None:
 
 def checked_case(case: Case) -> ParityCase:
     """Compare one case and print its lines."""
-    import hashlib
     import math
 
+    from bench.assets.checksums import digest
     from bench.errors import CheckpointError
     from bench.records.parity import ParityCase, ParityOutput
     from reference_models.parity import check, code_versions
@@ -74,7 +74,7 @@ def checked_case(case: Case) -> ParityCase:
     return ParityCase(
         name=case.path.stem,
         family=case.family,
-        sha256=hashlib.sha256(case.path.read_bytes()).hexdigest(),
+        sha256=digest(case.path),
         source=case.source,
         versions=code_versions(case.family),
         num_outputs=len(case.expected),

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.app import REPORT, RESULTS, example
+from bench.commands.app import REPORT, RESULTS, RESULTS_OPTION, example
 from bench.console import say
 
 
 @example("python -m bench report --format latex --out tables.tex")
 def report(
-    results: Annotated[list[Path] | None, typer.Option("--results", help="folder of records (repeatable)")] = None,
+    results: Annotated[
+        list[Path] | None, typer.Option("--results", help="folder of records (repeatable)", **RESULTS_OPTION)
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="the file to write [default: in reports/, by its format]")] = None,
     format_: Annotated[
         str, typer.Option("--format", help="html, markdown, latex, csv, json, parquet or badge (SVG)")

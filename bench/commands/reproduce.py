@@ -21,6 +21,7 @@ from bench.commands.app import (
 )
 from bench.console import say
 from bench.errors import CheckFailed
+from bench.files import check_target
 
 if TYPE_CHECKING:
     from bench.commands.outlook import Outlook
@@ -61,6 +62,7 @@ def reproduce(
 
     asked = Asked(**options)
     device = resolve_device(asked.device)
+    check_report(report)
     if retrain:
         asked = replace(asked, results=asked.results / RETRAINED)
         retrain_for(asked.scale, asked.only or (), asked.results, device)
@@ -86,9 +88,18 @@ def study(
     from bench.training.schedule import train_seeds_for
 
     device = resolve_device(device)
+    check_report(report)
     train_seeds_for(names or (), results, device)
     planned = make_study_plan(names or (), device=device, results=results)
     carry_out(announce(planned), report)
+
+
+def check_report(report: Path) -> None:
+    """Find out before any work whether the report and its picture can be written."""
+    from bench.report.page import PICTURE
+
+    check_target(report, "--report")
+    check_target(report.parent / PICTURE, "--report: its picture")
 
 
 def announce(plan: Plan) -> Outlook:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bench.commands.app import RESULTS
+from bench.commands.app import RESULTS, RESULTS_OPTION
 from bench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--settings", help="with --record: KEY=VALUE of a sampling setting unlike the published (repeatable)"),
 ]
-Results = Annotated[Path, typer.Option("--results", help="with --record: folder of the records")]
+Results = Annotated[Path, typer.Option("--results", help="with --record: folder of the records", **RESULTS_OPTION)]
 MadeBy = Annotated[str | None, typer.Option("--made-by", help="with --record: who or what made it, in your words")]
 
 

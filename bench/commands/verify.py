@@ -12,7 +12,7 @@ import typer
 
 from bench.commands.app import REPORT, RESULTS, ResultsDir, example
 from bench.console import say
-from bench.errors import CheckFailed, UsageError
+from bench.errors import CheckFailed
 
 
 @example("python -m bench verify --report reports/index.html")
@@ -21,14 +21,21 @@ def verify(
     report: Annotated[Path, typer.Option(help="the page to check")] = REPORT,
 ) -> None:
     """Judge the records again and check the page against them: verdicts, numbers, files. Exit 1 if it differs."""
-    from bench.analysis.evidence import evidence, inputs_of, read_evidence, read_stored, traces_in, with_inputs
+    from bench.analysis.evidence import (
+        evidence,
+        inputs_of,
+        page_text,
+        read_evidence,
+        read_stored,
+        traces_in,
+        with_inputs,
+    )
     from bench.records.latest import latest
     from bench.records.parity import load_parity
-    from bench.records.store import PARITY_FILE, load_records
+    from bench.records.store import PARITY_FILE, check_there, load_records
     from bench.verdict.judged import claims_of_page, verdicts_of
 
-    if not results.is_dir():
-        raise UsageError(f"results folder {str(results)!r} does not exist; `python -m bench reproduce` makes one")
+    check_there(results)
     said = read_evidence(report)
     loaded = load_records([results])
     records = latest(loaded.records)
@@ -49,7 +56,7 @@ def verify(
     for record in records:
         if record.elsewhere:
             say(f"made elsewhere, scored here: {record.file}: {record.elsewhere.words}")
-    shown = traces_in(report.read_text(encoding="utf-8", errors="replace"))
+    shown = traces_in(page_text(report))
     beside = [PARITY_FILE] if parity else []
     stored = read_stored([*(record.file for record in records), *beside], [results])
     found = evidence(records, verdicts, parity)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import UsageError
-from bench.files import check_regular
+from bench.files import check_regular, read_text
 from bench.records.json_files import check_size
 
 Id = int | str  # of an image or a question, as the file has it
@@ -24,7 +24,7 @@ def load_json(path: Path, role: str) -> Any:
     """
     check_regular(path, role)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_text(path)
     except UnicodeDecodeError as error:
         raise UsageError(f"{role} {path}: not UTF-8 text, so not JSON (byte {error.start})") from error
     except OSError as error:
@@ -43,14 +43,14 @@ def load_json(path: Path, role: str) -> Any:
 def _parse(text: str) -> Any:
     """json.loads for what JSON allows and later work can take; ValueError in words for the rest.
 
-    Python's reader also takes NaN and 1e999, ends in RecursionError, or, at a number of 4,300 digits, in a ValueError
-    of its own.
+    Python's reader also takes NaN, 1e999 and a key twice, and ends in RecursionError or, at a number of 4,300 digits,
+    in a ValueError of its own.
     """
     try:
-        data = json.loads(text, parse_constant=_refuse, parse_float=_finite)
+        data = json.loads(text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_without_twins)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    except (json.JSONDecodeError, NotFinite):
+    except (json.JSONDecodeError, Refused):
         raise
     except ValueError as error:
         raise ValueError("holds a number of more digits than any id or score has") from error
@@ -58,12 +58,22 @@ def _parse(text: str) -> Any:
     return data
 
 
-class NotFinite(ValueError):
-    """A number that no record can hold."""
+class Refused(ValueError):
+    """What JSON allows, or Python's reader takes, and no number should rest on."""
 
 
 def _refuse(name: str) -> float:
-    raise NotFinite(f"holds {name[:20]}, which is no finite number")
+    raise Refused(f"holds {name[:20]}, which is no finite number")
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; Refused where it has a key twice, of which Python's reader keeps the last without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        seen: set[str] = set()
+        twin = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise Refused(f"an object in it has the key {twin!r:.40} twice")
+    return found
 
 
 def _finite(text: str) -> float:

@@ -19,7 +19,7 @@ from bench.datasets.json_files import Id, shown
 from bench.datasets.texts import Text, load_texts
 from bench.datasets.vqa_v2 import Question, QuestionSet, Truth
 from bench.errors import UsageError
-from bench.files import check_regular
+from bench.files import check_regular, read_text
 
 PERCEPTION = ("existence", "count", "position", "color", "posters", "celebrity", "scene", "landmark", "artwork", "OCR")
 COGNITION = ("commonsense_reasoning", "numerical_calculation", "text_translation", "code_reasoning")
@@ -73,7 +73,7 @@ def _columns(path: Path, counts: tuple[int, ...], role: str) -> Iterator[tuple[l
     """(the columns of each line, where it stands). UsageError for a line with another number of them."""
     check_regular(path, role)
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        lines = read_text(path).split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{role} {path}: not a readable UTF-8 text file") from error
     for number, line in enumerate(lines, 1):

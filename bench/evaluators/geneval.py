@@ -7,7 +7,6 @@ without a record; the same command again finds the results file beside them, and
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections import Counter
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from bench import assets
+from bench.assets.checksums import digest
 from bench.datasets.geneval import (
     IMAGES_PER_PROMPT,
     TAGS,
@@ -101,7 +101,7 @@ def write_images(folder: Path, prompts: Sequence[GenEvalPrompt], samples: Sample
                 continue
             file = io.BytesIO()
             Image.fromarray(np.ascontiguousarray(shard.arrays["images"][row].transpose(1, 2, 0))).save(file, "PNG")
-            if not path.is_file() or path.read_bytes() != file.getvalue():
+            if not path.is_file() or files.read_whole(path) != file.getvalue():
                 files.write_whole(path, file.getvalue(), sync=False)
 
 
@@ -153,7 +153,7 @@ def prompt_of(one: Detected) -> tuple[str, ...]:
 def scoring_of(path: Path) -> dict[str, Any]:
     """How it was scored, for a record."""
     return {
-        "results_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "results_sha256": digest(path),
         "detector": "GenEval's own evaluator, run outside this suite",
         "interval": INTERVAL,
         "metric_versions": {name: METRICS[name].version for name in ("geneval_overall", *METRIC_BY_TAG.values())},

@@ -15,7 +15,6 @@ Keys of either result, ready for JSON:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from bench.assets.checksums import digest
 from bench.metrics import METRICS
 from bench.metrics.item_scores import ItemScore, measure
 from bench.stats import IMAGE_RESAMPLES
@@ -68,5 +68,5 @@ def file_protocol(**files: Path | None) -> dict[str, Any]:
         if path is not None:
             found[role] = path.resolve().name
             if path.is_file():
-                found[f"{role}_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+                found[f"{role}_sha256"] = digest(path)
     return found

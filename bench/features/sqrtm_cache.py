@@ -23,8 +23,8 @@ def reference_root(sigma: np.ndarray) -> np.ndarray:
         return square_root(sigma)
     path = cache_folder() / f"root-{hashlib.sha256(sigma.tobytes()).hexdigest()}.npy"
     try:
-        root = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError):  # none, half a file, another format
+        root = np.load(path, allow_pickle=False) if path.is_file() else None
+    except Exception:  # half a file, another format: at those numpy raises what it likes
         root = None
     if root is None or not _is_root(root, sigma):
         root = square_root(sigma)

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from bench.errors import CheckFailed, UsageError
-from bench.files import check_target, make_folder, write_whole
+from bench.files import FEW_BYTES, check_target, make_folder, read_whole, write_whole
 
 LINE = 120  # columns: what fits stands on one line
 DEEPEST, LARGEST = 64, 2**63  # nesting and integers of a JSON file that is read; a record has ten levels
@@ -96,9 +96,7 @@ def write_bytes(content: bytes, path: Path) -> None:
 def read_json(path: Path) -> Any:
     """The content of a JSON file; ValueError, in one line, where it is none or not whole."""
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():  # a pipe would be waited for
-            raise ValueError("no regular file")
-        return decoded(path.read_bytes())
+        return decoded(read_whole(path, FEW_BYTES))
     except OSError as error:  # whose own words hold the path
         raise ValueError(f"cannot be read: {error.strerror}") from error
 

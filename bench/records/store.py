@@ -11,7 +11,9 @@ import dataclasses
 import glob
 import gzip
 import hashlib
+import io
 import json
+import os
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -23,7 +25,8 @@ from typing import Any, Literal
 
 import msgspec
 
-from bench.files import make_folder, sweep_temporaries, write_new
+from bench.errors import UsageError
+from bench.files import FEW_BYTES, make_folder, read_whole, sweep_temporaries, write_new
 from bench.records.json_files import folded, plain, read_json, write_text
 from bench.records.parts import (
     Counts,
@@ -236,7 +239,7 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
     samples, sample_faults = load_samples(path, data)
     faults += sample_faults
     found: dict[str, Any] = {
-        "file": f"{path.resolve().parent.name}/{path.name}",
+        "file": file_name(path),
         "sha256": data["sha256"],
         "samples": samples,
         "measurements": measurements_of(data["measurements"], faults),
@@ -256,6 +259,11 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
             found[name] = convert(data[name], kind, name)
     found["created_utc"] = in_utc(found["created_utc"])
     return Record(**found), faults
+
+
+def file_name(path: Path) -> str:
+    """ "<machine>/<file name>", by which a record is known; of a link, and of one in a circle, its own."""
+    return f"{Path(os.path.realpath(path.parent)).name}/{path.name}"
 
 
 def measurements_of(data: Any, faults: list[str]) -> dict[str, Measurement]:
@@ -288,10 +296,10 @@ def load_samples(path: Path, data: Mapping[str, Any]) -> tuple[Samples, list[str
     file = path.parent / SAMPLES_FOLDER / f"{path.stem}.jsonl.gz"
     name = f"{SAMPLES_FOLDER}/{file.name}"
     try:
-        content = file.read_bytes()
+        content = read_whole(file, FEW_BYTES)
         if hashlib.sha256(content).hexdigest() != data["samples_sha256"]:
             raise ValueError("was edited: it does not have the checksum in its record")
-        rows = SAMPLE_LINES.decode_lines(gzip.decompress(content))
+        rows = SAMPLE_LINES.decode_lines(unzipped(content))
     except FileNotFoundError:
         return Samples(), [f"{name}: no such file"]
     except (OSError, EOFError, zlib.error) as error:
@@ -300,6 +308,21 @@ def load_samples(path: Path, data: Mapping[str, Any]) -> tuple[Samples, list[str
         return Samples(), [f"{name}: {' '.join(str(error).split())}"]
     scenes = tuple(row.scene_scores for row in rows if row.scene_scores)
     return Samples(scenes=scenes, examples=tuple(row.example for row in rows if row.example)), []
+
+
+def unzipped(content: bytes) -> bytes:
+    """What a gzip file holds; ValueError where that is more than FEW_BYTES."""
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        found = file.read(FEW_BYTES + 1)
+    if len(found) > FEW_BYTES:
+        raise ValueError(f"holds more than {FEW_BYTES:,} bytes")
+    return found
+
+
+def check_there(folder: Path) -> None:
+    """UsageError where a results folder does not exist."""
+    if not folder.is_dir():
+        raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
 
 
 def load_records(folders: Iterable[Path]) -> Loaded:
@@ -313,13 +336,13 @@ def load_records(folders: Iterable[Path]) -> Loaded:
     machines: dict[Path, Mapping[str, Any]] = {}
     for folder in folders:
         for path in sorted([*folder.glob("[!.]*.json"), *folder.glob("[!.]*/[!.]*.json")]):
-            name = f"{path.resolve().parent.name}/{path.name}"
+            name = file_name(path)
             if path.name in (MACHINE_FILE, PARITY_FILE) or name in records:
                 continue
             if path.parent not in machines:
                 machines[path.parent], odd = load_machine(path.parent)
                 if odd:
-                    faults.setdefault(f"{path.resolve().parent.name}/{MACHINE_FILE}", odd)
+                    faults.setdefault(file_name(path.parent / MACHINE_FILE), odd)
             try:
                 records[name], odd = load_record(path, machines[path.parent])
             except ValueError as error:

@@ -8,11 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 from bench.analysis.speed import at_the_machines_roofline
-from bench.errors import UsageError
 from bench.records.latest import latest
 from bench.records.parity import Parity, load_parity
 from bench.records.schema import REAL_DATA, Record
-from bench.records.store import load_records
+from bench.records.store import check_there, load_records
 from bench.report.families import place_of
 from bench.verdict.judged import Judged, Records, judge_all
 
@@ -43,8 +42,7 @@ class Found:
 def read(results_dirs: Sequence[Path]) -> Found:
     """UsageError where a folder does not exist. Files that are not records are among the faults."""
     for folder in results_dirs:
-        if not folder.is_dir():
-            raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
+        check_there(folder)
     loaded = load_records(results_dirs)
     parity, odd = load_parity(results_dirs)
     return Found(by_machines(latest(loaded.records)), (*loaded.faults, *odd), parity)

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from bench.files import (
+    FEW_BYTES,
     FOREIGN_AGE_S,
     HOST,
     check_writable,
@@ -19,6 +20,7 @@ from bench.files import (
     is_temporary,
     kept_fresh,
     make_folder,
+    read_whole,
     set_aside,
     sweep_temporaries,
     temporaries,
@@ -30,6 +32,7 @@ from bench.files import (
 
 __all__ = [
     "CLAIMS",
+    "FEW_BYTES",
     "FOREIGN_AGE_S",
     "HOST",
     "at_work",
@@ -40,6 +43,7 @@ __all__ = [
     "in_use",
     "is_temporary",
     "make_folder",
+    "read_whole",
     "set_aside",
     "sweep",
     "sweep_below",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -315,10 +316,12 @@ def _read_made(folder: Path, num_shards: int, batch_size: int) -> tuple[list[flo
     shards_by_maker: dict[tuple[str, str, int], int] = {}
     for shard in range(num_shards):
         try:
-            said = json.loads((folder / f"{shard:06d}.json").read_bytes())
+            said = json.loads(files.read_whole(folder / f"{shard:06d}.json", files.FEW_BYTES))
             maker = (str(said["device"]), str(said["torch"]), int(said["batch_size"]))
             times = [float(seconds) for num, seconds in said["batches"] if num == batch_size]
-        except (OSError, ValueError, TypeError, KeyError, RecursionError):
+            if not all(0 < seconds < math.inf for seconds in times):
+                raise ValueError("not seconds")
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
             continue
         rounds_s += times
         shards_by_maker[maker] = shards_by_maker.get(maker, 0) + 1

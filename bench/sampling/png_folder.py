@@ -58,7 +58,7 @@ class PngFolder:
                 )
             files.write_new(manifest, (json.dumps(plain(self.identity), indent=1) + "\n").encode())
         try:
-            found = json.loads(manifest.read_bytes())
+            found = json.loads(files.read_whole(manifest, files.FEW_BYTES))
             if not isinstance(found, dict):
                 raise ValueError(f"a JSON {type(found).__name__}, expected an object")
         except (OSError, ValueError, RecursionError) as error:

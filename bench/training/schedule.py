@@ -20,6 +20,7 @@ from typing import Any
 
 from bench.console import say
 from bench.errors import CheckFailed, CheckpointError, UsageError
+from bench.files import read_text
 from bench.models import seed_folder
 from bench.processes import Job, run_jobs
 from bench.records.environment import num_workers
@@ -73,11 +74,13 @@ def finished(name: str, folder: Path) -> bool:
     with safe_open(path, "pt") as file:
         metadata: Mapping[str, str] = file.metadata() or {}
     parts = {part: folder / f"{part}.safetensors" for part in ingredients(name)}
-    made_from: dict[str, Any] = json.loads(metadata.get("made_from_sha256", "{}"))
-    return (
-        recipe is not None
-        and json.loads(metadata.get("recipe", "{}")) == asdict(recipe)
-        and all(part.is_file() and made_from.get(key) == file_sha256(part) for key, part in parts.items())
+    try:
+        made_from: dict[str, Any] = dict(json.loads(metadata.get("made_from_sha256", "{}")))
+        same_recipe = recipe is not None and json.loads(metadata.get("recipe", "{}")) == asdict(recipe)
+    except (ValueError, TypeError, RecursionError):  # metadata of another program
+        return False
+    return same_recipe and all(
+        part.is_file() and made_from.get(key) == file_sha256(part) for key, part in parts.items()
     )
 
 
@@ -145,5 +148,5 @@ def train_seeds_for(studies: Sequence[str], results: Path, device: str) -> None:
 
 
 def last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").split("\n") if log.exists() else []
+    lines = read_text(log, errors="replace").split("\n") if log.is_file() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "")

@@ -158,7 +158,7 @@ def test_a_file_of_another_kind_is_named_with_the_reason(tmp_path, content, said
 
 def test_no_file_a_folder_and_a_pipe_are_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for name, said in (("none.toml", "No such file"), ("", "is no file"), ("pipe", "is no file")):
+    for name, said in (("none.toml", "No such file"), ("", "Is a directory"), ("pipe", "no regular file")):
         with pytest.raises(UsageError, match=said):
             check_claims(tmp_path / name)
 

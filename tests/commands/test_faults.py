@@ -236,3 +236,48 @@ program.start()
     _, err = child.communicate(timeout=30)
     assert (child.returncode, err) == (130, "bench: interrupted; run the same command again to continue\n")
     assert not list(tmp_path.iterdir())
+
+
+RESULTS_CALLS = {  # a call that ends in the name of a results folder
+    "plan": ["plan"],
+    "clean": ["clean"],
+    "verify": ["verify"],
+    "report": ["report"],
+    "records": ["list", "records"],
+    "claims": ["list", "claims"],
+    "table": ["export", "table", "t.csv"],
+    "figures": ["export", "figures", "f"],
+    "study": ["study", "kernels"],
+    "reproduce": ["reproduce", "--quick"],
+    "work": ["work", "--quick"],
+    "train": ["train", "dit-digits", "--steps", "1"],
+    "record": ["score", "geneval", "g.jsonl"],
+}
+
+
+@pytest.mark.parametrize("call", RESULTS_CALLS)
+def test_a_results_folder_that_can_be_none_is_a_wrong_call(capsys, tmp_path, monkeypatch, call):
+    """A file, what lies below a file, a pipe, a link to itself, an empty name (of a variable that is not set)."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    before = sorted(tmp_path.iterdir())
+    for name in ("file", "file/x", "pipe", "loop", "", "n" * 300):
+        line = complains(capsys, *RESULTS_CALLS[call], "--results", name)
+        assert line.startswith("bench: --results")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("call", ["clean", "verify", "report", "records", "claims", "table", "figures"])
+def test_records_of_a_folder_that_does_not_exist_are_not_shown_as_none(capsys, tmp_path, monkeypatch, call):
+    monkeypatch.chdir(tmp_path)
+    assert "'none' does not exist" in complains(capsys, *RESULTS_CALLS[call], "--results", "none")
+
+
+@pytest.mark.parametrize("call", [["reproduce", "--quick"], ["study", "kernels"]])
+def test_a_report_that_cannot_be_written_is_known_before_anything_is_measured(capsys, tmp_path, call):
+    (tmp_path / "file").touch()
+    line = complains(capsys, *call, "--results", tmp_path / "results", "--report", tmp_path / "file" / "index.html")
+    assert "--report" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
