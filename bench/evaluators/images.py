@@ -56,16 +56,24 @@ def collect(
     """The images of a run, from the store in `work` or into it; at a paper's size what is scored of them and the pixels
     of the first few, or of all. batch_size: 0: the protocol's."""
     protocol, device = spec.protocol, str(model.device)
-    if streams := is_streamed(protocol):  # before hours of generating
-        check_reference(reference_of(protocol), protocol.features, scored_size(spec), resize_of(protocol))
+    extract = feature_extract(protocol.features, device, resize_of(protocol)) if is_streamed(protocol) else None
+    if extract is not None:  # before hours of generating
+        blank = np.zeros((1, 3, image_size_of(spec), image_size_of(spec)), np.uint8)
+        check_reference(
+            reference_of(protocol),
+            extract.call(blank),
+            scored_size(spec),
+            resize_of(protocol),
+            needs_statistics=bool(protocol.assets) and assets.find(protocol.reference).kind == "statistics",
+        )
     with progress(f"{spec.model}: images", protocol.num_images) as bar, running_in(precision_of(spec), device):
         return collect_images(
             model,
             num_images=protocol.num_images,
             batch_size=batch_size or protocol.batch_size,
             checksums=identity(spec, work).files,
-            extract=feature_extract(protocol.features, device, resize_of(protocol)) if streams else None,
-            keep_images=SHOWN if streams and not keep_images else None,
+            extract=extract,
+            keep_images=SHOWN if extract is not None and not keep_images else None,
             rank=rank,
             leave_claimed=leave_claimed,
             advance=bar.update,
