@@ -13,6 +13,7 @@ from bench import assets
 from bench.console import progress
 from bench.datasets import digits, open_images
 from bench.datasets.resizing import Resize, find_resize
+from bench.errors import UsageError
 from bench.evaluators import Context
 from bench.evaluators.collected import SHOWN, feature_extract, read_collected, thumbnails
 from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, check_reference, score_images
@@ -215,6 +216,10 @@ def measure_real_images(model: None, spec: RunSpec, context: Context) -> dict[st
     resize = Resize("adm", int(scale.rpartition("-")[2]))
     shown = open_images(folder, "real images", resize).images
     assert shown is not None, "a folder holds images"
+    if len(shown) < spec.protocol.num_images:
+        raise UsageError(
+            f"real images {folder}: {len(shown):,} images; {spec.protocol.name} needs {spec.protocol.num_images:,}"
+        )
     return scored(folder, spec, None, context.device, shown=shown[0:SHOWN], resize=resize)
 
 
