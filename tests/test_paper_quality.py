@@ -173,6 +173,11 @@ def test_what_is_not_there_is_named_before_anything_runs(laboratory, tmp_path, n
     [
         ({"mu": np.zeros(FEATURES + 1), "sigma": np.eye(FEATURES + 1)}, f"of {FEATURES + 1} dimensions"),
         ({"arr_0": np.zeros((16, 128, 128, 3), np.uint8)}, "of images of 128x128; expected 256x256"),
+        (
+            {"mu_s": np.zeros(2023), "sigma_s": np.eye(2023)},
+            f"of 2023 dimensions; this extractor's spatial have {SPATIAL}",
+        ),
+        ({"mu": None, "sigma": None}, "holds no mu and sigma; expected the statistics of the whole training set"),
     ],
 )
 def test_a_reference_that_does_not_fit_ends_the_run_before_an_image_is_made(
@@ -183,13 +188,31 @@ def test_a_reference_that_does_not_fit_ends_the_run_before_an_image_is_made(
     before = path.read_bytes()
     with np.load(path) as file:
         arrays = dict(file)
-    np.savez(path, **arrays | changed)
+    np.savez(path, **{name: array for name, array in (arrays | changed).items() if array is not None})
     assets.accept(assets.find("adm-imagenet-256"))
     monkeypatch.setattr("bench.sampling.images.generate_batch", lambda *a, **k: pytest.fail("generated"))
     try:
         plan = runs_of(tmp_path)
         (failed,) = run_plan(replace(plan, runs=plan.runs[:1]))
         assert words in failed.reason
+    finally:
+        path.write_bytes(before)
+        assets.accept(assets.find("adm-imagenet-256"))
+
+
+def test_a_reference_with_a_flipped_bit_ends_the_run_before_an_image_is_made(laboratory, tmp_path, monkeypatch):
+    """In an image of it, which no score looks at before all is generated; its first use here, so that no checksum is
+    known but the archive's own."""
+    path = laboratory / assets.find("adm-imagenet-256").path
+    before = path.read_bytes()
+    middle = len(before) // 2
+    path.write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
+    assets.accept(assets.find("adm-imagenet-256"))
+    monkeypatch.setattr("bench.sampling.images.generate_batch", lambda *a, **k: pytest.fail("generated"))
+    try:
+        plan = runs_of(tmp_path)
+        (failed,) = run_plan(replace(plan, runs=plan.runs[:1]))
+        assert "arr_0.npy does not have its checksum" in failed.reason
     finally:
         path.write_bytes(before)
         assets.accept(assets.find("adm-imagenet-256"))

@@ -19,6 +19,8 @@ URLS = {
     "sit-xl-2": "https://www.dl.dropboxusercontent.com/scl/fi/as9oeomcbub47de5g4be0/SiT-XL-2-256.pt"
     "?rlkey=uxzxmpicu46coq3msb17b9ofa&dl=0",
 }
+# (bytes, SHA-256) of released files, as many who pin them have them; no author prints one.
+PINNED = {"sd-vae-ft-mse": (334_643_276, "a1d993488569e928462932c8c38a0760b874d166399b14414135bd9c42df5815")}
 # MAR's download script writes below pretrained_models/ and has the same autoencoder as kl16.ckpt.
 MAR_AUTOENCODER = "vae/kl16.ckpt"
 
@@ -103,6 +105,8 @@ def autoencoders() -> Iterator[Asset]:
             licence=spec.official.licence,
             unlocks=tuple(users),
             downloads=(download(name, spec.official),),
+            size=PINNED.get(name, (None, None))[0],
+            sha256=PINNED.get(name, (None, None))[1],
             also=also,
         )
 

@@ -48,6 +48,15 @@ class NpzFile:
         said = " ".join(str(error).split())[:160] or type(error).__name__
         return CheckFailed(f"{self.role} {self.path}: not a whole .npz file ({said})")
 
+    def check_whole(self) -> None:
+        """Read every member to its end. CheckFailed where one does not have the checksum that the archive says."""
+        try:
+            damaged = self.archive.testzip()
+        except BROKEN as error:
+            raise self.broken(error) from error
+        if damaged is not None:
+            raise self.broken(ValueError(f"{damaged} does not have its checksum"))
+
     def open(self, name: str) -> tuple[IO[bytes], tuple[int, ...], bool, np.dtype]:
         """(the member after its header, shape, Fortran order, dtype); the header agrees with the member's size."""
         try:

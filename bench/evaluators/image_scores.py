@@ -6,7 +6,7 @@ FID, KID, Inception Score, precision and recall as torch-fidelity has them on ou
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import numpy as np
 
 from bench.datasets import Source, digits, open_images, reference_statistics
 from bench.datasets.image_folder import ImageFolder
+from bench.datasets.npz_files import NpzImages
 from bench.datasets.resizing import Resize
 from bench.errors import CheckFailed, UsageError
 from bench.evaluators.classes import Classes, check_fit, find_classes
@@ -143,15 +144,35 @@ def score_images(
     }
 
 
-def check_reference(reference: str | Path, features: str, image_size: int, resize: Resize | None = None) -> None:
-    """UsageError where features of images of `image_size` pixels cannot be compared with a reference: known before any
-    image is generated. resize: for references that are folders and files of other sizes"""
-    from bench.features.extractors import EXTRACTORS
+def check_reference(
+    reference: str | Path,
+    made: Mapping[str, np.ndarray],
+    image_size: int,
+    resize: Resize | None = None,
+    *,
+    needs_statistics: bool = False,
+) -> None:
+    """UsageError where features of images of `image_size` pixels cannot be compared with a reference, CheckFailed where
+    it is damaged: known before any image is generated.
 
-    target, num = open_images(reference, "reference", resize), EXTRACTORS[features].num_features
-    if target.statistics is not None and len(target.statistics.mu) != num:
-        found = len(target.statistics.mu)
-        raise UsageError(f"reference {reference}: statistics of {found} dimensions; features {features!r} have {num}")
+    made: what the extractor makes of an image, "features" (N, D) and perhaps "spatial"    resize: for references that
+    are folders and files of other sizes    needs_statistics: images alone are not enough
+    """
+    target = open_images(reference, "reference", resize)
+    if isinstance(target.images, NpzImages):
+        target.images.file.check_whole()
+    if needs_statistics and target.statistics is None:
+        raise UsageError(
+            f"reference {reference}: holds no mu and sigma; expected the statistics of the whole training set, which "
+            "printed scores are measured on"
+        )
+    for name, theirs in (("features", target.statistics), ("spatial", target.spatial)):
+        if theirs is not None and name in made and len(theirs.mu) != made[name].shape[1]:
+            what = "statistics" if name == "features" else "mu_s and sigma_s"
+            raise UsageError(
+                f"reference {reference}: {what} of {len(theirs.mu)} dimensions; this extractor's {name} have "
+                f"{made[name].shape[1]}"
+            )
     sizes = [] if target.images is None else [(int(target.images.shape[2]), int(target.images.shape[3]))]
     if target.statistics is not None and target.statistics.image_size is not None:
         sizes.append(target.statistics.image_size)

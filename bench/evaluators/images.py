@@ -13,6 +13,7 @@ from bench import assets
 from bench.console import progress
 from bench.datasets import digits, open_images
 from bench.datasets.resizing import Resize, find_resize
+from bench.errors import UsageError
 from bench.evaluators import Context
 from bench.evaluators.collected import SHOWN, feature_extract, read_collected, thumbnails
 from bench.evaluators.image_scores import NAMES, ON_REQUEST, Collected, check_reference, score_images
@@ -56,16 +57,24 @@ def collect(
     """The images of a run, from the store in `work` or into it; at a paper's size what is scored of them and the pixels
     of the first few, or of all. batch_size: 0: the protocol's."""
     protocol, device = spec.protocol, str(model.device)
-    if streams := is_streamed(protocol):  # before hours of generating
-        check_reference(reference_of(protocol), protocol.features, scored_size(spec), resize_of(protocol))
+    extract = feature_extract(protocol.features, device, resize_of(protocol)) if is_streamed(protocol) else None
+    if extract is not None:  # before hours of generating
+        blank = np.zeros((1, 3, image_size_of(spec), image_size_of(spec)), np.uint8)
+        check_reference(
+            reference_of(protocol),
+            extract.call(blank),
+            scored_size(spec),
+            resize_of(protocol),
+            needs_statistics=bool(protocol.assets) and assets.find(protocol.reference).kind == "statistics",
+        )
     with progress(f"{spec.model}: images", protocol.num_images) as bar, running_in(precision_of(spec), device):
         return collect_images(
             model,
             num_images=protocol.num_images,
             batch_size=batch_size or protocol.batch_size,
             checksums=identity(spec, work).files,
-            extract=feature_extract(protocol.features, device, resize_of(protocol)) if streams else None,
-            keep_images=SHOWN if streams and not keep_images else None,
+            extract=extract,
+            keep_images=SHOWN if extract is not None and not keep_images else None,
             rank=rank,
             leave_claimed=leave_claimed,
             advance=bar.update,
@@ -207,6 +216,10 @@ def measure_real_images(model: None, spec: RunSpec, context: Context) -> dict[st
     resize = Resize("adm", int(scale.rpartition("-")[2]))
     shown = open_images(folder, "real images", resize).images
     assert shown is not None, "a folder holds images"
+    if len(shown) < spec.protocol.num_images:
+        raise UsageError(
+            f"real images {folder}: {len(shown):,} images; {spec.protocol.name} needs {spec.protocol.num_images:,}"
+        )
     return scored(folder, spec, None, context.device, shown=shown[0:SHOWN], resize=resize)
 
 

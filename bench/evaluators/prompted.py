@@ -7,6 +7,7 @@ from collections.abc import Callable
 from bench import assets
 from bench.datasets import coco_captions
 from bench.datasets.geneval import IMAGES_PER_PROMPT, GenEvalPrompt, load_prompts
+from bench.datasets.image_files import SUFFIXES
 from bench.errors import UsageError
 from bench.records.schema import Protocol
 
@@ -22,8 +23,16 @@ def prompts_of(protocol: Protocol) -> list[str] | None:
 
 def coco_prompts(protocol: Protocol) -> list[str]:
     """The first caption of each of the first images of the captions file that have one."""
-    path = assets.parts(protocol.assets[0])["annotations/captions_val2014.json"]
-    found = [texts[0].strip() for texts in coco_captions.load(path).captions_by_image.values() if texts]
+    parts = assets.parts(protocol.assets[0])
+    path, photographs = parts["annotations/captions_val2014.json"], parts["val2014"]
+    captions = coco_captions.load(path)
+    there = sum(1 for file in photographs.iterdir() if file.suffix.lower() in SUFFIXES)
+    if there < len(captions.captions_by_image):
+        raise UsageError(
+            f"photographs {photographs}: {there:,}; {path.name} has captions of "
+            f"{len(captions.captions_by_image):,}, and {protocol.name} compares with all of them"
+        )
+    found = [texts[0].strip() for texts in captions.captions_by_image.values() if texts]
     if len(found) < protocol.num_images:
         raise UsageError(
             f"captions {path}: captions of {len(found):,} images; {protocol.name} needs {protocol.num_images:,}"

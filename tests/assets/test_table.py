@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 import pytest
+import torch
+from safetensors.torch import save_file
 
 from bench import assets
 from bench.assets import of_model
@@ -98,3 +100,19 @@ def test_no_asset_has_the_weights_that_claims_say_nobody_has_published():
         if claim.paper_scale and any(need.startswith("weights of") for need in claim.paper_scale.needs)
     }
     assert {name for name in of_weights - set(UNPUBLISHED) if not of_model(name)} == set()
+
+
+def test_a_file_whose_checksum_is_known_is_told_from_another(tmp_path, monkeypatch):
+    """Of the size that many name for ft-MSE's decoder and another content: whole, usable, and not as published."""
+    monkeypatch.setenv("ARBITER_ASSETS", str(tmp_path))
+    monkeypatch.setenv("ARBITER_CACHE", str(tmp_path / "cache"))
+    asset = assets.find("sd-vae-ft-mse")
+    assert (asset.size, len(asset.sha256)) == (334_643_276, 64)
+    path = tmp_path / asset.path
+    path.parent.mkdir(parents=True)
+    save_file({"a": torch.zeros(2)}, path)
+    found = assets.locate(asset)
+    assert (found.state, found.usable) == ("not as published", True)
+    assert found.complaint == f"sd-vae-ft-mse is not as published: {path}, {path.stat().st_size} bytes, expected " + (
+        "334,643,276 bytes (published: 334,643,276 bytes)"
+    )
