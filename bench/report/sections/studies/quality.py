@@ -10,7 +10,7 @@ from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import REAL_DATA, Record
 from bench.report.sections.studies.common import Answers, Section
-from bench.report.tables import NONE, Table, cell, derived, images_cell, plain_table
+from bench.report.tables import HELD_OUT, NONE, Table, cell, derived, images_cell, plain_table
 from bench.stats import difference
 
 SPACES = ("fid", "fid_fixed")
@@ -61,7 +61,7 @@ def floor_words(records: Sequence[Record]) -> str:
         return ""
     return (
         f"Only {real.measurements['fid'].n} scans were held out: their distances, of fewer images, come out higher and "
-        f"are no floor for {listed([str(count) for count in sorted(counts, key=lambda n: n or 0)])} images."
+        f"are no floor for {listed([f'{count:,}' for count in sorted(filter(None, counts))])} images."
     )
 
 
@@ -73,7 +73,8 @@ def scores(records: Sequence[Record]) -> Table:
         worst = max(range(len(by_class)), key=by_class.__getitem__, default=None)
         key = f"images.class_distances.{worst}"
         cells.append(NONE if worst is None else derived(record, key, by_class[worst], number, f"of digit {worst}"))
-        rows.append((record.model, (images_cell(record, COLUMNS), *cells)))
+        label = HELD_OUT if record.model == REAL_DATA else record.model
+        rows.append((label, (images_cell(record, COLUMNS), *cells)))
     titles = [(METRICS[name].title, "lower is better" if name != "nearest_train" else "pixels") for name in COLUMNS]
     return plain_table(
         "More images of each family, with 95 % intervals over images below; sorted by FID. The last column names the "
