@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from scipy import stats
 
 from bench.analysis.studies import (
     fid_gap,
     fid_half_width,
     find_record,
     settings_in_use,
-    smallest_difference,
     values_of,
 )
 from bench.records.parts import Measurement
@@ -99,15 +97,3 @@ def test_the_half_width_is_the_mean_of_those_that_are_known():
 def test_values_are_of_the_records_that_have_the_metric():
     records = [scored(1.0, seed=0), scored(None, seed=1), scored(3.0, seed=2)]
     assert values_of(records, "fid") == {(0, 0): 1.0, (0, 2): 3.0}
-
-
-def test_the_smallest_difference_is_for_the_fewest_runs_of_a_model():
-    """Two runs of one model, four of another: Student's point of one degree, the variance pooled over four."""
-    values = {
-        "a": {(0, 0): 1.0, (1, 0): 1.2},
-        "b": {(seed, 0): value for seed, value in enumerate((0.0, 0.1, 0.2, 0.3))},
-    }
-    variance = (0.02 + 0.05) / 4
-    expected = stats.t.ppf(0.975, 1) * (2 * variance / 2) ** 0.5
-    assert smallest_difference(values) == pytest.approx(expected)
-    assert smallest_difference({}) is None
