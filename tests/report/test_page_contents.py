@@ -204,6 +204,17 @@ def test_sources_that_disagree_stand_below_each_other_each_with_its_verdict(page
     assert {" ".join(each.split()) for each in headings} >= {thing(g) for g in sources_of() if g.disagree}
 
 
+def test_claims_that_contradict_each_other_on_several_things_stand_below_each_other_too(page):
+    """x2 and x2.5 speak of other baselines, VAR's 45 of a time and RAR's 17.3 and 0.6 of images per second."""
+    rows = Tables(page).table("transdiff: ")
+    place = rows.index(["TransDiff is x2 faster than models based on AR Transformers alone"])
+    assert [row[1] for row in rows[place + 1 : place + 3]] == ["2 times", "2.5 times"]
+    rows = Tables(page).table("var: ")
+    place = rows.index(["dit-xl-2 takes 45 times as long as var-d30"])
+    told = ["45 times", "17.3 images/s of var-d30", "0.6 images/s of dit-xl-2"]
+    assert [row[1] for row in rows[place + 1 : place + 4]] == told
+
+
 def test_what_sources_disagree_on_is_told_apart(committed):
     """D-DiT's accuracies on four sets of questions are four things."""
     part = committed[committed.index('<section id="sources"') : committed.index('<section id="models"')]
