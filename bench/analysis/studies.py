@@ -45,9 +45,15 @@ def settings_in_use(records: Sequence[Record]) -> dict[str, Settings]:
 # -- numbers of a record -----------------------------------------------------------------------------------------------
 
 
-def fid_gap(record: Record, other: Record) -> Interval:
+def fid_gap(record: Record, other: Record, metric: str = "fid") -> Interval:
     """FID of one run minus that of another, as independent samples (cautious: runs of one seed share their noise)."""
-    return difference(*(as_interval(each.measurements["fid"]) for each in (record, other)))
+    return difference(*(as_interval(each.measurements[metric]) for each in (record, other)))
+
+
+def told_apart(record: Record, other: Record, metric: str = "fid") -> int:
+    """-1 where the first distance is surely the lower, 1 where the higher; 0: neither, or an interval is unknown."""
+    gap = fid_gap(record, other, metric)
+    return -1 if gap.high < 0 else 1 if gap.low > 0 else 0
 
 
 def fid_half_width(records: Sequence[Record]) -> float | None:

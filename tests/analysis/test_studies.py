@@ -11,6 +11,7 @@ from bench.analysis.studies import (
     fid_half_width,
     find_record,
     settings_in_use,
+    told_apart,
     values_of,
 )
 from bench.records.parts import Measurement
@@ -84,6 +85,14 @@ def scored(fid, spread=0.5, **changes):
 def test_the_gap_of_two_runs_is_that_of_independent_samples():
     gap = fid_gap(scored(5.0, 0.3), scored(3.0, 0.4))
     assert (gap.value, gap.low, gap.high) == pytest.approx((2, 1.5, 2.5))
+
+
+def test_two_runs_are_told_apart_where_the_interval_of_their_gap_leaves_out_0():
+    low, high, near = scored(3.0, 0.4), scored(5.0, 0.3), scored(3.5, 0.4)
+    assert (told_apart(low, high), told_apart(high, low), told_apart(low, near)) == (-1, 1, 0)
+    assert (
+        told_apart(low, made({}, measurements={"fid": Measurement(9.0, "")})) == 0
+    )  # an unknown interval tells nothing
 
 
 def test_the_half_width_is_the_mean_of_those_that_are_known():

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from bench.analysis.records import whiskers
+from bench.analysis.studies import told_apart
 from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import REAL_DATA, Record
 from bench.report.sections.studies.common import Answers, Section
 from bench.report.tables import HELD_OUT, NONE, Table, cell, derived, images_cell, plain_table
-from bench.stats import difference
 
 SPACES = ("fid", "fid_fixed")
 COLUMNS = (*SPACES, "fid_per_class", "nearest_train")
@@ -35,7 +34,7 @@ def agreement(models: Sequence[Record]) -> str:
     pairs = list(combinations(measured, 2))
     if not pairs:
         return ""
-    signs = [[told_apart(space, *pair) for space in SPACES] for pair in pairs]
+    signs = [[told_apart(*pair, space) for space in SPACES] for pair in pairs]
     both = sum(1 for one, other in signs if one and one == other)
     against = [f"{a.model} and {b.model}" for (a, b), (one, other) in zip(pairs, signs, strict=True) if one * other < 0]
     of_pairs = f"{len(pairs)} pairs" if len(pairs) > 1 else "the one pair"
@@ -45,12 +44,6 @@ def agreement(models: Sequence[Record]) -> str:
         "training run each, by the intervals of the images"
     )
     return f"{sentence}. The two contradict each other on {listed(against)}." if against else f"{sentence}."
-
-
-def told_apart(metric: str, a: Record, b: Record) -> int:
-    """-1 where a's distance is surely the lower, 1 where it is surely the higher, else 0."""
-    gap = difference(*(whiskers(record.measurements[metric]) for record in (a, b)))
-    return -1 if gap.high < 0 else 1 if gap.low > 0 else 0
 
 
 def floor_words(records: Sequence[Record]) -> str:
