@@ -50,7 +50,7 @@ def test_seeds_are_counted_in_words():
 def test_the_smallest_difference_is_half_the_interval_of_the_paired_one():
     """Differences of 0.9, 1.0 and 1.1 over three training runs, sampled twice alike: Student's of their spread. A
     difference that small is just told apart, by the verdict that is given of it."""
-    other = {(training, sampling): 0.1 * sampling for training in range(3) for sampling in range(2)}
+    other = {(training, sampling): training + 0.1 * sampling for training in range(3) for sampling in range(2)}
     one = {seeds: value + (0.9, 1.0, 1.1)[seeds[0]] for seeds, value in other.items()}
     assert smallest_difference(one, other) == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3))
     assert smallest_difference(one, {(7, 0): 1.0}) is None  # no seed in common

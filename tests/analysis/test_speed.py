@@ -11,7 +11,7 @@ from bench.analysis.speedups import arithmetic_of, shared_times, speeds_of
 from bench.records.parts import Measurement
 from bench.records.schema import Comparison
 from bench.stats import Interval
-from tests.fake_records import ROOFLINE, composed, latency, quality, ratios, timed, with_timing
+from tests.fake_records import ROOFLINE, composed, kernels, latency, quality, ratios, timed, with_timing
 
 SIDE = Comparison(
     "ratio",
@@ -173,3 +173,13 @@ def test_the_times_of_the_sides_give_the_printed_ratio():
     four = replace(pairs, protocol=replace(pairs.protocol, latency_batch_size=4))
     batch = shared_times(SIDE, [four])["dit-digits"]
     assert (batch.value, batch.key) == (pytest.approx(0.3 / 4), "median(speedups.0.rounds_s.baseline) / 4")
+
+
+def test_a_ratio_has_beside_it_those_with_and_without_own_kernels_of_one_run():
+    both = {"dit-digits": (3.0, 2.5), "sit-digits": (3.2, 3.2)}
+    made = kernels("transdiff-digits", both, {"dit-digits": ("gelu",)})
+    pairs = ratios("transdiff-digits", {"dit-digits": 2.9, "sit-digits": 3.1})
+    dit, sit = speeds_of(SIDE, [made, pairs])
+    assert dit.ratio.found.value == 2.9
+    assert [each.found.value for each in dit.both_kernels] == [3.0, 2.5]
+    assert sit.both_kernels is None  # it has none of its own

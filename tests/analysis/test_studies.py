@@ -90,6 +90,8 @@ def test_the_gap_of_two_runs_is_that_of_independent_samples():
 def test_two_runs_are_told_apart_where_the_interval_of_their_gap_leaves_out_0():
     low, high, near = scored(3.0, 0.4), scored(5.0, 0.3), scored(3.5, 0.4)
     assert (told_apart(low, high), told_apart(high, low), told_apart(low, near)) == (-1, 1, 0)
+    touching = scored(3.0, 0.75), scored(4.25, 1.0)  # 1.25 apart, by an interval of 0.75 and 1 together: just to 0
+    assert told_apart(*touching) == told_apart(*reversed(touching)) == 0
     assert (
         told_apart(low, made({}, measurements={"fid": Measurement(9.0, "")})) == 0
     )  # an unknown interval tells nothing
