@@ -93,7 +93,13 @@ def paired_difference(metric: str, pairs: Mapping[Seeds, tuple[Record, Record]])
     The training seed is the unit: images of one network, however many, say nothing of the next training run. Where no
     training run was sampled twice the interval is unknown: three runs may agree by chance, and nothing would tell.
     """
-    gaps = {seeds: a.measurements[metric].value - b.measurements[metric].value for seeds, (a, b) in pairs.items()}
+    return interval_of_gaps(
+        {seeds: a.measurements[metric].value - b.measurements[metric].value for seeds, (a, b) in pairs.items()}
+    )
+
+
+def interval_of_gaps(gaps: Mapping[Seeds, float]) -> Interval:
+    """Of paired differences by seeds; see `paired_difference`."""
     found = mean_over_training_seeds(gaps)
     if max(map(len, by_training_seed(gaps).values())) < 2:
         return Interval(found.value, math.nan, math.nan)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
-from bench.analysis.seeds import Seeds, of_one_network, seed_means, seeds_of, settings_agree, spreads_of
+from bench.analysis.seeds import Seeds, interval_of_gaps, of_one_network, seeds_of, settings_agree, spreads_of
 from bench.records.schema import Record, RunSpec
-from bench.stats import Interval, as_interval, difference, pooled_variance, student_975
+from bench.stats import Interval, as_interval, difference
 from bench.studies import Settings
 
 
@@ -48,9 +45,15 @@ def settings_in_use(records: Sequence[Record]) -> dict[str, Settings]:
 # -- numbers of a record -----------------------------------------------------------------------------------------------
 
 
-def fid_gap(record: Record, other: Record) -> Interval:
+def fid_gap(record: Record, other: Record, metric: str = "fid") -> Interval:
     """FID of one run minus that of another, as independent samples (cautious: runs of one seed share their noise)."""
-    return difference(*(as_interval(each.measurements["fid"]) for each in (record, other)))
+    return difference(*(as_interval(each.measurements[metric]) for each in (record, other)))
+
+
+def told_apart(record: Record, other: Record, metric: str = "fid") -> int:
+    """-1 where the first distance is surely the lower, 1 where the higher; 0: neither, or an interval is unknown."""
+    gap = fid_gap(record, other, metric)
+    return -1 if gap.high < 0 else 1 if gap.low > 0 else 0
 
 
 def fid_half_width(records: Sequence[Record]) -> float | None:
@@ -90,18 +93,9 @@ def spread_in_intervals(values: Values, half_width: float | None) -> float | Non
     return 1.96 * between / half_width if between is not None and half_width else None
 
 
-def smallest_difference(values_by_model: Mapping[str, Values]) -> float | None:
-    """The smallest difference of two models' means that these runs would tell apart, in the metric's unit.
-
-    Student's 97.5 % point for the runs of one model, times the standard error of a difference of two means over them:
-    sqrt(2 v / n), v the variance of a training run's mean (its samplings' chance included), pooled over the models, n
-    the fewest training runs. None where no model was trained twice.
-    """
-    means = [np.array(list(seed_means(values).values())) for values in values_by_model.values()]
-    means = [each for each in means if len(each) > 1]
-    if not means:
-        return None
-    variance, _ = pooled_variance(means)
-    assert variance is not None, "each has two values at least"
-    num = min(map(len, means))
-    return student_975(num - 1) * math.sqrt(2 * variance / num)
+def smallest_difference(one: Values, other: Values) -> float | None:
+    """The smallest difference of two models' means over seeds that is told apart: half the interval that a verdict
+    gives their paired difference (analysis/seeds.py). None where that is unknown."""
+    gaps = {seeds: one[seeds] - other[seeds] for seeds in one.keys() & other.keys()}
+    found = interval_of_gaps(gaps) if gaps else None
+    return found.high - found.value if found and found.is_known else None

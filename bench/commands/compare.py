@@ -246,10 +246,10 @@ def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: 
         from bench.report.comparison import comparison_page
 
         rows = verdict_rows(verdicts), value_rows(values)
-        counted = (verdicts_counted(verdicts), *values_counted(values, len(by_run(ours)), len(by_run(theirs))))
+        counted = (verdicts_counted(verdicts), *values_counted(values, ours, theirs))
         write_text(comparison_page(str(a), str(b), *rows, counted, regressions, faults), html_file)
     print_verdicts(verdicts)
-    print_values(values, len(by_run(ours)), len(by_run(theirs)))
+    print_values(values, ours, theirs)
     for fault in faults:
         say(f"not read: {fault}")
     for text in regressions:
@@ -321,10 +321,10 @@ def evidence(pair: VerdictPair) -> str:
     return f": {num_a} records against {num_b}" if pair.state == "disagree" and num_a != num_b else ""
 
 
-def print_values(pairs: Sequence[ValuePair], num_a: int, num_b: int) -> None:
+def print_values(pairs: Sequence[ValuePair], a: Sequence[Record], b: Sequence[Record]) -> None:
     columns = ("model", "protocol", "metric", "A", "B", "")
     print_table("Measured values, with 95 % intervals", columns, value_rows(pairs))
-    for line in values_counted(pairs, num_a, num_b):
+    for line in values_counted(pairs, a, b):
         say(line)
 
 
@@ -341,11 +341,12 @@ def value_rows(pairs: Sequence[ValuePair]) -> list[tuple[str, ...]]:
     return rows
 
 
-def values_counted(pairs: Sequence[ValuePair], num_a: int, num_b: int) -> tuple[str, ...]:
-    num = len({(pair.model, pair.protocol, pair.run) for pair in pairs})
+def values_counted(pairs: Sequence[ValuePair], a: Sequence[Record], b: Sequence[Record]) -> tuple[str, ...]:
+    """Values by state, and runs by side: also those that hold ratios alone, which verdicts compare."""
+    ours, theirs = by_run(a).keys(), by_run(b).keys()
     return (
         f"values: {tally(pair.state.split(':')[0] for pair in pairs)}",
-        f"runs: {num} on both sides, {num_a - num} on A alone, {num_b - num} on B alone",
+        f"runs: {len(ours & theirs)} on both sides, {len(ours - theirs)} on A alone, {len(theirs - ours)} on B alone",
         "The intervals cover the choice of samples, not another training run: of weights trained anew some lie apart.",
     )
 

@@ -9,7 +9,7 @@ import pytest
 
 from bench.analysis import evidence
 from bench.analysis.evidence import Trace, evidence_in, read_evidence, traced, traces_in
-from bench.analysis.formulas import UNFIT, evaluate, key_of, of_file
+from bench.analysis.formulas import UNFIT, evaluate, key_of, of_file, read_from
 from bench.errors import UsageError
 from bench.records.parts import Elsewhere, Measurement
 from bench.records.schema import Verdict
@@ -39,6 +39,12 @@ def test_a_formula_evaluates_to_its_number():
             assert evaluate(formula, files, data) == pytest.approx(number)
     assert key_of("texts", "how many", 0) == "texts.'how many'.0"
     assert (of_file("x.0", 2), of_file("x.0", 1, 1), of_file("x.0", 1, 3)) == ("x.0@2", "x.0@1", "x.0@1:3")
+
+
+def test_a_formula_of_one_file_reads_from_the_place_that_it_is_given():
+    told = read_from("median(speedups.0.rounds_s.model) / 4", 2)
+    assert told == "median(speedups.0.rounds_s.model@2) / 4"
+    assert evaluate(told, ("a", "b"), {"b": {"speedups": [{"rounds_s": {"model": [4.0, 8.0, 9.0]}}]}}) == 2
 
 
 def test_one_over_a_trace_is_one_over_its_formula_and_back():

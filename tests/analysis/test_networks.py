@@ -47,13 +47,12 @@ def test_seeds_are_counted_in_words():
     assert seeds_words([(0, 0), (0, 1), (1, 0)]) == "2 training seeds with 2 and 1 sampling seeds"
 
 
-def test_the_smallest_difference_is_students_of_the_pooled_spread():
-    """Two models, three runs each, deviations 0.1 and 0.2 of the runs' means: variance 0.025 pooled."""
-    values = {
-        "a": {(seed, 0): value for seed, value in enumerate((0.9, 1.0, 1.1))},
-        "b": {(seed, 0): value for seed, value in enumerate((0.8, 1.0, 1.2))},
-        "c": {(0, 0): 5.0},
-    }
-    expected = stats.t.ppf(0.975, 2) * np.sqrt(2 * 0.025 / 3)
-    assert smallest_difference(values) == pytest.approx(expected)
-    assert smallest_difference({"c": values["c"]}) is None
+def test_the_smallest_difference_is_half_the_interval_of_the_paired_one():
+    """Differences of 0.9, 1.0 and 1.1 over three training runs, sampled twice alike: Student's of their spread. A
+    difference that small is just told apart, by the verdict that is given of it."""
+    other = {(training, sampling): training + 0.1 * sampling for training in range(3) for sampling in range(2)}
+    one = {seeds: value + (0.9, 1.0, 1.1)[seeds[0]] for seeds, value in other.items()}
+    assert smallest_difference(one, other) == pytest.approx(stats.t.ppf(0.975, 2) * 0.1 / np.sqrt(3))
+    assert smallest_difference(one, {(7, 0): 1.0}) is None  # no seed in common
+    once = {seeds: value for seeds, value in one.items() if seeds[1] == 0}
+    assert smallest_difference(once, other) is None  # no run was sampled twice

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis import speed
-from bench.analysis.speedups import arithmetic_of, speeds_of
+from bench.analysis.speedups import arithmetic_of, shared_times, speeds_of
 from bench.records.parts import Measurement
 from bench.records.schema import Comparison
 from bench.stats import Interval
-from tests.fake_records import ROOFLINE, composed, latency, quality, ratios, timed, with_timing
+from tests.fake_records import ROOFLINE, composed, kernels, latency, quality, ratios, timed, with_timing
 
 SIDE = Comparison(
     "ratio",
@@ -154,3 +154,32 @@ def test_by_arithmetic_alone_a_ratio_is_of_counted_operations():
     assert (found.ratio.trace.value, found.ratio.trace.files) == (3.0, (theirs.file, ours.file))
     assert found.ratio.trace.key == "measurements.flops@1 / measurements.flops@2"
     assert arithmetic_of(SIDE, [theirs]) == arithmetic_of(SIDE, [ours]) == []
+
+
+def test_the_times_of_the_sides_give_the_printed_ratio():
+    """They are of the rounds that the ratio is of, not of other runs: 0.1 s and 0.3 s where 3 times are printed; of a
+    batch of four an image takes a quarter."""
+    pairs = ratios("transdiff-digits", {"dit-digits": 3.0})
+    apart = [latency("transdiff-digits", 0.2), latency("dit-digits", 9.9)]
+    times = shared_times(SIDE, [pairs, *apart])
+    assert {model: trace.value for model, trace in times.items()} == pytest.approx(
+        {"dit-digits": 0.3, "transdiff-digits": 0.1}
+    )
+    assert {trace.key for trace in times.values()} == {
+        "median(speedups.0.rounds_s.baseline)",
+        "median(speedups.0.rounds_s.model)",
+    }
+    assert shared_times(SIDE, apart) == {}
+    four = replace(pairs, protocol=replace(pairs.protocol, latency_batch_size=4))
+    batch = shared_times(SIDE, [four])["dit-digits"]
+    assert (batch.value, batch.key) == (pytest.approx(0.3 / 4), "median(speedups.0.rounds_s.baseline) / 4")
+
+
+def test_a_ratio_has_beside_it_those_with_and_without_own_kernels_of_one_run():
+    both = {"dit-digits": (3.0, 2.5), "sit-digits": (3.2, 3.2)}
+    made = kernels("transdiff-digits", both, {"dit-digits": ("gelu",)})
+    pairs = ratios("transdiff-digits", {"dit-digits": 2.9, "sit-digits": 3.1})
+    dit, sit = speeds_of(SIDE, [made, pairs])
+    assert dit.ratio.found.value == 2.9
+    assert [each.found.value for each in dit.both_kernels] == [3.0, 2.5]
+    assert sit.both_kernels is None  # it has none of its own

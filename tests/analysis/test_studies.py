@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from scipy import stats
 
 from bench.analysis.studies import (
     fid_gap,
     fid_half_width,
     find_record,
     settings_in_use,
-    smallest_difference,
+    told_apart,
     values_of,
 )
 from bench.records.parts import Measurement
@@ -88,6 +87,16 @@ def test_the_gap_of_two_runs_is_that_of_independent_samples():
     assert (gap.value, gap.low, gap.high) == pytest.approx((2, 1.5, 2.5))
 
 
+def test_two_runs_are_told_apart_where_the_interval_of_their_gap_leaves_out_0():
+    low, high, near = scored(3.0, 0.4), scored(5.0, 0.3), scored(3.5, 0.4)
+    assert (told_apart(low, high), told_apart(high, low), told_apart(low, near)) == (-1, 1, 0)
+    touching = scored(3.0, 0.75), scored(4.25, 1.0)  # 1.25 apart, by an interval of 0.75 and 1 together: just to 0
+    assert told_apart(*touching) == told_apart(*reversed(touching)) == 0
+    assert (
+        told_apart(low, made({}, measurements={"fid": Measurement(9.0, "")})) == 0
+    )  # an unknown interval tells nothing
+
+
 def test_the_half_width_is_the_mean_of_those_that_are_known():
     half_open = made({}, measurements={"fid": Measurement(2.0, "", None, 9.0)})
     other_half = made({}, measurements={"fid": Measurement(2.0, "", 1.0, None)})
@@ -99,15 +108,3 @@ def test_the_half_width_is_the_mean_of_those_that_are_known():
 def test_values_are_of_the_records_that_have_the_metric():
     records = [scored(1.0, seed=0), scored(None, seed=1), scored(3.0, seed=2)]
     assert values_of(records, "fid") == {(0, 0): 1.0, (0, 2): 3.0}
-
-
-def test_the_smallest_difference_is_for_the_fewest_runs_of_a_model():
-    """Two runs of one model, four of another: Student's point of one degree, the variance pooled over four."""
-    values = {
-        "a": {(0, 0): 1.0, (1, 0): 1.2},
-        "b": {(seed, 0): value for seed, value in enumerate((0.0, 0.1, 0.2, 0.3))},
-    }
-    variance = (0.02 + 0.05) / 4
-    expected = stats.t.ppf(0.975, 1) * (2 * variance / 2) ** 0.5
-    assert smallest_difference(values) == pytest.approx(expected)
-    assert smallest_difference({}) is None

@@ -15,7 +15,7 @@ from bench.commands.compare import compare_runs, same_machine, value_pairs, verd
 from bench.errors import UsageError
 from bench.records.parts import Measurement
 from bench.records.store import content_sha256, save_record
-from tests.fake_records import ENVIRONMENT, full_set, latency, quality, study_set
+from tests.fake_records import ENVIRONMENT, full_set, latency, quality, ratios, study_set
 from tests.paths import ROOT
 
 
@@ -30,7 +30,8 @@ def states(pairs):
 
 
 def test_a_run_agrees_with_itself(tmp_path, capsys):
-    one = folder(tmp_path / "a", full_set())
+    records = [*full_set(), ratios("transdiff-digits", {"dit-digits": 3.0})]  # the last holds ratios alone
+    one = folder(tmp_path / "a", records)
     compare_runs(one, one, json_file=tmp_path / "out.json")
     found = json.loads((tmp_path / "out.json").read_text())
     assert {pair["state"] for pair in found["verdicts"]} == {"agree"}
@@ -38,7 +39,7 @@ def test_a_run_agrees_with_itself(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "disagree" not in printed
     assert "apart" not in printed.replace("some lie apart", "")
-    assert f"{len(full_set())} on both sides, 0 on A alone, 0 on B alone" in printed
+    assert f"{len(records)} on both sides, 0 on A alone, 0 on B alone" in printed
 
 
 def test_every_claim_is_judged_on_either_side():

@@ -8,8 +8,6 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.speed import at_the_machines_roofline
-from bench.analysis.speedups import shared_times
-from bench.claims.ledger import ledger
 from bench.commands.time_tables import bounded
 from bench.formatting import Unit
 from bench.metrics.latency import percentile
@@ -208,22 +206,6 @@ def test_the_sides_of_a_speed_claim_show_what_their_time_is_made_of(page):
     assert flops.endswith("MFLOP")
     assert rate.endswith("GFLOP/s")
     assert main == "decoder 50.0 %"
-
-
-def test_the_times_of_the_sides_give_the_printed_ratio():
-    """They are of the rounds that the ratio is of, not of other runs: 0.1 s and 0.3 s where 3 times are printed."""
-    side = next(claim for claim in ledger() if claim.id == "transdiff-latency-diffusion").in_small
-    records = [
-        ratios("transdiff-digits", {"dit-digits": 3.0}),
-        latency("transdiff-digits", 0.2),
-        latency("dit-digits", 9.9),
-    ]
-    times = shared_times(side, records)
-    assert {model: trace.value for model, trace in times.items()} == pytest.approx(
-        {"dit-digits": 0.3, "transdiff-digits": 0.1}
-    )
-    assert times["dit-digits"].key == "median(speedups.0.rounds_s.baseline)"
-    assert shared_times(side, records[1:]) == {}
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,10 @@ def test_conditions_that_someone_chose_must_agree_whatever_the_record_says_of_th
     ):
         assert (judged.word, judged.text) == ("not comparable", f"a and b differ in {why}.")
     assert faster(PRINTED_8, DIRECTION, under("a"), under("b")).word == "inconclusive"
+    # A series without conditions of its own has those of the record's latency.
+    sides = [under("a"), under("b", **changes)]
+    bare = [with_timing(r, throughput=replace(r.timing.throughput, conditions=None)) for r in sides]
+    assert more_per_second(*bare).word == "not comparable"
 
 
 def test_a_verdict_on_disturbed_times_says_whose_they_were():

@@ -11,7 +11,7 @@ from bench.formatting import listed
 from bench.metrics import METRICS, title_of
 from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.svg import png_size
-from bench.report.tables import COSTS, SCORES, SPEEDS, earlier_version, score_table
+from bench.report.tables import COSTS, HELD_OUT, SCORES, SPEEDS, earlier_version, score_table
 from bench.report.tables.method import audit_table, environment_tables, protocol_tables
 from bench.report.words import SCALE_TITLES, anchor
 
@@ -96,7 +96,7 @@ def sample_grids(images: Sequence[Record], labels: Mapping[str, str]) -> list[di
         if size:
             factor = max(1, GRID_WIDTH_PX // size[0])
             real = record.model == REAL_DATA
-            label = "real held-out scans" if real else labels[record.file]
+            label = HELD_OUT if real else labels[record.file]
             grids.append(
                 {
                     "label": label,

@@ -42,12 +42,22 @@ PRINTED = (
 
 
 def disagreements(judged: Mapping[str, Judged]) -> list[tuple[str, Table]]:
-    """(family, claim x source): every thing on which sources print what cannot be one number, a row per source."""
+    """(family, claim x source): every thing on which sources print what cannot be one number, a row per source; then
+    the claims that contradict each other although they speak of several things."""
     by_family: dict[str, list[tuple[str, Rows]]] = {}
+    told: set[str] = set()
     for group in sources_of([found.claim for found in judged.values()]):
         if group.disagree:
             rows = tuple(source_row(judged[claim.id]) for claim in group.claims)
             by_family.setdefault(family_of(group.model), []).append((thing(group), rows))
+            told.update(claim.id for claim in group.claims)
+    for name, found in judged.items():
+        linked = [name, *(other for other in found.claim.conflicts_with if other in judged)]
+        if len(linked) > 1 and name not in told:
+            family = family_of(found.claim.paper_scale.subject)
+            rows = tuple(source_row(judged[each]) for each in linked)
+            by_family.setdefault(family, []).append((found.claim.headline.rstrip("."), rows))
+            told.update(linked)
     return [(family, Table("", DISAGREE, tuple(groups), first="Source")) for family, groups in by_family.items()]
 
 
@@ -61,10 +71,11 @@ def thing(group: SourceGroup) -> str:
 
 
 def source_row(found: Judged) -> tuple[str, tuple[Cell, ...]]:
-    source, verdict = found.claim.source, found.paper.verdict
+    source, verdict, side = found.claim.source, found.paper.verdict, found.claim.paper_scale
+    of = f"of {side.subject}" if side.metric == "throughput_per_s" else ""
     return (
         f"{source.paper.split(' (')[0]}, {source.where}",
-        (Cell(as_printed(found.claim)), Cell(source.standing), badge_cell(verdict.word, verdict.marker)),
+        (Cell(as_printed(found.claim), of), Cell(source.standing), badge_cell(verdict.word, verdict.marker)),
     )
 
 

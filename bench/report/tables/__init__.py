@@ -18,6 +18,7 @@ from bench.report.words import badge_of
 SCORES = ("fid", "kid", "inception_score", "precision", "recall")  # of clean-fid the page says once that it agrees
 SPEEDS = ("latency_s", "latency_p90_s", "latency_p95_s", "latency_p99_s", "throughput_per_s")
 COSTS = ("num_params", "nfe", "flops", "peak_memory_bytes")
+HELD_OUT = "real held-out scans"
 DIGITS_SETTINGS = (  # reference_models/digits.py
     " Sampling settings of the small models are this project's. Their guidance was chosen by this same FID, at a seed "
     "that no record has; of dit-digits it is the published 1.5 (what others give: study “Guidance”)."
@@ -69,7 +70,7 @@ def score_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | 
     models.sort(key=lambda r: r.measurements["fid"].value if "fid" in r.measurements else float("inf"))
     if not floor and not models:
         return None
-    names = {r.file: "real held-out scans" for r in floor} | {r.file: labels[r.file] for r in models}
+    names = {r.file: HELD_OUT for r in floor} | {r.file: labels[r.file] for r in models}
     caption = "Scores, sorted by FID, with 95 % intervals below."
     if any(record.protocol.scale == "digits" for record in models):
         caption += DIGITS_SETTINGS
@@ -79,7 +80,7 @@ def score_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | 
     for record, (label, cells) in zip([*floor, *models], table.groups[0][1], strict=True):
         fid = record.measurements.get("fid")
         ties = best and fid and record.model != REAL_DATA and fid is not best and overlap(best, fid)
-        rows.append((label, (replace(cells[0], mark="tie with the first"), *cells[1:]) if ties else cells))
+        rows.append((label, (replace(cells[0], mark="tie with the first in this run"), *cells[1:]) if ties else cells))
     return replace(table, groups=(("", tuple(rows)),), floor_rows=len(floor))
 
 

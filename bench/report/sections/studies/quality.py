@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import combinations
 
-from bench.analysis.records import whiskers
+from bench.analysis.studies import told_apart
 from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import REAL_DATA, Record
 from bench.report.sections.studies.common import Answers, Section
-from bench.report.tables import NONE, Table, cell, derived, images_cell, plain_table
-from bench.stats import difference
+from bench.report.tables import HELD_OUT, NONE, Table, cell, derived, images_cell, plain_table
 
 SPACES = ("fid", "fid_fixed")
 COLUMNS = (*SPACES, "fid_per_class", "nearest_train")
@@ -35,7 +34,7 @@ def agreement(models: Sequence[Record]) -> str:
     pairs = list(combinations(measured, 2))
     if not pairs:
         return ""
-    signs = [[told_apart(space, *pair) for space in SPACES] for pair in pairs]
+    signs = [[told_apart(*pair, space) for space in SPACES] for pair in pairs]
     both = sum(1 for one, other in signs if one and one == other)
     against = [f"{a.model} and {b.model}" for (a, b), (one, other) in zip(pairs, signs, strict=True) if one * other < 0]
     of_pairs = f"{len(pairs)} pairs" if len(pairs) > 1 else "the one pair"
@@ -47,12 +46,6 @@ def agreement(models: Sequence[Record]) -> str:
     return f"{sentence}. The two contradict each other on {listed(against)}." if against else f"{sentence}."
 
 
-def told_apart(metric: str, a: Record, b: Record) -> int:
-    """-1 where a's distance is surely the lower, 1 where it is surely the higher, else 0."""
-    gap = difference(*(whiskers(record.measurements[metric]) for record in (a, b)))
-    return -1 if gap.high < 0 else 1 if gap.low > 0 else 0
-
-
 def floor_words(records: Sequence[Record]) -> str:
     """That the real-data floor stands at another count, and is no floor for these."""
     real = next((record for record in records if record.model == REAL_DATA and "fid" in record.measurements), None)
@@ -61,7 +54,7 @@ def floor_words(records: Sequence[Record]) -> str:
         return ""
     return (
         f"Only {real.measurements['fid'].n} scans were held out: their distances, of fewer images, come out higher and "
-        f"are no floor for {listed([str(count) for count in sorted(counts, key=lambda n: n or 0)])} images."
+        f"are no floor for {listed([f'{count:,}' for count in sorted(filter(None, counts))])} images."
     )
 
 
@@ -73,7 +66,8 @@ def scores(records: Sequence[Record]) -> Table:
         worst = max(range(len(by_class)), key=by_class.__getitem__, default=None)
         key = f"images.class_distances.{worst}"
         cells.append(NONE if worst is None else derived(record, key, by_class[worst], number, f"of digit {worst}"))
-        rows.append((record.model, (images_cell(record, COLUMNS), *cells)))
+        label = HELD_OUT if record.model == REAL_DATA else record.model
+        rows.append((label, (images_cell(record, COLUMNS), *cells)))
     titles = [(METRICS[name].title, "lower is better" if name != "nearest_train" else "pixels") for name in COLUMNS]
     return plain_table(
         "More images of each family, with 95 % intervals over images below; sorted by FID. The last column names the "

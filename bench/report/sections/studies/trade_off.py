@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from bench.analysis.front import cost_of, costed, front_of, lines_of
 from bench.analysis.records import whiskers
-from bench.analysis.studies import fid_gap
+from bench.analysis.studies import told_apart
 from bench.formatting import listed, number
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, high, lines_chart
@@ -124,12 +124,6 @@ def findings(records: Sequence[Record], answers: Answers, fronts: Mapping[str, S
 
 def named(record: Record, answers: Answers) -> str:
     return f"{answers.labels[record.file]} at {fid_of(record)}"
-
-
-def told_apart(a: Record, b: Record) -> bool:
-    """Whether the interval of the difference of two FIDs leaves out 0; unknown intervals tell nothing apart."""
-    gap = fid_gap(a, b)
-    return gap.low > 0 or gap.high < 0
 
 
 def front_table(records: Sequence[Record], answers: Answers, fronts: Mapping[str, Sequence[str]]) -> Table:

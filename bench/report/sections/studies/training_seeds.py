@@ -32,12 +32,12 @@ def training_seeds(answers: Answers) -> Section:
 
 
 def smallest_in_words(fids: Mapping[str, Values]) -> str:
-    """The smallest difference of FID that this scale can see, computed from the spread over seeds: of the two families
-    whose training runs scatter least, and of those that scatter most."""
+    """The smallest difference of FID that this scale can see, by the interval of the paired difference: of the two
+    families whose seeds scatter least, and of those that scatter most."""
     least = {
         listed(pair): found
         for pair in combinations(fids, 2)
-        if (found := smallest_difference({model: fids[model] for model in pair})) is not None
+        if (found := smallest_difference(*(fids[model] for model in pair))) is not None
     }
     repeated = {model: values for model, values in fids.items() if len(seed_means(values)) > 1}
     if not least:
@@ -46,8 +46,8 @@ def smallest_in_words(fids: Mapping[str, Values]) -> str:
     finest, coarsest = min(least, key=least.__getitem__), max(least, key=least.__getitem__)
     return (
         f"The smallest difference of FID that this scale can see with {num} training runs of either model is about "
-        f"{number(least[finest])} ({finest}) to {number(least[coarsest])} ({coarsest}): below it, the 95 % interval of "
-        "the difference holds 0. It follows from the spread of the means of the training runs."
+        f"{number(least[finest])} ({finest}) to {number(least[coarsest])} ({coarsest}): half the 95 % interval of "
+        "their paired difference."
     )
 
 
