@@ -41,7 +41,10 @@ def start() -> None:
     """The program: `main` in a process that is its own. Interrupted, it ends within two seconds in any case."""
     give_streams()
     with stopping(leave):
-        status = run(sys.argv[1:])
+        try:
+            status = run(sys.argv[1:])
+        except KeyboardInterrupt:  # between two lines of `run` itself
+            status = INTERRUPTED
         if status == INTERRUPTED:
             leave()
     sys.exit(status)

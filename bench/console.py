@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -144,11 +145,13 @@ def progress(title: str, total: int) -> Iterator[Reporter]:
         yield BarReporter(title, total)
 
 
-class Stop:
-    """What a signal to end does: KeyboardInterrupt once, and `leave` where that has not ended the process in time."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT)  # that ask a process to end
 
-    def __init__(self, leave: Callable[[], None] | None):
-        self.leave = leave
+
+class Stop:
+    """What a signal to end does: a KeyboardInterrupt, once."""
+
+    def __init__(self) -> None:
         self.asked: float | None = None  # when
 
     def __call__(self, number: int, frame: FrameType | None) -> None:
@@ -156,40 +159,56 @@ class Stop:
         if self.asked is not None and now - self.asked < AGAIN_S:
             return  # torchrun, a shell and an impatient user send several; the first is being obeyed
         self.asked = now
-        if self.leave is not None:
-            threading.Thread(target=self._leave_later, daemon=True).start()
         raise KeyboardInterrupt
-
-    def _leave_later(self) -> None:
-        time.sleep(PATIENCE_S)
-        assert self.leave is not None
-        self.leave()
 
 
 @contextmanager
 def stopping(leave: Callable[[], None] | None = None) -> Iterator[None]:
     """Within the block control-C and SIGTERM end it at once, tidily: a KeyboardInterrupt, and one alone.
 
-    leave: ends the process, and is called PATIENCE_S later where it is at work still, in a long call into C as torch's
-    Within another such block nothing changes.
+    leave: ends the process; called PATIENCE_S after a signal where the block has not ended: a long call into C, as
+    torch's are, hears of no KeyboardInterrupt before it returns
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGTERM, signal.SIGINT)
-    before = [signal.getsignal(number) for number in numbers]
-    stop = before[0] if isinstance(before[0], Stop) else Stop(leave)
-    for number in numbers:
+    before = [signal.getsignal(number) for number in SIGNALS]
+    stop = before[0] if isinstance(before[0], Stop) else Stop()
+    for number in SIGNALS:
         signal.signal(number, stop)
     try:
-        yield
+        with _leaving(leave) if leave else nullcontext():
+            yield
     except Exception as error:
         if stop.asked is None:
             raise
         raise KeyboardInterrupt from error  # what the signal broke, or an error that Python has made of it
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)
+
+
+@contextmanager
+def _leaving(leave: Callable[[], None]) -> Iterator[None]:
+    """Within the block a thread learns of signals from the system itself, and calls `leave` in the end."""
+    mine, the_systems = socket.socketpair()
+    the_systems.setblocking(False)
+    is_over = threading.Event()
+
+    def watch() -> None:
+        with suppress(OSError):
+            while number := mine.recv(1):
+                if number[0] in SIGNALS and not is_over.wait(PATIENCE_S):
+                    leave()
+
+    threading.Thread(target=watch, daemon=True).start()
+    before = signal.set_wakeup_fd(the_systems.fileno(), warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        is_over.set()
+        signal.set_wakeup_fd(before)
+        the_systems.close()
 
 
 def is_stopping() -> bool:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -231,6 +232,7 @@ program.start()
     assert child.stdout is not None
     assert child.stdout.readline() == "begun\n"
     assert len(list(tmp_path.iterdir())) == 1
+    time.sleep(1)  # it is in the long call now
     for _ in range(2):
         child.send_signal(number)
     _, err = child.communicate(timeout=30)
