@@ -72,6 +72,8 @@ def load_model(
     check_dtype(dtype)
     torch_dtype = getattr(torch, dtype)
     if spec.recipe is not None:
+        if autoencoder is not None:
+            raise UsageError(f"{name} brings its own autoencoder: leave out --autoencoder")
         path = weights or shipped_weights(name)
         if path is None:
             raise UsageError(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.formatting import as_words
 from bench.records.parts import Measurement, Number
 from bench.records.schema import REAL_DATA, Protocol, Record
 from bench.stats import Interval, as_interval
+
+Made = TypeVar("Made")
 
 LONGEST_WHY = 200  # characters
 
@@ -57,6 +59,15 @@ def nfe_of(record: Record) -> Mapping[str, Number]:
     """Network evaluations of one image or text, by part of the network; {} where none were counted."""
     part = record.images or record.texts or record.paintings or record.timing
     return (part.nfe or {}) if part else {}
+
+
+def made_of(make: Callable[[list[Record]], Made], records: Sequence[Record]) -> tuple[Made, list[str]]:
+    """(what `make` gives of the records that it can be done with, a line on each of the others)."""
+    try:
+        return make(list(records)), []
+    except Exception:
+        fit, faults = fit_for(make, records)
+        return make(fit), faults
 
 
 def fit_for(work: Callable[[list[Record]], Any], records: Sequence[Record]) -> tuple[list[Record], list[str]]:

@@ -19,6 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.analysis.records import fit_for
 from bench.analysis.seeds import seed_means, seeds_of, spreads_of
 from bench.claims import SIZE_CLAIMS
 from bench.commands.app import JsonFile, example
@@ -237,8 +238,13 @@ def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: 
             raise UsageError(f"--html {html_file}: its folder does not exist")
         check_target(html_file, "--html")
     ours, theirs, faults = same_machine(a, b)
-    verdicts, values = verdict_pairs(ours, theirs), value_pairs(ours, theirs)
-    regressions = list(filter(None, [*(pair.regression for pair in verdicts), *(pair.regression for pair in values)]))
+    try:
+        verdicts, values, regressions = compared(ours, theirs)
+    except Exception:  # what another program wrote, as settings of another type
+        ours, our_odd = fit_for(lambda side: compared(side, side), ours)
+        theirs, their_odd = fit_for(lambda side: compared(side, side), theirs)
+        faults += [*our_odd, *their_odd]
+        verdicts, values, regressions = compared(ours, theirs)
     if json_file:
         found = as_json(a, b, verdicts, values)
         write_json(found | {"not_read": faults, "regressions": regressions}, json_file)
@@ -255,6 +261,13 @@ def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: 
     for text in regressions:
         say(f"worse: {text}")
     return regressions
+
+
+def compared(a: Sequence[Record], b: Sequence[Record]) -> tuple[list[VerdictPair], list[ValuePair], list[str]]:
+    """(verdicts, values, how B is worse)."""
+    verdicts, values = verdict_pairs(a, b), value_pairs(a, b)
+    worse = [*(pair.regression for pair in verdicts), *(pair.regression for pair in values)]
+    return verdicts, values, list(filter(None, worse))
 
 
 def as_json(a: Path, b: Path, verdicts: Sequence[VerdictPair], values: Sequence[ValuePair]) -> dict[str, Any]:

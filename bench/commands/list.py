@@ -14,7 +14,7 @@ from rich.table import Table
 from bench.claims import CLAIMS
 from bench.commands.app import RESULTS, RESULTS_OPTION, ClaimsFiles, JsonFile, example
 from bench.commands.claims import WIDE, print_claims
-from bench.console import console
+from bench.console import console, say
 from bench.datasets import DATASETS
 from bench.datasets.question_formats import FORMATS
 from bench.datasets.scenes_files import WHAT
@@ -164,7 +164,10 @@ def records_of(results: Path) -> list[Record]:
     from bench.records.store import check_there, load_records
 
     check_there(results)
-    return latest(load_records([results]).records)
+    loaded = load_records([results])
+    for fault in loaded.faults:
+        say(f"not read: {fault}")
+    return latest(loaded.records)
 
 
 def show_settings() -> None:
@@ -214,24 +217,29 @@ def measured_words(found: Measurement) -> str:
 
 def show_verdicts(claims: Sequence[Claim], records: Sequence[Record]) -> None:
     """The word of each claim, at the paper's scale and in small, by the machines that can give one."""
+    from bench.analysis.records import made_of
     from bench.verdict.judge import judge
 
-    by_machine: dict[str, list[Record]] = {}
-    for record in records:
-        by_machine.setdefault(record.environment.machine, []).append(record)
-    rows = []
-    for claim in claims:
-        for machine, here in by_machine.items():
-            rows += [
-                (
-                    *(claim.id, found.scale, machine),
-                    f"{found.word} ({found.marker})" if found.marker else found.word,
-                    verdict_number(found),
-                    " ".join(found.records),
-                )
-                for found in judge(claim, here)
-                if found.word != "not run"
-            ]
+    def rows_of(chosen: Sequence[Record]) -> list[tuple[str, ...]]:
+        by_machine: dict[str, list[Record]] = {}
+        for record in chosen:
+            by_machine.setdefault(record.environment.machine, []).append(record)
+        return [
+            (
+                *(claim.id, found.scale, machine),
+                f"{found.word} ({found.marker})" if found.marker else found.word,
+                verdict_number(found),
+                " ".join(found.records),
+            )
+            for claim in claims
+            for machine, here in by_machine.items()
+            for found in judge(claim, here)
+            if found.word != "not run"
+        ]
+
+    rows, odd = made_of(rows_of, records)
+    for fault in odd:
+        say(f"not read: {fault}")
     columns = ["claim", "scale", "machine", "verdict", "rests on (95 % interval)", "records"]
     show("Verdicts on these records", columns, rows, wide=True)
 

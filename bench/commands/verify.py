@@ -6,13 +6,16 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.commands.app import REPORT, RESULTS, ResultsDir, example
 from bench.console import say
 from bench.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from bench.records.schema import Record, Verdict
 
 
 @example("python -m bench verify --report reports/index.html")
@@ -30,6 +33,7 @@ def verify(
         traces_in,
         with_inputs,
     )
+    from bench.analysis.records import made_of
     from bench.records.latest import latest
     from bench.records.parity import load_parity
     from bench.records.store import PARITY_FILE, check_there, load_records
@@ -42,14 +46,15 @@ def verify(
     parity, odd = load_parity([results])
     claims = claims_of_page()
     machines = sorted({record.environment.machine for record in records})
-    verdicts = {
-        machine: [
-            verdict
-            for claim in claims
-            for verdict in verdicts_of(claim, [r for r in records if r.environment.machine == machine])
-        ]
-        for machine in machines
-    }
+
+    def judged(chosen: Sequence[Record]) -> dict[str, list[Verdict]]:
+        by_machine = {machine: [r for r in chosen if r.environment.machine == machine] for machine in machines}
+        return {
+            machine: [verdict for claim in claims for verdict in verdicts_of(claim, here)]
+            for machine, here in by_machine.items()
+        }
+
+    (records, verdicts), left_out = made_of(lambda chosen: (chosen, judged(chosen)), records)
     for machine, found in verdicts.items():
         words = ", ".join(f"{count} {word}" for word, count in Counter(verdict.word for verdict in found).items())
         say(f"verdicts on {machine}: {words}")
@@ -61,13 +66,17 @@ def verify(
     stored = read_stored([*(record.file for record in records), *beside], [results])
     found = evidence(records, verdicts, parity)
     found = with_inputs(found, inputs_of(found, (number.trace for number in shown)), stored)
-    faults = [*loaded.faults, *odd, *differences(said, found), *wrong_numbers(shown, found["verdicts"], stored)]
-    for fault in faults:
+    unread = [*loaded.faults, *odd, *left_out]  # of which the page says the same
+    other = [*differences(said, found), *wrong_numbers(shown, found["verdicts"], stored)]
+    for fault in (*unread, *other):
         say(f"✗ {fault}")
-    if faults:
+    if other:
         raise CheckFailed(f"{report} is not the report of these records; `python -m bench report` renders it again")
     num_records = sum("kind" not in entry for entry in said["files"])
     counts = f"{num_records} records, {len(said['rows']):,} numbers, {len(said['verdicts'])} verdicts"
+    if unread:
+        files = "1 file was edited or is" if len(unread) == 1 else f"{len(unread)} files were edited or are"
+        raise CheckFailed(f"{files} damaged; {report} has the rest as on disk ({counts})")
     say(f"✓ {report}: {counts} as on disk; {len(shown):,} numbers shown, each followed to its record")
 
 

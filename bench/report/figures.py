@@ -11,12 +11,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.records import whiskers
+from bench.analysis.records import made_of, whiskers
 from bench.analysis.studies import settings_in_use
+from bench.console import say
 from bench.errors import CheckFailed
 from bench.files import check_writable, make_folder, sweep_temporaries, write_whole
 from bench.formatting import number
@@ -25,7 +26,7 @@ from bench.report.charts.lines import Panel
 from bench.report.charts.speedups import KINDS, Row, times_text
 from bench.report.charts.svg import colour_of, marker_of
 from bench.report.page import HERE
-from bench.report.reading import read
+from bench.report.reading import by_machines, read
 from bench.report.sections.answers import picture_rows
 from bench.report.sections.studies.common import answers_of
 from bench.report.sections.studies.trade_off import AXES, cost_panels
@@ -64,8 +65,14 @@ def export_figures(results: Path, out: Path, width: float = TWO_COLUMNS) -> list
     """
     found = read([results])
     check_writable(out, "export figures")
-    groups = found.by_machine
-    rows, latencies, panels = picture_rows(found.judged), latencies_of(groups), quality_against_cost(groups)
+
+    def drawable(records: Sequence[Record]) -> tuple[list[Row], dict[str, list[Bar]], dict[str, Panel]]:
+        fit = replace(found, by_machine=by_machines(records))
+        return picture_rows(fit.judged), latencies_of(fit.by_machine), quality_against_cost(fit.by_machine)
+
+    (rows, latencies, panels), odd = made_of(drawable, found.records)
+    for fault in (*found.faults, *odd):
+        say(f"not read: {fault}")
     if not (rows or latencies or panels):
         raise CheckFailed(f"nothing to draw: {results} holds no speed-up, no latency and no run of the study trade-off")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it tells where no HOME can be written to

@@ -258,3 +258,10 @@ def test_stopped_and_run_again_it_leaves_what_an_undisturbed_run_does(tmp_path, 
     assert again.communicate(timeout=240)[1] == ""
     assert first.communicate(timeout=240)[1] == ""
     assert content(out) == content(whole)
+
+
+def test_an_autoencoder_of_a_model_that_brings_its_own_is_refused(capsys, tmp_path):
+    line = complains(
+        capsys, "generate", "dit-digits", "--num", 2, "--out", tmp_path / "o", "--autoencoder", tmp_path / "none"
+    )
+    assert "dit-digits brings its own autoencoder: leave out --autoencoder" in line

@@ -21,6 +21,7 @@ from bench.records.store import content_sha256, load_records
 from bench.report import render
 from bench.studies import STUDIES
 from bench.verdict.judge import judge
+from tests.command_line import bench
 from tests.fake_records import composed, full_set, ratios, record, studied, timed
 from tests.fake_scenes import scenes_set
 from tests.pages import NOW, text_of, write
@@ -109,3 +110,69 @@ def test_every_record_may_hold_something_odd_and_there_is_a_page(intact, tmp_pat
     _, page = judged_and_rendered(damaged(intact, tmp_path, draw, replace), tmp_path / "index.html")
     assert "\x1b" not in page
     assert "[31m<b>" not in page
+
+
+# -- the other commands ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def strange(intact, tmp_path_factory):
+    """(records of which one has a setting of another type, its name): no schema knows the settings of every model."""
+    results = Path(shutil.copytree(intact, tmp_path_factory.mktemp("strange") / "results"))
+    for path in sorted(results.glob("*/transdiff-mrar-digits--digits-study*.json")):
+        data = json.loads(path.read_text())
+        if "num_images" in data["settings"]:
+            data["settings"]["num_images"] = "[/red]"
+            path.write_text(json.dumps({**data, "sha256": content_sha256(data)}))
+            return results, path.name
+    raise AssertionError("no record of a row of images")
+
+
+CALLS = {
+    "report": ["report", "--out", "o.html", "--results"],
+    "tables": ["report", "--format", "csv", "--out", "o.csv", "--results"],
+    "figures": ["export", "figures", "figures", "--results"],
+    "measurements": ["export", "table", "t.csv", "--results"],
+    "records": ["list", "records", "--results"],
+    "verdicts": ["list", "claims", "--results"],
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_a_record_that_a_command_cannot_take_leaves_the_others_their_place(
+    capsys, tmp_path, monkeypatch, strange, call
+):
+    monkeypatch.chdir(tmp_path)
+    assert bench(capsys, *CALLS[call], strange[0])[0] == 0
+
+
+def test_a_comparison_names_the_record_that_it_leaves_out(capsys, intact, strange):
+    results, name = strange
+    for pair in ((intact, results), (results, intact)):
+        status, said, err = bench(capsys, "compare", *pair)
+        assert (status, err) == (0, "")
+        assert f"{name}: left out: TypeError" in " ".join(said.split())
+
+
+@pytest.mark.parametrize("call", ["tables", "figures", "measurements", "records", "verdicts"])
+def test_a_file_that_is_no_record_is_named_by_every_command(capsys, tmp_path, monkeypatch, intact, call):
+    monkeypatch.chdir(tmp_path)
+    results = Path(shutil.copytree(intact, tmp_path / "results"))
+    (next(results.glob("*/")) / "dit-digits--digits-quality--1.json").write_text("{}")
+    status, said, _ = bench(capsys, *CALLS[call], results)
+    assert status == 0
+    assert "dit-digits--digits-quality--1.json: schema None" in " ".join(said.split())
+
+
+def test_a_page_of_damaged_records_is_their_page(capsys, tmp_path, intact):
+    """What could not be read is said in both; `verify` fails for the files, and does not blame the page."""
+    results = Path(shutil.copytree(intact, tmp_path / "results"))
+    path = next(results.glob("*/dit-digits--digits-quality*.json"))
+    path.write_text(path.read_text().replace('"value": ', '"value": 1', 1))
+    page = render([results], tmp_path / "index.html", now=NOW)
+    status, said, err = bench(capsys, "verify", "--results", results, "--report", page)
+    assert status == 1
+    assert "was edited" in said
+    assert "1 file was edited or is damaged" in err
+    assert "has the rest as on disk" in err
+    assert "is not the report" not in err
