@@ -24,6 +24,7 @@ SUFFIXES = (
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif"),
 )
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")  # 8 bits per channel; others: clipped
+ORIENTATION = 0x0112  # Exif's tag; 1: as it is
 MAX_PIXELS = 89_478_485  # Pillow's own limit, where it begins to warn
 
 
@@ -74,6 +75,21 @@ def has_more_pictures(image: Image.Image) -> bool:
         return image.format != "MPO" and bool(getattr(image, "is_animated", False))
     except Exception:  # the second one is damaged; only the first is read
         return True
+
+
+def is_turned(image: Image.Image) -> bool:
+    """Whether the Exif data of an open image asks for its pixels to be turned or mirrored, and they are not.
+
+    So torch-fidelity and clean-fid read it, too. Those of a TIFF Pillow turns itself.
+    """
+    try:
+        if image.format == "TIFF" or "exif" not in image.info:
+            return False
+        exif = Image.Exif()  # image.getexif() may decode the pixels
+        exif.load(image.info["exif"])
+        return exif.get(ORIENTATION, 1) in range(2, 9)
+    except Exception:  # damaged, as in many photographs
+        return False
 
 
 def fault(error: Exception) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 from bench.errors import CheckFailed
 from bench.files import check_regular
 
+LONGEST_TEXT = 200  # characters of a name or a checksum in a file
 LARGEST_WHOLE = 2 << 30  # bytes of an array that is read whole: statistics of 16,000 dimensions
 # What zipfile and numpy raise at a file that is not what it says: among them NotImplementedError (packing),
 # RuntimeError (encrypted), SyntaxError and tokenize.TokenError (a header that is no Python literal), OverflowError.
@@ -147,5 +148,5 @@ class NpzImages:
 
 
 def as_text(array: Any) -> str:
-    """A string that was saved as an array."""
-    return str(array.item()) if array.size == 1 else str(array.tolist())
+    """A string that was saved as an array; of anything else the beginning of what it looks like."""
+    return str(array.item() if array.size == 1 else array.tolist())[:LONGEST_TEXT]

@@ -23,6 +23,9 @@ from bench.datasets.npz_files import NpzFile, NpzImages, as_text
 from bench.errors import CheckFailed, UsageError
 from bench.files import make_folder, write_whole
 
+LARGEST_VALUE = 1e100  # of a mean or covariance: its square is finite, and no network gives features like that
+LARGEST_COUNT = 2**63 - 1  # what a record can hold
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -110,15 +113,19 @@ def _statistics(file: NpzFile, path: Path, role: str, suffix: str = "") -> Stati
         raise CheckFailed(f"{role} {path}: NaN or infinite values in mu{suffix} or sigma{suffix}")
     rounding = float(np.finfo(sigma.dtype).eps)
     mu, sigma = mu.astype(np.float64), sigma.astype(np.float64)
+    if max(np.abs(mu).max(), np.abs(sigma).max()) > LARGEST_VALUE:
+        raise CheckFailed(f"{role} {path}: mu{suffix} or sigma{suffix} has values above {LARGEST_VALUE:g}: no features")
     if not np.allclose(sigma, sigma.T, rtol=1e-4, atol=1e-6 * np.abs(sigma).max()):
         raise CheckFailed(f"{role} {path}: sigma{suffix} is not symmetric, so it is no covariance")
     sigma = (sigma + sigma.T) / 2
-    _check_rank(sigma, rounding, path, role, suffix)
-    return Statistics(mu, sigma, **_told(file, path, role))  # type: ignore[arg-type]
+    rank, told = _check_rank(sigma, rounding, path, role, suffix), _told(file, path, role)
+    if (num := told.get("num_images")) is not None and num <= rank:  # type: ignore[operator]
+        raise CheckFailed(f"{role} {path}: n says {num} images, of which no covariance of rank {rank} comes")
+    return Statistics(mu, sigma, **told)  # type: ignore[arg-type]
 
 
-def _check_rank(sigma: np.ndarray, rounding: float, path: Path, role: str, suffix: str) -> None:
-    """CheckFailed for a covariance of fewer images than dimensions, whose Frechet distance would mean nothing.
+def _check_rank(sigma: np.ndarray, rounding: float, path: Path, role: str, suffix: str) -> int:
+    """The rank; CheckFailed for a covariance of fewer images than dimensions: its Frechet distance would mean nothing.
 
     Features that never vary are left out of the count. Zero is what rounding of the stored numbers may leave.
     """
@@ -133,6 +140,7 @@ def _check_rank(sigma: np.ndarray, rounding: float, path: Path, role: str, suffi
         raise CheckFailed(
             f"{role} {path}: sigma{suffix} has rank {rank} of {len(sigma)}: of too few images for a Frechet distance"
         )
+    return rank
 
 
 def _told(file: NpzFile, path: Path, role: str) -> dict[str, object]:
@@ -140,7 +148,7 @@ def _told(file: NpzFile, path: Path, role: str) -> dict[str, object]:
     found: dict[str, object] = {}
     if "n" in file:
         num = file.read("n")
-        if num.size != 1 or num.dtype.kind not in "iu" or int(num.item()) < 1:
+        if num.size != 1 or num.dtype.kind not in "iu" or not 0 < int(num.item()) <= LARGEST_COUNT:
             raise UsageError(f"{role} {path}: n is {num.dtype} {num.shape}; expected a count of images")
         found["num_images"] = int(num.item())
     for key in ("extractor", "extractor_sha256", "resize"):

@@ -290,3 +290,16 @@ def test_a_damaged_second_picture_does_not_matter_since_the_first_is_read(tmp_pa
     folder = ImageFolder(tmp_path)
     assert folder.num_with_frames == 1
     assert np.array_equal(folder[:][0], np.asarray(Image.open(tmp_path / "a.tif").convert("RGB")).transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp"])
+def test_pictures_that_exif_would_turn_are_read_as_they_are_and_counted(tmp_path, suffix):
+    """As torch-fidelity and clean-fid read them; a folder that one program has turned shows."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for seed in range(3):
+        picture(tmp_path / f"{seed}.{suffix}", seed, size=(8, 6), **({"exif": exif} if seed else {}))
+    folder = ImageFolder(tmp_path)
+    assert folder.shape == (3, 3, 6, 8)
+    assert "; 2 that Exif data would turn are not turned" in folder.words()
+    assert folder.summary()["with_exif_orientation"] == 2

@@ -149,3 +149,18 @@ def test_what_is_no_covariance_is_refused(tmp_path, mu, sigma, error, message):
     np.savez(tmp_path / "a.npz", mu=mu, sigma=sigma)
     with pytest.raises(error, match=message):
         load_npz(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sigma": 1e308 * np.eye(4)}, "values above 1e[+]100: no features"),
+        ({"mu": np.full(4, 1e300)}, "values above 1e[+]100: no features"),
+        ({"n": 4}, "n says 4 images, of which no covariance of rank 4 comes"),
+        ({"n": np.array(2**63, dtype=np.uint64)}, "expected a count of images"),
+    ],
+)
+def test_statistics_that_no_images_have_are_refused(tmp_path, changes, said):
+    np.savez(tmp_path / "s.npz", **{"mu": np.zeros(4), "sigma": np.eye(4), "n": 5, **changes})
+    with pytest.raises((CheckFailed, UsageError), match=said):
+        load_npz(tmp_path / "s.npz")
