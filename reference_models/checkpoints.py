@@ -259,12 +259,16 @@ def _chosen(content: Any, entries: Mapping[str, Mapping[str, Tensor]], ema: bool
         hint = f"; it has {', '.join(entries)}" if entries else ""
         raise CheckpointError(f"weights {path}: holds no state dict (a mapping from names to tensors){hint}")
     if len(candidates) > 1:
-        raise CheckpointError(f"weights {path}: could mean {' or '.join(candidates)}; say which (entry=...)")
+        raise CheckpointError(
+            f"weights {path}: could mean {' or '.join(candidates)}; keep the one in a file of its own, or name it in Python (entry=...)"
+        )
     (name,) = candidates
     others = [other for other in entries if other not in (*averaged, *plain)]
     twins = [other for other in others if entries[other].keys() == entries[name].keys()]
     if twins:
-        raise CheckpointError(f"weights {path}: could mean {' or '.join([name, *twins])}; say which (entry=...)")
+        raise CheckpointError(
+            f"weights {path}: could mean {' or '.join([name, *twins])}; keep the one in a file of its own, or name it in Python (entry=...)"
+        )
     return name
 
 
