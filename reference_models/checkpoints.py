@@ -53,6 +53,7 @@ ALLOWED: list[Any] = [argparse.Namespace]
 EMA_NAME = re.compile(r"(^|[._-])ema($|[._-])", re.IGNORECASE)
 PLAIN_NAMES = ("model", "state_dict", "module", "params")
 INNER_NAMES = ("var_wo_ddp", *PLAIN_NAMES)  # of an entry that holds its weights one level down, as VAR's `trainer`
+REMEDY = "keep the one in a file of its own, or name it in Python (entry=...)"
 # What a folder's weights are called (diffusers, transformers), best first; other names are variants or single shards.
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 SUFFIXES = (".safetensors.index.json", ".safetensors", ".bin.index.json", ".bin")
@@ -259,16 +260,12 @@ def _chosen(content: Any, entries: Mapping[str, Mapping[str, Tensor]], ema: bool
         hint = f"; it has {', '.join(entries)}" if entries else ""
         raise CheckpointError(f"weights {path}: holds no state dict (a mapping from names to tensors){hint}")
     if len(candidates) > 1:
-        raise CheckpointError(
-            f"weights {path}: could mean {' or '.join(candidates)}; keep the one in a file of its own, or name it in Python (entry=...)"
-        )
+        raise CheckpointError(f"weights {path}: could mean {' or '.join(candidates)}; {REMEDY}")
     (name,) = candidates
     others = [other for other in entries if other not in (*averaged, *plain)]
     twins = [other for other in others if entries[other].keys() == entries[name].keys()]
     if twins:
-        raise CheckpointError(
-            f"weights {path}: could mean {' or '.join([name, *twins])}; keep the one in a file of its own, or name it in Python (entry=...)"
-        )
+        raise CheckpointError(f"weights {path}: could mean {' or '.join([name, *twins])}; {REMEDY}")
     return name
 
 
