@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -67,7 +68,7 @@ def temporary_name(name: str, kind: str = "tmp") -> str:
 
 
 def _short(name: str) -> str:
-    return os.fsencode(name)[:NAME_BYTES].decode("utf-8", "ignore")
+    return os.fsencode(name)[:NAME_BYTES].decode(sys.getfilesystemencoding(), "ignore")
 
 
 def write_whole(path: Path, content: bytes | Fill, *, sync: bool = True) -> None:
