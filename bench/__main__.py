@@ -75,6 +75,7 @@ def give_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  # as long as the process
+        getattr(sys, name).reconfigure(errors="backslashreplace")  # in a locale of ASCII alone, as of old services
 
 
 def run(arguments: list[str]) -> int:

@@ -15,6 +15,7 @@ import secrets
 import shutil
 import socket
 import stat
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -71,7 +72,7 @@ def temporary_name(name: str, kind: str = "tmp") -> str:
 
 
 def _short(name: str) -> str:
-    return os.fsencode(name)[:NAME_BYTES].decode("utf-8", "ignore")
+    return os.fsencode(name)[:NAME_BYTES].decode(sys.getfilesystemencoding(), "ignore")
 
 
 def write_whole(path: Path, content: bytes | Fill, *, sync: bool = True) -> None:

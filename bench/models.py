@@ -37,7 +37,7 @@ def file_sha256(path: Path) -> str:
     if path.is_dir():
         digest = hashlib.sha256()
         for file in sorted(p for p in path.rglob("*") if p.is_file()):
-            digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode())
+            digest.update(f"{file.relative_to(path)} {file.stat().st_size}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()
     return digest_of_file(path)
 

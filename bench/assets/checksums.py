@@ -98,7 +98,7 @@ def cache_folder() -> Path:
 
 
 def _entry(path: Path) -> Path:
-    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:32]
+    name = hashlib.sha256(str(path.resolve()).encode(errors="surrogateescape")).hexdigest()[:32]
     return cache_folder() / "checksums" / f"{name}.json"
 
 

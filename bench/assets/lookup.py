@@ -250,7 +250,7 @@ def _of_folder(asset: Asset, path: Path, files: Mapping[str, Located]) -> str | 
         place = part_path(path, part)
         if place is not None and part.holds in ("files", "classes"):
             lines += [f"{part.names[0]}/{name}" for name in sorted(_names_and_sizes(place, part))]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashlib.sha256("\n".join(lines).encode(errors="surrogateescape")).hexdigest()
 
 
 def _names_and_sizes(folder: Path, part: Part) -> Iterator[str]:

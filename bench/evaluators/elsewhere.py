@@ -310,4 +310,4 @@ def sha256_of(path: Path) -> str:
         return digest(path)
     texts = sorted(one for one in path.rglob("*") if one.is_file() and one.suffix in (".txt", ".json", ".jsonl"))
     lines = [f"{one.relative_to(path).as_posix()} {digest(one)}" for one in texts]
-    return hashlib.sha256("\n".join([file_sha256(path), *lines]).encode()).hexdigest()
+    return hashlib.sha256("\n".join([file_sha256(path), *lines]).encode(errors="surrogateescape")).hexdigest()

@@ -83,8 +83,11 @@ def write_json(content: Any, path: Path) -> None:
 
 
 def write_text(text: str, path: Path) -> None:
-    """Write under a temporary name, then rename: a reader never sees half a file. CheckFailed where it cannot be."""
-    write_bytes(text.encode(), path)
+    """Write under a temporary name, then rename: a reader never sees half a file. CheckFailed where it cannot be.
+
+    Of a name that is no UTF-8, as file systems allow, the odd bytes are written as their escapes.
+    """
+    write_bytes(readable(text).encode(), path)
 
 
 def write_bytes(content: bytes, path: Path) -> None:

@@ -44,7 +44,8 @@ class ClassFolder:
         """Of the names and sizes of the files."""
         digest = hashlib.sha256()
         for file in self.paths:
-            digest.update(f"{file.relative_to(self.path).as_posix()} {file.stat().st_size}\n".encode())
+            line = f"{file.relative_to(self.path).as_posix()} {file.stat().st_size}\n"
+            digest.update(line.encode(errors="surrogateescape"))
         return digest.hexdigest()
 
 

@@ -125,6 +125,30 @@ def test_where_nobody_listens_the_work_is_done_all_the_same(tmp_path, streams):
     assert (tmp_path / "out.csv").read_text().startswith("machine,")
 
 
+@pytest.mark.parametrize(
+    "call", [["list", "claims", "--model", "mar-l"], ["export", "table", "ü.csv", "--results", ROOT / "results"]]
+)
+def test_a_locale_of_ascii_alone_prints_and_names_files_all_the_same(tmp_path, call):
+    ascii_alone = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "PYTHONPATH": str(ROOT)}
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONIOENCODING"} | ascii_alone
+    call = [sys.executable, "-m", "bench", *call]
+    done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [path.name for path in tmp_path.iterdir()] == (["ü.csv"] if "export" in call else [])
+
+
+def test_a_results_folder_whose_name_is_no_utf_8_is_reported_on(capsys, tmp_path):
+    folder = tmp_path / os.fsdecode(b"r\xff")
+    try:
+        folder.symlink_to(ROOT / "results")
+    except OSError:
+        pytest.skip("a file system of UTF-8 alone")
+    for name, more in (("page.html", ()), ("page.csv", ("--format", "csv"))):
+        status, _, err = bench(capsys, "report", "--results", folder, "--out", tmp_path / name, *more)
+        assert (status, err) == (0, "")
+        assert (tmp_path / name).read_text(encoding="utf-8")
+
+
 def test_a_fault_of_the_machine_is_told_from_one_of_ours():
     assert machines_fault(OSError(28, "No space left on device", "out.json")) == "out.json: No space left on device"
     assert "not enough memory" in machines_fault(MemoryError())
