@@ -22,6 +22,7 @@ STATUS_BY_ERROR: dict[type[Exception], int] = {
 }
 
 
+QUIET = ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")  # of the Hub's libraries: nothing tells of what is run
 NO_MEMORY = "can't allocate memory"  # in torch's RuntimeError on a CPU
 PACKAGES = {  # import -> distribution, where their names differ
     "PIL": "pillow",
@@ -40,6 +41,8 @@ def main() -> None:
 def start() -> None:
     """The program: `main` in a process that is its own. Interrupted, it ends within two seconds in any case."""
     give_streams()
+    for name in QUIET:
+        os.environ.setdefault(name, "1")
     with stopping(leave):
         try:
             status = run(sys.argv[1:])

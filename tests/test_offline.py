@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
 import urllib.request
 
 import pytest
+
+from bench.__main__ import QUIET
+from tests.paths import ROOT
 
 AWAY = "192.0.2.1"  # of documentation (RFC 5737): nobody has it
 
@@ -32,3 +36,15 @@ def test_a_process_that_a_test_starts_is_refused_too():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
     assert "tests use no network, and something tried to look up 192.0.2.1:443" in done.stderr
+
+
+def test_the_program_turns_the_hubs_telemetry_off_before_any_library_is_imported():
+    code = """
+import os
+from bench import __main__ as program
+program.run = lambda arguments: print(*(os.environ[name] for name in program.QUIET))
+program.start()
+"""
+    without = {name: value for name, value in os.environ.items() if name not in QUIET}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=without, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "1 1\n", "")
