@@ -129,17 +129,14 @@ def followed(path: Path) -> Path:
     return path.resolve() if path.is_symlink() else path
 
 
-def _link(own: Path, path: Path) -> None:
+def _link(temporary: Path, path: Path) -> None:
     try:
-        os.link(own, path)
+        os.link(temporary, path)
     except FileExistsError:
         raise
-    except (
-        AttributeError,
-        OSError,
-    ):  # a system, or a file system, without hard links: exclusive all the same, though not whole at once
+    except (AttributeError, OSError):  # without hard links: exclusive all the same, though not whole at once
         with open(path, "xb") as file:
-            file.write(own.read_bytes())
+            file.write(temporary.read_bytes())
 
 
 def check_writable(folder: Path, option: str, *, needed_bytes: float = 0.0) -> None:

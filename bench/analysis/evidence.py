@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import html
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -169,9 +170,17 @@ def traces_in(page: str) -> list[Shown]:
     """Every number of a page that says where it stands: in its text, in its charts."""
     found = re.findall(r'(?:<data |data-)value="([^"]*)" data-record="([^"]*)" data-key="([^"]*)"[^>]*>([^<]*)</', page)
     return [
-        Shown(html.unescape(text), Trace(float(value), tuple(files.split()), html.unescape(key)))
+        Shown(html.unescape(text), Trace(_number(value), tuple(files.split()), html.unescape(key)))
         for value, files, key, text in found
     ]
+
+
+def _number(text: str) -> float:
+    """NaN, which no record gives, where somebody has put something else in its place."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def page_text(page: Path) -> str:
@@ -199,4 +208,19 @@ def evidence_in(page: str) -> Any:
         data = json.loads(found[1]) if found else None
     except (ValueError, RecursionError):
         return None
-    return data if isinstance(data, dict) and {"rows", "files", "verdicts"} <= data.keys() else None
+    return data if is_evidence(data) else None
+
+
+def is_evidence(data: Any) -> bool:
+    """Whether an object has the shape that `evidence` gives: files, rows that name one of them, verdicts."""
+    lists = [data.get(name) if isinstance(data, dict) else None for name in ("files", "rows", "verdicts")]
+    if not all(isinstance(found, list) for found in lists):
+        return False
+    files, rows, verdicts = (found or [] for found in lists)
+    return (
+        all(isinstance(one, dict) and all(isinstance(one.get(key), str) for key in ("file", "sha256")) for one in files)
+        and all(isinstance(row, list) and len(row) == len(ROW) for row in rows)
+        and all(type(row[0]) is int and 0 <= row[0] < len(files) and isinstance(row[1], str) for row in rows)
+        and all(isinstance(row, list) and len(row) == 5 and isinstance(row[4], float | int | None) for row in verdicts)
+        and all(isinstance(text, str) for row in verdicts for text in row[:4])
+    )

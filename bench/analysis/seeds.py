@@ -141,13 +141,15 @@ def seeds_words(values: Iterable[Seeds]) -> str:
 def image_pairs(records: Sequence[Record], later: int, earlier: int, metric: str) -> dict[Seeds, tuple[Record, Record]]:
     """Pairs of records (of the later image, of the earlier one) by seeds: the same weights, alike in all but
     `num_images`."""
+    alike: dict[tuple[str, Seeds], list[Record]] = {}
+    for record in records:
+        alike.setdefault((record.model, seeds_of(record)), []).append(record)
     pairs = [
         (a, b)
         for a in records
         if a.settings.get("num_images") == later
-        for b in records
-        if (a.model, seeds_of(a)) == (b.model, seeds_of(b))
-        and {**a.settings, "num_images": earlier} == b.settings
+        for b in alike[a.model, seeds_of(a)]
+        if {**a.settings, "num_images": earlier} == b.settings
         and metric in a.measurements.keys() & b.measurements.keys()
         and a.inputs.weights_sha256 == b.inputs.weights_sha256  # else two networks, whatever their seed
         and not differences(a, b, metric)

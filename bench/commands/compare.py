@@ -12,7 +12,7 @@ import math
 import os
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -63,6 +63,9 @@ TIMES = ("s", "images/s", "texts/s")  # units
 HOUR_APART = 0.15  # relative: two runs of one machine at different hours, as in the verdicts on times
 SEEDS_APART = 4.30 * math.sqrt(2)  # standard deviations between training seeds: Student's t of three, difference of two
 EXACT = (*COUNTED, "nfe")  # metrics that are counted: equal or not
+
+
+Run = tuple[str, str, str]  # model, protocol, and the seeds and settings as JSON
 
 
 @dataclass(frozen=True)
@@ -177,7 +180,7 @@ def verdict_pairs(a: Sequence[Record], b: Sequence[Record]) -> list[VerdictPair]
     return [VerdictPair(*pair) for pair in zip(*judged, strict=True)]
 
 
-def by_run(records: Iterable[Record]) -> dict[tuple[str, str, str], Record]:
+def by_run(records: Iterable[Record]) -> dict[Run, Record]:
     """Records that measured something by model, protocol, and the seeds and settings as JSON."""
     found = {}
     for record in records:
@@ -245,6 +248,7 @@ def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: 
         theirs, their_odd = fit_for(lambda side: compared(side, side), theirs)
         faults += [*our_odd, *their_odd]
         verdicts, values, regressions = compared(ours, theirs)
+    runs = by_run(ours).keys(), by_run(theirs).keys()
     if json_file:
         found = as_json(a, b, verdicts, values)
         write_json(found | {"not_read": faults, "regressions": regressions}, json_file)
@@ -252,10 +256,10 @@ def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: 
         from bench.report.comparison import comparison_page
 
         rows = verdict_rows(verdicts), value_rows(values)
-        counted = (verdicts_counted(verdicts), *values_counted(values, ours, theirs))
+        counted = (verdicts_counted(verdicts), *values_counted(values, *runs))
         write_text(comparison_page(str(a), str(b), *rows, counted, regressions, faults), html_file)
     print_verdicts(verdicts)
-    print_values(values, ours, theirs)
+    print_values(values, *runs)
     for fault in faults:
         say(f"not read: {fault}")
     for text in regressions:
@@ -334,10 +338,10 @@ def evidence(pair: VerdictPair) -> str:
     return f": {num_a} records against {num_b}" if pair.state == "disagree" and num_a != num_b else ""
 
 
-def print_values(pairs: Sequence[ValuePair], a: Sequence[Record], b: Sequence[Record]) -> None:
+def print_values(pairs: Sequence[ValuePair], runs_a: Set[Run], runs_b: Set[Run]) -> None:
     columns = ("model", "protocol", "metric", "A", "B", "")
     print_table("Measured values, with 95 % intervals", columns, value_rows(pairs))
-    for line in values_counted(pairs, a, b):
+    for line in values_counted(pairs, runs_a, runs_b):
         say(line)
 
 
@@ -354,12 +358,11 @@ def value_rows(pairs: Sequence[ValuePair]) -> list[tuple[str, ...]]:
     return rows
 
 
-def values_counted(pairs: Sequence[ValuePair], a: Sequence[Record], b: Sequence[Record]) -> tuple[str, ...]:
-    """Values by state, and runs by side: also those that hold ratios alone, which verdicts compare."""
-    ours, theirs = by_run(a).keys(), by_run(b).keys()
+def values_counted(pairs: Sequence[ValuePair], runs_a: Set[Run], runs_b: Set[Run]) -> tuple[str, ...]:
     return (
         f"values: {tally(pair.state.split(':')[0] for pair in pairs)}",
-        f"runs: {len(ours & theirs)} on both sides, {len(ours - theirs)} on A alone, {len(theirs - ours)} on B alone",
+        f"runs: {len(runs_a & runs_b)} on both sides, {len(runs_a - runs_b)} on A alone, "
+        f"{len(runs_b - runs_a)} on B alone",
         "The intervals cover the choice of samples, not another training run: of weights trained anew some lie apart.",
     )
 

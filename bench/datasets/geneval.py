@@ -110,5 +110,5 @@ def _is_correct(entry: dict[str, Any], number: int, path: Path, role: str) -> bo
 def _tag(entry: dict[str, Any], number: int, path: Path, role: str) -> str:
     tag: str = value(entry, "tag", str, number, path, role)
     if tag not in TAGS:
-        raise UsageError(f"{role} {path}: entry {number}: 'tag' is {tag!r}; expected {', '.join(TAGS)}")
+        raise UsageError(f"{role} {path}: entry {number}: 'tag' is {tag!r:.60}; expected {', '.join(TAGS)}")
     return tag

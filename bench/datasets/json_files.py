@@ -155,7 +155,7 @@ def shown(ids: Iterable[Id]) -> str:
     """The first ids, as a message lists them."""
     ids = list(ids)
     more = f", ... {len(ids) - SHOWN_IDS} more" if len(ids) > SHOWN_IDS else ""
-    return ", ".join(repr(one) for one in ids[:SHOWN_IDS]) + more
+    return ", ".join(f"{one!r:.60}" if isinstance(one, str) else repr(one) for one in ids[:SHOWN_IDS]) + more
 
 
 def check_unique(ids: Iterable[Id], path: Path, role: str, what: str) -> None:

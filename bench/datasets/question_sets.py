@@ -34,7 +34,7 @@ def read_pope(data: Any, path: Path) -> QuestionSet:
         question_id = value(entry, "question_id", (int, str), number, path, ROLE)
         label = value(entry, "label", str, number, path, ROLE).lower()
         if label not in LABELS:
-            raise UsageError(f"{ROLE} {path}: entry {number}: 'label' is {label!r}; expected {' or '.join(LABELS)}")
+            raise UsageError(f"{ROLE} {path}: entry {number}: 'label' is {label!r:.60}; expected {' or '.join(LABELS)}")
         question = value(entry, "text", str, number, path, ROLE)
         found.questions[question_id] = Question(question, value(entry, "image", str, number, path, ROLE))
         found.truths[question_id] = Truth((label,), {})
@@ -55,7 +55,8 @@ def load_pope_results(path: Path, questions: dict[Id, Question]) -> dict[Id, Tex
     for number, (entry, (question_id, asked)) in enumerate(zip(entries, questions.items(), strict=True)):
         if value(entry, "question", str, number, path, "results").strip() != asked.question.strip():
             raise UsageError(
-                f"results {path}: entry {number} answers {entry['question']!r}, the question is {asked.question!r}"
+                f"results {path}: entry {number} answers {entry['question']!r:.200}, "
+                f"the question is {asked.question!r:.200}"
             )
         found[question_id] = read_text(entry, "answer", number, path)
     return found

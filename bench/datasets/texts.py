@@ -52,10 +52,10 @@ def read_text(entry: dict[str, Any], text_key: str, number: int, path: Path) -> 
     text = value(entry, text_key, str, number, path, "results")
     finish = entry.get("finish")
     if finish is not None and finish not in FINISHES:
-        raise UsageError(f"results {path}: entry {number}: 'finish' is {finish!r}; expected {', '.join(FINISHES)}")
+        raise UsageError(f"results {path}: entry {number}: 'finish' is {finish!r:.60}; expected {', '.join(FINISHES)}")
     answerable = entry.get("answerable")
     if answerable is not None and not (isinstance(answerable, int | float) and 0 <= answerable <= 1):
-        raise UsageError(f"results {path}: entry {number}: 'answerable' is {answerable!r}; expected 0 to 1")
+        raise UsageError(f"results {path}: entry {number}: 'answerable' is {answerable!r:.60}; expected 0 to 1")
     return Text(text, finish, None if answerable is None else float(answerable))
 
 

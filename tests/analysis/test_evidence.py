@@ -95,7 +95,7 @@ def test_what_travels_is_every_number_with_its_file():
     assert (other["file"], other["sha256"], other["elsewhere"]) == ("machine/x.json", "12", fast.elsewhere.words)
 
 
-WHOLE = {"rows": ["</script>"], "files": [], "verdicts": []}
+WHOLE = {"rows": [], "files": [], "verdicts": [["here", "</script>", "digits", "not run", None]]}
 
 
 def test_an_element_cannot_be_ended_by_what_it_holds_and_holds_no_nan():

@@ -254,3 +254,11 @@ def test_the_command_exits_1_for_a_regression_and_2_for_a_wrong_call_and_imports
     wrong = call(a, tmp_path / "nothing")
     assert wrong.returncode == 2
     assert len(wrong.stderr.strip().splitlines()) == 1
+
+
+def test_a_run_that_measured_no_common_number_is_on_both_sides_all_the_same(tmp_path, capsys):
+    """Ratios stand in speed-ups, beside the measurements: a folder has no run that it lacks itself."""
+    results = folder(tmp_path, [*full_set(), ratios("transdiff-digits", {"dit-digits": 2.8, "sit-digits": 3.1})])
+    compare_runs(results, results)
+    printed = capsys.readouterr().out
+    assert f"{len(full_set()) + 1} on both sides, 0 on A alone, 0 on B alone" in printed

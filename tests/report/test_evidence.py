@@ -8,12 +8,12 @@ import re
 
 import pytest
 
-from bench.analysis.evidence import Trace, read_evidence, traces_in
+from bench.analysis.evidence import CLOSING, OPENING, Trace, read_evidence, traces_in
 from bench.analysis.formulas import UNFIT, evaluate, key_of, paths_in
 from bench.errors import UsageError
 from bench.records.store import content_sha256
 from bench.report import render
-from tests.command_line import bench
+from tests.command_line import bench, complains
 from tests.fake_records import full_set, latency, quality, ratios
 from tests.pages import NOW, write
 from tests.paths import ROOT
@@ -216,3 +216,37 @@ def test_verify_of_nothing_is_a_wrong_call(verify, tmp_path):
     assert verify(tmp_path / "none", tmp_path / "index.html")[0] == 2
     write(tmp_path, [quality("dit-digits", 2.0)])
     assert verify(tmp_path / "results", tmp_path / "index.html")[0] == 2
+
+
+ODD_EVIDENCE = [
+    lambda data: data.update(verdicts=None),
+    lambda data: data.update(rows=1e300),
+    lambda data: data["rows"].insert(0, "x"),
+    lambda data: data["rows"][0].__setitem__(0, [1]),
+    lambda data: data["rows"][0].__setitem__(0, len(data["files"])),
+    lambda data: data["files"][0].update(file=[1]),
+    lambda data: data["files"][0].pop("sha256"),
+    lambda data: data["verdicts"][0].pop(),
+    lambda data: data["verdicts"][0].__setitem__(1, {}),
+    lambda data: data["verdicts"][0].__setitem__(4, "x"),
+]
+
+
+@pytest.mark.parametrize("spoil", ODD_EVIDENCE)
+def test_a_page_with_evidence_of_another_shape_is_no_report(capsys, rendered, spoil):
+    results, page = rendered
+    text = page.read_text()
+    before = text[text.index(OPENING) + len(OPENING) : text.index(CLOSING, text.index(OPENING))]
+    data = json.loads(before)
+    spoil(data)
+    page.write_text(text.replace(before, json.dumps(data)))
+    line = complains(capsys, "verify", "--results", results, "--report", page)
+    assert "holds no evidence to check" in line
+
+
+def test_a_number_on_a_page_that_is_none_is_named(verify, rendered):
+    results, page = rendered
+    page.write_text(re.sub(r'<data value="[^"]*"', '<data value="many"', page.read_text(), count=1))
+    status, said = verify(results, page)
+    assert status == 1
+    assert "nan in the page" in said
