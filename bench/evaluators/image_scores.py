@@ -21,7 +21,7 @@ from bench.datasets.resizing import Resize
 from bench.errors import CheckFailed, UsageError
 from bench.evaluators.classes import Classes, check_fit, find_classes
 from bench.evaluators.feature_scores import NAMES, ON_REQUEST, Scores, Side, compute_floor, compute_scores
-from bench.files import check_target
+from bench.evaluators.saved_statistics import check_room, write_statistics
 from bench.metrics import METRICS
 from bench.metrics.audit import (
     REFERENCE_CONSTANT_ALLOWED,
@@ -32,7 +32,7 @@ from bench.metrics.audit import (
     copies_share,
     facts_of,
 )
-from bench.metrics.fid import RESAMPLED_DIMENSIONS, Statistics, compute_statistics
+from bench.metrics.fid import RESAMPLED_DIMENSIONS, Statistics
 from bench.metrics.inception_score import SPLITS
 from bench.metrics.kid import subset_size
 from bench.metrics.precision_recall import NEIGHBOURS
@@ -113,12 +113,12 @@ def score_images(
     for side, role in ((source, "generated"), (target, "reference")):
         _check_made_alike(side, role, source, target, extractor, resize)
     if save_statistics is not None:
-        _check_room(save_statistics, extractor)
+        check_room(save_statistics, extractor)
     spatial = ("sfid" in names and target.spatial is not None) or save_statistics is not None
     theirs = _reference(target, extractor, spatial=False)
     ours = _generated(source, target, extractor, num_classes, spatial=spatial and _has_spatial(extractor))
     if save_statistics is not None:
-        _save_statistics(save_statistics, source, ours.features, extractor, resize)
+        write_statistics(save_statistics, source, ours.features, extractor, resize)
     sides = (
         _side(source, ours.features, ours.classes.strata),
         _side(target, theirs.features, target.labels),
@@ -200,9 +200,9 @@ def make_statistics(
         raise UsageError(f"images {images}: holds statistics already; expected images")
     extractor = _extractor(source, source, features, weights, device)
     assert extractor is not None
-    _check_room(out, extractor)
+    check_room(out, extractor)
     found = _reference(source, extractor, spatial=_has_spatial(extractor))
-    _save_statistics(out, source, found.features, extractor, resize)
+    write_statistics(out, source, found.features, extractor, resize)
     words = {"found_words": source.images.words()} if isinstance(source.images, ImageFolder) else {}
     return found.audit | words
 
@@ -294,34 +294,6 @@ def _check_made_alike(
                 f"{role} {side.name}: its statistics were made with {key} {told}, the other side has {value}; "
                 "expected the same"
             )
-
-
-def _check_room(out: Path, extractor: Extractor | None) -> None:
-    """Find out, before any feature is computed, whether the disk has room for a mean and a covariance in float64."""
-    from bench.features.extractors import EXTRACTORS, SPATIAL_FEATURES
-
-    if extractor is not None:
-        widths = [EXTRACTORS[extractor.name].num_features, *([SPATIAL_FEATURES] if extractor.has_spatial else [])]
-        check_target(out, "--save-statistics", needed_bytes=sum(8.0 * width * (width + 1) for width in widths))
-
-
-def _save_statistics(
-    out: Path, source: Source, features: Features | None, extractor: Extractor | None, resize: Resize | None
-) -> None:
-    if features is None or extractor is None or source.images is None:
-        raise UsageError(f"--save-statistics {out}: needs images, {source.name} holds statistics")
-    told = {
-        "num_images": len(features.features),
-        "extractor": extractor.name,
-        "extractor_sha256": extractor.weights_sha256,
-        "resize": "none" if resize is None else resize.what,
-        "image_size": (int(source.images.shape[2]), int(source.images.shape[3])),
-    }
-    mine = reference_statistics.Statistics(*compute_statistics(features.features), **told)  # type: ignore[arg-type]
-    spatial = None
-    if features.spatial is not None and len(features.spatial) > features.spatial.shape[1]:
-        spatial = reference_statistics.Statistics(*compute_statistics(features.spatial))
-    reference_statistics.save_statistics(out, mine, spatial)
 
 
 def _extractor(
