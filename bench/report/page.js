@@ -14,7 +14,7 @@
 
   // A scroll area is a tab stop only where it overflows.
   const stops = () => all(".scroll").forEach((box) => {
-    if (box.closest("details:not([open])")) return;  // has no size yet: "toggle" asks again
+    if (box.closest("details:not([open])")) return;  // has no size yet: asked again when it has
     const over = box.scrollWidth > box.clientWidth + 1;
     if (over) {
       box.tabIndex = 0;
@@ -24,9 +24,8 @@
       ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
     }
   });
-  stops();
-  addEventListener("resize", stops);
-  document.addEventListener("toggle", stops, true);
+  const sizes = new ResizeObserver(stops);  // of the areas and of what is in them, also where a part is opened
+  all(".scroll, .scroll > *").forEach((each) => sizes.observe(each));
 
   // Tables sort by a column; rows of real data stay on top.
   const UNITS = { "µs": 1e-6, ms: 1e-3, k: 1e3, M: 1e6, G: 1e9, T: 1e12 };
