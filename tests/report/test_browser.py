@@ -20,6 +20,7 @@ from tests.paths import DATA, ROOT
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 selenium = pytest.importorskip("selenium", reason="selenium is not installed")
 WebDriverWait = pytest.importorskip("selenium.webdriver.support.ui").WebDriverWait
+WebDriverException = pytest.importorskip("selenium.common.exceptions").WebDriverException
 pytestmark = [
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="chromium or chromedriver is not installed"),
     pytest.mark.slow,
@@ -47,13 +48,24 @@ def path(tmp_path_factory):
     return render([ROOT / "results"], tmp_path_factory.mktemp("page") / "index.html")
 
 
+def count(browser, selector):
+    """How many elements of the page a selector finds, also where scripts do not run."""
+    page = browser.execute_cdp_cmd("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
+    return len(browser.execute_cdp_cmd("DOM.querySelectorAll", {"nodeId": page, "selector": selector})["nodeIds"])
+
+
 def show(browser, path, width, *, dark=False, opened=False):
     """The page at a width in CSS pixels, in light or dark, with all parts folded as they come, or open."""
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
     metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.get("about:blank")  # else what is counted below may be of the page before
     browser.get(path.as_uri())
+    num_tables = path.read_text().count("<table")  # the driver may return before the page is read to its end
+    WebDriverWait(browser, 30, ignored_exceptions=[WebDriverException]).until(
+        lambda _: count(browser, "table") == num_tables
+    )
     if opened:
         browser.execute_async_script(
             "const done = arguments[0]; document.querySelectorAll('details').forEach(each => { each.open = true; });"
@@ -294,17 +306,7 @@ def test_without_javascript_every_claim_and_table_is_there(browser, path):
     browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
     try:
         show(browser, path, 360)
-
-        def count(selector):
-            page = browser.execute_cdp_cmd("DOM.getDocument", {"depth": 0})["root"]["nodeId"]
-            found = browser.execute_cdp_cmd("DOM.querySelectorAll", {"nodeId": page, "selector": selector})
-            return len(found["nodeIds"])
-
-        # Without scripts the driver does not wait for the page.
-        num_tables = path.read_text().count("<table")
-        WebDriverWait(browser, 30, ignored_exceptions=[selenium.common.exceptions.WebDriverException]).until(
-            lambda _: count("table") == num_tables
-        )
-        assert count("[hidden], .menus, .csv") == 0
+        assert count(browser, "table") == path.read_text().count("<table")
+        assert count(browser, "[hidden], .menus, .csv") == 0
     finally:
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
