@@ -26,7 +26,8 @@ MODELS = {
     "mar": "reference_models.mar",
     "llamagen": "reference_models.llamagen",
     "var": "reference_models.var",
-    "dit": "reference_models.dit",  # DiT and SiT
+    "dit": "reference_models.dit",
+    "sit": "reference_models.sit",
     "d-dit": "reference_models.d_dit",
     "ar-vlm": "reference_models.ar_vlm",  # a baseline of this project
 }

@@ -1,22 +1,18 @@
-"""DiT (arXiv:2212.09748) and SiT (arXiv:2401.08740): one transformer that denoises all patches of a latent at once.
+"""DiT (arXiv:2212.09748): a transformer that denoises all patches of a latent at once. SiT (sit.py) has it too.
 
-DiT predicts the noise of a 1000-step Gaussian diffusion and a variance, and is sampled with 250 respaced steps. SiT is
-the same network trained on the straight line from noise (t = 0) to data (t = 1): it predicts the velocity, and is
-sampled by Euler-Maruyama on an SDE or by an ODE solver.
+DiT predicts the noise of a 1000-step Gaussian diffusion and a variance, and is sampled with 250 respaced steps.
 
 Departs from official, with equal numbers: the adaLN layers of all blocks are one matrix, so that the modulations of
 many steps are one product; under guidance the null class is embedded and modulated once for the whole batch, and only
-the conditional half has a state; SiT's SDE evaluates the network once per step (the authors: twice, for drift and for
-score); the variance channels that SiT predicts and never uses are left out. With other numbers: dopri5 chooses the
-steps of each image for itself (samplers.py).
+the conditional half has a state.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from itertools import chain, pairwise, repeat
+from itertools import chain, repeat
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,8 +23,8 @@ from torch import Tensor, nn
 from reference_models.checkpoints import rename
 from reference_models.digits import small_spec
 from reference_models.layers import Linear, Mlp, SelfAttention, TimeEmbedding, silu, sincos_2d
-from reference_models.noise import Noise, SeededNoise
-from reference_models.samplers import DDPM, counted_dopri5
+from reference_models.noise import Noise
+from reference_models.samplers import DDPM
 from reference_models.spec import ImageModel, Official, Spec
 
 MODULATED_AT_ONCE = 16  # rows (steps x conditions) whose modulations are computed together: 13 MB in float32 for XL
@@ -280,150 +276,6 @@ class DiT(DiffusionTransformer):
         return super().from_official_config(config)
 
 
-# The diffusion coefficient w_t of SiT's SDE (2401.08740 section 3.3), t = 1 is data; it can be chosen after training.
-DIFFUSION_FORMS = {
-    "sigma": lambda t: 1 - t,
-    "linear": lambda t: 1 - t,  # the same on the straight path
-    "decreasing": lambda t: np.cos(np.pi * t / 2) ** 4,
-    "increasing-decreasing": lambda t: np.sin(np.pi * t) ** 2,
-}
-LAST_STEPS = ("mean", "tweedie", "euler", "none")
-SIT_SAMPLERS = ("sde", "euler", "heun", "dopri5")
-
-
-class SiT(DiffusionTransformer):
-    """Predicts the velocity x - noise (C channels) on the straight path x_t = t x + (1 - t) noise."""
-
-    outputs_per_channel = 1
-
-    @torch.no_grad()
-    def sample(  # type: ignore[override]
-        self,
-        labels: Tensor,
-        noise: Noise,
-        *,
-        sampler: str = "sde",
-        num_steps: int = 250,
-        cfg_scale: float = 1.5,
-        last_step_size: float = 0.04,
-        last_step: str = "mean",
-        diffusion_form: str = "sigma",
-        rtol: float = 1e-3,
-        atol: float = 1e-6,
-    ) -> Tensor:
-        """Latents (B, C, h, w).
-
-        sampler: "sde" is Euler-Maruyama with a last step of `last_step_size` (see `_sample_sde`); "euler" and "heun"
-        solve the ODE in num_steps - 1 equal steps (the authors count the points of the grid); "dopri5" chooses its
-        steps by rtol and atol. A setting that the sampler has no use for is ignored.
-        """
-        if sampler not in SIT_SAMPLERS:
-            raise ValueError(f"unknown sampler {sampler!r}; known: {', '.join(SIT_SAMPLERS)}")
-        if num_steps < 2:
-            raise ValueError(f"num_steps must be at least 2, got {num_steps}")
-        x = noise.normal(*self.latent_shape)
-        if sampler == "sde":
-            return self._sample_sde(x, labels, noise, num_steps, cfg_scale, last_step_size, last_step, diffusion_form)
-        if sampler == "dopri5":
-            return self._solve(x, labels, cfg_scale, rtol, atol)[0]
-        step = 1 / (num_steps - 1)
-        grid = torch.linspace(0, 1, num_steps, device=labels.device)
-        for here, there in pairwise(self.modulations(grid, labels, cfg_scale)):
-            v = self.predict(x, here, cfg_scale)
-            if sampler == "heun":
-                v = (v + self.predict(x + step * v, there, cfg_scale)) / 2
-            x = x + step * v
-        return x
-
-    def _solve(self, x: Tensor, labels: Tensor, cfg_scale: float, rtol: float, atol: float) -> tuple[Tensor, Tensor]:
-        """(latents, how often each image's velocity was needed, (B,)) by dopri5."""
-        label_embeddings, rows = self._label_embeddings(labels, cfg_scale)
-
-        def velocity(x: Tensor, t: Tensor) -> Tensor:
-            times = self.time_embed(t).repeat(len(rows) // len(t), 1)
-            return self.predict(x, self.modulate(times + label_embeddings[rows]), cfg_scale)
-
-        return counted_dopri5(velocity, x, rtol=rtol, atol=atol)
-
-    def _sample_sde(
-        self,
-        x: Tensor,
-        labels: Tensor,
-        noise: Noise,
-        num_steps: int,
-        cfg_scale: float,
-        last_step_size: float,
-        last_step: str,
-        diffusion_form: str,
-    ) -> Tensor:
-        """dx = (v + w_t score) dt + sqrt(2 w_t) dW (2401.08740 eq. 7 and 9).
-
-        On the straight path score = (t v - x) / (1 - t): a step is x <- keep x + push v + spread noise.
-        last_step: "mean", along the drift of the SDE; "euler", along v; "tweedie", to the posterior mean of the data,
-        which on the straight path is the same point as "euler": x / t + (1 - t)^2 / t score = x + (1 - t) v; "none":
-        the steps reach t = 1 themselves, the last one with noise.
-        """
-        if diffusion_form not in DIFFUSION_FORMS:
-            raise ValueError(f"unknown diffusion_form {diffusion_form!r}; known: {', '.join(DIFFUSION_FORMS)}")
-        if not 0 < last_step_size < 1:  # the score is unbounded at t = 1
-            raise ValueError(f"last_step_size must lie between 0 and 1, got {last_step_size}")
-        if last_step not in LAST_STEPS:
-            raise ValueError(f"unknown last_step {last_step!r}; known: {', '.join(LAST_STEPS)}")
-        is_noisy = last_step == "none"
-        grid_end = 1.0 if is_noisy else 1 - last_step_size
-        ends = np.append(np.linspace(0, grid_end, num_steps), [] if is_noisy else [1.0])
-        t, dt = ends[:-1], np.diff(ends)
-        w = DIFFUSION_FORMS[diffusion_form](t)
-        if last_step in ("euler", "tweedie"):
-            w[-1] = 0.0  # the drift without the score
-        keep, push, spread = 1 - dt * w / (1 - t), dt * (1 + w * t / (1 - t)), np.sqrt(2 * w * dt)
-        coefficients = torch.from_numpy(np.stack([keep, push, spread], axis=1)).float().to(labels.device)
-        grid = torch.from_numpy(t).float().to(labels.device)
-        last = [] if is_noisy else [None]  # the last step draws nothing
-        draws = chain(noise.normals(num_steps - 1, *self.latent_shape), last)
-        for modulation, step, draw in zip(self.modulations(grid, labels, cfg_scale), coefficients, draws, strict=True):
-            x = step[0] * x + step[1] * self.predict(x, modulation, cfg_scale)
-            if draw is not None:
-                x = x + step[2] * draw
-        return x
-
-    def network_evaluations(
-        self, *, sampler: str = "sde", num_steps: int = 250, cfg_scale: float = 1.5, **settings: Any
-    ) -> dict[str, int]:
-        if sampler == "dopri5":
-            raise ValueError("dopri5 chooses its own steps: its network evaluations are not known beforehand")
-        evaluations = {
-            "sde": num_steps - (settings.get("last_step") == "none"),
-            "euler": num_steps - 1,
-            "heun": 2 * (num_steps - 1),
-        }[sampler]
-        return {"network": evaluations * (1 if cfg_scale == 1.0 else 2)}
-
-    @classmethod
-    def chooses_steps(cls, *, sampler: str = "sde", **settings: Any) -> bool:
-        return sampler == "dopri5"
-
-    @torch.inference_mode()
-    def counted_evaluations(
-        self, labels: Sequence[int], seeds: Sequence[int], *, cfg_scale: float = 1.5, **settings: Any
-    ) -> dict[str, list[int]]:
-        x = SeededNoise(seeds, self.device).normal(*self.latent_shape)
-        tolerances = {name: settings[name] for name in ("rtol", "atol")}
-        needed = self._solve(x, torch.as_tensor(labels).to(self.device), cfg_scale, **tolerances)[1]
-        return {"network": (needed * (1 if cfg_scale == 1.0 else 2)).tolist()}
-
-    def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        t = torch.rand(len(latents), generator=generator, device=generator.device)
-        noise = torch.randn(latents.shape, generator=generator, device=generator.device)
-        labels = self.drop_labels(labels, generator)
-        return self.loss(latents, labels, t.to(latents.device), noise.to(latents.device))
-
-    def loss(self, latents: Tensor, labels: Tensor, t: Tensor, noise: Tensor) -> Tensor:
-        """Mean squared error of the velocity (2401.08740 eq. 4).  t: (B,) in [0, 1]."""
-        x_t = torch.lerp(noise, latents, t.view(-1, 1, 1, 1))
-        return F.mse_loss(self(x_t, t, labels), latents - noise)
-
-
 SIZES = {"s": (384, 12, 6), "b": (768, 12, 12), "l": (1024, 24, 16), "xl": (1152, 28, 16)}  # width, depth, heads
 DIT_TABLE_4 = (  # size, patch, pixels, parameters in 1e6, multiply-adds in 1e9; scores as printed (400k: steps)
     ("s", 8, 256, 33, 0.36),
@@ -440,31 +292,15 @@ DIT_TABLE_4 = (  # size, patch, pixels, parameters in 1e6, multiply-adds in 1e9;
     ("xl", 2, 256, 675, 118.64),  # FID 2.27, IS 278.24
     ("xl", 2, 512, 675, 524.60),  # FID 3.04, IS 240.82
 )
-SIT_TABLE_1 = (  # size, parameters in 1e6
-    ("s", 33),  # FID 57.6 (400k)
-    ("b", 130),  # FID 33.0 (400k)
-    ("l", 458),  # FID 18.8 (400k)
-    ("xl", 675),  # FID 2.06, IS 277.50 (table 7, SDE)
-)
 DIT_SAMPLERS = ("ddpm", "ddim")
 DIT_SAMPLING = {"num_steps": 250, "cfg_scale": 1.5, "sampler": "ddpm", "spacing": "even"}
-SIT_SAMPLING = {
-    "sampler": "sde",
-    "num_steps": 250,
-    "cfg_scale": 1.5,
-    "last_step_size": 0.04,
-    "last_step": "mean",
-    "diffusion_form": "sigma",
-    "rtol": 1e-3,  # of dopri5, as atol
-    "atol": 1e-6,
-}
 THREE_CHANNELS = (
     "guidance acts on 3 of the 4 latent channels; on all 4, 1.375 is about the same (2212.09748 appendix A)"
 )
 UNPUBLISHED = "no released weights; the paper samples this size without guidance"
 
 
-def _config(size: str, patch_size: int, image_size: int) -> dict[str, Any]:
+def size_config(size: str, patch_size: int, image_size: int) -> dict[str, Any]:
     shape = dict(zip(("hidden_size", "depth", "num_heads"), SIZES[size], strict=True))
     return {"latent_size": image_size // 8, "patch_size": patch_size, **shape}
 
@@ -476,7 +312,7 @@ def _dit_spec(size: str, patch_size: int, image_size: int, params_1e6: int, gflo
         name=f"dit-{size}-{patch_size}" + ("-512" if image_size == 512 else ""),
         family="dit",
         network=DiT,
-        config=_config(size, patch_size, image_size),
+        config=size_config(size, patch_size, image_size),
         sampling=DIT_SAMPLING,
         autoencoder="sd-vae",
         scale=f"imagenet-{image_size}",
@@ -489,28 +325,7 @@ def _dit_spec(size: str, patch_size: int, image_size: int, params_1e6: int, gflo
     )
 
 
-def _sit_spec(size: str, params_1e6: int) -> Spec:
-    is_released = size == "xl"
-    return Spec(
-        name=f"sit-{size}-2",
-        family="sit",
-        network=SiT,
-        config=_config(size, 2, 256),
-        sampling=SIT_SAMPLING,
-        autoencoder="sd-vae",
-        scale="imagenet-256",
-        image_size=256,
-        source="arXiv:2401.08740, tables 1 and 7; settings: the authors' sample_ddp.py",
-        num_params=params_1e6 * 1e6,
-        gflops=119 if is_released else None,
-        official=Official("github.com/willisma/SiT", "SiT-XL-2-256x256.pt", "MIT") if is_released else None,
-        notes=(THREE_CHANNELS,) if is_released else (THREE_CHANNELS, UNPUBLISHED),
-    )
-
-
 SPECS: tuple[Spec, ...] = (
     *(_dit_spec(*row) for row in DIT_TABLE_4),
-    *(_sit_spec(*row) for row in SIT_TABLE_1),
     small_spec("dit-digits", DiT),
-    small_spec("sit-digits", SiT),
 )

@@ -199,18 +199,6 @@ def dopri5(
     rtol: float = 1e-3,
     atol: float = 1e-6,
     max_attempts: int = 1000,
-) -> Tensor:
-    """`counted_dopri5` without the count."""
-    return counted_dopri5(velocity, x, rtol=rtol, atol=atol, max_attempts=max_attempts)[0]
-
-
-def counted_dopri5(
-    velocity: Callable[[Tensor, Tensor], Tensor],
-    x: Tensor,
-    *,
-    rtol: float = 1e-3,
-    atol: float = 1e-6,
-    max_attempts: int = 1000,
 ) -> tuple[Tensor, Tensor]:
     """(x at t = 1 of dx/dt = velocity(x, t), from x at t = 0; how often the velocity of each image was needed, (B,)).
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from reference_models.dit import DiT, SiT
+from reference_models.dit import DiT
 from reference_models.noise import GivenNoise
 from reference_models.parity import Case
+from reference_models.sit import SiT
 
 
 def outputs(case: Case) -> dict[str, Tensor]:

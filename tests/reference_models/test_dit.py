@@ -7,12 +7,14 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from reference_models import dit, sit
 from reference_models.checkpoints import load_into
-from reference_models.dit import SPECS, DiffusionTransformer, DiT, SiT
+from reference_models.dit import DiffusionTransformer, DiT
 from reference_models.errors import CheckpointError
 from reference_models.layers import gelu_tanh
 from reference_models.noise import SeededNoise
 from reference_models.parity import check, load_case
+from reference_models.sit import SiT
 from reference_models.spec import Spec
 from tests.paths import DATA
 
@@ -56,7 +58,7 @@ def test_parity(name: str, outputs: set[str]):
     assert all(c.ok for c in comparisons), comparisons
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.name)
+@pytest.mark.parametrize("spec", [*dit.SPECS, *sit.SPECS], ids=lambda spec: spec.name)
 def test_sizes(spec: Spec):
     """Parameters and multiply-adds are those that the papers print; the digits models have 0.6 million parameters.
 
