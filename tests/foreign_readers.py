@@ -42,6 +42,7 @@ from bench.sampling.shards import ShardSet
 from reference_models.checkpoints import read_checkpoint
 from reference_models.parity import load_case
 from reference_models.training import load_checkpoint, save_checkpoint
+from tests.claims_file import CLAIM, SOURCE
 from tests.fake_scenes import scenes_set
 from tests.paths import ROOT
 
@@ -86,20 +87,7 @@ GQA = {
 }
 VIZWIZ = [{"image": "V.jpg", "question": "What?", "answerable": 1, "answers": [{"answer": "basil"}] * 10}]
 DETECTED = {"filename": "x/00000/samples/0000.png", "tag": "counting", "prompt": "two dogs", "correct": True}
-TOML = b"""[[sources]]
-key = "mine"
-paper = "Mine (arXiv 2511.00001)"
-where = "table 2"
-url = "arXiv:2511.00001"
-standing = "authors"
-[[claims]]
-id = "mar-l-fid-mine"
-model = "mar-l"
-metric = "fid"
-printed = "1.95"
-protocol = "imagenet-256-quality"
-source = "mine"
-"""
+TOML = (SOURCE + CLAIM).encode()
 MME = b"1.jpg\tIs there a dog?\tYes\n1.jpg\tIs there a cat?\tNo\n"
 IDENTITY = {"model": "m", "settings": [1, 2]}
 

@@ -49,6 +49,14 @@ def floor_of(records: Iterable[Record], protocol: Protocol) -> dict[str, Measure
     return {}
 
 
+def by_machine(records: Iterable[Record]) -> dict[str, list[Record]]:
+    """The records of each machine, in their order."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(record.environment.machine, []).append(record)
+    return found
+
+
 def whiskers(measured: Measurement) -> Interval:
     """The interval for drawing: of no length where it is unknown."""
     known = as_interval(measured)

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import CheckFailed
-from bench.files import FEW_BYTES, read_whole, sweep_temporaries, write_whole
+from bench.files import sweep_temporaries, write_whole
+from bench.records.json_files import read_json
 
 FOLDER_VARIABLE = "ARBITER_CACHE"  # an environment variable
 CHECK = "check"  # key of an entry: checksum of its other keys, so that a damaged one is not believed
@@ -51,11 +52,11 @@ class Seen:
 def seen(path: Path) -> Seen | None:
     """What is known of the file at `path`, None where it was never read."""
     try:
-        said = json.loads(read_whole(_entry(path), FEW_BYTES))
+        said = read_json(_entry(path))
         if said.pop(CHECK, None) not in (None, _check(said)):  # None: written before entries had one
             return None
         return Seen(**said)
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):  # none, half a file, another format
+    except (OSError, ValueError, TypeError, AttributeError):  # none, half a file, another format
         return None
 
 

@@ -27,8 +27,9 @@ from bench.assets.lookup import PARTIAL
 from bench.assets.wholeness import why_cut_off
 from bench.console import progress
 from bench.errors import CheckFailed, UsageError
-from bench.files import FEW_BYTES, check_replaceable, read_whole, write_whole
+from bench.files import check_replaceable, write_whole
 from bench.formatting import quantity
+from bench.records.json_files import read_json
 
 TRIES = 5  # of a connection that breaks
 PAUSE_S = 1.0  # before the second try, longer each time
@@ -204,8 +205,8 @@ def _remark(partial: Path) -> Path:
 
 def _last_served(partial: Path) -> Served | None:
     try:
-        return Served(**json.loads(read_whole(_remark(partial), FEW_BYTES)))
-    except (OSError, ValueError, TypeError, RecursionError):
+        return Served(**read_json(_remark(partial)))
+    except (ValueError, TypeError):
         return None
 
 

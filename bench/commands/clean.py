@@ -10,7 +10,6 @@ alone, for the pictures of the report.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import typer
 from bench.commands.app import RESULTS, ResultsDir, example
 from bench.console import console, say
 from bench.errors import CheckFailed
+from bench.records.json_files import read_json
 from bench.records.latest import latest
 from bench.records.store import GENEVAL, QUICK, RETRAINED, SAMPLES_FOLDER, WORK, check_there, load_records
 from bench.sampling import files
@@ -155,8 +155,8 @@ def kept_pixels(sets: Sequence[Path]) -> Iterator[Leftover]:
 
 def _identity(folder: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads(files.read_whole(folder / IDENTITY, files.FEW_BYTES))
-    except (OSError, ValueError, RecursionError):
+        found = read_json(folder / IDENTITY)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -166,10 +166,10 @@ def is_usable(folder: Path) -> bool:
     from reference_models import specs
 
     try:
-        identity = json.loads(files.read_whole(folder / IDENTITY, files.FEW_BYTES))
+        identity = read_json(folder / IDENTITY)
         spec = specs()[identity["model"]]
         return (identity["version"], identity["sampling_version"]) == (spec.version, VERSION)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError):
         return False
 
 

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.analysis.records import fit_for
+from bench.analysis.records import by_machine, fit_for
 from bench.analysis.seeds import seed_means, seeds_of, spreads_of
 from bench.claims import SIZE_CLAIMS
 from bench.commands.app import JsonFile, example
@@ -148,10 +148,7 @@ def load_side(path: Path) -> tuple[dict[str, list[Record]], list[str]]:
     if not records:
         why = f" ({len(faults)} not read, first {faults[0]})" if faults else ""
         raise UsageError(f"{path} holds no records that can be read{why}; `python -m bench reproduce` makes them")
-    found: dict[str, list[Record]] = {}
-    for record in records:
-        found.setdefault(record.environment.machine, []).append(record)
-    return found, faults
+    return by_machine(records), faults
 
 
 def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record], list[str]]:

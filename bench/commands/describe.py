@@ -46,7 +46,7 @@ from bench.errors import CheckFailed, UsageError
 from bench.files import check_target
 from bench.models import check_prompts, file_sha256, load_model
 from bench.records import environment
-from bench.records.json_files import plain
+from bench.records.json_files import plain, read_json
 from bench.sampling import files
 from bench.sampling.identity import file_checksums, item_identity
 from bench.sampling.ranks import limit_threads, this_rank
@@ -321,10 +321,10 @@ def refuse_other_work(shards: ShardSet) -> None:
 def is_result_of(out: Path, made_by: Mapping[str, Any]) -> bool:
     """Whether the results in `out` are those of this call, and whole: another worker's, or an earlier call's."""
     try:
-        about = json.loads(files.read_whole(made_by_path(out), files.FEW_BYTES))
+        about = read_json(made_by_path(out))
         same = {key: about[key] for key in made_by} == plain(made_by)
         return same and about["results_sha256"] == file_sha256(out)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

@@ -209,7 +209,7 @@ def show_records(results: Path, model: str | None, metric: str | None) -> None:
 
 
 def measured_words(found: Measurement) -> str:
-    """As "1.05 s (1.03–1.08)"."""
+    """As "1.05 s (1.03 to 1.08)"."""
     bounds = (found.value, found.ci_low, found.ci_high)
     between = interval(*bounds)
     return " ".join(filter(None, (number(*bounds), found.unit, between and f"({between})")))
@@ -217,13 +217,11 @@ def measured_words(found: Measurement) -> str:
 
 def show_verdicts(claims: Sequence[Claim], records: Sequence[Record]) -> None:
     """The word of each claim, at the paper's scale and in small, by the machines that can give one."""
-    from bench.analysis.records import made_of
+    from bench.analysis.records import by_machine, made_of
     from bench.verdict.judge import judge
 
     def rows_of(chosen: Sequence[Record]) -> list[tuple[str, ...]]:
-        by_machine: dict[str, list[Record]] = {}
-        for record in chosen:
-            by_machine.setdefault(record.environment.machine, []).append(record)
+        machines = by_machine(chosen)
         return [
             (
                 *(claim.id, found.scale, machine),
@@ -232,7 +230,7 @@ def show_verdicts(claims: Sequence[Claim], records: Sequence[Record]) -> None:
                 " ".join(found.records),
             )
             for claim in claims
-            for machine, here in by_machine.items()
+            for machine, here in machines.items()
             for found in judge(claim, here)
             if found.word != "not run"
         ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from bench.analysis.records import by_machine
 from bench.analysis.speed import at_the_machines_roofline
 from bench.records.latest import latest
 from bench.records.parity import Parity, load_parity
@@ -50,9 +51,7 @@ def read(results_dirs: Sequence[Path]) -> Found:
 
 def by_machines(records: Iterable[Record]) -> dict[str, list[Record]]:
     """By machine, the one that measured last first; within each real data first, then family by family."""
-    found: dict[str, list[Record]] = {}
-    for record in sorted(records, key=lambda record: record.created_utc, reverse=True):
-        found.setdefault(record.environment.machine, []).append(record)
+    found = by_machine(sorted(records, key=lambda record: record.created_utc, reverse=True))
 
     def place(record: Record) -> tuple[bool, int, str]:
         return record.model != REAL_DATA, place_of(record.model), record.file

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import CheckFailed
+from bench.records.json_files import read_json
 from bench.sampling import files
 from bench.sampling.identity import LABEL_RULES, asked_images, item_identity, reseeded_seeds
 from bench.sampling.ranks import ALONE, Rank
@@ -316,12 +317,12 @@ def _read_made(folder: Path, num_shards: int, batch_size: int) -> tuple[list[flo
     shards_by_maker: dict[tuple[str, str, int], int] = {}
     for shard in range(num_shards):
         try:
-            said = json.loads(files.read_whole(folder / f"{shard:06d}.json", files.FEW_BYTES))
+            said = read_json(folder / f"{shard:06d}.json")
             maker = (str(said["device"]), str(said["torch"]), int(said["batch_size"]))
             times = [float(seconds) for num, seconds in said["batches"] if num == batch_size]
             if not all(0 < seconds < math.inf for seconds in times):
                 raise ValueError("not seconds")
-        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             continue
         rounds_s += times
         shards_by_maker[maker] = shards_by_maker.get(maker, 0) + 1
