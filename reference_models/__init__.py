@@ -85,14 +85,21 @@ def _random(spec: Spec, device: torch.device | str, seed: int) -> ImageModel:
     """The network of a spec with the weights that its training starts from."""
     import torch
 
+    if torch.device(device).type == "meta":
+        return empty(spec, device)
     with torch.random.fork_rng(devices=[]), torch.device(device):
         torch.manual_seed(seed)
         return spec.network(**spec.config)
 
 
-def empty(spec: Spec) -> ImageModel:
-    """The network of a spec on the device "meta", to be filled: nothing is allocated or initialised."""
-    return _random(spec, "meta", seed=0)
+def empty(spec: Spec, device: torch.device | str = "cpu") -> ImageModel:
+    """The network of a spec, to be filled: its parameters hold no numbers and take up no memory yet."""
+    import torch
+
+    from reference_models.unfilled import Unfilled
+
+    with torch.device(device), Unfilled():
+        return spec.network(**spec.config)
 
 
 def load_official(

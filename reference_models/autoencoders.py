@@ -24,6 +24,7 @@ from reference_models.errors import CheckpointError
 from reference_models.noise import Noise
 from reference_models.spec import Official
 from reference_models.training import Recipe
+from reference_models.unfilled import Unfilled
 from reference_models.vq import MultiScaleQuantizer, VectorQuantizer
 
 
@@ -345,12 +346,14 @@ def build_autoencoder(
     path = shipped_weights(name) if weights == "shipped" else weights
     if path is None and weights == "shipped" and spec.recipe is not None:
         raise CheckpointError(f"tokenizer {name} has no weights here: python -m bench train {name}, or pass a file")
-    is_filled = path is not None and issubclass(spec.network, ConvAutoencoder)
-    with torch.random.fork_rng(devices=[]), torch.device("meta" if is_filled else "cpu"):
-        torch.manual_seed(seed)
-        model = spec.network(**spec.config)
-    if path is not None and isinstance(model, ConvAutoencoder):
+    if path is not None and issubclass(spec.network, ConvAutoencoder):
+        with Unfilled():
+            model = spec.network(**spec.config)
         load_into(model, convert(spec.network, read_state(path), str(path)), str(path))
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            model = spec.network(**spec.config)
     for part_name, part in model.named_children():
         part.to(dtype=None if part_name == "quantizer" else dtype)
     if torch.device(device).type == "cpu":  # oneDNN's convolutions: KL-16 decodes 1.14 times as fast

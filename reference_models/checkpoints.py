@@ -310,8 +310,6 @@ def convert(network: Any, state: Mapping[str, Tensor], source: str) -> dict[str,
 def load_into(model: nn.Module, state: Mapping[str, Tensor], source: str, hint: Callable[[], str] = lambda: "") -> None:
     """Fill every parameter and buffer of `model` from `state`, using every key; otherwise CheckpointError, in one line.
 
-    A model on the device "meta" gets memory of its own, on the CPU, tensor by tensor: so the file and the model are in
-    memory once each, and nothing is initialised only to be overwritten.
     hint: what to append to the message, worked out only when it is needed.
     """
     own = model.state_dict()
@@ -332,11 +330,7 @@ def load_into(model: nn.Module, state: Mapping[str, Tensor], source: str, hint: 
         if kinds:
             parts.append(f"{len(kinds)} of another kind (first {kinds[0]}: {state[kinds[0]].dtype})")
         raise CheckpointError(f"weights {source}: do not fit the model: {'; '.join(parts)}{hint()}")
-    on_meta = any(value.is_meta for value in own.values())
-    filled = (
-        {key: torch.empty_like(own[key], device="cpu").copy_(state[key]) for key in own} if on_meta else dict(state)
-    )
-    model.load_state_dict(filled, strict=True, assign=on_meta)
+    model.load_state_dict(state, strict=True)
 
 
 def _some(keys: list[str], show: int = 3) -> str:

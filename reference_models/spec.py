@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from reference_models import layers
 from reference_models.noise import Noise, SeededNoise
 
 if TYPE_CHECKING:
@@ -156,6 +157,7 @@ class ImageModel(nn.Module):
 
         On a GPU a step of fixed shapes becomes a CUDA graph, unless `options` (of torch.compile) say otherwise.
         """
+        torch.compiler.assume_constant_result(layers.num_threads)  # not where it is defined: this imports the compiler
         graphs = self.device.type == "cuda" and not options
         for name in self.compiled_methods:
             step = getattr(self, name)

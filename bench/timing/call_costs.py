@@ -22,6 +22,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
+from reference_models import empty
+
 if TYPE_CHECKING:
     from reference_models.spec import ImageModel
 
@@ -146,9 +148,7 @@ class Twin:
     """The network without numbers: answers a call with zeros of the right shapes, and knows what it would cost."""
 
     def __init__(self, model: ImageModel):
-        with torch.device("meta"):
-            self.network = model.spec.network(**model.spec.config)
-        self.network = self.network.to(device="meta", dtype=model.dtype).eval().requires_grad_(False)
+        self.network = empty(model.spec, "meta").to(device="meta", dtype=model.dtype).eval().requires_grad_(False)
         self.device = model.device
         self.known: dict[Hashable, tuple[Cost, Any]] = {}  # by shapes: what a call costs does not depend on numbers
 

@@ -48,7 +48,7 @@ def count_image_flops(name: str, settings: Mapping[str, Any]) -> int:
     from reference_models import empty, find
 
     spec = find(name)
-    model = weightless(empty(spec)).eval().requires_grad_(False)
+    model = weightless(empty(spec, "meta")).eval().requires_grad_(False)
     autoencoder = Autoencoder(spec.autoencoder)
     model.attach(spec, lambda: autoencoder)
     asked: Any = [0]
@@ -63,12 +63,12 @@ def count_text_flops(name: str, length: int) -> tuple[int, int]:
     Once: the image's way through the autoencoder and into the network. Per evaluation: the text's way through T5 and
     the network, with logits at every position.
     """
-    from reference_models import find
+    from reference_models import empty, find
     from reference_models.autoencoders import build_autoencoder
 
     spec = find(name)
+    model: Any = empty(spec, "meta").to("meta")  # its position tables are not made there
     with torch.device("meta"):
-        model: Any = spec.network(**spec.config).to("meta")  # its position tables are not made there
         pixels, zero = torch.empty(1, 3, spec.image_size, spec.image_size), torch.zeros(1)
         states = torch.empty(1, length, spec.config["text_size"])
     autoencoder: Any = build_autoencoder(spec.autoencoder, dtype=torch.float32, device="meta")
@@ -90,7 +90,7 @@ def count_evaluation_flops(name: str) -> tuple[int, int]:
 
     settings = [{"num_steps": num_steps, "cfg_scale": 1.0} for num_steps in (2, 3)]
     few, more = (count_image_flops(name, one) for one in settings)
-    network = empty(find(name))
+    network = empty(find(name), "meta")
     evaluations = [sum(network.network_evaluations(**{**find(name).sampling, **one}).values()) for one in settings]
     one, rest = divmod(more - few, evaluations[1] - evaluations[0])
     assert not rest, f"{name}: its evaluations do not cost the same"
