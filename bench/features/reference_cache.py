@@ -32,7 +32,7 @@ def reference_features(
     spatial: bool = False,
 ) -> Features:
     """`extractor(images)`, read if it was made before. content_sha256: of the images (metrics.audit gives it)."""
-    if extractor.kind.image_size is not None or len(images) < SMALLEST_KEPT:  # a small network is faster than a file
+    if len(images) < SMALLEST_KEPT:
         return extractor(images, advance, spatial=spatial)
     depends = {
         "images": content_sha256,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.evaluators import java_scorers
 from bench.records.store import load_records
 from bench.report import render
 from tests.command_line import bench, complains, write
@@ -21,6 +22,12 @@ from tests.stand_ins import (
 
 NUM_CAPTIONS = 4
 JUDGED = {"reproduced", "not reproduced", "inconclusive"}
+
+
+@pytest.fixture
+def no_java(monkeypatch):
+    """For tests of anything but METEOR, whose start takes 7 s of a processor."""
+    monkeypatch.setattr(java_scorers, "find_java", lambda: None)
 
 
 @pytest.fixture
@@ -59,7 +66,7 @@ def test_captions_of_somebody_elses_code_are_judged_against_56_2(capsys, folder,
     assert any("4 of 40,504 images" in clause for clause in record.elsewhere.assumed)
 
 
-def test_captions_at_four_steps_answer_the_claim_on_four_steps(capsys, folder, tmp_path):
+def test_captions_at_four_steps_answer_the_claim_on_four_steps(capsys, no_java, folder, tmp_path):
     give_coco(folder, NUM_CAPTIONS)
     results = results_of_captions(tmp_path / "results.json")
     _, out, _ = record_texts(capsys, "captions", results, tmp_path, "coco-captions", "--settings", "num_steps=4")
@@ -68,7 +75,7 @@ def test_captions_at_four_steps_answer_the_claim_on_four_steps(capsys, folder, t
     assert any(f"d-dit-caption-steps: {word}" in said for word in JUDGED)
 
 
-def test_annotations_may_lie_elsewhere_but_are_the_data_sets(capsys, folder, tmp_path):
+def test_annotations_may_lie_elsewhere_but_are_the_data_sets(capsys, no_java, folder, tmp_path):
     results = results_of_captions(tmp_path / "results.json")
     call = ("score", "captions", results, "--record", "--model", "d-dit-512", "--protocol", "coco-captions")
     line = complains(capsys, *call)
