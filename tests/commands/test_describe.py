@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -24,7 +21,7 @@ from bench.sampling.shards import ShardSet
 from reference_models import build
 from reference_models.noise import image_seeds
 from tests.command_line import bench, complains, write
-from tests.paths import ROOT
+from tests.warm import Warm
 
 NUM_IMAGES = 5
 QUESTIONS = ("is there a red 3 ?", "what colour is the 7 ?")
@@ -130,14 +127,7 @@ def test_two_processes_share_the_captions_and_one_writes_them(capsys, data, weig
 def start(weights, *arguments, rank):
     """A worker in a process of its own."""
     environment = dict(zip(("RANK", "WORLD_SIZE"), map(str, rank), strict=True))
-    environment |= {"ARBITER_WEIGHTS": str(weights), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench", *map(str, arguments)],
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Warm("bench", *arguments, environment={**environment, "ARBITER_WEIGHTS": str(weights)})
 
 
 def test_another_process_that_writes_the_results_first_is_enough(capsys, data, monkeypatch):

@@ -7,8 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -21,8 +19,8 @@ from bench.sampling import files
 from bench.sampling.png_folder import MANIFEST
 from reference_models.shipped import SHIPPED
 from tests.command_line import bench, complains
-from tests.paths import ROOT
 from tests.store_worker import NOISE, allowed_s, build
+from tests.warm import Warm
 
 NUM = 6
 
@@ -217,14 +215,7 @@ def test_a_record_of_what_made_them(capsys, noise, tmp_path):
 
 def start(out, *options):
     arguments = ["generate", "var-digits", "--num", 40, "--batch-size", 4, "--out", out, "--device", "cpu", *options]
-    return subprocess.Popen(
-        [sys.executable, "-m", "bench", *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return Warm("bench", *arguments)
 
 
 @pytest.mark.slow

@@ -112,7 +112,8 @@ def test_axe_finds_nothing(browser, path, width, dark):
     browser.execute_script((DATA / "axe" / "axe.min.js").read_text(encoding="utf-8"))
     found = browser.execute_async_script(
         "const done = arguments[0];"
-        "axe.run({ resultTypes: ['violations'], selectors: false, preload: false }).then(all => done(all.violations.map(each => [each.id, each.nodes.map(node => node.html)])))"
+        "axe.run({ resultTypes: ['violations'], selectors: false, preload: false })"
+        ".then(all => done(all.violations.map(each => [each.id, each.nodes.map(node => node.html)])))"
     )
     assert found == []
 

@@ -6,8 +6,6 @@ import hashlib
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -15,27 +13,16 @@ import pytest
 from bench.sampling import files
 from bench.sampling.ranks import Rank
 from bench.sampling.workers import fill
-from tests.paths import ROOT
 from tests.store_worker import allowed_s
+from tests.warm import Warm
 
 NUM, SIZE = 100, 20
 
 
 def start(store, *, name="noise", num=NUM, batch_size=7, seconds=0.02, rank=None):
     """A worker; rank: (rank, world size)."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
-    environment |= {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    if rank is not None:
-        environment |= dict(zip(("RANK", "WORLD_SIZE"), map(str, rank), strict=True))
-    arguments = [store, name, num, batch_size, seconds, SIZE]
-    return subprocess.Popen(
-        [sys.executable, "-m", "tests.store_worker", *map(str, arguments)],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    environment = {} if rank is None else dict(zip(("RANK", "WORLD_SIZE"), map(str, rank), strict=True))
+    return Warm("tests.store_worker", store, name, num, batch_size, seconds, SIZE, environment=environment)
 
 
 def finish(worker):
@@ -77,7 +64,7 @@ def test_a_killed_worker_is_replaced(alone, tmp_path):
     """One of two is killed while it works, at a random moment, and started again with another batch size."""
     moment = random.uniform(0, 0.6)
     workers = [start(tmp_path, rank=(i, 2), seconds=0.05) for i in range(2)]
-    assert workers[0].stdout.readline() == "ready\n"
+    workers[0].wait_until("ready\n")
     time.sleep(moment)
     workers[0].kill()
     workers[0].communicate()
