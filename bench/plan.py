@@ -193,6 +193,7 @@ def _planned(spec: RunSpec, device: str, work: Path, previous: list[Record]) -> 
         for record in previous
         if record.model == spec.model
         and record.protocol == spec.protocol
+        and record.status == "ok"  # a run that failed says nothing of a whole one
         and record.wall_s
         and all(record.settings.get(name) == value for name, value in spec.settings.items())
     ]
