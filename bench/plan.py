@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bench import assets
 from bench.claims import CLAIMS
 from bench.claims.files import claims_in_use
-from bench.errors import UsageError
+from bench.errors import CheckFailed, UsageError
 from bench.formatting import named
 from bench.models import (
     REAL_IMAGES,
@@ -193,6 +193,7 @@ def _planned(spec: RunSpec, device: str, work: Path, previous: list[Record]) -> 
         for record in previous
         if record.model == spec.model
         and record.protocol == spec.protocol
+        and record.status == "ok"  # a run that failed says nothing of a whole one
         and record.wall_s
         and all(record.settings.get(name) == value for name, value in spec.settings.items())
     ]
@@ -245,7 +246,25 @@ def missing_assets(spec: RunSpec) -> list[str]:
     if is_released(spec) and not needed:
         return ["weights: none were released"]
     needed += [assets.find(name) for name in spec.protocol.assets]
-    return [located.complaint for asset in needed if not (located := assets.locate(asset)).usable]
+    lacking = [located.complaint for asset in needed if not (located := assets.locate(asset)).usable]
+    return lacking + [fault for name in spec.protocol.assets[:1] if (fault := _damaged_texts(name))]
+
+
+def _damaged_texts(name: str) -> str:
+    """Why the captions, questions or prompts of an asset that is there cannot be used; "" where they can, or it is not.
+
+    They are read to their end, once: what is cut off would else end a run when others have taken hours.
+    """
+    from bench.datasets.released import READERS, VERSION, check_texts
+
+    if name not in READERS or not (located := assets.locate(assets.find(name))).usable:
+        return ""
+    files = assets.content_files(located.asset, located.path)
+    try:
+        assets.read_once(list(files.values()), VERSION, lambda: check_texts(name, files))
+    except (UsageError, CheckFailed) as error:
+        return f"{name} cannot be used: {error}; remove the file, then get it with: python -m bench fetch {name}"
+    return ""
 
 
 def _how_to_train(name: str, run: RunSpec) -> str:

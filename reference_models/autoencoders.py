@@ -346,6 +346,7 @@ def build_autoencoder(
     path = shipped_weights(name) if weights == "shipped" else weights
     if path is None and weights == "shipped" and spec.recipe is not None:
         raise CheckpointError(f"tokenizer {name} has no weights here: python -m bench train {name}, or pass a file")
+    model: nn.Module
     if path is not None and issubclass(spec.network, ConvAutoencoder):
         with Unfilled():
             model = spec.network(**spec.config)

@@ -35,6 +35,7 @@ __all__ = [  # those of shipped.py stand here too: what reads weights needs both
     "FOLDER_VARIABLE",
     "SHIPPED",
     "Checkpoint",
+    "check_finite",
     "convert",
     "load_into",
     "own_sha256",
@@ -101,7 +102,8 @@ def read_checkpoint(path: Path | str, ema: bool = True, entry: str | None = None
     ema: take the EMA weights where the file has both (as the authors evaluate).
     entry: take this entry of the file, by the name that a refusal prints.
     Raises CheckpointError, one line with the file's name: no such file, damaged, several entries that could be meant,
-    values that are NaN or infinite, a shipped file with another checksum.
+    a shipped file with another checksum. Values are looked at where they fill a model, in `load_into`: VAR's files hold
+    an attention mask, of which half is minus infinity, beside their weights.
     """
     path = Path(path)
     if not path.exists():
@@ -112,7 +114,6 @@ def read_checkpoint(path: Path | str, ema: bool = True, entry: str | None = None
         check_shipped(path)
         name, state = _read(path, ema, entry)
         state = _unwrapped(state, path)
-        _check_finite(state, path)
     except CheckpointError:
         raise
     except Exception as error:  # a broken file makes torch, zipfile, pickle, json and safetensors raise what they like
@@ -276,10 +277,11 @@ def _unwrapped(state: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
     return own
 
 
-def _check_finite(state: Mapping[str, Tensor], path: Path) -> None:
+def check_finite(state: Mapping[str, Tensor], source: str) -> None:
+    """CheckpointError where a value is NaN or infinite."""
     for key, value in state.items():
         if value.is_floating_point() and not bool(value.isfinite().all()):
-            raise CheckpointError(f"weights {path}: NaN or infinity in {key}")
+            raise CheckpointError(f"weights {source}: NaN or infinity in {key}")
 
 
 def rename(state: Mapping[str, Tensor], rules: Iterable[tuple[str, str]]) -> dict[str, Tensor]:
@@ -308,7 +310,8 @@ def convert(network: Any, state: Mapping[str, Tensor], source: str) -> dict[str,
 
 
 def load_into(model: nn.Module, state: Mapping[str, Tensor], source: str, hint: Callable[[], str] = lambda: "") -> None:
-    """Fill every parameter and buffer of `model` from `state`, using every key; otherwise CheckpointError, in one line.
+    """Fill every parameter and buffer of `model` from `state`, using every key; otherwise CheckpointError, in one line,
+    as where one of its values is NaN or infinite.
 
     hint: what to append to the message, worked out only when it is needed.
     """
@@ -330,6 +333,7 @@ def load_into(model: nn.Module, state: Mapping[str, Tensor], source: str, hint: 
         if kinds:
             parts.append(f"{len(kinds)} of another kind (first {kinds[0]}: {state[kinds[0]].dtype})")
         raise CheckpointError(f"weights {source}: do not fit the model: {'; '.join(parts)}{hint()}")
+    check_finite(state, source)
     model.load_state_dict(state, strict=True)
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 from torch.overrides import TorchFunctionMode
 
-RANDOM = {"normal_", "uniform_"}  # what every initialisation by random numbers ends in
+RANDOM = ("normal_", "uniform_")  # ends of the names that fill: torch.nn.init.kaiming_uniform_, Tensor.normal_, ...
 
 
 class Unfilled(TorchFunctionMode):
     """Within `with Unfilled():` random numbers (torch.nn.init, Tensor.normal_, Tensor.uniform_) are left out.
+
+    The functions of torch.nn.init that call others are met themselves: what they call no longer passes through here.
 
     A parameter then takes up no memory before something is written to it: a model that is filled from a file is there
     once. (The device "meta" would do the same, but its arithmetic is Python code that loads torch's compiler first:
@@ -22,6 +24,6 @@ class Unfilled(TorchFunctionMode):
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if getattr(func, "__name__", None) in RANDOM:
+        if getattr(func, "__name__", "").endswith(RANDOM):
             return args[0] if args else kwargs["tensor"]
         return func(*args, **kwargs)

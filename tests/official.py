@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -24,6 +25,7 @@ LIKE = {  # case -> a paper-size model of the same class
     "var": "var-d16",
     "d-dit": "d-dit-512",
 }
+BLOCK = re.compile(r"\.\d+\.")
 
 
 def small(name):
@@ -37,6 +39,24 @@ def small(name):
             tables = case if "out.pos_embed" in case.tensors else load_case(DATA / "dit.safetensors")  # SiT's is DiT's
             state[key] = tables["out.pos_embed"]
     return spec, state
+
+
+def paper_size(name, case_name):
+    """The shapes in the authors' file of a model of a paper's size, by their names, which a case of the family tells.
+
+    For families of which each name of theirs is one of ours.
+    """
+    network = reference_models.find(name).network
+    theirs = load_case(DATA / f"{case_name}.safetensors").keys
+    by_number = dict(enumerate(theirs))
+    numbered = network.from_official_state({key: torch.tensor(float(i)) for i, key in by_number.items()})
+    name_by_ours = {key: by_number[int(value)] for key, value in numbered.items()}
+    shapes = {}
+    for key, value in reference_models.build(name, device="meta", weights=None).state_dict().items():
+        block = BLOCK.search(key)  # deeper than the case: every block has the names of the first
+        first = BLOCK.sub(".0.", key, count=1)
+        shapes[BLOCK.sub(block[0] if block else "", name_by_ours[first], count=1)] = value.shape
+    return shapes
 
 
 # -- a released folder of D-DiT ----------------------------------------------------------------------------------------

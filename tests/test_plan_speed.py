@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
@@ -11,8 +12,10 @@ from bench.errors import CheckpointError, UsageError
 from bench.models import build_for, load_model
 from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
+from bench.records.store import save_record
 from reference_models import build
 from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED
+from tests import fake_records
 
 
 def runs(tmp_path, protocol: str, *, scale: str = "imagenet-256", device: str = "cpu", only=()):
@@ -97,3 +100,12 @@ def test_a_machine_too_small_for_two_models_says_so(tmp_path, monkeypatch, memor
     monkeypatch.setattr(plan, "memory_bytes", lambda: memory_bytes)
     found = runs(tmp_path, "imagenet-256-composed-ratios")["transdiff-l"].lacks
     assert found == (("11 GB of memory",) if lacks else ())
+
+
+def test_a_run_that_failed_says_nothing_of_what_a_whole_one_costs(tmp_path):
+    """It may have ended in a second."""
+    whole = fake_records.quality("dit-digits", 5.0, wall_s=40.0)
+    failed = replace(whole, status="failed", reason="a full disk", measurements={}, wall_s=0.1)
+    for record, minute in ((whole, 1), (failed, 2)):
+        save_record(replace(record, created_utc=f"2026-07-25T12:0{minute}:00+00:00"), tmp_path)
+    assert runs(tmp_path, "digits-quality", scale="digits")["dit-digits"].cost_s == 40.0

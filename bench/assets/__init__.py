@@ -8,6 +8,7 @@ extractors and data sets: where they lie, what they are, how to get them. Nothin
     require(name)        its path, or UsageError: the exact path looked at, expected and found size, the command
     parts(name)          of a folder, the path of each thing in it by published name, or UsageError
     checksum(asset)      its SHA-256, read once (checksums.py)
+    read_once(files, ..) whatever else reads them to their end, once
 
 They lie below $ARBITER_ASSETS (default ~/.cache/arbiter/assets) as `<repository>/<file>`, as published, so that a copy
 of a published tree works as it is; the host may be left out (`zhendch/Transdiff/...`).
@@ -24,7 +25,8 @@ from collections import Counter
 from pathlib import Path
 
 from bench.assets.asset import KINDS, USABLE, Asset, Hub, Kind, Part, State, Url
-from bench.assets.lookup import Located, accept, assets_folder, checksum, locate, part_path
+from bench.assets.lookup import Located, accept, assets_folder, checksum, content_files, locate, part_path
+from bench.assets.read_once import read_once
 from bench.errors import UsageError
 
 __all__ = [
@@ -40,10 +42,12 @@ __all__ = [
     "accept",
     "assets_folder",
     "checksum",
+    "content_files",
     "find",
     "locate",
     "of_model",
     "parts",
+    "read_once",
     "require",
     "table",
 ]

@@ -2,7 +2,7 @@
 
 safetensors  the header gives the place of every tensor, so the size follows
 zip          the directory stands at the end: .npz, TorchScript, .pth since torch 1.6
-JSON, older .pth and everything else: cannot be told.
+Of JSON (which `plan` reads to its end, once: read_once.py), older .pth and everything else it cannot be told.
 """
 
 from __future__ import annotations

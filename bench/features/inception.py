@@ -20,7 +20,7 @@ from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3, Featu
 from torch_fidelity.interpolate_compat_tensorflow import interpolate_bilinear_2d_like_tensorflow1x
 
 from bench.errors import CheckFailed
-from reference_models.checkpoints import read_state
+from reference_models.checkpoints import check_finite, read_state
 from reference_models.errors import CheckpointError
 
 INPUT_SIZE = 299
@@ -38,6 +38,7 @@ def build_inception(path: Path) -> nn.Module:
         return ScriptedInception(path)
     try:
         state = read_state(path)  # before torch-fidelity, which would unpickle anything
+        check_finite(state, str(path))
         return FidelityInception(path)
     except CheckpointError as error:
         raise CheckFailed(str(error)) from error

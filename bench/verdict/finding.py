@@ -25,7 +25,7 @@ class Finding:
 
     word: Word
     text: str  # a clause for the reason, as "FID lower than mar-digits (3.42 against 7.90; ...)"
-    estimate: Interval | None = None
+    estimate: Interval | None = None  # None: nothing was computed; its bounds are NaN where no interval is known
 
 
 def weigh(gap: Interval, better: str, baseline: str, margin: float, theirs: float) -> tuple[Word, str]:
@@ -68,9 +68,8 @@ def within_tolerance(
     low, high = claim.value * (1 - claim.tolerance), claim.value * (1 + claim.tolerance)
     allowed = f"{claim.value:g} ± {100 * claim.tolerance:g} % ({interval(claim.value, low, high)})"
     if not estimate.is_known:
-        return Finding(
-            "inconclusive", f"{before} {number((told or estimate).value)} {after}, interval unknown; printed {allowed}."
-        )
+        found = f"{before} {number((told or estimate).value)} {after}"
+        return Finding("inconclusive", f"{found}, interval unknown; printed {allowed}.", estimate)
     told = told or estimate
     bounds = (told.value, told.low, told.high)
     measured = f"{before} {number(*bounds)} {after}, {interval_words(*bounds)}"

@@ -170,7 +170,7 @@ def weigh_estimate(
     printed number where that lies BEYOND times outside all of this. `subject` and `baseline`: the runs that counted
     their calls, None where there is none.
     """
-    if finding.estimate is None:
+    if finding.estimate is None or not finding.estimate.is_known:
         return finding
     here = finding.estimate
     alone = {words: counted_alone(side, subject, baseline, key) for key, words in COUNTS.items()}

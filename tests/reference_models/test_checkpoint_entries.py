@@ -15,7 +15,7 @@ from torch import Tensor
 
 import reference_models
 from reference_models import shipped
-from reference_models.checkpoints import read_checkpoint, read_state
+from reference_models.checkpoints import load_into, read_checkpoint, read_state
 from reference_models.errors import CheckpointError
 
 
@@ -110,12 +110,13 @@ def test_sharded_bin(tmp_path):
     assert "cannot be read" in refusal(index)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_a_tensor_with_nan_or_infinity_is_named(value, tmp_path):
-    spoilt = state(1.0)
-    spoilt["b.weight"][1] = value
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_model_is_not_filled_with_nan_or_infinity(value, tmp_path):
+    model = torch.nn.Linear(2, 2)
+    spoilt = {"weight": torch.zeros(2, 2), "bias": torch.tensor([0.0, value])}
     torch.save({"model": spoilt}, tmp_path / "w.pt")
-    assert refusal(tmp_path / "w.pt").endswith("NaN or infinity in b.weight")
+    with pytest.raises(CheckpointError, match=r"w\.pt: NaN or infinity in bias$"):
+        load_into(model, read_state(tmp_path / "w.pt"), str(tmp_path / "w.pt"))
 
 
 def test_a_flipped_bit_in_a_pickled_file_is_an_error(tmp_path):

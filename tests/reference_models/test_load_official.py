@@ -49,6 +49,19 @@ def test_every_family_loads_its_authors_layout(name, only, tmp_path):
     assert all(torch.equal(loaded[key], converted[key]) for key in loaded)
 
 
+def test_what_a_file_of_var_holds_beside_its_weights_is_left_out(only, tmp_path):
+    """The level of each position, and the mask of training's attention: minus infinity where a scale may not look."""
+    spec, state = small("var")
+    only(spec)
+    level = torch.cat([torch.full((side**2,), i) for i, side in enumerate(spec.config["scales"])])[None, :, None]
+    mask = torch.where(level >= level.mT, 0.0, -torch.inf)[:, None]
+    torch.save(state | {"lvl_1L": level[..., 0], "attn_bias_for_masking": mask}, tmp_path / "var_d16.pth")
+    loaded = reference_models.load_official(spec.name, tmp_path / "var_d16.pth").state_dict()
+    converted = spec.network.from_official_state(state)
+    assert loaded.keys() == converted.keys()
+    assert all(torch.equal(loaded[key], converted[key]) for key in loaded)
+
+
 def test_plain_weights_are_loaded_on_request(only, tmp_path):
     spec, state = small("transdiff")
     only(spec)

@@ -308,7 +308,8 @@ def test_a_printed_value_needs_an_interval():
     bare = replace(paper_quality("transdiff-h", 1.61), measurements={"fid": Measurement(1.61, "")})
     verdict = as_printed(FID, bare)
     assert verdict.word == "inconclusive"
-    assert "interval unknown" in verdict.reason
+    assert "reaches 1.61 FID, interval unknown" in verdict.reason
+    assert (verdict.value, verdict.ci_low, verdict.ci_high) == (1.61, None, None)  # what the reason tells, exports have
 
 
 @pytest.mark.parametrize(

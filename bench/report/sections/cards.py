@@ -117,7 +117,10 @@ def result_parts(claim: Claim, side: Side) -> tuple[Fragment, ...]:
     if verdict.value is None:
         return (verdict.word,)
     bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
-    return (Cell(number(*bounds), trace=trace_of(verdict)), f" {claim.unit} ({interval(*bounds)})")
+    return (
+        Cell(number(*bounds), trace=trace_of(verdict)),
+        f" {claim.unit} ({interval(*bounds) or 'interval unknown'})",
+    )
 
 
 def command_of(side: Comparison) -> str:
