@@ -12,7 +12,7 @@ from bench.models import build_for, load_model
 from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
 from reference_models import build
-from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED
+from reference_models.shipped import FOLDER_VARIABLE, SHIPPED
 
 
 def runs(tmp_path, protocol: str, *, scale: str = "imagenet-256", device: str = "cpu", only=()):
