@@ -21,6 +21,7 @@ Imports go down one ladder only: commands > run > evaluators, report > sampling,
 plan, analysis > metrics, models, studies > assets, datasets, stats, protocols, claims > records, processes, published >
 files > errors, console, formatting > reference_models (tests/test_architecture.py).
 
-Left of `results/` may need a GPU, weights and hours; right of it needs a second and no torch.
+Left of `results/` may need a GPU, weights and hours; right of it needs a second and no torch. Nor does the plan: what a
+model is (reference_models/sizes/, digits.py) is told without its network.
 `import bench` imports none of it.
 """

@@ -22,7 +22,8 @@ from bench.records.schema import REAL_DATA, Protocol, RunSpec
 if TYPE_CHECKING:
     import torch
 
-    from reference_models.spec import ImageModel, Official, Spec
+    from reference_models.image_model import ImageModel
+    from reference_models.spec import Official, Spec
 
 
 DTYPES = ("float32", "bfloat16", "float16")
@@ -65,8 +66,8 @@ def load_model(
     import torch
 
     from reference_models import build, find
-    from reference_models.autoencoders import AUTOENCODERS
-    from reference_models.checkpoints import shipped_weights
+    from reference_models.shipped import shipped_weights
+    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     spec = find(name)
     check_dtype(dtype)
@@ -160,7 +161,7 @@ def check_prompts(model: ImageModel, prompts: Sequence[str], source: str) -> Non
 
 def _check_released(spec: Spec, weights: Path | None, autoencoder: Path | None) -> None:
     """UsageError where a part of what a paper-size model needs was not given."""
-    from reference_models.autoencoders import AUTOENCODERS
+    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     from_labels = spec.network.conditioned_on == "labels"
     if weights is None:
@@ -194,7 +195,7 @@ def weights_of(spec: RunSpec, work: Path) -> Path | None:
 def autoencoder_of(spec: RunSpec, work: Path) -> Path | None:
     """The file of a run's autoencoder: the released one, or that trained here beside the model's. Else None."""
     from reference_models import find
-    from reference_models.autoencoders import AUTOENCODERS
+    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     if is_released(spec):
         return _asset_path(spec, 1)
@@ -225,7 +226,7 @@ def _asset_path(spec: RunSpec, place: int) -> Path | None:
 
 
 def _small_file(name: str, protocol: Protocol, work: Path) -> Path | None:
-    from reference_models.checkpoints import shipped_weights
+    from reference_models.shipped import shipped_weights
 
     if not protocol.training_seed:
         return shipped_weights(name)
@@ -236,7 +237,7 @@ def _small_file(name: str, protocol: Protocol, work: Path) -> Path | None:
 def missing_files(spec: RunSpec, work: Path) -> list[str]:
     """The small model and its autoencoder, or the one of them whose weights are not there."""
     from reference_models import find
-    from reference_models.autoencoders import AUTOENCODERS
+    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     name = find(spec.model).autoencoder
     needed = [spec.model] + ([name] if AUTOENCODERS[name].recipe else [])
@@ -245,7 +246,7 @@ def missing_files(spec: RunSpec, work: Path) -> list[str]:
 
 def train_command(name: str) -> str:
     """What makes the weights of a small model or autoencoder where they are looked for."""
-    from reference_models.checkpoints import FOLDER_VARIABLE
+    from reference_models.shipped import FOLDER_VARIABLE
 
     folder = os.environ.get(FOLDER_VARIABLE) or "reference_models/weights"
     return f"python -m bench train {name} --out {folder}/{name}.safetensors"
@@ -262,7 +263,7 @@ class Identity:
 def identity(spec: RunSpec, work: Path) -> Identity:
     """The versions of the code of a run's model, the checksums of the files that it loads."""
     from reference_models import find
-    from reference_models.autoencoders import AUTOENCODERS
+    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     model = find(spec.model)
     versions = {"model": model.version, "autoencoder": AUTOENCODERS[model.autoencoder].version}
@@ -275,14 +276,12 @@ def identity(spec: RunSpec, work: Path) -> Identity:
 
 def reads_images(spec: Spec) -> bool:
     """Whether a model says texts of images."""
-    from reference_models.texts import ReadsImages
-
-    return issubclass(spec.network, ReadsImages)
+    return spec.network.reading is not None
 
 
 def origin(spec: RunSpec, work: Path) -> str | None:
     """Whether a run's weights were released by the authors, came with this package or were trained here; None: none."""
-    from reference_models.checkpoints import SHIPPED
+    from reference_models.shipped import SHIPPED
 
     weights = weights_of(spec, work)
     if weights is None:

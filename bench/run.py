@@ -19,8 +19,6 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from bench import assets
 from bench.console import is_stopping, say
 from bench.errors import Awaited, CheckFailed, CheckpointError, UsageError
@@ -95,7 +93,7 @@ def run_inputs(spec: RunSpec, device: str, work: Path) -> Inputs:
 
 def features_sha256(protocol: Protocol) -> str | None:
     """Of the weights of a protocol's feature extractor; None where they are not there."""
-    from bench.features.extractors import EXTRACTORS
+    from bench.features.kinds import EXTRACTORS
 
     path = EXTRACTORS[protocol.features].weights()
     return file_sha256(path) if path.is_file() else None
@@ -224,6 +222,8 @@ def run_one(
     key = hashlib.sha256(json.dumps(plain([spec.model, spec.protocol, inputs]), sort_keys=True).encode()).hexdigest()[
         :16
     ]
+    import torch
+
     num_threads = torch.get_num_threads()
     try:
         if spec.protocol.num_threads is not None:

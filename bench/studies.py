@@ -203,5 +203,5 @@ def published_row(model: str, protocol: Protocol) -> Published | None:
 
 def reading_settings(spec: Spec, kind: str) -> Settings:
     """A model's settings of captions or answers: its own; of one whose weights are not trained here the authors'."""
-    own: Settings = spec.network.reading()  # type: ignore[attr-defined]
+    own: Settings = dict(spec.network.reading or {})
     return own | READING[kind] if spec.recipe is None else own

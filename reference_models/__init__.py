@@ -17,19 +17,20 @@ from reference_models.errors import CheckpointError, UnknownModelError
 if TYPE_CHECKING:
     import torch
 
-    from reference_models.spec import ImageModel, Spec
+    from reference_models.image_model import ImageModel
+    from reference_models.spec import Spec
 
-# One line per family file; each ends in its SPECS.
+# One line per family: the file that ends in its SPECS.
 MODELS = {
-    "transdiff": "reference_models.transdiff",
-    "transdiff-mrar": "reference_models.transdiff_mrar",
-    "mar": "reference_models.mar",
-    "llamagen": "reference_models.llamagen",
-    "var": "reference_models.var",
-    "dit": "reference_models.dit",
-    "sit": "reference_models.sit",
-    "d-dit": "reference_models.d_dit",
-    "ar-vlm": "reference_models.ar_vlm",  # a baseline of this project
+    "transdiff": "reference_models.sizes.transdiff",
+    "transdiff-mrar": "reference_models.sizes.transdiff_mrar",
+    "mar": "reference_models.sizes.mar",
+    "llamagen": "reference_models.sizes.llamagen",
+    "var": "reference_models.sizes.var",
+    "dit": "reference_models.sizes.dit",
+    "sit": "reference_models.sizes.sit",
+    "d-dit": "reference_models.sizes.d_dit",
+    "ar-vlm": "reference_models.sizes.ar_vlm",  # a baseline of this project
 }
 
 
@@ -66,7 +67,8 @@ def build(
     import torch
 
     from reference_models.autoencoders import build_autoencoder
-    from reference_models.checkpoints import load_into, read_own_state, shipped_weights
+    from reference_models.checkpoints import load_into, read_own_state
+    from reference_models.shipped import shipped_weights
 
     spec = find(name)
     on_meta = torch.device(device).type == "meta"
@@ -130,7 +132,7 @@ def load_official(
     spec = find(name)
     read = read_checkpoint(path, ema=ema, entry=entry)
     model = empty(spec)
-    load_into(model, convert(spec.network, read.state, str(path)), str(path), hint=lambda: _fitting(read.state))
+    load_into(model, convert(spec.network.load(), read.state, str(path)), str(path), hint=lambda: _fitting(read.state))
     model = model.to(device=device, dtype=dtype).eval().requires_grad_(False)
     model.weights_entry = read.entry
     if Path(path, "text_encoder").is_dir():
@@ -156,7 +158,7 @@ def _fitting(state: dict[str, Any]) -> str:
 
 def _fits(name: str, spec: Spec, state: dict[str, Any]) -> bool:
     try:
-        converted = spec.network.from_official_state(state)
+        converted = spec.network.load().from_official_state(state)
     except Exception:  # a converter that meets a stranger's keys may fail anyhow; then it does not fit
         return False
     own = build(name, device="meta", weights=None).state_dict()

@@ -8,16 +8,14 @@ on captions and on answers. It generates no image. Size, data, images and steps 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_models.digits import small_spec
 from reference_models.layers import Linear, Mlp, merge_heads, split_heads
 from reference_models.noise import SeededNoise
-from reference_models.spec import Spec
 from reference_models.text_encoders import WordTokenizer
 from reference_models.texts import ReadsImages, Said, read_said
 
@@ -49,8 +47,6 @@ class Block(nn.Module):
 
 class ArVlm(ReadsImages):
     """Words after an image."""
-
-    conditioned_on: ClassVar[str] = "prompts"
 
     def __init__(
         self,
@@ -215,6 +211,3 @@ class ArVlm(ReadsImages):
             return logits.argmax(-1)
         cdf = (logits.double() / temperature).softmax(-1).cumsum(-1)
         return torch.searchsorted(cdf, uniform.double()[:, None] * cdf[:, -1:], right=True)[:, 0]
-
-
-SPECS: tuple[Spec, ...] = (small_spec("ar-vlm-digits", ArVlm),)

@@ -10,7 +10,6 @@ of VQ-16 are token ids (B, h, w), those of VAR's the token ids of all scales in 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from reference_models.checkpoints import convert, load_into, read_state, shipped_weights
+from reference_models.checkpoints import convert, load_into, read_state
 from reference_models.conv_autoencoder import ConvAutoencoder, Decoder, Encoder, Shape
 from reference_models.errors import CheckpointError
 from reference_models.noise import Noise
-from reference_models.spec import Official
-from reference_models.training import Recipe
+from reference_models.shipped import shipped_weights
+from reference_models.sizes.autoencoders import AUTOENCODERS
 from reference_models.unfilled import Unfilled
 from reference_models.vq import MultiScaleQuantizer, VectorQuantizer
 
@@ -216,116 +215,6 @@ class RGBPatchLatents(nn.Module):
         return F.pixel_shuffle(latents.float() / self.scale + self.shift, 4).clamp(-1, 1)
 
 
-@dataclass(frozen=True)
-class AutoencoderSpec:
-    """One autoencoder: a class at one size."""
-
-    name: str
-    network: type[ConvAutoencoder] | type[PatchLatents] | type[RGBPatchLatents]
-    config: Mapping[str, Any]  # the constructor arguments of `network`; `scale` and `shift` are those of the latents
-    source: str  # where sizes and scale are printed
-    official: Official | None = None  # None: nobody publishes weights for it
-    recipe: Recipe | None = None  # how a digits tokenizer is trained; None elsewhere
-    version: int = 1  # as Spec.version
-
-    def build(self) -> nn.Module:
-        """With random weights, on the CPU."""
-        return self.network(**self.config)
-
-
-_SD_VAE = {"latent_channels": 4, "channel_mult": (1, 2, 4, 4), "scale": 0.18215}
-_SD3_SCALE = {"scale": 1.5305, "shift": 0.0609}
-_VAR_SCALES = (1, 2, 3, 4, 5, 6, 8, 10, 13, 16)
-_DIGITS_TOKENIZER = {"channels": 24, "channel_mult": (1, 2), "num_res_blocks": 1, "num_groups": 8, "image_channels": 1}
-
-AUTOENCODERS: dict[str, AutoencoderSpec] = {
-    spec.name: spec
-    for spec in (
-        AutoencoderSpec("patch-2x2", PatchLatents, {}, "this project"),
-        AutoencoderSpec(
-            "kl-16",
-            KLAutoencoder,
-            {"latent_channels": 16, "channel_mult": (1, 1, 2, 2, 4), "encoder_attention": (4,), "scale": 0.2325},
-            "MAR (2406.11838); scale as in its engine_mar.py; TransDiff (2506.09482) uses the same",
-            Official("huggingface.co/zhendch/Transdiff", "vae/checkpoint-last.pth", "MIT"),
-        ),
-        AutoencoderSpec(
-            "sd-vae",
-            KLAutoencoder,
-            _SD_VAE,
-            "Latent diffusion (2112.10752); scale as in DiT (2212.09748)",
-            Official("huggingface.co/stabilityai/sd-vae-ft-ema", "diffusion_pytorch_model.safetensors", "MIT"),
-        ),
-        # The same network with its other released decoders; the encoder is the same in all three.
-        AutoencoderSpec(
-            "sd-vae-ft-mse",
-            KLAutoencoder,
-            _SD_VAE,
-            "Latent diffusion (2112.10752), decoder tuned further for its squared error",
-            Official("huggingface.co/stabilityai/sd-vae-ft-mse", "diffusion_pytorch_model.safetensors", "MIT"),
-        ),
-        AutoencoderSpec(
-            "sd-vae-original",
-            KLAutoencoder,
-            _SD_VAE,
-            "Latent diffusion (2112.10752), kl-f8 before its decoder was tuned, as Stable Diffusion 1.4 brings it",
-            Official(
-                "huggingface.co/CompVis/stable-diffusion-v1-4",
-                "vae/diffusion_pytorch_model.safetensors",
-                "CreativeML OpenRAIL-M",
-            ),
-        ),
-        AutoencoderSpec(
-            "sd3-vae",
-            KLAutoencoder,
-            {"latent_channels": 16, "channel_mult": (1, 2, 4, 4), "quant_convs": False, **_SD3_SCALE},
-            "SD3 (2403.03206); scale and shift as in its vae/config.json",
-            Official(
-                "huggingface.co/stabilityai/stable-diffusion-3-medium-diffusers",
-                "vae/diffusion_pytorch_model.safetensors",
-                "Stability AI Community License",
-            ),
-        ),
-        AutoencoderSpec(
-            "vq-16",
-            VQAutoencoder,
-            {"vocab_size": 16384, "code_dim": 8},
-            "LlamaGen (2406.06525), VQ-16 of its vq_model.py",
-            Official("huggingface.co/FoundationVision/LlamaGen", "vq_ds16_c2i.pt", "MIT"),
-        ),
-        AutoencoderSpec(
-            "var-vq",
-            MultiScaleVQAutoencoder,
-            {"vocab_size": 4096, "code_dim": 32, "scales": _VAR_SCALES},
-            "VAR (2404.02905) section 3.2",
-            Official("huggingface.co/FoundationVision/var", "vae_ch160v4096z32.pth", "MIT"),
-        ),
-        AutoencoderSpec(
-            "var-vq-512",
-            MultiScaleVQAutoencoder,
-            {"vocab_size": 4096, "code_dim": 32, "scales": (1, 2, 3, 4, 6, 9, 13, 18, 24, 32)},
-            "VAR (2404.02905): the 256-pixel tokenizer with the scales of 512 pixels",
-            Official("huggingface.co/FoundationVision/var", "vae_ch160v4096z32.pth", "MIT"),
-        ),
-        AutoencoderSpec(
-            "vq-digits",
-            VQAutoencoder,
-            {"vocab_size": 256, "code_dim": 8, "latent_channels": 32, **_DIGITS_TOKENIZER},
-            "this project: vq-16 at the digits scale",
-            recipe=Recipe(num_steps=3000),
-        ),
-        AutoencoderSpec(
-            "var-vq-digits",
-            MultiScaleVQAutoencoder,
-            {"vocab_size": 256, "code_dim": 8, "scales": (1, 2, 3, 4), **_DIGITS_TOKENIZER},
-            "this project: var-vq at the digits scale",
-            recipe=Recipe(num_steps=3000),
-        ),
-        AutoencoderSpec("patch-4x4-rgb", RGBPatchLatents, {}, "this project"),
-    )
-}
-
-
 def build_autoencoder(
     name: str,
     *,
@@ -346,15 +235,16 @@ def build_autoencoder(
     path = shipped_weights(name) if weights == "shipped" else weights
     if path is None and weights == "shipped" and spec.recipe is not None:
         raise CheckpointError(f"tokenizer {name} has no weights here: python -m bench train {name}, or pass a file")
+    network = spec.network.load()
     model: nn.Module
-    if path is not None and issubclass(spec.network, ConvAutoencoder):
+    if path is not None and issubclass(network, ConvAutoencoder):
         with Unfilled():
-            model = spec.network(**spec.config)
-        load_into(model, convert(spec.network, read_state(path), str(path)), str(path))
+            model = network(**spec.config)
+        load_into(model, convert(network, read_state(path), str(path)), str(path))
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            model = spec.network(**spec.config)
+            model = network(**spec.config)
     for part_name, part in model.named_children():
         part.to(dtype=None if part_name == "quantizer" else dtype)
     if torch.device(device).type == "cpu":  # oneDNN's convolutions: KL-16 decodes 1.14 times as fast

@@ -28,24 +28,8 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from reference_models.errors import CheckpointError
-from reference_models.shipped import FOLDER_VARIABLE, SHIPPED, check_shipped, shipped_weights
-
-__all__ = [  # those of shipped.py stand here too: what reads weights needs both
-    "CHECKSUM",
-    "FOLDER_VARIABLE",
-    "SHIPPED",
-    "Checkpoint",
-    "check_finite",
-    "convert",
-    "load_into",
-    "own_sha256",
-    "read_checkpoint",
-    "read_own_state",
-    "read_state",
-    "rename",
-    "shard_by_key",
-    "shipped_weights",
-]
+from reference_models.shipped import check_shipped
+from reference_models.weight_files import first_line, shard_by_key, weights_in
 
 # What a released .pth may hold beside tensors and containers. Nothing else is unpickled.
 ALLOWED: list[Any] = [argparse.Namespace]
@@ -55,9 +39,6 @@ EMA_NAME = re.compile(r"(^|[._-])ema($|[._-])", re.IGNORECASE)
 PLAIN_NAMES = ("model", "state_dict", "module", "params")
 INNER_NAMES = ("var_wo_ddp", *PLAIN_NAMES)  # of an entry that holds its weights one level down, as VAR's `trainer`
 REMEDY = "keep the one in a file of its own, or name it in Python (entry=...)"
-# What a folder's weights are called (diffusers, transformers), best first; other names are variants or single shards.
-STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
-SUFFIXES = (".safetensors.index.json", ".safetensors", ".bin.index.json", ".bin")
 WRAPPERS = re.compile(r"^((module|_orig_mod)\.)+")  # DistributedDataParallel and torch.compile put these before names
 # Parameter names of our own files from before version 0.2.
 FORMER_NAMES = (
@@ -70,8 +51,6 @@ FORMER_NAMES = (
     (r"denoiser\.output_proj\.(.+)", r"denoiser.final_layer.\1"),  # MAR
 )
 
-MOST_INDEX_BYTES = 2**28  # of an index of shards: a hundred times what they have
-LONGEST_NAME = 255  # of a file
 CHECKSUM = "content_sha256"  # key of our files' metadata
 
 log = logging.getLogger(__name__)
@@ -125,7 +104,7 @@ def read_checkpoint(path: Path | str, ema: bool = True, entry: str | None = None
 
 def _read(path: Path, ema: bool, entry: str | None) -> tuple[str | None, dict[str, Tensor]]:
     if path.is_dir():
-        return _read(_weights_in(path), ema, entry)
+        return _read(weights_in(path), ema, entry)
     if path.name.endswith(".index.json"):
         return None, _read_shards(path)
     if path.suffix == ".safetensors":
@@ -141,11 +120,7 @@ def _reason(error: Exception) -> str:
             allowed = ", ".join(f"{cls.__module__}.{cls.__name__}" for cls in ALLOWED)
             return f"refused: it holds {foreign[1]}; beside tensors and containers only {allowed} is unpickled"
         return "cannot be read: no checkpoint, or a damaged one"
-    return f"cannot be read: no checkpoint, or cut off ({_first_line(error)})"
-
-
-def _first_line(error: Exception) -> str:
-    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    return f"cannot be read: no checkpoint, or cut off ({first_line(error)})"
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -184,33 +159,6 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
     if lacking:
         raise CheckpointError(f"weights {index}: its shards lack {len(lacking)} keys ({_some(lacking)})")
     return state
-
-
-def shard_by_key(index: Path) -> dict[str, str]:
-    """By the name of each tensor the file beside an index that holds it. CheckpointError for what is no whole index."""
-    try:
-        if not index.is_file() or index.stat().st_size > MOST_INDEX_BYTES:
-            raise ValueError("no file of that size is an index")
-        found = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-        if not found or not all(isinstance(file, str) for file in found.values()):
-            raise ValueError("weight_map names no files")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(
-            f"weights {index}: cannot be read: no whole index of shards ({_first_line(error)})"
-        ) from error
-    if strange := [file for file in found.values() if Path(file).name != file or len(file) > LONGEST_NAME]:
-        raise CheckpointError(f"weights {index}: names a shard outside its folder, {strange[0]!r:.80}")
-    return dict(found)
-
-
-def _weights_in(folder: Path) -> Path:
-    """The weights of a folder as diffusers writes it: the model's own, or a pipeline's with `transformer/` inside."""
-    for place in (folder, folder / "transformer"):
-        for name in (stem + suffix for stem in STEMS for suffix in SUFFIXES):
-            if (place / name).is_file():
-                return place / name
-    names = ", ".join(stem + ".safetensors" for stem in STEMS)
-    raise CheckpointError(f"weights {folder}: a folder with none of {names} (or .safetensors.index.json, .bin)")
 
 
 def _read_pickle(path: Path, ema: bool, entry: str | None) -> tuple[str | None, dict[str, Tensor]]:

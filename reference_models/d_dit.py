@@ -27,11 +27,9 @@ from torch import Tensor, nn
 from reference_models import masked_text
 from reference_models.autoencoders import KLAutoencoder
 from reference_models.checkpoints import rename
-from reference_models.digits import small_spec
 from reference_models.layers import Linear, TimeEmbedding, scale_and_shift, sincos_2d
 from reference_models.mm_dit import JointBlock, Stream, norm
 from reference_models.noise import Noise, SeededNoise
-from reference_models.spec import Official, Spec
 from reference_models.text_encoders import SmallTextEncoder, TextEncoder, Tokenizer
 from reference_models.texts import ReadsImages, Said, read_said
 
@@ -61,7 +59,6 @@ class DDiT(ReadsImages):
     """
 
     compiled_methods: ClassVar[tuple[str, ...]] = ("guided_velocity", "text_features")
-    conditioned_on: ClassVar[str] = "prompts"
 
     def __init__(
         self,
@@ -443,45 +440,3 @@ RENAMED = [
     (BLOCK + r"ff_context\.net\.0\.proj\.(.+)", r"blocks.\1.text.mlp.fc1.\2"),
     (BLOCK + r"ff_context\.net\.2\.(.+)", r"blocks.\1.text.mlp.fc2.\2"),
 ]
-
-
-def _paper_size(image_size: int, official: Official | None, notes: tuple[str, ...]) -> Spec:
-    """SD3-medium (24 blocks, 24 heads of 64, a position table of 192 x 192 over 0..64), T5-XXL's states and tokens."""
-    return Spec(
-        name=f"d-dit-{image_size}",
-        family="d-dit",
-        network=DDiT,
-        config={
-            "hidden_size": 1536,
-            "depth": 24,
-            "num_heads": 24,
-            "vocab_size": 32100,
-            "text_size": 4096,
-            "latent_size": image_size // 8,
-        },
-        sampling={"num_steps": 28, "cfg_scale": 7.0, "shift": 3.0},
-        autoencoder="sd3-vae",
-        scale="coco-captions",
-        image_size=image_size,
-        source="arXiv:2501.00289; SD3-medium: arXiv:2403.03206; sampling: the released pipeline's defaults",
-        num_params=2e9,
-        official=official,
-        version=2,  # the image that is read: latents drawn from the posterior
-        notes=notes,
-    )
-
-
-RELEASED = Official(
-    repository="huggingface.co/JleeOfficial/dual_diff_sd3_512_base",
-    file="transformer",
-    licence="not stated; fine-tuned from SD3-medium (Stability AI Community License)",
-)
-
-SPECS: tuple[Spec, ...] = (
-    _paper_size(256, None, ("nobody publishes its weights",)),
-    _paper_size(
-        512, RELEASED, ("for questions use the instruction-tuned weights: JleeOfficial/dual_diff_sd3_512_sft",)
-    ),  # FID 9.4 on COCO, VQAv2 60.1, CIDEr 56.2
-    small_spec("d-dit-digits-base", DDiT, "d-dit"),
-    small_spec("d-dit-digits", DDiT),
-)

@@ -3,7 +3,7 @@
 Scale "digits": 8x8 scans, 16 positions of 2x2 pixels, 10 classes. Every generator has about 0.6 million parameters
 (tokenizers left out, as the papers count) and sees 256,000 images; MRAR is fine-tuned on 128,000 more.
 Scale "scenes": 16x16 colour images with captions and questions. Both models see 352,000 scenes.
-A family's file adds its row to its `SPECS` with `small_spec(name, network)`.
+A family's file in sizes/ adds its row to its `SPECS` with `small_spec(name, network)`.
 """
 
 from __future__ import annotations
@@ -12,9 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reference_models.spec import ImageModel, Spec
-from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS
-from reference_models.training import Recipe, ScenesRecipe
+from reference_models.spec import Network, Recipe, ScenesRecipe, Spec
+
+# The scenes scale: its closed vocabulary, and the tokens of its longest texts, the end token included.
+_WORDS = """0 1 2 3 4 5 6 7 8 9 red green blue yellow top bottom left right above below yes no , ? a and are at colour
+    digit digits how in is many of or the there what where which"""
+SCENE_WORDS = tuple(_WORDS.split())
+SCENE_TEXT = {"text_length": 24, "question_length": 12}
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Small:
     notes: tuple[str, ...] = ()
 
 
-def small_spec(name: str, network: type[ImageModel], family: str | None = None) -> Spec:
+def small_spec(name: str, network: Network, family: str | None = None) -> Spec:
     """The spec of a small model.  family: None, where the name is the family's and "-digits"."""
     row = SMALL[name]
     return Spec(

@@ -21,12 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
-from reference_models.digits import small_spec
+from reference_models.image_model import ImageModel
 from reference_models.layers import Linear, Mlp, SelfAttention, TimeEmbedding, silu, sincos_2d
 from reference_models.noise import Noise
 from reference_models.samplers import DDPM
-from reference_models.spec import ImageModel, Official, Spec
 
+SAMPLERS = ("ddpm", "ddim")
 MODULATED_AT_ONCE = 16  # rows (steps x conditions) whose modulations are computed together: 13 MB in float32 for XL
 
 
@@ -240,8 +240,8 @@ class DiT(DiffusionTransformer):
         sampler: "ddpm" is ancestral sampling; "ddim" is deterministic (2010.02502 eq. 12 with eta = 0).
         spacing: a name in samplers.SPACINGS. The authors' "ddim50" is num_steps 50, sampler "ddim", spacing "ddim".
         """
-        if sampler not in DIT_SAMPLERS:
-            raise ValueError(f"unknown sampler {sampler!r}; known: {', '.join(DIT_SAMPLERS)}")
+        if sampler not in SAMPLERS:
+            raise ValueError(f"unknown sampler {sampler!r}; known: {', '.join(SAMPLERS)}")
         diffusion = DDPM("linear", num_steps, spacing=spacing).to(labels.device)
         x = noise.normal(*self.latent_shape)
         modulations = self.modulations(diffusion.timesteps.flip(0), labels, cfg_scale)
@@ -274,58 +274,3 @@ class DiT(DiffusionTransformer):
         if not config.get("learn_sigma", True):
             raise ValueError("DiT without learned variance (learn_sigma false) has no published sampler")
         return super().from_official_config(config)
-
-
-SIZES = {"s": (384, 12, 6), "b": (768, 12, 12), "l": (1024, 24, 16), "xl": (1152, 28, 16)}  # width, depth, heads
-DIT_TABLE_4 = (  # size, patch, pixels, parameters in 1e6, multiply-adds in 1e9; scores as printed (400k: steps)
-    ("s", 8, 256, 33, 0.36),
-    ("s", 4, 256, 33, 1.41),
-    ("s", 2, 256, 33, 6.06),  # FID 68.40 (400k)
-    ("b", 8, 256, 131, 1.42),
-    ("b", 4, 256, 130, 5.56),  # FID 68.38 (400k)
-    ("b", 2, 256, 130, 23.01),
-    ("l", 8, 256, 459, 5.01),
-    ("l", 4, 256, 458, 19.70),
-    ("l", 2, 256, 458, 80.71),  # FID 5.02, IS 167.2 (VAR table 1)
-    ("xl", 8, 256, 676, 7.39),
-    ("xl", 4, 256, 675, 29.05),
-    ("xl", 2, 256, 675, 118.64),  # FID 2.27, IS 278.24
-    ("xl", 2, 512, 675, 524.60),  # FID 3.04, IS 240.82
-)
-DIT_SAMPLERS = ("ddpm", "ddim")
-DIT_SAMPLING = {"num_steps": 250, "cfg_scale": 1.5, "sampler": "ddpm", "spacing": "even"}
-THREE_CHANNELS = (
-    "guidance acts on 3 of the 4 latent channels; on all 4, 1.375 is about the same (2212.09748 appendix A)"
-)
-UNPUBLISHED = "no released weights; the paper samples this size without guidance"
-
-
-def size_config(size: str, patch_size: int, image_size: int) -> dict[str, Any]:
-    shape = dict(zip(("hidden_size", "depth", "num_heads"), SIZES[size], strict=True))
-    return {"latent_size": image_size // 8, "patch_size": patch_size, **shape}
-
-
-def _dit_spec(size: str, patch_size: int, image_size: int, params_1e6: int, gflops: float) -> Spec:
-    is_released = (size, patch_size) == ("xl", 2)
-    file = f"DiT-XL-2-{image_size}x{image_size}.pt"
-    return Spec(
-        name=f"dit-{size}-{patch_size}" + ("-512" if image_size == 512 else ""),
-        family="dit",
-        network=DiT,
-        config=size_config(size, patch_size, image_size),
-        sampling=DIT_SAMPLING,
-        autoencoder="sd-vae",
-        scale=f"imagenet-{image_size}",
-        image_size=image_size,
-        source="arXiv:2212.09748, tables 1 to 4",
-        num_params=params_1e6 * 1e6,
-        gflops=gflops,
-        official=Official("dl.fbaipublicfiles.com/DiT/models", file, "CC BY-NC 4.0") if is_released else None,
-        notes=(THREE_CHANNELS,) if is_released else (THREE_CHANNELS, UNPUBLISHED),
-    )
-
-
-SPECS: tuple[Spec, ...] = (
-    *(_dit_spec(*row) for row in DIT_TABLE_4),
-    small_spec("dit-digits", DiT),
-)

@@ -22,12 +22,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
-from reference_models.digits import small_spec
 from reference_models.dropout import Dropout, attend
+from reference_models.image_model import ImageModel
 from reference_models.layers import Linear, TimeEmbedding, TransformerBlock, linear, merge_heads, silu, split_heads
 from reference_models.noise import Noise
 from reference_models.samplers import DDPM
-from reference_models.spec import ImageModel, Official, Spec
+from reference_models.sizes.mar import OFFICIAL_SIZES
 
 NUM_TRAIN_STEPS = 1000  # diffusion steps in training, cosine schedule (Sec. 4)
 MODULATED_ROWS = 64  # (step, token) pairs whose adaLN projections are made at a time: the weights are read once for all
@@ -421,48 +421,3 @@ class MAR(ImageModel):
             if set(keys) <= ours.keys():
                 ours[f"denoiser.modulation.{part}"] = torch.cat([ours.pop(key) for key in keys])
         return ours
-
-
-OFFICIAL_SIZES = {  # hidden size, depth, heads, of encoder and decoder alike
-    "mar_base": (768, 12, 12),
-    "mar_large": (1024, 16, 16),
-    "mar_huge": (1280, 20, 16),
-}
-
-
-def _imagenet(name: str, size: str, denoiser_depth: int, denoiser_size: int, cfg_scale: float, params: float) -> Spec:
-    config = {"model": size, "diffloss_d": denoiser_depth, "diffloss_w": denoiser_size}
-    return Spec(
-        name=name,
-        family="mar",
-        network=MAR,
-        config=MAR.from_official_config(config),
-        sampling=SAMPLING | {"cfg_scale": cfg_scale},
-        autoencoder="kl-16",
-        scale="imagenet-256",
-        image_size=256,
-        source="arXiv:2406.11838 table 4; sizes and settings: github.com/LTH14/mar @fe470ac README and models/mar.py",
-        num_params=params,
-        official=Official("github.com/LTH14/mar (links in the README)", f"mar/{size}/checkpoint-last.pth", "MIT"),
-        notes=(
-            "num_iter is 256 in the paper's table 4 and the README's evaluation commands, 64 by default in the scripts",
-            "without guidance the authors evaluate at temperature 0.95",
-        ),
-    )
-
-
-SAMPLING = {
-    "num_iter": 256,
-    "num_steps": 100,
-    "cfg_scale": 1.0,
-    "cfg_schedule": "linear",
-    "temperature": 1.0,
-    "spacing": "even",
-}
-SPECS: tuple[Spec, ...] = (
-    # Name, size, MLP depth and width, guidance, parameters and, behind them, scores as printed (table 4).
-    _imagenet("mar-b", "mar_base", 6, 1024, 2.9, 208e6),  # FID 2.31, IS 281.7
-    _imagenet("mar-l", "mar_large", 8, 1280, 3.0, 479e6),  # FID 1.78, IS 296.0
-    _imagenet("mar-h", "mar_huge", 12, 1536, 3.2, 943e6),  # FID 1.55, IS 303.7
-    small_spec("mar-digits", MAR),
-)

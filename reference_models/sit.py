@@ -18,11 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from reference_models.digits import small_spec
-from reference_models.dit import THREE_CHANNELS, UNPUBLISHED, DiffusionTransformer, size_config
+from reference_models.dit import DiffusionTransformer
 from reference_models.noise import Noise, SeededNoise
 from reference_models.samplers import dopri5
-from reference_models.spec import Official, Spec
 
 # The diffusion coefficient w_t of SiT's SDE (2401.08740 section 3.3), t = 1 is data; it can be chosen after training.
 DIFFUSION_FORMS = {
@@ -32,7 +30,7 @@ DIFFUSION_FORMS = {
     "increasing-decreasing": lambda t: np.sin(np.pi * t) ** 2,
 }
 LAST_STEPS = ("mean", "tweedie", "euler", "none")
-SIT_SAMPLERS = ("sde", "euler", "heun", "dopri5")
+SAMPLERS = ("sde", "euler", "heun", "dopri5")
 
 
 class SiT(DiffusionTransformer):
@@ -61,8 +59,8 @@ class SiT(DiffusionTransformer):
         solve the ODE in num_steps - 1 equal steps (the authors count the points of the grid); "dopri5" chooses its
         steps by rtol and atol. A setting that the sampler has no use for is ignored.
         """
-        if sampler not in SIT_SAMPLERS:
-            raise ValueError(f"unknown sampler {sampler!r}; known: {', '.join(SIT_SAMPLERS)}")
+        if sampler not in SAMPLERS:
+            raise ValueError(f"unknown sampler {sampler!r}; known: {', '.join(SAMPLERS)}")
         if num_steps < 2:
             raise ValueError(f"num_steps must be at least 2, got {num_steps}")
         x = noise.normal(*self.latent_shape)
@@ -143,10 +141,6 @@ class SiT(DiffusionTransformer):
         }[sampler]
         return {"network": evaluations * (1 if cfg_scale == 1.0 else 2)}
 
-    @classmethod
-    def chooses_steps(cls, *, sampler: str = "sde", **settings: Any) -> bool:
-        return sampler == "dopri5"
-
     @torch.inference_mode()
     def counted_evaluations(
         self, labels: Sequence[int], seeds: Sequence[int], *, cfg_scale: float = 1.5, **settings: Any
@@ -166,46 +160,3 @@ class SiT(DiffusionTransformer):
         """Mean squared error of the velocity (2401.08740 eq. 4).  t: (B,) in [0, 1]."""
         x_t = torch.lerp(noise, latents, t.view(-1, 1, 1, 1))
         return F.mse_loss(self(x_t, t, labels), latents - noise)
-
-
-SIT_TABLE_1 = (  # size, parameters in 1e6
-    ("s", 33),  # FID 57.6 (400k)
-    ("b", 130),  # FID 33.0 (400k)
-    ("l", 458),  # FID 18.8 (400k)
-    ("xl", 675),  # FID 2.06, IS 277.50 (table 7, SDE)
-)
-SIT_SAMPLING = {
-    "sampler": "sde",
-    "num_steps": 250,
-    "cfg_scale": 1.5,
-    "last_step_size": 0.04,
-    "last_step": "mean",
-    "diffusion_form": "sigma",
-    "rtol": 1e-3,  # of dopri5, as atol
-    "atol": 1e-6,
-}
-
-
-def _sit_spec(size: str, params_1e6: int) -> Spec:
-    is_released = size == "xl"
-    return Spec(
-        name=f"sit-{size}-2",
-        family="sit",
-        network=SiT,
-        config=size_config(size, 2, 256),
-        sampling=SIT_SAMPLING,
-        autoencoder="sd-vae",
-        scale="imagenet-256",
-        image_size=256,
-        source="arXiv:2401.08740, tables 1 and 7; settings: the authors' sample_ddp.py",
-        num_params=params_1e6 * 1e6,
-        gflops=119 if is_released else None,
-        official=Official("github.com/willisma/SiT", "SiT-XL-2-256x256.pt", "MIT") if is_released else None,
-        notes=(THREE_CHANNELS,) if is_released else (THREE_CHANNELS, UNPUBLISHED),
-    )
-
-
-SPECS: tuple[Spec, ...] = (
-    *(_sit_spec(*row) for row in SIT_TABLE_1),
-    small_spec("sit-digits", SiT),
-)

@@ -1,31 +1,111 @@
-"""What every image model of this package is: a named configuration (`Spec`) of a network class (`ImageModel`)."""
+"""What a model is, apart from its network: size, sampling settings, autoencoder, weights, recipe. Imports no torch.
+
+A `Spec` is one row of sizes/ or digits.py. It names its network, which is imported when the model is built.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import importlib
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from reference_models.errors import UnknownModelError
 
-from reference_models import layers
-from reference_models.noise import Noise, SeededNoise
 
-if TYPE_CHECKING:
-    from reference_models.training import Recipe
+@dataclass(frozen=True)
+class Network:
+    """A class of networks by the place where it stands, and what a plan must know of it before it is imported.
+
+    `network(**config)` is one of them, with random weights.
+    """
+
+    place: str  # "module:class", as "reference_models.dit:DiT"
+    conditioned_on: str = "labels"  # what `generate` takes first: class labels, or prompts
+    # The settings of `say` unless told otherwise, those left out that follow the model's own sizes; None: it reads no
+    # images.
+    reading: Mapping[str, Any] | None = None
+    # Values of the setting `sampler` with which it looks at what it generates before it asks the network again. Then
+    # `network_evaluations` cannot know how often it will, and `counted_evaluations` counts.
+    adaptive_samplers: tuple[str, ...] = ()
+
+    def load(self) -> Any:
+        """The class, imported now. UnknownModelError where there is none at its place."""
+        place, _, name = self.place.partition(":")
+        try:
+            module = importlib.import_module(place)
+        except ModuleNotFoundError as error:
+            if not f"{place}.".startswith(f"{error.name}."):  # the module is there; what it imports is not
+                raise
+            raise UnknownModelError(
+                f"no network {self.place!r}: no module {place}; expected a place as 'my_models:Mine'"
+            ) from error
+        classes = {key: value for key, value in vars(module).items() if isinstance(value, type)}
+        if name not in classes:
+            own = [key for key, value in classes.items() if value.__module__ == place]
+            raise UnknownModelError(f"no network {self.place!r}: no such class; {place} has {', '.join(own) or 'none'}")
+        return classes[name]
+
+    def __call__(self, **config: Any) -> Any:
+        return self.load()(**config)
+
+    def chooses_steps(self, **settings: Any) -> bool:
+        """Whether its sampler, with these settings, chooses its steps by what it generates."""
+        return settings.get("sampler") in self.adaptive_samplers
 
 
 @dataclass(frozen=True)
 class Official:
     """Where the authors publish the weights of a model, and under which licence."""
 
-    repository: (
-        str  # where it is published, as "huggingface.co/zhendch/Transdiff" or "github.com/FoundationVision/LlamaGen"
-    )
+    # Where it is published, as "huggingface.co/zhendch/Transdiff" or "github.com/FoundationVision/LlamaGen".
+    repository: str
     file: str  # the file (or folder) inside it
     licence: str  # licence of the weights, as the authors state it
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a digits model is trained. Images seen = num_steps * batch_size, the same for all families compared."""
+
+    num_steps: int  # optimiser steps
+    batch_size: int = 64  # images per step
+    lr: float = 1e-3  # peak learning rate of AdamW, betas (0.9, 0.95)
+    warmup_steps: int = 200  # linear warm-up, then cosine decay to a tenth
+    weight_decay: float = 0.02  # of every parameter; see `decay_on` for what the papers do
+    # "all"; "matrices": not on biases, norms and the model's `undecayed` modules (TransDiff, MAR)
+    decay_on: str = "all"
+    # Of t and noise per latent; None: the model's own (TransDiff 4; MRAR as printed 2).
+    draws_per_image: int | None = None
+    ema_decay: float = 0.999
+    grad_clip: float = 3.0  # largest gradient norm; 0: none
+    jitter: float = 0.0  # deviation of noise on the images (in [-1, 1]) before they are tokenised or read
+    start_from: str | None = None  # name of the digits model whose weights it is fine-tuned from
+
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up to `lr`, then a cosine down to a tenth of it."""
+        if step < self.warmup_steps:
+            return self.lr * (step + 1) / self.warmup_steps
+        progress = (step - self.warmup_steps) / max(1, self.num_steps - self.warmup_steps)
+        return self.lr * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+    def ema_decay_at(self, step: int) -> float:
+        """`ema_decay`, less at the beginning, so that the average of a short run forgets its random start."""
+        return min(self.ema_decay, (1 + step) / (10 + step))
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """AdamW's."""
+        return 0.9, 0.95
+
+
+@dataclass(frozen=True)
+class ScenesRecipe(Recipe):
+    """How a model of the scenes scale is trained: one caption of each scene in every step, and questions."""
+
+    num_questions: int = 3  # of each scene, drawn anew in every step
+    text_weight: float | None = None  # of the text's part of the loss, the image's being 1; None: the model's own
 
 
 @dataclass(frozen=True)
@@ -34,10 +114,10 @@ class Spec:
 
     name: str  # `family-size` in lower case, as "transdiff-mrar-l"
     family: str  # the row of MODELS it comes from, as "transdiff-mrar"
-    network: type[ImageModel]
+    network: Network
     config: Mapping[str, Any]  # the constructor arguments of `network`
-    sampling: Mapping[str, Any]  # the settings of `network.sample` that the paper's numbers were made with
-    autoencoder: str  # a name in autoencoders.AUTOENCODERS; latents <-> images
+    sampling: Mapping[str, Any]  # the settings of its `sample` that the paper's numbers were made with
+    autoencoder: str  # a name in sizes/autoencoders.py; latents <-> images
     scale: str  # "digits", "imagenet-256" or "imagenet-512"
     image_size: int  # pixels per side of a generated image
     source: str  # where sizes and settings are printed
@@ -50,142 +130,14 @@ class Spec:
     notes: tuple[str, ...] = field(default=())  # what a reader of its numbers must know
 
 
-class ImageModel(nn.Module):
-    """A class-conditional image generator in some latent space.
+@dataclass(frozen=True)
+class AutoencoderSpec:
+    """One autoencoder: a class at one size."""
 
-    A subclass gives `sample` and `training_loss`; `generate` is the same for all of them.
-    The state of a sampler (x_t, schedules) is float32; only the networks run in the dtype of the weights.
-    """
-
-    compiled_methods: ClassVar[tuple[str, ...]] = ()  # the per-step methods that `compile_steps` compiles
-    growing_methods: ClassVar[tuple[str, ...]] = ()  # of these, the ones whose arguments change shape from call to call
-    conditioned_on: ClassVar[str] = "labels"  # what `generate` takes first: class labels, or prompts
-    # The parts of `sample` that a breakdown of its time tells apart: keys of `network_evaluations` -> methods that take
-    # and return tensors, as "velocity" or "decoder.keys_values". Empty: the compiled methods are one part.
-    stages: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-    kv_cache: ClassVar[bool | None] = None  # whether an AR loop keeps keys and values; None: there is nothing to keep
-    images_per_sample: int = 1  # images of one class in a row that one training sample holds (MRAR: 4)
-    num_classes: int
-    spec: Spec
-    weights_entry: str | None = None  # the entry of the released file that its weights were taken from, as "model_ema"
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    @property
-    def dtype(self) -> torch.dtype:
-        return next(self.parameters()).dtype
-
-    @property
-    def autoencoder(self) -> Any:
-        """Latents <-> images (`encode`, `decode`), made at first use.
-
-        Not a submodule: a published parameter count leaves it out, and so does ours.
-        """
-        if "_make_autoencoder" not in self.__dict__:
-            raise RuntimeError("this model has no autoencoder: make it with reference_models.build(name)")
-        if "_autoencoder" not in self.__dict__:
-            self.__dict__["_autoencoder"] = self.__dict__["_make_autoencoder"]()
-        return self.__dict__["_autoencoder"]
-
-    def attach(self, spec: Spec, make_autoencoder: Callable[[], nn.Module]) -> None:
-        """Tie the network to its spec and its autoencoder (`reference_models.build` does this)."""
-        self.__dict__["spec"] = spec
-        self.__dict__["_make_autoencoder"] = make_autoencoder
-
-    def sample(self, labels: Tensor, noise: Noise, **settings: Any) -> Tensor:
-        """Latents (or tokens, for a discrete autoencoder) of one image per label.  labels: (B,) int64."""
-        raise NotImplementedError
-
-    def training_loss(self, latents: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        """The paper's training loss, a scalar, with its own draws of time, noise, mask and label dropout."""
-        raise NotImplementedError
-
-    def network_evaluations(self, **settings: Any) -> dict[str, int]:
-        """How often each part of the network runs for one image, guidance passes counted: {"decoder": 200, ...}."""
-        raise NotImplementedError
-
-    @classmethod
-    def chooses_steps(cls, **settings: Any) -> bool:
-        """Whether the sampler looks at what it generates before it asks the network again: then `network_evaluations`
-        cannot know how often it will, and `counted_evaluations` counts."""
-        return False
-
-    def counted_evaluations(self, labels: Sequence[int], seeds: Sequence[int], **settings: Any) -> dict[str, list[int]]:
-        """How often each part of the network was needed for each image, guidance passes counted, by generating them;
-        of a sampler that chooses its steps. An image's own count: in a batch it may wait for slower ones."""
-        raise NotImplementedError
-
-    @torch.inference_mode()
-    def generate(
-        self, labels: Sequence[int] | Tensor, seeds: Sequence[int], *, resize_to: int | None = None, **settings: Any
-    ) -> Tensor:
-        """Images, uint8 (B, 3, H, W), one per label.
-
-        Image i depends on `labels[i]`, `seeds[i]` and the settings alone, never on its batch.
-        resize_to: pixels a side that the decoded images are resized to, bicubic without antialiasing, before they are
-        rounded. `settings` override the spec's `sampling`. Raises ValueError where an argument does not fit,
-        FloatingPointError where an image comes out NaN or infinite.
-        """
-        labels = torch.as_tensor(labels, dtype=torch.int64)  # checked where they are: no wait for the device
-        if labels.ndim != 1 or len(labels) != len(seeds):
-            raise ValueError(f"one seed per label: got labels of shape {tuple(labels.shape)} and {len(seeds)} seeds")
-        if len(labels) and not (int(labels.min()) >= 0 and int(labels.max()) < self.num_classes):
-            raise ValueError(f"labels must lie in 0..{self.num_classes - 1}, got {labels.tolist()}")
-        unknown = set(settings) - set(self.spec.sampling)
-        if unknown:
-            raise ValueError(f"unknown setting {sorted(unknown)[0]!r}; known: {', '.join(sorted(self.spec.sampling))}")
-        settings = {**self.spec.sampling, **settings}
-        latents = self.sample(labels.to(self.device), SeededNoise(seeds, self.device), **settings)
-        images = self.autoencoder.decode(latents)
-        if resize_to is not None:
-            images = F.interpolate(images.float(), size=(resize_to, resize_to), mode="bicubic")
-        return self.finished(images)
-
-    def finished(self, images: Tensor) -> Tensor:
-        """Decoded images (B, 3, H, W) as uint8; FloatingPointError where one is NaN or infinite."""
-        spoilt = (~images.isfinite()).flatten(1).any(1).nonzero()[:, 0].tolist()
-        if spoilt:
-            raise FloatingPointError(
-                f"{self.spec.name}: NaN or infinity in {len(spoilt)} of {len(images)} images (first: {spoilt[0]})"
-            )
-        return to_uint8(images)
-
-    def compile_steps(self, **options: Any) -> None:
-        """Compile the per-step methods, whole graph or an error (`torch.compile(fullgraph=True)`).
-
-        On a GPU a step of fixed shapes becomes a CUDA graph, unless `options` (of torch.compile) say otherwise.
-        """
-        torch.compiler.assume_constant_result(layers.num_threads)  # not where it is defined: this imports the compiler
-        graphs = self.device.type == "cuda" and not options
-        for name in self.compiled_methods:
-            step = getattr(self, name)
-            if name in self.growing_methods:
-                compiled = torch.compile(step, fullgraph=True, dynamic=True, **options)
-            elif graphs:
-                compiled = copied(torch.compile(step, fullgraph=True, mode="reduce-overhead"))
-            else:
-                compiled = torch.compile(step, fullgraph=True, **options)
-            setattr(self, name, compiled)
-
-    # -- the authors' layout -------------------------------------------------------------------------------------
-    @classmethod
-    def from_official_config(cls, config: Mapping[str, Any]) -> dict[str, Any]:
-        """Our constructor arguments for the authors' constructor arguments (an argparse.Namespace's dict, a JSON)."""
-        raise NotImplementedError
-
-    @classmethod
-    def from_official_state(cls, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The authors' state dict under our names. A key it does not know stays as it is, so that loading names it."""
-        raise NotImplementedError
-
-
-def copied(step: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """`step` with its result copied: a CUDA graph leaves it in memory that its next run overwrites."""
-    return lambda *args, **kwargs: step(*args, **kwargs).clone()
-
-
-def to_uint8(images: Tensor) -> Tensor:
-    """Images in [-1, 1] as uint8, rounded to the nearest grey level; values outside are clipped."""
-    return (images.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
+    name: str
+    network: Network
+    config: Mapping[str, Any]  # the constructor arguments of `network`; `scale` and `shift` are those of the latents
+    source: str  # where sizes and scale are printed
+    official: Official | None = None  # None: nobody publishes weights for it
+    recipe: Recipe | None = None  # how a digits tokenizer is trained; None elsewhere
+    version: int = 1  # as Spec.version

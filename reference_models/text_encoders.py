@@ -17,11 +17,6 @@ from torch import Tensor, nn
 from reference_models.errors import CheckpointError
 from reference_models.layers import TransformerBlock
 
-# The scenes scale: its closed vocabulary, and the tokens of its longest texts, the end token included.
-_WORDS = """0 1 2 3 4 5 6 7 8 9 red green blue yellow top bottom left right above below yes no , ? a and are at colour
-    digit digits how in is many of or the there what where which"""
-SCENE_WORDS = tuple(_WORDS.split())
-SCENE_TEXT = {"text_length": 24, "question_length": 12}
 T5_MASK = "<extra_id_0>"
 
 

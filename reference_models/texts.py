@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from reference_models.spec import ImageModel
+from reference_models.image_model import ImageModel
 from reference_models.text_encoders import Tokenizer
 
 
@@ -39,13 +38,6 @@ class ReadsImages(ImageModel):
     def say(self, images: Tensor, prompts: Sequence[str], seeds: Sequence[int], **settings: Any) -> list[Said]:
         """What each image of uint8 (B, 3, H, W) adds to its prompt: an answer to a question, a caption to ""."""
         raise NotImplementedError
-
-    @classmethod
-    def reading(cls) -> dict[str, Any]:
-        """The settings of `say` in use unless told otherwise; those that follow the model's own sizes left out."""
-        parameters = inspect.signature(cls.say).parameters.values()
-        defaults = {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
-        return {name: value for name, value in defaults.items() if value is not None}
 
     @torch.inference_mode()
     def describe(self, images: Tensor, prompts: Sequence[str], seeds: Sequence[int], **settings: Any) -> list[str]:

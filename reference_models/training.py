@@ -8,7 +8,6 @@ draws of the loss from a generator seeded by (seed, s). So a run that is killed 
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import secrets
 import time
@@ -24,55 +23,9 @@ import torch
 from torch import Tensor, nn
 
 from reference_models.errors import CheckpointError
+from reference_models.spec import Recipe
 
 Loss = Callable[[Tensor, torch.Generator], Tensor]  # (indices of the images of one batch, generator) -> scalar
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a digits model is trained. Images seen = num_steps * batch_size, the same for all families compared."""
-
-    num_steps: int  # optimiser steps
-    batch_size: int = 64  # images per step
-    lr: float = 1e-3  # peak learning rate of AdamW, betas (0.9, 0.95)
-    warmup_steps: int = 200  # linear warm-up, then cosine decay to a tenth
-    weight_decay: float = (
-        0.02  # of every parameter, as the shipped weights were trained; see `decay_on` for the papers'
-    )
-    decay_on: str = (
-        "all"  # "all"; "matrices": not on biases, norms and the model's `undecayed` modules (TransDiff, MAR)
-    )
-    draws_per_image: int | None = (
-        None  # of t and noise per latent; None: the model's own (TransDiff 4; MRAR as printed 2)
-    )
-    ema_decay: float = 0.999
-    grad_clip: float = 3.0  # largest gradient norm; 0: none
-    jitter: float = 0.0  # deviation of noise on the images (in [-1, 1]) before they are tokenised or read
-    start_from: str | None = None  # name of the digits model whose weights it is fine-tuned from
-
-    def learning_rate(self, step: int) -> float:
-        """Linear warm-up to `lr`, then a cosine down to a tenth of it."""
-        if step < self.warmup_steps:
-            return self.lr * (step + 1) / self.warmup_steps
-        progress = (step - self.warmup_steps) / max(1, self.num_steps - self.warmup_steps)
-        return self.lr * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * progress)))
-
-    def ema_decay_at(self, step: int) -> float:
-        """`ema_decay`, less at the beginning, so that the average of a short run forgets its random start."""
-        return min(self.ema_decay, (1 + step) / (10 + step))
-
-    @property
-    def betas(self) -> tuple[float, float]:
-        """AdamW's."""
-        return 0.9, 0.95
-
-
-@dataclass(frozen=True)
-class ScenesRecipe(Recipe):
-    """How a model of the scenes scale is trained: one caption of each scene in every step, and questions."""
-
-    num_questions: int = 3  # of each scene, drawn anew in every step
-    text_weight: float | None = None  # of the text's part of the loss, the image's being 1; None: the model's own
 
 
 @dataclass

@@ -22,8 +22,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from reference_models.checkpoints import rename
-from reference_models.digits import small_spec
 from reference_models.dropout import Dropout, attend
+from reference_models.image_model import ImageModel
 from reference_models.layers import (
     Linear,
     Mlp,
@@ -34,7 +34,7 @@ from reference_models.layers import (
     split_heads,
 )
 from reference_models.noise import Noise
-from reference_models.spec import ImageModel, Official, Spec
+from reference_models.sizes.transdiff import OFFICIAL_SIZES
 
 MODULATED_AT_ONCE = 25  # times whose modulations are computed together: 6 MB in float32 for B
 KeysValues = list[tuple[Tensor, Tensor]]  # (K, V) of each block, each (B, heads, tokens, D / heads)
@@ -420,42 +420,3 @@ OFFICIAL_NAMES = [
     (r"diffdecoder\.net\.final_layer\.scale_shift_table", "decoder.final_table"),
     (r"diffdecoder\.net\.final_layer\.linear\.(.+)", r"decoder.final_layer.\1"),
 ]
-OFFICIAL_SIZES = {  # width, decoder blocks (the encoder has twice as many), heads
-    "transdiff_base": (768, 12, 12),
-    "transdiff_large": (1024, 16, 16),
-    "transdiff_huge": (1280, 20, 16),
-}
-
-
-def imagenet_spec(
-    name: str, network: type[TransDiff], size: str, num_params: float, cfg_scale: float, scale_0: float, scale_1: float
-) -> Spec:
-    """A size of the paper, of the one-step model or of MRAR."""
-    is_mrar, image_size = network.images_per_sample > 1, 512 if name.endswith("-512") else 256
-    folder = f"transdiff_{size[0]}" + ("_mrar" if is_mrar else "_512" if image_size == 512 else "")
-    sampling = {"num_steps": 100, "cfg_scale": cfg_scale, "scale_0": scale_0, "scale_1": scale_1}
-    return Spec(
-        name=name,
-        family="transdiff-mrar" if is_mrar else "transdiff",
-        network=network,
-        config=network.from_official_config({"model": f"transdiff_{size}", "img_size": image_size}),
-        sampling=sampling | ({"num_images": 4} if is_mrar else {}),
-        autoencoder="kl-16",
-        scale=f"imagenet-{image_size}",
-        image_size=image_size,
-        source="github.com/TransDiff/TransDiff @0081b3a: README, sizes in models/",
-        num_params=num_params,
-        official=Official("huggingface.co/zhendch/Transdiff", f"{folder}/checkpoint-last.pth", "MIT"),
-        notes=("100 steps whatever their --num_sampling_steps says: it never reaches the authors' sampler",),
-    )
-
-
-# Name, size, parameters as printed, then the README's "settings for Benchmark in paper": cfg, scale_0, scale_1.
-# The scores are the README's of today; the abstract pairs FID 1.61 with IS 293.4.
-SPECS: tuple[Spec, ...] = (
-    imagenet_spec("transdiff-b", TransDiff, "base", 290e6, 1.30, 0.87, 0.91),  # FID 2.47, IS 244.2
-    imagenet_spec("transdiff-l", TransDiff, "large", 683e6, 1.30, 0.89, 0.95),  # FID 1.69, IS 244.3
-    imagenet_spec("transdiff-h", TransDiff, "huge", 1.3e9, 1.23, 0.87, 0.93),  # FID 1.61, IS 282.0
-    imagenet_spec("transdiff-l-512", TransDiff, "large", 683e6, 1.30, 0.87, 0.87),  # FID 2.51, IS 286.6
-    small_spec("transdiff-digits", TransDiff),
-)

@@ -16,12 +16,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from reference_models.checkpoints import load_into
-from reference_models.digits import small_spec
 from reference_models.dropout import Dropout
 from reference_models.layers import TransformerBlock, add_to_cache, merge_heads, split_heads
 from reference_models.noise import Noise
-from reference_models.spec import Spec
-from reference_models.transdiff import DecoderBlock, TransDiff, imagenet_spec
+from reference_models.transdiff import DecoderBlock, TransDiff
 
 
 def empty_cache(x: Tensor, blocks: Sequence[TransformerBlock | DecoderBlock], num_tokens: int) -> Tensor:
@@ -186,12 +184,3 @@ class TransDiffMRAR(TransDiff):
         if config.get("patch_size", 2) != 2:
             raise ValueError(f"MRAR reads references in 2x2 patches: patch_size 2 expected, got {config['patch_size']}")
         return super().from_official_config({**config, "patch_size": 1})
-
-
-# Columns and scores: as in transdiff.py.
-SPECS: tuple[Spec, ...] = (
-    imagenet_spec("transdiff-mrar-b", TransDiffMRAR, "base", 290e6, 1.30, 0.87, 0.91),  # FID 2.25, IS 282.2
-    imagenet_spec("transdiff-mrar-l", TransDiffMRAR, "large", 683e6, 1.30, 0.925, 0.95),  # FID 1.49, IS 293.4
-    imagenet_spec("transdiff-mrar-h", TransDiffMRAR, "huge", 1.3e9, 1.28, 0.87, 0.91),  # FID 1.42, IS 301.2
-    small_spec("transdiff-mrar-digits", TransDiffMRAR),
-)

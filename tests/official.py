@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 import reference_models
-from reference_models.autoencoders import AUTOENCODERS
 from reference_models.parity import load_case
+from reference_models.sizes.autoencoders import AUTOENCODERS
 from tests.command_line import write
 from tests.paths import DATA
 
@@ -32,7 +32,7 @@ def small(name):
     """(a Spec of the case's size, the authors' state dict)."""
     case = load_case(DATA / f"{name}.safetensors")
     like = reference_models.find(LIKE[name])
-    spec = replace(like, name=f"{name}-case", config=like.network.from_official_config(case.config))
+    spec = replace(like, name=f"{name}-case", config=like.network.load().from_official_config(case.config))
     state = case.weights()
     for key in ("pos_embed", "pos_embed.pos_embed"):  # fixed tables, which the files hold
         if key in state:

@@ -14,7 +14,7 @@ from bench import assets
 from bench.assets.checksums import FOLDER_VARIABLE as CACHE
 from bench.assets.lookup import FOLDER_VARIABLE
 from bench.datasets.mme import SUBTASKS
-from bench.features import extractors
+from bench.features import kinds
 from bench.records.store import load_records
 from tests.command_line import write
 
@@ -56,8 +56,8 @@ def give_inception(patch, folder):
     path = folder / assets.find("inception").path
     path.parent.mkdir(parents=True)
     torch.save({"weight": weight}, path)
-    small = replace(extractors.EXTRACTORS["inception"], build=SmallExtractor, num_features=FEATURES)
-    patch.setitem(extractors.EXTRACTORS, "inception", small)
+    small = replace(kinds.EXTRACTORS["inception"], build=SmallExtractor, num_features=FEATURES)
+    patch.setitem(kinds.EXTRACTORS, "inception", small)
 
 
 def give_adm(folder, size=256):

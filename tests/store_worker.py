@@ -18,7 +18,8 @@ import reference_models
 from bench.sampling.images import Extract, collect_images
 from bench.sampling.ranks import this_rank
 from bench.sampling.workers import stopping
-from reference_models.spec import ImageModel, Spec
+from reference_models.image_model import ImageModel
+from reference_models.spec import Network, Spec
 
 END_S = 2.0  # in which a stopped worker ends, on processors that nothing else waits for
 CHECKSUMS = {"weights": "those of the test"}
@@ -37,7 +38,9 @@ class Noise(ImageModel):
         return (labels / 5 - 1).view(-1, 1, 1, 1) * self.gain + spread * noise.normal(4, 4, 4)
 
 
-NOISE = Spec("noise", "noise", Noise, {}, {"spread": 0.3}, "patch-2x2", "digits", 8, "tests")
+NOISE = Spec(
+    "noise", "noise", Network("tests.store_worker:Noise"), {}, {"spread": 0.3}, "patch-2x2", "digits", 8, "tests"
+)
 
 
 def allowed_s():

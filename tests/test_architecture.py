@@ -1,6 +1,8 @@
 """Who may import whom, read from the source: the ladder of CONTRIBUTING ("The house"). No import goes up."""
 
 import ast
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,6 +40,7 @@ def modules_below(*tops: str) -> dict[str, Path]:
 MODULES = modules_below("bench", "reference_models")
 TESTS = modules_below("tests")
 FAMILIES = {"transdiff", "mar", "llamagen", "var", "dit", "d_dit", "ar_vlm"}
+ROWS = sorted(name for name in MODULES if name.startswith("reference_models.sizes."))
 
 
 def imported(path: Path) -> set[str]:
@@ -76,8 +79,17 @@ def test_every_unit_has_its_row_and_the_house_is_small():
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_a_family_never_imports_another_family(family):
-    names = {name.split(".")[1] for name in imported(ROOT / f"reference_models/{family}.py") if name.count(".")}
+    """Its network and its rows."""
+    found = imported(ROOT / f"reference_models/{family}.py") | imported(ROOT / f"reference_models/sizes/{family}.py")
+    names = {name.removeprefix("reference_models.").removeprefix("sizes.") for name in found}
     assert not names & (FAMILIES - {family})
+
+
+@pytest.mark.parametrize("module", ROWS)
+def test_rows_import_rows_and_no_network(module):
+    """What a model is, is told without its network: by name alone."""
+    data = {"reference_models.digits", "reference_models.spec", *ROWS}
+    assert imported(MODULES[module]) <= data
 
 
 @pytest.mark.parametrize("module", sorted(TESTS))
@@ -107,3 +119,65 @@ RIGHT_HALF = ("bench", "bench.__main__", "bench.plan", "bench.report", "bench.ve
 def test_importing_does_not_import_torch(module):
     code = f"import {module}, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+COMMANDS_WITHOUT_TORCH = (
+    "--help",
+    "list models",
+    "list claims",
+    "list claims --model transdiff-l --results RESULTS",
+    "list records",
+    "list protocols",
+    "doctor",
+    "plan",
+    "plan --results MEASURED",
+    "plan --scale imagenet-256 --device cuda",
+    "compare RESULTS RESULTS",
+    "report --results RESULTS --out PAGE",
+    "verify --results RESULTS --report PAGE",
+    "export table TABLE --results RESULTS",
+    "clean --results MEASURED",
+)
+REFUSING_TORCH = """
+import contextlib, io, json, sys
+from bench.__main__ import run
+from bench.records import environment
+
+class Refusing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise AssertionError(f"{call}: torch is imported")
+
+sys.meta_path.insert(0, Refusing())
+environment.has_gpu_driver = lambda: False
+status = {}
+for call in json.loads(sys.argv[1]):
+    with contextlib.redirect_stdout(io.StringIO()):
+        status[call] = run(call.split())
+print(json.dumps(status))
+"""
+
+
+def test_commands_that_read_records_and_rows_never_import_torch(tmp_path):
+    """Of a machine without a GPU's driver: where there is one, `plan` and `doctor` ask torch what the GPU is called.
+
+    MEASURED is a folder that `reproduce` has run in, with samples in its store: there `plan` also looks what is done.
+    """
+    measured = tmp_path / "measured"
+    shutil.copytree(ROOT / "results", measured, ignore=shutil.ignore_patterns(".*"))
+    records = [path.relative_to(measured).as_posix() for path in measured.rglob("*--*.json")]
+    for model in ("dit-digits", "d-dit-digits"):
+        (measured / ".work" / "store" / f"{model}-0123456789abcdef").mkdir(parents=True)
+    (measured / ".work" / "measured-here.json").write_text(json.dumps(records))
+    places = {
+        "RESULTS": ROOT / "results",
+        "MEASURED": measured,
+        "PAGE": tmp_path / "page.html",
+        "TABLE": tmp_path / "t.csv",
+    }
+    calls = [" ".join(str(places.get(word, word)) for word in call.split()) for call in COMMANDS_WITHOUT_TORCH]
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSING_TORCH, json.dumps(calls)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == dict.fromkeys(calls, 0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.formatting import Unit, display_unit, interval, number, quantity
+from bench.formatting import Unit, display_unit, interval, listed, number, quantity
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,7 @@ def test_a_quantity_has_a_unit_that_people_use(metric, value, shown):
 def test_a_column_has_one_unit_that_of_its_smallest_value():
     assert display_unit("latency_s", [0.011, 3.4]) == Unit(1e-3, "ms")
     assert display_unit("fid", []) == Unit()
+
+
+def test_lists_read_as_sentences():
+    assert [listed(list(names)) for names in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]

@@ -18,7 +18,7 @@ from bench import assets
 from bench.claims import CLAIMS
 from bench.evaluators.image_scores import score_images
 from bench.evaluators.images import collect
-from bench.features import extractors
+from bench.features import kinds
 from bench.models import build_for
 from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
@@ -27,7 +27,7 @@ from bench.records.schema import RunSpec
 from bench.records.store import WORK, load_records
 from bench.run import run_plan
 from bench.verdict.judge import judge
-from reference_models import autoencoders
+from reference_models.sizes.autoencoders import AUTOENCODERS
 from tests.official import small
 from tests.stand_ins import FEATURES, SPATIAL, SmallExtractor
 
@@ -48,7 +48,7 @@ def laboratory(tmp_path_factory):
         sampling = {**paper[name].sampling, "num_steps": 4}
         tiny[name] = replace(paper[name], config=spec.config, sampling=sampling)
         put(root, name, {"model_ema": state, "model": {key: value * 0 for key, value in state.items()}})
-    kl = replace(autoencoders.AUTOENCODERS["kl-16"], config=AUTOENCODER)
+    kl = replace(AUTOENCODERS["kl-16"], config=AUTOENCODER)
     with torch.random.fork_rng(devices=[]):
         put(root, "kl-16", {"model": kl.network(**kl.config).state_dict()})
     generator = np.random.default_rng(0)
@@ -70,14 +70,14 @@ def laboratory(tmp_path_factory):
         patch.setenv("ARBITER_ASSETS", str(root))
         patch.setattr(reference_models, "specs", lambda: tiny)
         patch.setattr(bench.run, "num_workers", lambda device: 1)  # a child would not know the small models
-        patch.setitem(autoencoders.AUTOENCODERS, "kl-16", kl)
+        patch.setitem(AUTOENCODERS, "kl-16", kl)
         precise = replace(PUBLISHED["transdiff-h", ""], precision=Precision())  # float16 on a CPU takes minutes
         for name in MODELS:
             patch.setitem(PUBLISHED, (name, ""), replace(precise, model=name, sampling=tiny[name].sampling))
         patch.setitem(
-            extractors.EXTRACTORS,
+            kinds.EXTRACTORS,
             "inception",
-            replace(extractors.EXTRACTORS["inception"], build=SmallExtractor, num_features=FEATURES),
+            replace(kinds.EXTRACTORS["inception"], build=SmallExtractor, num_features=FEATURES),
         )
         patch.setitem(PROTOCOLS, QUALITY, replace(PROTOCOLS[QUALITY], num_images=NUM_IMAGES, batch_size=5))
         yield root

@@ -21,9 +21,9 @@ from bench.records.store import QUICK, WORK, load_records
 from bench.report import render
 from bench.run import LEDGER, run_plan
 from bench.sampling.images import collect_images
-from reference_models import dit
-from reference_models.checkpoints import FOLDER_VARIABLE
-from tests.toy import SPEC
+from reference_models.shipped import FOLDER_VARIABLE
+from reference_models.sizes import dit
+from tests.toy import SPEC, Toy
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def done(planned):
 def test_an_interrupted_run_keeps_the_images_it_has(toy, tmp_path, monkeypatch):
     give_weights(toy)
     generated = []
-    original = SPEC.network.sample
+    original = Toy.sample
 
     def sample(self, labels, noise, **settings):
         if len(generated) == 2:
@@ -147,7 +147,7 @@ def test_an_interrupted_run_keeps_the_images_it_has(toy, tmp_path, monkeypatch):
         generated.append(len(labels))
         return original(self, labels, noise, **settings)
 
-    monkeypatch.setattr(SPEC.network, "sample", sample)
+    monkeypatch.setattr(Toy, "sample", sample)
     checksums = {"weights": "those of toy-digits"}
     collect = {"num_images": 100, "seed": 0, "batch_size": 25, "settings": {}, "checksums": checksums}
     here, other = tmp_path / "store", tmp_path / "other"
@@ -167,8 +167,8 @@ def test_an_interrupted_run_keeps_the_images_it_has(toy, tmp_path, monkeypatch):
 def test_a_failed_run_is_recorded_and_the_others_go_on(toy, tmp_path, monkeypatch):
     """Of sound weights whose images come out NaN."""
     give_weights(toy)
-    original = SPEC.network.sample
-    monkeypatch.setattr(SPEC.network, "sample", lambda *given, **settings: float("nan") * original(*given, **settings))
+    original = Toy.sample
+    monkeypatch.setattr(Toy, "sample", lambda *given, **settings: float("nan") * original(*given, **settings))
     failed = run_plan(plan(tmp_path / QUICK))
     assert [record.model for record in failed] == ["toy-digits", "toy-digits"]
     assert "NaN or infinity in 20 of 20 images" in failed[0].reason

@@ -14,7 +14,7 @@ from bench.plan import make_plan
 from bench.protocols import PROTOCOLS
 from bench.records.store import save_record
 from reference_models import build
-from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED
+from reference_models.shipped import FOLDER_VARIABLE, SHIPPED
 from tests import fake_records
 
 

@@ -17,7 +17,7 @@ from bench.records.schema import REAL_DATA, RunSpec
 from bench.sampling.identity import reseeded_seeds
 from bench.sampling.precision import precision_name
 from reference_models import empty, find, specs
-from reference_models.autoencoders import AUTOENCODERS
+from reference_models.sizes.autoencoders import AUTOENCODERS
 
 ROWS = list(PUBLISHED.values())
 IDS = ["-".join(filter(None, key)) for key in PUBLISHED]
@@ -209,5 +209,5 @@ def test_what_is_planned_at_a_papers_size_is_a_setting_that_the_model_has(tmp_pa
         for settings in every.values():
             assert set(settings) <= set(find(name).sampling), (name, settings)
             whole = {**find(name).sampling, **settings}
-            if not network.chooses_steps(**whole):
+            if not find(name).network.chooses_steps(**whole):
                 assert network.network_evaluations(**whole), (name, settings)

@@ -20,7 +20,7 @@ import bench.run
 import reference_models
 from bench.evaluators import images
 from bench.evaluators.timings import TIMING
-from bench.features import extractors
+from bench.features import kinds
 from bench.metrics import METRICS
 from bench.plan import make_plan
 from bench.processes import KILLED
@@ -32,8 +32,9 @@ from bench.records.store import WORK, load_records, save_record
 from bench.run import run_inputs, run_plan
 from bench.sampling.files import HOST, in_use
 from bench.sampling.shards import STORE
-from reference_models import autoencoders, find
-from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED
+from reference_models import find
+from reference_models.shipped import FOLDER_VARIABLE, SHIPPED
+from reference_models.sizes.autoencoders import AUTOENCODERS
 from tests.fake_records import AUDIT, record
 from tests.paths import ROOT
 
@@ -92,9 +93,9 @@ def test_other_weights_are_measured_again_be_they_of_a_tokenizer_or_a_baseline(w
 def test_another_feature_extractor_is_another_score_and_the_same_time(tmp_path, monkeypatch):
     before = inputs(tmp_path)
     other = tmp_path / "features.safetensors"
-    other.symlink_to(extractors.DIGITS_WEIGHTS)
-    kind = replace(extractors.EXTRACTORS["digits"], weights=lambda: other)
-    monkeypatch.setitem(extractors.EXTRACTORS, "digits", kind)
+    other.symlink_to(kinds.DIGITS_WEIGHTS)
+    kind = replace(kinds.EXTRACTORS["digits"], weights=lambda: other)
+    monkeypatch.setitem(kinds.EXTRACTORS, "digits", kind)
     assert changed(before, tmp_path) == [False] * 4  # the same file at another place
     change(other)
     assert changed(before, tmp_path) == [True, False, False, True]
@@ -111,7 +112,7 @@ def test_raised_versions_are_measured_again(tmp_path, monkeypatch):
 
     assert raised(reference_models.specs(), "llamagen-digits") == [True, True, True, False]
     assert raised(reference_models.specs(), "dit-digits") == [False, False, True, False]
-    assert raised(autoencoders.AUTOENCODERS, "vq-digits") == [True, True, True, False]
+    assert raised(AUTOENCODERS, "vq-digits") == [True, True, True, False]
     assert raised(KINDS, "images") == [True, False, False, True]
     assert raised(KINDS, "ratios") == [False, False, True, False]
     assert raised(METRICS, "fid") == [True, False, False, True]

@@ -12,7 +12,8 @@ from safetensors.torch import save_file
 
 import reference_models
 from bench.__main__ import main
-from reference_models.autoencoders import AUTOENCODERS, KLAutoencoder
+from reference_models.autoencoders import KLAutoencoder
+from reference_models.sizes.autoencoders import AUTOENCODERS
 from tests.training.tiny_paper import tiny_specs
 
 TINY_KL = {"latent_channels": 4, "channel_mult": (1, 1, 1, 1), "channels": 32, "scale": 0.5}

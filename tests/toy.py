@@ -6,7 +6,8 @@ import torch
 
 from bench.datasets import digits
 from reference_models.autoencoders import PatchLatents
-from reference_models.spec import ImageModel, Spec
+from reference_models.image_model import ImageModel
+from reference_models.spec import Network, Spec
 
 
 class Toy(ImageModel):
@@ -39,7 +40,7 @@ class Toy(ImageModel):
 SPEC = Spec(
     name="toy-digits",
     family="toy",
-    network=Toy,
+    network=Network("tests.toy:Toy"),
     config={},
     sampling={"spread": 0.1},
     autoencoder="patch-2x2",

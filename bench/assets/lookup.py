@@ -187,7 +187,7 @@ def _has(folder: Path, part: Part) -> bool:
 def weight_files(folder: Path) -> list[Path]:
     """The files that hold the weights of a folder in diffusers' or transformers' layout; those of an index of shards
     may be missing. Empty where there are none."""
-    from reference_models.checkpoints import STEMS, SUFFIXES, shard_by_key
+    from reference_models.weight_files import STEMS, SUFFIXES, shard_by_key
 
     for name in (stem + suffix for stem in STEMS for suffix in SUFFIXES):
         if not (folder / name).is_file():

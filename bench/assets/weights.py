@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from bench.assets.asset import HUB, PIPELINE, Asset, Hub, Part, Url
 from bench.published import PUBLISHED
 from reference_models import specs
-from reference_models.autoencoders import AUTOENCODERS
+from reference_models.sizes.autoencoders import AUTOENCODERS
 from reference_models.spec import Official, Spec
 
 # Of files that are not at https://<repository>/<file>: Dropbox links of the authors' download scripts.

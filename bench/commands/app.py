@@ -230,6 +230,10 @@ class Asked:
 
 def resolve_device(name: str) -> str:
     """A torch device that exists here; UsageError otherwise."""
+    from bench.records import environment
+
+    if name == "cpu" or (name == "auto" and not environment.has_gpu_driver()):
+        return "cpu"
     import torch
 
     if name == "auto":

@@ -44,7 +44,7 @@ from bench.datasets.photos import read_photo, unreadable_photos
 from bench.datasets.question_formats import RESULT_KEYS, load_questions
 from bench.errors import CheckFailed, UsageError
 from bench.files import check_target
-from bench.models import check_prompts, file_sha256, load_model
+from bench.models import check_prompts, file_sha256, load_model, reads_images
 from bench.records import environment
 from bench.records.json_files import plain, read_json
 from bench.sampling import files
@@ -156,18 +156,17 @@ def write_answers(model: str, questions: Path, options: Options, *, name: str | 
 def reader(name: str) -> Spec:
     """The spec of a model that reads images; UsageError for one that does not."""
     from reference_models import find, specs
-    from reference_models.texts import ReadsImages
 
     spec = find(name)
-    if not issubclass(spec.network, ReadsImages):
-        known = [other.name for other in specs().values() if issubclass(other.network, ReadsImages)]
+    if not reads_images(spec):
+        known = [other.name for other in specs().values() if reads_images(other)]
         raise UsageError(f"{name} reads no images; models that do: {', '.join(known)}")
     return spec
 
 
 def settings_of(spec: Spec, kind: str, options: Options) -> dict[str, Any]:
     """The settings of the model's `say`."""
-    from reference_models.autoencoders import AUTOENCODERS, KLAutoencoder
+    from reference_models.sizes.autoencoders import AUTOENCODERS, KL
 
     takes, asked = reading_settings(spec, kind), {}
     if options.num_steps is not None:
@@ -175,7 +174,7 @@ def settings_of(spec: Spec, kind: str, options: Options) -> dict[str, Any]:
             raise UsageError(f"{spec.name} writes word by word: leave out --steps")
         asked["num_steps"] = options.num_steps
     if options.mean_latents:
-        if not issubclass(AUTOENCODERS[spec.autoencoder].network, KLAutoencoder):
+        if AUTOENCODERS[spec.autoencoder].network != KL:
             raise UsageError(f"{spec.name} reads images as they are, without a draw: leave out --mean-latents")
         asked["sample_posterior"] = False
     return {**takes, **asked}
@@ -218,7 +217,7 @@ def made_by_path(out: Path) -> Path:
 
 def describe(model_name: str, task: Task, options: Options) -> None:
     """Ask the model, and write what it says once all is there."""
-    from reference_models.checkpoints import shipped_weights
+    from reference_models.shipped import shipped_weights
     from reference_models.texts import ReadsImages
 
     spec, out, rank = reader(model_name), options.out, this_rank()

@@ -15,7 +15,7 @@ from bench.console import console
 from bench.evaluators.java_scorers import find_java, spice_lacks
 from bench.records import environment
 from reference_models import specs
-from reference_models.checkpoints import shipped_weights
+from reference_models.shipped import shipped_weights
 
 
 @example("python -m bench doctor")
@@ -42,17 +42,15 @@ def _package(name: str, unlocks: str, install: str) -> Row:
 
 def findings() -> Iterator[Row]:
     """One row per thing."""
-    import torch
-
     memory = environment.memory_bytes()
     yield (
         "machine",
         f"{environment.machine()}, {memory / 2**30:.0f} GiB" if memory else environment.machine(),
         "digits scale",
     )
-    yield ("torch", torch.__version__, "everything but the report")
-    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    yield ("GPU", ", ".join(gpus) or "no", "imagenet-256: full-size latency and 50,000-image scores")
+    version = environment.versions().get("torch")
+    yield ("torch", version or "no: pip install torch", "everything but plan, list, compare and the report")
+    yield ("GPU", ", ".join(environment.gpu_names()) or "no", "imagenet-256: full-size latency and 50,000-image scores")
     yield _package("torch_fidelity", "fid, kid, inception_score, precision, recall", "pip install torch-fidelity")
     yield _package("cleanfid", "fid_clean, the second engine", "pip install clean-fid")
     java = find_java()

@@ -109,7 +109,7 @@ def generate_folder(
 ) -> None:
     """Write `out`/000000.png ... Images of the same run are kept; those damaged are made again; others are refused."""
     from reference_models import find
-    from reference_models.checkpoints import shipped_weights
+    from reference_models.shipped import shipped_weights
 
     spec, rank = find(name), this_rank()
     asked = asked_prompts(spec, prompts, num)

@@ -28,7 +28,7 @@ from bench.records.parts import Measurement
 from bench.records.schema import Claim, Record, Verdict
 from bench.studies import STUDIES
 from reference_models import specs
-from reference_models.checkpoints import shipped_weights
+from reference_models.shipped import shipped_weights
 
 
 @example("python -m bench list claims --model mar-l --metric fid")

@@ -156,11 +156,8 @@ def size_of(run: PlannedRun) -> int:
 
 def machine_of(device: str) -> str:
     """The slug of the machine; "" for a GPU that is not here."""
-    if device.startswith("cuda"):
-        import torch
-
-        if not torch.cuda.is_available():
-            return ""
+    if device.startswith("cuda") and not environment.gpu_names():
+        return ""
     return environment.machine(device)
 
 
@@ -168,9 +165,7 @@ def num_devices(device: str) -> int:
     """Devices that share what is not timed."""
     if device != "cuda":
         return 1
-    import torch
-
-    return max(1, torch.cuda.device_count())
+    return max(1, len(environment.gpu_names()))
 
 
 # -- before ------------------------------------------------------------------------------------------------------------

@@ -30,7 +30,7 @@ from bench.timing.stages import SAMPLED, check_estimated, collect_estimated, col
 from reference_models.layers import torchs_kernels
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel
+    from reference_models.image_model import ImageModel
 
 
 @example("python -m bench time transdiff-digits --against dit-digits --sweep --stages")

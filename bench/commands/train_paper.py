@@ -65,7 +65,7 @@ def train_paper_model(
     data_path, autoencoder_path = check_files(spec, how, asked)
     check_target(out, "--out")
     make_folder(out.parent, "--out")
-    data = class_folder(data_path, spec.config["num_classes"], spec.network.images_per_sample)
+    data = class_folder(data_path, spec.config["num_classes"], spec.network.load().images_per_sample)
     recipe = how.recipe(len(data.paths), batch_size=asked.batch_size, num_steps=num_steps)
 
     from bench.training.paper_scale import PRECISIONS, Layout, process_group, train_at_paper_scale
@@ -74,7 +74,7 @@ def train_paper_model(
         for line in how.words:
             say(line)
     layout = Layout(rank.rank, rank.world_size, asked.accumulate)
-    layout.check(recipe.batch_size, spec.network.images_per_sample)
+    layout.check(recipe.batch_size, spec.network.load().images_per_sample)
     place = rank.device(resolve_device(device))
     precision = asked.precision or ("bfloat16" if place.startswith("cuda") else "float32")
     if precision not in PRECISIONS:
@@ -125,7 +125,7 @@ def train_paper_model(
 
 def check_files(spec: Spec, how: Published, asked: Asked) -> tuple[Path, Path]:
     """(data folder, autoencoder file); UsageError where one of them, or what the model starts from, is missing."""
-    from reference_models.autoencoders import AUTOENCODERS
+    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     if asked.data is None:
         raise UsageError(

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.datasets.resizing import Resize, ResizedImages
 from bench.evaluators.image_scores import Collected
-from bench.features.extractors import Extractor, Features
+from bench.features.kinds import Features
 from bench.metrics.audit import Facts, facts_of
 from bench.sampling.identity import LABEL_RULES
 from bench.sampling.images import Extract, Samples
@@ -26,6 +26,8 @@ def feature_extract(name: str, device: str, resize: Resize | None = None) -> Ext
 
     CheckFailed where its weights are missing or do not fit.
     """
+    from bench.features.extractors import Extractor
+
     extractor = Extractor(name, device=device)
 
     def call(images: np.ndarray) -> dict[str, np.ndarray]:

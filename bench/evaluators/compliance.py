@@ -22,7 +22,7 @@ from bench.timing.interleaved import time_pairs
 from bench.timing.settings import DEFAULT, TimingSettings
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel
+    from reference_models.image_model import ImageModel
 
 
 NUM_IMAGES = 8  # compared, at least, unless said otherwise
@@ -88,7 +88,7 @@ def collect_compliance(
         return seconds
 
     def scored(round_idx: int) -> np.ndarray:
-        if model.conditioned_on != "labels":
+        if model.spec.network.conditioned_on != "labels":
             return generate_round(round_idx).cpu().numpy()
         indices = range(round_idx * batch_size, (round_idx + 1) * batch_size)
         return generate_batch(model, indices, seed, settings)

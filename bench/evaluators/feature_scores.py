@@ -26,7 +26,7 @@ from bench.records.parts import Measurement
 from bench.stats import Bounds, normal_interval
 
 if TYPE_CHECKING:
-    from bench.features.extractors import Features
+    from bench.features.kinds import Features
 
 NAMES = ("fid", "fid_clean", "kid", "inception_score", "precision", "recall")
 ON_REQUEST = ("sfid", "fid_infinity")  # more work, or more than a reference usually holds

@@ -39,7 +39,8 @@ from bench.metrics.precision_recall import NEIGHBOURS
 from bench.stats import IMAGE_RESAMPLES
 
 if TYPE_CHECKING:
-    from bench.features.extractors import Extractor, Features
+    from bench.features.extractors import Extractor
+    from bench.features.kinds import Features
 
 __all__ = [
     "NAMES",

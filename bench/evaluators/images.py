@@ -36,7 +36,6 @@ from bench.sampling.semantic_features import collect_features
 from bench.sampling.shards import STORE, shard_size
 from bench.sampling.workers import batches
 from bench.stats import normal_interval, standard_error_of_mean
-from reference_models.noise import image_seeds
 
 GRID_ROWS = 6  # rows of the sample grid kept for the report, one class per column
 COLUMNS = 8  # of the grid where there are many classes
@@ -159,9 +158,11 @@ def evaluations_of(model: Any, spec: RunSpec) -> tuple[dict[str, float], dict[st
     with its interval.
     """
     settings, protocol = {**model.spec.sampling, **spec.settings}, spec.protocol
-    if not model.chooses_steps(**settings):
+    if not model.spec.network.chooses_steps(**settings):
         nfe = model.network_evaluations(**settings)
         return nfe, size.summarise({"nfe": nfe})
+    from reference_models.noise import image_seeds
+
     rule, found = LABEL_RULES[labels_of(spec)], []
     with running_in(precision_of(spec), str(model.device)):
         for batch in batches(min(COUNTED_IMAGES, protocol.num_images), protocol.batch_size):

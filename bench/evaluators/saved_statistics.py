@@ -12,12 +12,13 @@ from bench.files import check_target
 from bench.metrics.fid import compute_statistics
 
 if TYPE_CHECKING:
-    from bench.features.extractors import Extractor, Features
+    from bench.features.extractors import Extractor
+    from bench.features.kinds import Features
 
 
 def check_room(out: Path, extractor: Extractor | None) -> None:
     """Find out, before any feature is computed, whether the disk has room for a mean and a covariance in float64."""
-    from bench.features.extractors import EXTRACTORS, SPATIAL_FEATURES
+    from bench.features.kinds import EXTRACTORS, SPATIAL_FEATURES
 
     if extractor is not None:
         widths = [EXTRACTORS[extractor.name].num_features, *([SPATIAL_FEATURES] if extractor.has_spatial else [])]

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 
 from bench.datasets import digits
+from bench.features.kinds import DIGITS_WEIGHTS
 from bench.files import write_whole
 from reference_models.checkpoints import load_into, read_state
 
-DIGITS_WEIGHTS = Path(__file__).parent / "features-digits.safetensors"
 NUM_STEPS = 1000
 BATCH_SIZE = 128
 PEAK_LR = 3e-3
@@ -91,6 +91,17 @@ class DigitsExtractor(FeatureExtractorBase):
     def forward(self, input: Tensor) -> tuple[Tensor, ...]:
         features, logits = self.network(input.double().mean(1, keepdim=True) / 127.5 - 1)
         return tuple({"features": features, "logits": logits}[layer] for layer in self.features_list)
+
+
+class Digits(nn.Module):
+    """DigitsExtractor with the forward of a Kind: (features, logits, no spatial features)."""
+
+    def __init__(self, path: Path):
+        super().__init__()
+        self.network = DigitsExtractor("digits", ["features", "logits"], feature_extractor_weights_path=str(path))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        return (*self.network(images), None)
 
 
 # -- training the digits network ---------------------------------------------------------------------------------------

@@ -17,7 +17,8 @@ from bench.datasets import Images
 from bench.datasets.npz_files import NpzFile
 from bench.errors import CheckFailed
 from bench.features.cache import keep
-from bench.features.extractors import Extractor, Features
+from bench.features.extractors import Extractor
+from bench.features.kinds import Features
 
 SMALLEST_KEPT = 256  # images; features of fewer are made about as fast as they are read
 PARTS = ("features", "posteriors", "spatial")

@@ -5,11 +5,13 @@ Holds no host name, no user name and no absolute path: records are published.
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import importlib.metadata
 import platform
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +67,24 @@ def num_workers(device: str) -> int:
 def memory_bytes() -> int:
     """Physical memory in bytes."""
     return psutil.virtual_memory().total
+
+
+def has_gpu_driver() -> bool:
+    """Whether torch may find a GPU: without a driver it finds none. Asked without torch, which loads for seconds."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        return True
+    except OSError:
+        return Path("/dev/kfd").exists()  # AMD's
+
+
+def gpu_names() -> list[str]:
+    """Of the GPUs that torch finds. Without loading it where there is no driver."""
+    if not has_gpu_driver():
+        return []
+    import torch
+
+    return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
 
 
 def slug(text: str) -> str:

@@ -18,7 +18,8 @@ from bench.models import file_sha256
 from bench.published import Reseeding
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel, Spec
+    from reference_models.image_model import ImageModel
+    from reference_models.spec import Spec
 
 VERSION = 1  # raised when sampling/ changes an item: its label, seed or wording
 
@@ -57,7 +58,7 @@ def file_checksums(spec: Spec, weights: Path | None, autoencoder: Path | None = 
 
     autoencoder: the file it was given; None: the shipped one of that name, where one ships.
     """
-    from reference_models.checkpoints import shipped_weights
+    from reference_models.shipped import shipped_weights
 
     parts = {"weights": weights, "autoencoder": autoencoder or shipped_weights(spec.autoencoder)}
     return {part: None if path is None else file_sha256(path) for part, path in parts.items()}

@@ -25,7 +25,7 @@ from bench.timing.clock import once
 if TYPE_CHECKING:
     from bench.published import Reseeding
     from reference_models.d_dit import DDiT
-    from reference_models.spec import ImageModel
+    from reference_models.image_model import ImageModel
 
 IMAGES = "images"  # name of the pixels in a shard, and of the set that holds them
 MADE = "made"  # folder beside the shards: how long their batches took, and on what

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel
+    from reference_models.image_model import ImageModel
 
 
 def collect_features(model: ImageModel, *, num_images: int, seed: int, settings: Mapping[str, Any]) -> np.ndarray:

@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from reference_models import empty
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel
+    from reference_models.image_model import ImageModel
 
 
 NO_KERNEL = {getattr(torch.ops.aten, name) for name in ("_unsafe_view", "empty", "empty_like", "new_empty")}

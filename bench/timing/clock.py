@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 
 def synchronise(device: str) -> None:
     """Wait until a device has done all it was given."""
     if device.startswith("cuda"):
+        import torch
+
         torch.cuda.synchronize(device)
     elif device.startswith("mps"):
+        import torch
+
         torch.mps.synchronize()
 
 

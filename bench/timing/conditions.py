@@ -11,7 +11,7 @@ from bench.records import environment
 from bench.records.parts import Conditions
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel
+    from reference_models.image_model import ImageModel
 
 
 ATTENTION_KERNELS = {  # torch's fused attention, by the switches that allow it to use them
@@ -42,7 +42,7 @@ def conditions(model: ImageModel, settings: Mapping[str, Any], *, batch_size: in
         attention_kernels=tuple(name for name, enabled in ATTENTION_KERNELS.items() if enabled()),
         compiled=any(name in vars(model) for name in model.compiled_methods),
         kv_cache=model.kv_cache,
-        conditioned_on=model.conditioned_on,
+        conditioned_on=model.spec.network.conditioned_on,
         text_encoder=text_encoder(model),
         guided=sum(evaluations.values()) > sum(unguided.values()),
         cfg_scale=settings.get("cfg_scale"),
@@ -56,6 +56,6 @@ def conditions(model: ImageModel, settings: Mapping[str, Any], *, batch_size: in
 
 def text_encoder(model: ImageModel) -> str | None:
     """Whether the states of the prompts are made within the timed call; None where there are no prompts."""
-    if model.conditioned_on != "prompts":
+    if model.spec.network.conditioned_on != "prompts":
         return None
     return "out (random states)" if model.text_encoder is None else "in"

@@ -23,7 +23,7 @@ from bench.timing.settings import DEFAULT, TimingSettings
 from bench.timing.sweep import sweep_batches
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel
+    from reference_models.image_model import ImageModel
 
 PROMPT = ""  # of a text-to-image model: prompts are padded to one length, so that any text costs the same
 
@@ -47,7 +47,7 @@ def rounds_of(model: ImageModel, batch_size: int, settings: Mapping[str, Any], s
     from reference_models.noise import image_seeds
 
     states = None
-    if model.conditioned_on == "prompts" and model.text_encoder is None:
+    if model.spec.network.conditioned_on == "prompts" and model.text_encoder is None:
         import torch
 
         states = torch.randn(
@@ -59,7 +59,7 @@ def rounds_of(model: ImageModel, batch_size: int, settings: Mapping[str, Any], s
 
     def generate_round(round_idx: int) -> Any:
         indices = range(round_idx * batch_size, (round_idx + 1) * batch_size)
-        if model.conditioned_on == "prompts":
+        if model.spec.network.conditioned_on == "prompts":
             given: Any = [PROMPT] * batch_size if states is None else states
         else:
             given = [i % model.num_classes for i in indices]

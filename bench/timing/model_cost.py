@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bench.errors import CheckFailed
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel
+    from reference_models.image_model import ImageModel
 
 FEW = 4  # images whose memory is measured
 MOST_PER_PIXEL = 1000  # times the memory of its pixels: more than any small model takes

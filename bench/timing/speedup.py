@@ -20,7 +20,7 @@ from bench.timing.settings import DEFAULT, TimingSettings
 from bench.timing.stages import StageClock
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel
+    from reference_models.image_model import ImageModel
 
 
 WITHOUT = " without own kernels"  # ends the name of a side in shared rounds

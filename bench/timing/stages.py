@@ -29,7 +29,7 @@ from bench.timing.series import time_series
 from bench.timing.settings import DEFAULT, TimingSettings
 
 if TYPE_CHECKING:
-    from reference_models.spec import ImageModel
+    from reference_models.image_model import ImageModel
 
 
 SAMPLED = 8  # calls of each part that run where a latency is estimated

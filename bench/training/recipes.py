@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
-from reference_models.training import Recipe
+from reference_models.spec import Recipe
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec

@@ -27,7 +27,8 @@ from bench.records.environment import commit, machine
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from reference_models.training import Loss, Progress, Recipe
+    from reference_models.spec import Recipe
+    from reference_models.training import Loss, Progress
 
 
 CURVE_BYTES = 40  # of memory, for the loss of one step
@@ -56,7 +57,7 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     Resumes from its checkpoint beside `out` if a run was interrupted. UsageError where it has no recipe.
     """
     from reference_models import find
-    from reference_models.autoencoders import AUTOENCODERS
+    from reference_models.sizes.autoencoders import AUTOENCODERS
     from reference_models.training import train
 
     if name in AUTOENCODERS:
@@ -183,8 +184,8 @@ def model_job(name: str, seed: int, device: str) -> Job:
     import torch
 
     from reference_models import build, find
-    from reference_models.autoencoders import AUTOENCODERS
-    from reference_models.checkpoints import shipped_weights
+    from reference_models.shipped import shipped_weights
+    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     spec = find(name)
     if spec.recipe is None:
@@ -221,7 +222,7 @@ def model_job(name: str, seed: int, device: str) -> Job:
 
 def starting_weights(name: str, recipe: Recipe) -> Path | None:
     """The weights that a model is fine-tuned from; None where it is trained from nothing."""
-    from reference_models.checkpoints import shipped_weights
+    from reference_models.shipped import shipped_weights
 
     if recipe.start_from is None:
         return None
@@ -241,7 +242,7 @@ def scenes_job(name: str, seed: int, device: str) -> Job:
     from bench.datasets import scenes
     from reference_models import build, find
     from reference_models.checkpoints import load_into, read_own_state
-    from reference_models.training import ScenesRecipe
+    from reference_models.spec import ScenesRecipe
 
     recipe = find(name).recipe
     assert isinstance(recipe, ScenesRecipe), f"every model of the scenes scale has a recipe: {name}"
@@ -281,7 +282,8 @@ def scenes_job(name: str, seed: int, device: str) -> Job:
 
 def tokenizer_job(name: str, seed: int, device: str) -> Job:
     """A tokenizer, trained on the scans themselves."""
-    from reference_models.autoencoders import AUTOENCODERS, build_autoencoder
+    from reference_models.autoencoders import build_autoencoder
+    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     spec = AUTOENCODERS[name]
     if spec.recipe is None:

@@ -21,9 +21,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from reference_models import specs
-from reference_models.autoencoders import AUTOENCODERS, KLAutoencoder, VQAutoencoder
 from reference_models.checkpoints import load_into
 from reference_models.errors import CaseError
+from reference_models.sizes.autoencoders import AUTOENCODERS, KL, VQ
 
 TOLERANCE = 1e-4  # relative error of float outputs; two builds of the authors' own code differ by less than 3e-6
 MODULE_BY_FAMILY = {
@@ -133,10 +133,10 @@ def tolerance(theirs: Tensor) -> float:
 
 def code_versions(family: str) -> dict[str, int]:
     """By name, the version of our code for every model of a family, or for every autoencoder of its network."""
-    network = {"kl16-vae": KLAutoencoder, "vq16": VQAutoencoder}.get(family)
+    network = {"kl16-vae": KL, "vq16": VQ}.get(family)
     if network is None:
         return {spec.name: spec.version for spec in specs().values() if spec.family == family}
-    return {spec.name: spec.version for spec in AUTOENCODERS.values() if spec.network is network}
+    return {spec.name: spec.version for spec in AUTOENCODERS.values() if spec.network == network}
 
 
 def compare(name: str, ours: Tensor | None, theirs: Tensor) -> tuple[float, bool]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from reference_models import find
 from reference_models.autoencoders import MultiScaleVQAutoencoder
 from reference_models.noise import GivenNoise
 from reference_models.parity import Case
-from reference_models.var import SPECS, VAR
+from reference_models.var import VAR
 
 
 def outputs(case: Case) -> dict[str, Tensor]:
@@ -16,7 +17,7 @@ def outputs(case: Case) -> dict[str, Tensor]:
     case.load(tokenizer, case.weights(case.vae_keys))
     model = VAR(**VAR.from_official_config(case.config))
     case.load(model)
-    model.attach(SPECS[0], lambda: tokenizer)
+    model.attach(find("var-d16"), lambda: tokenizer)
     labels = case["in.labels"]
     tokens = tokenizer.encode(case["in.image"])
     teacher_input = tokenizer.quantizer.teacher_input(tokens)

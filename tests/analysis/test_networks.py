@@ -11,7 +11,7 @@ from scipy import stats
 from bench.analysis.seeds import image_pairs, of_one_network, seeds_words
 from bench.analysis.studies import smallest_difference, values_of
 from bench.studies import STUDIES
-from tests.fake_records import studied
+from tests.fake_studies import studied
 
 RUNS = {
     (run.settings["num_images"], run.protocol.training_seed, run.protocol.seed): run

@@ -16,7 +16,8 @@ from bench.errors import CheckFailed, UsageError
 from bench.records.parts import Measurement
 from bench.records.store import save_record
 from tests.command_line import bench, complains
-from tests.fake_records import ENVIRONMENT, full_set, latency, quality, record, study_set
+from tests.fake_records import ENVIRONMENT, full_set, latency, quality, record
+from tests.fake_studies import study_set
 from tests.paths import ROOT
 
 SMALL = 3.123456789012345e-7  # needs all its digits

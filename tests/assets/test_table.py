@@ -14,7 +14,7 @@ from bench.claims.ledger import ledger
 from bench.claims.sources import UNPUBLISHED
 from bench.errors import UsageError
 from reference_models import specs
-from reference_models.autoencoders import AUTOENCODERS
+from reference_models.sizes.autoencoders import AUTOENCODERS
 
 TABLE = assets.table()
 

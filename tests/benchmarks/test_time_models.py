@@ -21,7 +21,7 @@ SMALL = {
     if spec.scale in ("digits", "scenes") and not spec.ingredient
 }
 GENERATORS = [name for name, spec in SMALL.items() if spec.sampling]  # a reader has no settings of a sampler
-READERS = [name for name, spec in SMALL.items() if hasattr(spec.network, "describe")]
+READERS = [name for name, spec in SMALL.items() if spec.network.reading is not None]
 LATENTS = (4, 32, 32)  # of a 256-pixel image
 
 

@@ -14,7 +14,7 @@ from bench.stats import ratio_of_medians
 from bench.timing.interleaved import time_pairs
 
 SMALL = {name: spec for name, spec in reference_models.specs().items() if spec.recipe and not spec.ingredient}
-READERS = [name for name, spec in SMALL.items() if hasattr(spec.network, "say")]
+READERS = [name for name, spec in SMALL.items() if spec.network.reading is not None]
 BATCH_SIZE = 16
 
 

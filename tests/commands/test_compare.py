@@ -15,7 +15,8 @@ from bench.commands.compare import compare_runs, same_machine, value_pairs, verd
 from bench.errors import UsageError
 from bench.records.parts import Measurement
 from bench.records.store import content_sha256, save_record
-from tests.fake_records import ENVIRONMENT, full_set, latency, quality, ratios, study_set
+from tests.fake_records import ENVIRONMENT, full_set, latency, quality, ratios
+from tests.fake_studies import study_set
 from tests.paths import ROOT
 
 

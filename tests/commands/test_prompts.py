@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from bench.datasets.prompts import load_prompts
 from bench.errors import UsageError
 from reference_models import build
-from reference_models.checkpoints import shipped_weights
 from reference_models.noise import image_seeds
+from reference_models.shipped import shipped_weights
 from tests.command_line import bench, complains, write
 
 PROMPTS = ["a red 3 top left", "a blue 7 bottom right", "a green 2 top right"]

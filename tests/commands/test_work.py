@@ -29,7 +29,7 @@ from bench.sampling.identity import LABEL_RULES
 from bench.sampling.latents import VERSION as LATENTS_VERSION
 from bench.sampling.ranks import Rank
 from bench.sampling.shards import STORE
-from reference_models.checkpoints import FOLDER_VARIABLE
+from reference_models.shipped import FOLDER_VARIABLE
 from tests.command_line import bench as call
 from tests.toy import SPEC
 

@@ -15,8 +15,9 @@ from bench.evaluators.paintings import recognise
 from bench.training.train import scenes_job, train_model
 from reference_models import build, find
 from reference_models.autoencoders import RGBPatchLatents
-from reference_models.checkpoints import FOLDER_VARIABLE, SHIPPED, read_state
-from reference_models.text_encoders import SCENE_TEXT, SCENE_WORDS
+from reference_models.checkpoints import read_state
+from reference_models.digits import SCENE_TEXT, SCENE_WORDS
+from reference_models.shipped import FOLDER_VARIABLE, SHIPPED
 
 SPLITS = ("train", "heldout")
 SOME = {split: list(scenes.scenes(split, 400, seed=3)) for split in SPLITS}

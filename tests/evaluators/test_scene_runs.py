@@ -30,8 +30,8 @@ from bench.records.store import load_records
 from bench.run import run_plan
 from bench.training.schedule import retrain_for
 from reference_models import build
-from reference_models.checkpoints import FOLDER_VARIABLE
-from reference_models.spec import Spec
+from reference_models.shipped import FOLDER_VARIABLE
+from reference_models.spec import Network, Spec
 from reference_models.texts import ReadsImages, Said
 
 HERE = Context("cpu", Path("unused"), "key")
@@ -55,7 +55,7 @@ class Stub(ReadsImages):
     """Knows every scene by its image. It says nothing of scene 3, and of scenes 0, 5, 10, ... what is not there."""
 
     device = torch.device("cpu")
-    spec = Spec("stub", "stub", type, {}, {"num_steps": 4}, "", "scenes", 16, "this test")  # type: ignore[arg-type]
+    spec = Spec("stub", "stub", Network(""), {}, {"num_steps": 4}, "", "scenes", 16, "this test")
     by_image: ClassVar = {scene.image.tobytes(): scene for scene in SHOWN}
 
     def say(self, images, prompts, seeds):

@@ -18,6 +18,7 @@ from bench.records.parts import Compliance, Measurement
 from bench.records.schema import RunSpec
 from bench.timing.settings import TimingSettings
 from reference_models.autoencoders import PatchLatents
+from reference_models.spec import Network
 from tests.toy import SPEC, Toy
 
 BRIEF = TimingSettings(
@@ -57,17 +58,21 @@ def test_a_timing_run_keeps_what_explains_and_what_guards_its_numbers(tmp_path):
     assert "decoder_time_share" not in found["measurements"]  # it has none
 
 
+class Stepped(Toy):
+    def sample(self, labels, noise, *, num_steps, spread):
+        return super().sample(labels, noise, spread=spread)
+
+    def network_evaluations(self, *, num_steps, spread):
+        return {"toy": num_steps}
+
+
 @pytest.mark.parametrize(("num_steps", "compared_at"), [(250, 25), (25, None)])
 def test_the_compliance_checks_take_few_steps_and_say_how_many(tmp_path, num_steps, compared_at):
-    class Stepped(Toy):
-        def sample(self, labels, noise, *, num_steps, spread):
-            return super().sample(labels, noise, spread=spread)
-
-        def network_evaluations(self, *, num_steps, spread):
-            return {"toy": num_steps}
-
     model = Stepped().eval()
-    model.attach(replace(SPEC, network=Stepped, sampling={"num_steps": num_steps, "spread": 0.1}), PatchLatents)
+    model.attach(
+        replace(SPEC, network=Network(f"{__name__}:Stepped"), sampling={"num_steps": num_steps, "spread": 0.1}),
+        PatchLatents,
+    )
     found = measure_timings(model, spec_of("digits-latency"), Context("cpu", tmp_path, "key"), timing=BRIEF)
     assert found["timing"].compliance.num_steps == compared_at
 

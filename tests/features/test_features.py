@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from bench.datasets import digits
 from bench.errors import CheckFailed, UsageError
-from bench.features import digits_network, extractors
+from bench.features import digits_network, extractors, kinds
 from bench.features.dinov2 import DinoV2
 from bench.features.inception import build_inception
 from bench.features.reference_cache import reference_features
@@ -29,7 +29,7 @@ def test_digits_extractor_reads_held_out_scans():
     images, labels = digits.load("heldout")
     accuracy = (extractor()(images).posteriors.argmax(1) == labels).mean()
     assert accuracy >= 0.98
-    with safe_open(digits_network.DIGITS_WEIGHTS, "pt") as file:
+    with safe_open(kinds.DIGITS_WEIGHTS, "pt") as file:
         metadata = file.metadata()
     assert metadata["held_out_accuracy"] == f"{accuracy:.4f}"
     assert metadata["command"].startswith("python -m bench.features --seed ")
@@ -101,7 +101,7 @@ def test_bad_weights_are_one_line(damage, tmp_path):
     """A weights file that is cut short, of another model, or no weights at all: one line that names the file."""
     path = tmp_path / "weights.safetensors"
     if damage == "truncated":
-        path.write_bytes(digits_network.DIGITS_WEIGHTS.read_bytes()[:1000])
+        path.write_bytes(kinds.DIGITS_WEIGHTS.read_bytes()[:1000])
     elif damage == "other model":
         save_file({"stem.weight": torch.zeros(2)}, path)
     else:
@@ -114,7 +114,7 @@ def test_bad_weights_are_one_line(damage, tmp_path):
 
 def test_given_weights_are_used(tmp_path):
     """--weights takes another training of the same network, and the record can tell them apart."""
-    state = load_file(digits_network.DIGITS_WEIGHTS)
+    state = load_file(kinds.DIGITS_WEIGHTS)
     state["classify.bias"] += 1.0
     state["classify.weight"][0] = 0
     save_file(state, tmp_path / "other.safetensors")
@@ -145,11 +145,9 @@ def test_inception_is_torch_fidelitys(inception_weights):
     from torch_fidelity.utils import create_feature_extractor
 
     images = np.repeat(np.repeat(digits.load("heldout")[0][:2], 4, axis=2), 4, axis=3)
-    kind = extractors.EXTRACTORS["inception"]
+    kind = kinds.EXTRACTORS["inception"]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(
-            extractors.EXTRACTORS, "inception", dataclasses.replace(kind, chunk=3)
-        )  # a full chunk takes seconds
+        patch.setitem(kinds.EXTRACTORS, "inception", dataclasses.replace(kind, chunk=3))  # a full chunk takes seconds
         ours = extractors.Extractor("inception", inception_weights)(images)
     theirs = create_feature_extractor(
         "inception-v3-compat",
@@ -268,8 +266,8 @@ class Counting(torch.nn.Module):
 def test_reference_features_are_made_once(tmp_path, monkeypatch):
     """Another model against the same reference reads them; other images, other weights and a damaged file do not."""
     monkeypatch.setenv("ARBITER_CACHE", str(tmp_path / "cache"))
-    kind = dataclasses.replace(extractors.EXTRACTORS["inception"], build=Counting, num_features=3)
-    monkeypatch.setitem(extractors.EXTRACTORS, "counting", kind)
+    kind = dataclasses.replace(kinds.EXTRACTORS["inception"], build=Counting, num_features=3)
+    monkeypatch.setitem(kinds.EXTRACTORS, "counting", kind)
     (tmp_path / "weights").write_text("a")
     images = np.random.default_rng(0).integers(0, 256, (300, 3, 4, 4), dtype=np.uint8)
 
@@ -299,8 +297,8 @@ def test_dinov2_reads_its_file_and_depends_on_each_image_alone(tmp_path, monkeyp
     torch.nn.init.normal_(network.pos_embed)
     torch.save(network.state_dict(), tmp_path / "a.pth")
     assert network.positions().shape == (1, 257, 64)
-    kind = dataclasses.replace(extractors.EXTRACTORS["dinov2"], chunk=4, num_features=64)
-    monkeypatch.setitem(extractors.EXTRACTORS, "dinov2", kind)
+    kind = dataclasses.replace(kinds.EXTRACTORS["dinov2"], chunk=4, num_features=64)
+    monkeypatch.setitem(kinds.EXTRACTORS, "dinov2", kind)
     images = np.random.default_rng(0).integers(0, 256, (5, 3, 20, 30), dtype=np.uint8)
     found = extractors.Extractor("dinov2", tmp_path / "a.pth")(images)
     assert found.features.shape == (5, 64)

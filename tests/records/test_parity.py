@@ -11,7 +11,7 @@ import pytest
 from bench.records.parity import load_parity, save_parity
 from bench.records.store import PARITY_FILE, content_sha256, load_records, save_record
 from reference_models import specs
-from reference_models.autoencoders import AUTOENCODERS
+from reference_models.sizes.autoencoders import AUTOENCODERS
 from tests.fake_parity import CASE, PARITY, REFUSED, WRONG
 from tests.fake_records import quality
 from tests.paths import DATA, ROOT

@@ -9,6 +9,7 @@ from torch import Tensor
 from reference_models import build
 from reference_models.ar_vlm import ArVlm
 from reference_models.autoencoders import RGBPatchLatents
+from reference_models.sizes.ar_vlm import AR_VLM
 from reference_models.spec import Spec
 
 WORDS = ("a", "red", "seven", "two", "?", "which", "digit")
@@ -23,7 +24,7 @@ def model() -> ArVlm:
     model = ArVlm(**sizes, words=WORDS, text_length=LENGTH, question_length=QUESTION_LENGTH).eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.3)
-    spec = Spec("ar-vlm-toy", "ar-vlm", ArVlm, {}, {}, "patch-4x4-rgb", "scenes", 16, "this test")
+    spec = Spec("ar-vlm-toy", "ar-vlm", AR_VLM, {}, {}, "patch-4x4-rgb", "scenes", 16, "this test")
     model.attach(spec, RGBPatchLatents)
     return model
 

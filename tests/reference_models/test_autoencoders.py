@@ -7,7 +7,6 @@ import torch
 import torch.nn.functional as F
 
 from reference_models.autoencoders import (
-    AUTOENCODERS,
     KLAutoencoder,
     MultiScaleVQAutoencoder,
     PatchLatents,
@@ -15,6 +14,7 @@ from reference_models.autoencoders import (
     build_autoencoder,
 )
 from reference_models.parity import check, load_case
+from reference_models.sizes.autoencoders import AUTOENCODERS
 from reference_models.vq import MultiScaleQuantizer, VectorQuantizer, phi_of_scales
 from tests.paths import DATA
 

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from reference_models.autoencoders import PatchLatents
 from reference_models.checkpoints import load_into
-from reference_models.d_dit import NUM_TRAIN_STEPS, SPECS, TEXT_WEIGHT, DDiT, flow_sigmas
+from reference_models.d_dit import NUM_TRAIN_STEPS, TEXT_WEIGHT, DDiT, flow_sigmas
 from reference_models.errors import CheckpointError
 from reference_models.masked_text import reveal_steps
 from reference_models.noise import SeededNoise
 from reference_models.parity import check, load_case
 from reference_models.parity.d_dit import TableEncoder
+from reference_models.sizes.d_dit import D_DIT, SPECS
 from reference_models.spec import Spec
 from reference_models.text_encoders import SmallTextEncoder, T5Text
 from tests.paths import DATA
@@ -58,7 +59,7 @@ def dual() -> DDiT:
     spec = Spec(
         name="d-dit-toy",
         family="d-dit",
-        network=DDiT,
+        network=D_DIT,
         config={},
         sampling={"num_steps": 3, "cfg_scale": 2.0, "shift": 3.0},
         autoencoder="patch-2x2",

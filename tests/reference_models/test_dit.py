@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from reference_models import dit, sit
+from reference_models import find
 from reference_models.checkpoints import load_into
 from reference_models.dit import DiffusionTransformer, DiT
 from reference_models.errors import CheckpointError
@@ -15,6 +15,7 @@ from reference_models.layers import gelu_tanh
 from reference_models.noise import SeededNoise
 from reference_models.parity import check, load_case
 from reference_models.sit import SiT
+from reference_models.sizes import dit, sit
 from reference_models.spec import Spec
 from tests.paths import DATA
 
@@ -128,13 +129,13 @@ def test_network_evaluations_are_those_made(network: type[DiffusionTransformer],
     model.predict = counting
     model.sample(torch.tensor([0, 1]), SeededNoise([0, 1]), cfg_scale=cfg_scale, **settings)
     if settings.get("sampler") == "dopri5":
-        assert model.chooses_steps(**settings)
+        assert find("sit-digits").network.chooses_steps(**settings)
         with pytest.raises(ValueError, match="chooses its own steps"):
             model.network_evaluations(cfg_scale=cfg_scale, **settings)
         counted = model.counted_evaluations([0, 1], [0, 1], cfg_scale=cfg_scale, rtol=1e-3, atol=1e-6, **settings)
         assert max(counted["network"]) == sum(passes[: len(passes) // 2]), "the slowest image is as slow as its batch"
     else:
-        assert not model.chooses_steps(**settings)
+        assert not find("sit-digits").network.chooses_steps(**settings)
         assert model.network_evaluations(cfg_scale=cfg_scale, **settings) == {"network": sum(passes)}
 
 

@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
-from reference_models.llamagen import SPECS, LlamaGen, draw, rotary_table, rotate
+from reference_models.llamagen import LlamaGen, draw, rotary_table, rotate
 from reference_models.noise import GivenNoise, SeededNoise
 from reference_models.parity import check, load_case
+from reference_models.sizes.llamagen import SPECS
 from reference_models.spec import Spec
 from tests.paths import DATA
 

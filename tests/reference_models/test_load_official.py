@@ -43,7 +43,7 @@ def test_every_family_loads_its_authors_layout(name, only, tmp_path):
         bare = name in ("var", "dit")
         torch.save(state if bare else {**wrapped, "args": argparse.Namespace(lr=1e-4)}, path)
     model = reference_models.load_official(spec.name, path)
-    converted = spec.network.from_official_state(state)
+    converted = spec.network.load().from_official_state(state)
     loaded = model.state_dict()
     assert loaded.keys() == converted.keys()
     assert all(torch.equal(loaded[key], converted[key]) for key in loaded)

@@ -11,10 +11,11 @@ from torch import Tensor
 from reference_models import build, mar
 from reference_models.checkpoints import load_into
 from reference_models.errors import CheckpointError
-from reference_models.mar import MAR, SPECS, block_at, decoded_per_iteration, guidance_of_iteration
+from reference_models.mar import MAR, block_at, decoded_per_iteration, guidance_of_iteration
 from reference_models.noise import SeededNoise
 from reference_models.parity import check, load_case
 from reference_models.samplers import DDPM
+from reference_models.sizes.mar import SPECS
 from tests.paths import DATA
 
 TINY = {

@@ -1,4 +1,4 @@
-"""The table of sizes that ends each family's file says what the paper prints of each size."""
+"""The table of sizes of each family says what the paper prints of each size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MODULES = ("transdiff", "transdiff_mrar", "mar", "llamagen", "var", "dit", "d_di
 
 def beside_rows(module: str) -> list[dict[str, str]]:
     """The scores in the comments behind rows, in their order, as {"FID": "1.61", "IS": "282.0"}."""
-    source = inspect.getsource(importlib.import_module(f"reference_models.{module}"))
+    source = inspect.getsource(importlib.import_module(f"reference_models.sizes.{module}"))
     return [dict(re.findall(r"(FID|IS) ([\d.]+)", line)) for line in re.findall(r"\),  (# FID .*)", source)]
 
 
@@ -31,7 +31,7 @@ def printed_scores(model: str, metric: str) -> set[str]:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_each_row_of_a_size_ends_with_a_printed_score_and_none_that_has_one_lacks_it(module):
-    sizes = importlib.import_module(f"reference_models.{module}").SPECS
+    sizes = importlib.import_module(f"reference_models.sizes.{module}").SPECS
     judged = [spec.name for spec in sizes if printed_scores(spec.name, "fid")]
     rows = beside_rows(module)
     assert len(rows) == len(judged), (judged, rows)

@@ -10,8 +10,9 @@ import torch
 from reference_models.autoencoders import MultiScaleVQAutoencoder
 from reference_models.noise import GivenNoise, SeededNoise
 from reference_models.parity import check, load_case
+from reference_models.sizes.var import SPECS
 from reference_models.spec import Spec
-from reference_models.var import SPECS, VAR, draw_tokens
+from reference_models.var import VAR, draw_tokens
 from tests.paths import DATA
 
 SCALES = (1, 2, 4)

@@ -12,9 +12,10 @@ from bench.report.words import Said, link_of, times
 from bench.stats import Interval
 from bench.studies import STUDIES
 from bench.verdict.judged import judge_all
-from tests.fake_records import composed, quality, ratios, studied
+from tests.fake_records import composed, quality, ratios
 from tests.fake_scenes import answers as scene_answers
 from tests.fake_scenes import captions
+from tests.fake_studies import studied
 from tests.pages import page_of
 
 FAST = {"dit-xl-2": 4.7, "sit-xl-2": 4.7}

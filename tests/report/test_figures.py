@@ -12,7 +12,8 @@ from bench.records.store import save_record
 from bench.report import figures
 from bench.report.reading import by_machines
 from tests.command_line import bench, complains
-from tests.fake_records import composed, full_set, latency, ratios, study_set
+from tests.fake_records import composed, full_set, latency, ratios
+from tests.fake_studies import study_set
 from tests.paths import ROOT
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from tests.fake_records import CONDITIONS, OWN_SETTINGS, kernels, ratios
+from tests.fake_records import CONDITIONS, kernels, ratios
+from tests.fake_studies import OWN_SETTINGS
 from tests.pages import Tables, page_of, text_of
 
 

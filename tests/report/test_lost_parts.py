@@ -22,8 +22,9 @@ from bench.report import render
 from bench.studies import STUDIES
 from bench.verdict.judge import judge
 from tests.command_line import bench
-from tests.fake_records import composed, full_set, ratios, record, studied, timed
+from tests.fake_records import composed, full_set, ratios, record, timed
 from tests.fake_scenes import scenes_set
+from tests.fake_studies import studied
 from tests.pages import NOW, text_of, write
 
 PARTS = ("measurements", "images", "texts", "paintings", "timing", "speedups", "counts", "environment", "settings")

@@ -17,14 +17,8 @@ from bench.records.schema import Measurement
 from bench.report.sections.studies import SECTIONS, studies_view
 from bench.studies import SAMPLING_SEEDS, STUDIES
 from bench.verdict.seeds import judge_later_images
-from tests.fake_records import (
-    DIGITS_STUDIES,
-    OWN_SETTINGS,
-    full_set,
-    quality,
-    studied,
-    study_set,
-)
+from tests.fake_records import full_set, quality
+from tests.fake_studies import DIGITS_STUDIES, OWN_SETTINGS, studied, study_set
 from tests.pages import Tables, page_of, text_of, write
 from tests.paths import ROOT
 

@@ -11,7 +11,7 @@ import reference_models
 from bench.analysis.forecast import FEATURE_BYTES, disk_bytes
 from bench.commands.clean import kept_pixels, remove
 from bench.evaluators.collected import feature_extract
-from bench.features.extractors import EXTRACTORS
+from bench.features.kinds import EXTRACTORS
 from bench.protocols import PROTOCOLS
 from bench.sampling import images
 from bench.sampling.images import Extract, collect_images

@@ -9,9 +9,10 @@ import torch
 from bench.datasets.scenes import scenes
 from bench.sampling.texts import Item, collect_texts
 from reference_models import build, layers
+from reference_models.digits import SCENE_WORDS
 from reference_models.masked_text import reveal_steps
 from reference_models.noise import SeededNoise, image_seeds
-from reference_models.text_encoders import SCENE_WORDS, WordTokenizer
+from reference_models.text_encoders import WordTokenizer
 from reference_models.texts import read_said
 
 DRAWN = {"d-dit-digits": {"num_steps": 8}, "ar-vlm-digits": {"temperature": 1.0}}  # words are drawn at these settings

@@ -28,8 +28,9 @@ from bench.timing.settings import TimingSettings
 from bench.timing.stages import SAMPLED, StageClock, check_estimated, collect_estimated, collect_stages
 from reference_models import layers
 from reference_models.autoencoders import PatchLatents
+from reference_models.image_model import ImageModel
 from reference_models.layers import TransformerBlock
-from reference_models.spec import ImageModel, Spec
+from reference_models.spec import Network, Spec
 from tests import ticking
 from tests.ticking import Ticking
 
@@ -94,7 +95,17 @@ def loop(monkeypatch):
     monkeypatch.setattr(stages, "time", Ticking)
     torch.manual_seed(0)
     model = Loop().eval().requires_grad_(False)
-    spec = Spec("loop", "loop", Loop, {}, {"num_steps": 40}, "patch-2x2", "digits", 8, "this test")
+    spec = Spec(
+        "loop",
+        "loop",
+        Network("tests.timing.test_stages:Loop"),
+        {},
+        {"num_steps": 40},
+        "patch-2x2",
+        "digits",
+        8,
+        "this test",
+    )
     model.attach(spec, PatchLatents)
     return model
 

@@ -140,7 +140,7 @@ def test_the_published_recipe_of_mar_in_steps():
 def test_a_step_of_mrar_takes_2048_rows_of_four():
     """64 processes x 16 rows x 2 parts in its README; its data set's items are rows of four images."""
     recipe = PUBLISHED_BY_FAMILY["transdiff-mrar"].recipe(1_281_167)
-    assert recipe.batch_size / find("transdiff-mrar-l").network.images_per_sample == 64 * 16 * 2
+    assert recipe.batch_size / find("transdiff-mrar-l").network.load().images_per_sample == 64 * 16 * 2
     assert recipe.lr == 5e-5  # given as such, so that it follows no batch size
     assert PUBLISHED_BY_FAMILY["transdiff-mrar"].recipe(1_281_167, batch_size=64).lr == 5e-5
 

@@ -23,8 +23,8 @@ from bench.training import schedule
 from bench.training.schedule import finished, train_all, with_ingredients
 from bench.training.train import checkpoint_path
 from reference_models import find
-from reference_models.autoencoders import AUTOENCODERS
-from reference_models.checkpoints import FOLDER_VARIABLE, shipped_weights
+from reference_models.shipped import FOLDER_VARIABLE, shipped_weights
+from reference_models.sizes.autoencoders import AUTOENCODERS
 from tests.paths import ROOT
 
 STUDY = PROTOCOLS["digits-study"]

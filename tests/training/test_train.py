@@ -11,7 +11,8 @@ from torch import nn
 from bench.training.train import checkpoint_path, model_job, write_weights
 from reference_models.checkpoints import read_state
 from reference_models.errors import CheckpointError
-from reference_models.training import Recipe, batch_indices, decay_groups, train
+from reference_models.spec import Recipe
+from reference_models.training import batch_indices, decay_groups, train
 
 RECIPE = Recipe(num_steps=12, batch_size=8, warmup_steps=3)
 LABELS = torch.arange(40) % 10

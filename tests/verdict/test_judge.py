@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bench.claims import CLAIMS
-from bench.formatting import listed
 from bench.records.latest import latest
 from bench.records.parts import Measurement
 from bench.records.schema import Claim, Comparison, Verdict
-from bench.stats import Interval, as_interval, difference, ratio_of_medians
 from bench.verdict.judge import judge
 from tests.fake_records import (
     ENVIRONMENT,
@@ -343,66 +340,6 @@ def test_digits_never_answer_a_printed_number():
 
 def test_a_claim_that_small_says_nothing_about_has_one_verdict():
     assert [verdict.scale for verdict in judge(replace(FID, in_small=None), full_set())] == ["imagenet-256"]
-
-
-# -- intervals ---------------------------------------------------------------------------------------------------------
-
-
-def test_the_interval_of_a_difference_of_symmetric_intervals_adds_in_quadrature():
-    assert difference(Interval(5, 2, 8), Interval(1, -3, 5)) == Interval(4, 4 - 5, 4 + 5)
-
-
-def test_the_interval_of_a_difference_keeps_asymmetry():
-    """Of a - b the low end is made by a's low and b's high end."""
-    found = difference(Interval(5, 4, 5), Interval(1, 1, 1))
-    assert (found.low, found.high) == (3, 4)
-
-
-def test_the_interval_of_a_difference_covers_at_its_nominal_rate():
-    """4000 pairs of normal estimates with their 95 % intervals: between 94 and 96 % cover (4 sigma = 1.4 points)."""
-    generator = np.random.default_rng(0)
-    a, b = generator.normal(3, 0.5, 4000), generator.normal(1, 0.2, 4000)
-    found = [
-        difference(Interval(x, x - 0.98, x + 0.98), Interval(y, y - 0.392, y + 0.392))
-        for x, y in zip(a, b, strict=True)
-    ]
-    assert 0.936 < np.mean([interval.low < 2 < interval.high for interval in found]) < 0.964
-
-
-def independent(above, below):
-    """The ratio of medians of two runs that shared no rounds."""
-    return as_interval(ratio_of_medians(above, below, paired=False))
-
-
-def test_the_interval_of_a_ratio_of_medians_covers(monkeypatch):
-    """True ratio 2; 100 repeats of 30 rounds each: at least 88 cover (nominal 95, less 3 binomial sigma)."""
-    monkeypatch.setattr("bench.stats.NUM_RESAMPLES", 300)
-    generator = np.random.default_rng(0)
-    pairs = [(2 * generator.lognormal(0, 0.1, 30), generator.lognormal(0, 0.1, 30)) for _ in range(100)]
-    found = [independent(slow, fast) for slow, fast in pairs]
-    assert sum(interval.low < 2 < interval.high for interval in found) >= 88
-
-
-def test_a_ratio_is_the_same_every_time_and_unknown_for_equal_rounds():
-    """Rounds that are all equal, as of a coarse clock, show no spread: nothing bounds their ratio."""
-    assert independent([2.0] * 10, [1.0] * 10).value == 2
-    assert not independent([2.0] * 10, [1.0] * 10).is_known
-    rounds = np.random.default_rng(1).lognormal(0, 0.2, 50)
-    assert independent(rounds, rounds[:20]) == independent(rounds, rounds[:20])
-
-
-def test_one_stalled_round_does_not_move_a_ratio():
-    steady = [1.0, 1.01, 0.99] * 10
-    assert independent([*steady, 60.0], steady).value == pytest.approx(1.0, abs=0.02)
-
-
-def test_an_interval_that_leaves_out_its_value_is_widened_to_it():
-    assert as_interval(Measurement(1.0, "", 1.1, 1.3)) == Interval(1.0, 1.0, 1.3)
-    assert math.isnan(as_interval(Measurement(1.0, "", None, 1.3)).low)
-
-
-def test_lists_read_as_sentences():
-    assert [listed(list(names)) for names in ("", "a", "ab", "abc")] == ["", "a", "a and b", "a, b and c"]
 
 
 def test_a_comparison_without_needs_says_nothing_of_them():

@@ -10,19 +10,8 @@ from bench.claims import CLAIMS
 from bench.records.parts import Series
 from bench.records.schema import Record, Verdict
 from bench.verdict.judge import judge
-from tests.fake_records import (
-    ENVIRONMENT,
-    OWN_SETTINGS,
-    ROOFLINE,
-    latency,
-    measured,
-    protocol,
-    quality,
-    ratios,
-    record,
-    study_set,
-    with_timing,
-)
+from tests.fake_records import ENVIRONMENT, ROOFLINE, latency, measured, protocol, quality, ratios, record, with_timing
+from tests.fake_studies import OWN_SETTINGS, study_set
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
 DIFFUSION, AR = BY_ID["transdiff-latency-diffusion"], BY_ID["transdiff-latency-ar"]
