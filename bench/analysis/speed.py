@@ -56,10 +56,16 @@ def best_batches(ours: Record, theirs: Record) -> BestBatches:
     return BestBatches((first, second), ratio, Trace(ratio, (ours.file, theirs.file), key))
 
 
-def latest_sweep(model: str, scale: str, records: Sequence[Record]) -> Record | None:
-    """The latest run of a model at a scale that holds a sweep."""
-    fitting = [each for each in records if (each.model, each.protocol.scale) == (model, scale) and rates_of(each)]
-    return max(fitting, key=lambda found: found.created_utc, default=None)
+Sweeps = Mapping[tuple[str, str], Record]
+
+
+def latest_sweeps(records: Sequence[Record]) -> Sweeps:
+    """By model and scale the latest run that holds a sweep."""
+    return {
+        (record.model, record.protocol.scale): record
+        for record in sorted(records, key=lambda record: (record.created_utc, record.file))
+        if record.timing and record.timing.sweep and rates_of(record)
+    }
 
 
 # -- stages ------------------------------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -169,11 +170,8 @@ def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record], list[str
 
 def verdict_pairs(a: Sequence[Record], b: Sequence[Record]) -> list[VerdictPair]:
     """Every claim at every scale, and whether later images of a row are better."""
-    judged = [
-        [verdict for claim in claims_of_page() for verdict in verdicts_of(claim, records)]
-        + [judge_later_images(records)]
-        for records in (a, b)
-    ]
+    claims = claims_of_page()
+    judged = [[*chain.from_iterable(verdicts_of(claims, side)), judge_later_images(side)] for side in (a, b)]
     return [VerdictPair(*pair) for pair in zip(*judged, strict=True)]
 
 

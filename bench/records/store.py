@@ -263,7 +263,11 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
 
 def file_name(path: Path) -> str:
     """ "<machine>/<file name>", by which a record is known; of a link, and of one in a circle, its own."""
-    return f"{Path(os.path.realpath(path.parent)).name}/{path.name}"
+    return f"{folder_name(path.parent)}/{path.name}"
+
+
+def folder_name(folder: Path) -> str:
+    return Path(os.path.realpath(folder)).name
 
 
 def measurements_of(data: Any, faults: list[str]) -> dict[str, Measurement]:
@@ -335,8 +339,11 @@ def load_records(folders: Iterable[Path]) -> Loaded:
     faults: dict[str, list[str]] = {}
     machines: dict[Path, Mapping[str, Any]] = {}
     for folder in folders:
+        places: dict[Path, str] = {}
         for path in sorted([*folder.glob("[!.]*.json"), *folder.glob("[!.]*/[!.]*.json")]):
-            name = file_name(path)
+            if path.parent not in places:
+                places[path.parent] = folder_name(path.parent)
+            name = f"{places[path.parent]}/{path.name}"
             if path.name in (MACHINE_FILE, PARITY_FILE) or name in records:
                 continue
             if path.parent not in machines:
