@@ -18,7 +18,8 @@ from itertools import count, islice
 
 import pytest
 
-from bench.records.store import MACHINE_FILE, SAMPLES_FOLDER
+from bench.records.samples import SAMPLES_FOLDER
+from bench.records.store import MACHINE_FILE
 from tests.fake_records import rewrite
 from tests.paths import ROOT
 
