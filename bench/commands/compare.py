@@ -22,6 +22,7 @@ import typer
 
 from bench.analysis.records import by_machine, fit_for
 from bench.analysis.seeds import seed_means, seeds_of, spreads_of
+from bench.analysis.speed import common_ratios
 from bench.claims import SIZE_CLAIMS
 from bench.commands.app import JsonFile, example
 from bench.console import console, say
@@ -206,6 +207,17 @@ def value_pairs(a: Sequence[Record], b: Sequence[Record]) -> list[ValuePair]:
     ]
 
 
+def ratio_pairs(a: Sequence[Record], b: Sequence[Record]) -> list[ValuePair]:
+    """The ratios of shared rounds that both sides measured. None is better or worse by itself: either model may have
+    changed, and what a claim says of them is among the verdicts."""
+    ours, theirs = by_run(a), by_run(b)
+    return [
+        ValuePair(*run, name, one, other, differing, noise=math.inf)
+        for run in sorted(ours.keys() & theirs.keys())
+        for name, one, other, differing in common_ratios(ours[run], theirs[run])
+    ]
+
+
 def noise_of(metric: str, a: Record, b: Record, records: Sequence[Record]) -> float:
     """What the metric may differ by between two runs that nothing was changed for."""
     value = abs(a.measurements[metric].value)
@@ -264,7 +276,7 @@ def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: 
 
 def compared(a: Sequence[Record], b: Sequence[Record]) -> tuple[list[VerdictPair], list[ValuePair], list[str]]:
     """(verdicts, values, how B is worse)."""
-    verdicts, values = verdict_pairs(a, b), value_pairs(a, b)
+    verdicts, values = verdict_pairs(a, b), [*value_pairs(a, b), *ratio_pairs(a, b)]
     worse = [*(pair.regression for pair in verdicts), *(pair.regression for pair in values)]
     return verdicts, values, list(filter(None, worse))
 
