@@ -68,10 +68,11 @@ def _remove(path: Path) -> None:
 
 def temporary_name(name: str, kind: str = "tmp") -> str:
     """A name beside `name` that no other process and no other call uses."""
-    return f".{_short(name)}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.{kind}"
+    return f".{short(name)}.{HOST}.{os.getpid()}.{secrets.token_hex(4)}.{kind}"
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
+    """As much of a file's name as stands in the temporary ones beside it."""
     return os.fsencode(name)[:NAME_BYTES].decode(sys.getfilesystemencoding(), "ignore")
 
 
@@ -329,7 +330,7 @@ def sweep_temporaries(folder: Path, name: str | None = None) -> None:
     name: only those of this file, and of what lies beside it under a longer name, as its checkpoints do
     """
     for match, entry in temporaries(folder, alive=False):
-        if name is None or match["name"] == _short(name) or match["name"].startswith(f"{name}."):
+        if name is None or match["name"] == short(name) or match["name"].startswith(f"{name}."):
             _remove(Path(entry.path))
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from bench.datasets import prompts
 from bench.errors import UsageError
-from bench.records import store
+from bench.records import samples
 from tests.foreign_readers import READERS, REFUSALS, Reader, archive, picture, sealed
 
 DRAWS = int(os.environ.get("ARBITER_DRAWS", "15"))
@@ -226,7 +226,7 @@ def test_prompts_in_utf_16_are_no_prompts(tmp_path):
 
 
 def test_a_samples_file_that_unpacks_to_more_than_memory_is_a_fault(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "FEW_BYTES", 10**6)
-    assert store.unzipped(gzip.compress(bytes(10**6))) == bytes(10**6)
+    monkeypatch.setattr(samples, "FEW_BYTES", 10**6)
+    assert samples.unzipped(gzip.compress(bytes(10**6))) == bytes(10**6)
     with pytest.raises(ValueError, match="holds more than 1,000,000 bytes"):
-        store.unzipped(gzip.compress(bytes(10**6 + 1)))
+        samples.unzipped(gzip.compress(bytes(10**6 + 1)))

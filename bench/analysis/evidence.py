@@ -109,9 +109,9 @@ def evidence(records: Sequence[Record], verdicts: Mapping[str, Iterable[Verdict]
 def inputs_of(found: Any, traces: Iterable[Trace]) -> list[tuple[str, str]]:
     """(file, path) of everything else that these numbers are computed from."""
     names = [entry["file"] for entry in found["files"]]
-    known = {(names[row[0]], row[1]) for row in found["rows"]}
+    there, known = set(names), {(names[row[0]], row[1]) for row in found["rows"]}
     read = (each for trace in traces if not trace.of_verdict for each in paths_in(trace.key, trace.files))
-    return [each for each in dict.fromkeys(read) if each not in known and each[0] in names]
+    return [each for each in dict.fromkeys(read) if each not in known and each[0] in there]
 
 
 def with_inputs(found: Any, inputs: Iterable[tuple[str, str]], stored: Mapping[str, Any]) -> Any:

@@ -19,12 +19,14 @@ LONGEST_WHY = 200  # characters
 def label_by_file(records: Sequence[Record]) -> dict[str, str]:
     """The model's name, with the settings that tell it apart where one protocol has several records of it, with the
     images of a pilot, and whether what was scored was made elsewhere."""
+    alike: dict[tuple[str, str], list[Record]] = {}  # by model and protocol
+    for record in records:
+        alike.setdefault((record.model, record.protocol.name), []).append(record)
+    differing = {run: differing_settings(same) for run, same in alike.items()}
     labels = {}
     for record in records:
-        same = [r for r in records if (r.model, r.protocol.name) == (record.model, record.protocol.name)]
-        names = sorted({name for r in same for name in r.settings})
-        differing = [name for name in names if len({json.dumps(r.settings.get(name)) for r in same}) > 1]
-        own = [name for name in differing if name in record.settings]  # of one made after the record nothing is known
+        told_apart = differing[record.model, record.protocol.name]
+        own = [name for name in told_apart if name in record.settings]  # of one made after the record nothing is known
         settings = ", ".join(f"{name} {as_words(name, record.settings[name])}" for name in own)
         told = [settings] if settings else []
         if record.protocol.pilot_of:
@@ -33,6 +35,12 @@ def label_by_file(records: Sequence[Record]) -> dict[str, str]:
             told.append("made elsewhere")
         labels[record.file] = f"{record.model} ({'; '.join(told)})" if told else record.model
     return labels
+
+
+def differing_settings(records: Sequence[Record]) -> list[str]:
+    """The settings in which some of the records differ, by name; one that a record lacks is as None."""
+    names = sorted({name for record in records for name in record.settings})
+    return [name for name in names if len({json.dumps(record.settings.get(name)) for record in records}) > 1]
 
 
 # Of a protocol, what the scores of real images depend on; its name, batches and seeds are those of generating.

@@ -9,6 +9,7 @@ from bench.analysis.evidence import Trace
 from bench.metrics.latency import best_batch, rates
 from bench.metrics.stages import StageSummary, summarise_stages
 from bench.protocols import RATIOS
+from bench.records.comparable import differing_fields
 from bench.records.parts import REST, Measurement, Speedup
 from bench.records.schema import Comparison, Record
 from bench.stats import ratio_of_medians
@@ -56,10 +57,16 @@ def best_batches(ours: Record, theirs: Record) -> BestBatches:
     return BestBatches((first, second), ratio, Trace(ratio, (ours.file, theirs.file), key))
 
 
-def latest_sweep(model: str, scale: str, records: Sequence[Record]) -> Record | None:
-    """The latest run of a model at a scale that holds a sweep."""
-    fitting = [each for each in records if (each.model, each.protocol.scale) == (model, scale) and rates_of(each)]
-    return max(fitting, key=lambda found: found.created_utc, default=None)
+Sweeps = Mapping[tuple[str, str], Record]
+
+
+def latest_sweeps(records: Sequence[Record]) -> Sweeps:
+    """By model and scale the latest run that holds a sweep."""
+    return {
+        (record.model, record.protocol.scale): record
+        for record in sorted(records, key=lambda record: (record.created_utc, record.file))
+        if record.timing and record.timing.sweep and rates_of(record)
+    }
 
 
 # -- stages ------------------------------------------------------------------------------------------------------------
@@ -219,6 +226,27 @@ def with_and_without_own_kernels(
         if both and both.names and both.has_ratios:
             return Paired(record, both.own), Paired(record, both.torchs)
     return None
+
+
+def common_ratios(a: Record, b: Record) -> list[tuple[str, Measurement, Measurement, tuple[str, ...]]]:
+    """Of two records of one run each ratio that both hold: its name, both, and the conditions that differ."""
+    ours, theirs = ({ratio_name(entry): entry for entry in record.speedups} for record in (a, b))
+    found = []
+    for name, one in ours.items():
+        other = theirs.get(name)
+        if other and one.ratio and other.ratio:
+            differing = [
+                f"{field} of the {role}"
+                for role in sorted(one.conditions.keys() & other.conditions.keys())
+                for field in differing_fields(one.conditions[role], other.conditions[role], "same model")
+            ]
+            found.append((name, one.ratio, other.ratio, tuple(differing)))
+    return found
+
+
+def ratio_name(entry: Speedup) -> str:
+    kernels = ", without own kernels" if entry.without_own_kernels else ""
+    return f"times as fast as {entry.baseline} ({entry.mode}{kernels})"
 
 
 def is_estimated(record: Record) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from bench.errors import UsageError
 from bench.files import check_folder
@@ -99,6 +99,20 @@ def with_options(options: type, *, but: Collection[str] = ()) -> Callable[[Calla
     return marked
 
 
+class Command(TyperCommand):
+    """A command that takes no empty value: as a path it would be the current folder, as a name nothing."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        for param in self.params:
+            values = given.get(str(param.name))
+            if "" in (values if isinstance(values, list | tuple) else [values]):
+                is_option = param.param_type_name == "option"
+                name = max(param.opts, key=len) if is_option else (param.metavar or str(param.name).upper())
+                raise UsageError(f"{name}: an empty value, as of a variable that is not set")
+        return super().parse_args(ctx, args)
+
+
 class LazyGroup(TyperGroup):
     """The commands of COMMANDS below one prefix: a command's module is imported when the command is called."""
 
@@ -116,7 +130,7 @@ class LazyGroup(TyperGroup):
         module, function_name, _ = COMMANDS[self.prefix + cmd_name]
         function = getattr(importlib.import_module(f"bench.commands.{module}"), function_name)
         one = typer.Typer(**TYPER)  # type: ignore[arg-type]
-        one.command(cmd_name, epilog=f"Example: {function.example}")(function)
+        one.command(cmd_name, cls=Command, epilog=f"Example: {function.example}")(function)
         return typer.main.get_command(one)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
@@ -165,8 +179,6 @@ ClaimsFiles = Annotated[
 
 def results_folder(name: str | Path) -> Path:
     """What --results names: a folder that exists, or that can be made. UsageError for anything else."""
-    if not str(name):
-        raise UsageError("--results: an empty name; expected a folder")
     check_folder(Path(name), "--results")
     return Path(name)
 

@@ -23,7 +23,8 @@ from bench.console import console, say
 from bench.errors import CheckFailed
 from bench.records.json_files import read_json
 from bench.records.latest import latest
-from bench.records.store import GENEVAL, QUICK, RETRAINED, SAMPLES_FOLDER, WORK, check_there, load_records
+from bench.records.samples import SAMPLES_FOLDER, orphans
+from bench.records.store import GENEVAL, QUICK, RETRAINED, WORK, check_there, load_records
 from bench.sampling import files
 from bench.sampling.identity import VERSION
 from bench.sampling.images import IMAGES
@@ -126,6 +127,12 @@ def dead_files(results: Path) -> Iterator[Leftover]:
     work = results / WORK
     machines = [one for one in results.glob("[!.]*/") if one.name not in (QUICK, RETRAINED)]
     below = [one for one in work.rglob("*/") if not one.relative_to(work).parts[0].startswith((STORE, f"{LATENTS}-"))]
+    for machine in machines:
+        killed = orphans(machine, of_killed=True)
+        for path in orphans(machine):
+            goes = path in killed
+            why = "left by a killed process" if goes else "samples of a record that is not there"
+            yield Leftover(path, why, _size(path), goes=goes)
     for place in (results, *machines, *(one / SAMPLES_FOLDER for one in machines), work, *below):
         for _, entry in files.temporaries(place, alive=False):
             yield Leftover(Path(entry.path), "left by a killed process", _size(Path(entry.path)))

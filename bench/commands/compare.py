@@ -14,6 +14,7 @@ import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ import typer
 
 from bench.analysis.records import by_machine, fit_for
 from bench.analysis.seeds import seed_means, seeds_of, spreads_of
+from bench.analysis.speed import common_ratios
 from bench.claims import SIZE_CLAIMS
 from bench.commands.app import JsonFile, example
 from bench.console import console, say
@@ -169,11 +171,8 @@ def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record], list[str
 
 def verdict_pairs(a: Sequence[Record], b: Sequence[Record]) -> list[VerdictPair]:
     """Every claim at every scale, and whether later images of a row are better."""
-    judged = [
-        [verdict for claim in claims_of_page() for verdict in verdicts_of(claim, records)]
-        + [judge_later_images(records)]
-        for records in (a, b)
-    ]
+    claims = claims_of_page()
+    judged = [[*chain.from_iterable(verdicts_of(claims, side)), judge_later_images(side)] for side in (a, b)]
     return [VerdictPair(*pair) for pair in zip(*judged, strict=True)]
 
 
@@ -205,6 +204,17 @@ def value_pairs(a: Sequence[Record], b: Sequence[Record]) -> list[ValuePair]:
         for run in sorted(ours.keys() & theirs.keys())
         for metric in ours[run].measurements
         if metric in theirs[run].measurements
+    ]
+
+
+def ratio_pairs(a: Sequence[Record], b: Sequence[Record]) -> list[ValuePair]:
+    """The ratios of shared rounds that both sides measured. None is better or worse by itself: either model may have
+    changed, and what a claim says of them is among the verdicts."""
+    ours, theirs = by_run(a), by_run(b)
+    return [
+        ValuePair(*run, name, one, other, differing, noise=math.inf)
+        for run in sorted(ours.keys() & theirs.keys())
+        for name, one, other, differing in common_ratios(ours[run], theirs[run])
     ]
 
 
@@ -266,7 +276,7 @@ def compare_runs(a: Path, b: Path, *, json_file: Path | None = None, html_file: 
 
 def compared(a: Sequence[Record], b: Sequence[Record]) -> tuple[list[VerdictPair], list[ValuePair], list[str]]:
     """(verdicts, values, how B is worse)."""
-    verdicts, values = verdict_pairs(a, b), value_pairs(a, b)
+    verdicts, values = verdict_pairs(a, b), [*value_pairs(a, b), *ratio_pairs(a, b)]
     worse = [*(pair.regression for pair in verdicts), *(pair.regression for pair in values)]
     return verdicts, values, list(filter(None, worse))
 

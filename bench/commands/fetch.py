@@ -29,6 +29,10 @@ def fetch(
     An interrupted download continues when the same command runs again. What is there and whole is left alone.
     """
     if list_:
+        if names or accept:
+            raise UsageError(
+                f"fetch --list prints every asset: leave out {'--accept' if accept else ' '.join(names or ())}"
+            )
         print_assets()
         return
     if not names:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -56,7 +56,11 @@ def list_(
     chosen = {"--paper": paper, "--claims": claims, "--json": json_file, "--model": model, "--metric": metric}
     asked = [name for name, value in chosen.items() if value is not None]
     check_json_path(json_file)
-    if what == "records" and not {"--paper", "--claims", "--json"} & set(asked):
+    if what == "records":
+        if odd := [name for name in asked if name in ("--paper", "--claims", "--json")]:
+            raise UsageError(
+                f"{odd[0]} goes with claims, not records; `python -m bench export table` writes their numbers"
+            )
         show_records(results or RESULTS, model, metric)
         return
     if results is not None and what not in (None, "claims"):
@@ -65,10 +69,12 @@ def list_(
         shown = chosen_claims(claims or (), paper, model, metric)
         records = None if results is None else records_of(results)
         print_claims("Claims", shown)
+        found: dict[str, dict[str, Any]] = {claim.id: asdict(claim) for claim in shown}
         if records is not None:
-            show_verdicts(shown, records)
+            for claim_id, verdicts in show_verdicts(shown, records).items():
+                found[claim_id]["verdicts"] = verdicts
         if json_file:  # with conditions, reasons and caveats
-            write_json([asdict(claim) for claim in shown], json_file)
+            write_json(list(found.values()), json_file)
     elif what is not None and what not in SECTIONS:
         raise UsageError(f"unknown list {what!r}; known: {', '.join([*SECTIONS, 'records'])}")
     elif asked:
@@ -215,31 +221,40 @@ def measured_words(found: Measurement) -> str:
     return " ".join(filter(None, (number(*bounds), found.unit, between and f"({between})")))
 
 
-def show_verdicts(claims: Sequence[Claim], records: Sequence[Record]) -> None:
-    """The word of each claim, at the paper's scale and in small, by the machines that can give one."""
+def show_verdicts(claims: Sequence[Claim], records: Sequence[Record]) -> dict[str, list[dict[str, Any]]]:
+    """The word of each claim, at the paper's scale and in small, by the machines that can give one. By claim the same
+    for JSON, with reasons, and where nothing was run what would run it."""
     from bench.analysis.records import by_machine, made_of
-    from bench.verdict.judge import judge
+    from bench.verdict.judged import verdicts_of
 
-    def rows_of(chosen: Sequence[Record]) -> list[tuple[str, ...]]:
-        machines = by_machine(chosen)
-        return [
-            (
-                *(claim.id, found.scale, machine),
-                f"{found.word} ({found.marker})" if found.marker else found.word,
-                verdict_number(found),
-                " ".join(found.records),
-            )
-            for claim in claims
-            for machine, here in machines.items()
-            for found in judge(claim, here)
-            if found.word != "not run"
-        ]
+    def judged(chosen: Sequence[Record]) -> dict[str, list[list[Verdict]]]:
+        return {machine: verdicts_of(claims, here) for machine, here in by_machine(chosen).items()}
 
-    rows, odd = made_of(rows_of, records)
+    on_machine, odd = made_of(judged, records)
     for fault in odd:
         say(f"not read: {fault}")
+    every = [
+        (claim, machine, found)
+        for place, claim in enumerate(claims)
+        for machine, verdicts in on_machine.items()
+        for found in verdicts[place]
+    ]
+    rows = [
+        (
+            *(claim.id, found.scale, machine),
+            f"{found.word} ({found.marker})" if found.marker else found.word,
+            verdict_number(found),
+            " ".join(found.records),
+        )
+        for claim, machine, found in every
+        if found.word != "not run"
+    ]
     columns = ["claim", "scale", "machine", "verdict", "rests on (95 % interval)", "records"]
     show("Verdicts on these records", columns, rows, wide=True)
+    by_claim: dict[str, list[dict[str, Any]]] = {claim.id: [] for claim in claims}
+    for claim, machine, found in every:
+        by_claim[claim.id].append({"machine": machine, **asdict(found)})
+    return by_claim
 
 
 def verdict_number(found: Verdict) -> str:

@@ -67,8 +67,9 @@ def score_and_print(
     if reference is None:
         if save_statistics is None:
             raise UsageError("--reference is missing: a folder, an .npz or a data set's name to score against")
-        if json_file is not None:
-            raise UsageError("--json needs --reference: without it there are no scores")
+        needs = {"--json": json_file is not None, "--also": bool(also), "--classes": classes is not None}
+        if given := [name for name, is_given in needs.items() if is_given]:
+            raise UsageError(f"{given[0]} needs --reference: without it there are no scores")
         audit = make_statistics(generated, save_statistics, **made)
         if "found_words" in audit:
             say(f"images: {audit['found_words']}")

@@ -26,7 +26,10 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("--settings", help="with --record: KEY=VALUE of a sampling setting unlike the published (repeatable)"),
 ]
-Results = Annotated[Path, typer.Option("--results", help="with --record: folder of the records", **RESULTS_OPTION)]
+Results = Annotated[
+    Path | None,
+    typer.Option("--results", help="with --record: folder of the records [default: results]", **RESULTS_OPTION),
+]
 MadeBy = Annotated[str | None, typer.Option("--made-by", help="with --record: who or what made it, in your words")]
 
 
@@ -38,14 +41,20 @@ class Order:
     model: Model = None
     protocol: ProtocolName = None
     settings: Settings = None
-    records: Results = RESULTS
+    records: Results = None
     made_by: MadeBy = None
+
+    @property
+    def folder(self) -> Path:
+        """Of the records."""
+        return RESULTS if self.records is None else self.records
 
     def check(self, refused: Mapping[str, Any]) -> None:
         """UsageError for options that are missing, or that --record leaves to the protocol: `refused`, by name."""
-        lone = {"--model": self.model, "--protocol": self.protocol, "--settings": self.settings}
+        lone: dict[str, Any] = {"--model": self.model, "--protocol": self.protocol, "--settings": self.settings}
         if not self.record:
-            if given := [name for name, value in (lone | {"--made-by": self.made_by}).items() if value]:
+            lone |= {"--results": self.records, "--made-by": self.made_by}
+            if given := [name for name, value in lone.items() if value]:
                 raise UsageError(f"{given[0]} goes with --record")
             return
         if lacking := [name for name in ("--model", "--protocol") if not lone[name]]:
@@ -81,7 +90,7 @@ def run_of(order: Order, kind: str) -> RunSpec:
     usual = dict(usual_settings(spec, protocol))
     wanted = usual | (dict(row.sampling) if row else {})
     wanted |= dict(read_setting(text, wanted, spec.name) for text in order.settings or ())
-    files.check_writable(order.records, "--results")
+    files.check_writable(order.folder, "--results")
     return RunSpec(spec.name, protocol, {key: value for key, value in wanted.items() if usual.get(key) != value})
 
 
@@ -139,8 +148,8 @@ def keep(fields: Mapping[str, Any], spec: RunSpec, order: Order, device: str = "
         torch=environment.versions().get("torch"),
     )
     record = replace(empty_record(spec, inputs, device), **fields)
-    sweep(order.records)
-    path = save_record(record, order.records)
+    sweep(order.folder)
+    path = save_record(record, order.folder)
     part = record.images or record.texts
     result = {
         "metrics": {name: asdict(one) for name, one in record.measurements.items()},
@@ -155,7 +164,7 @@ def keep(fields: Mapping[str, Any], spec: RunSpec, order: Order, device: str = "
     for clause in elsewhere.assumed:
         say(f"taken for granted: {clause}")
     say(f"record: {path}")
-    for verdict in verdicts_on(spec, order.records, record.environment.machine):
+    for verdict in verdicts_on(spec, order.folder, record.environment.machine):
         say(f"{verdict.claim_id}: {verdict.word}: {verdict.reason}")
     return result
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bench.commands.app import MOST, RESULTS, ResultsDir, Seed, example, resolve_device
+from bench.commands.app import MOST, RESULTS_OPTION, Seed, example, resolve_device
 from bench.console import say
 from bench.errors import UsageError
 
@@ -35,16 +35,24 @@ def train(
         int | None,
         typer.Option(min=1, max=MOST, help="images per optimiser step, over all processes, instead of the published"),
     ] = None,
-    accumulate: Annotated[int, typer.Option(min=1, max=MOST, help="parts of each process's share of a step")] = 1,
+    accumulate: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="parts of each process's share of a step [default: 1]")
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option(help="float32, tf32 or bfloat16 (autocast) [default: bfloat16 on a GPU, else float32]"),
     ] = None,
-    mirror: Annotated[bool, typer.Option(help="also learn the mirror images, as the authors do")] = True,
+    mirror: Annotated[
+        bool | None,
+        typer.Option("--mirror/--no-mirror", help="also learn the mirror images, as the authors do [default: mirror]"),
+    ] = None,
     checkpoint_minutes: Annotated[
-        float, typer.Option(min=0, max=MOST, help="between two checkpoints, with --data")
-    ] = 30.0,
-    results: ResultsDir = RESULTS,
+        float | None, typer.Option(min=0, max=MOST, help="between two checkpoints, with --data [default: 30]")
+    ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(help="with --data: latents are kept in its work folder [default: results]", **RESULTS_OPTION),
+    ] = None,
 ) -> None:
     """Train a model. Killed and started again, it resumes and ends in the same weights.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.commands.app import resolve_device
+from bench.commands.app import RESULTS, resolve_device
 from bench.console import plain_only, progress, say
 from bench.errors import UsageError
 from bench.files import check_target, make_folder, making
@@ -22,33 +22,35 @@ if TYPE_CHECKING:
     from reference_models.training import Progress
 
 
+CHECKPOINT_MINUTES = 30.0
+
+
 @dataclass(frozen=True)
 class Asked:
-    """The options of the command that concern paper sizes."""
+    """The options of the command that concern paper sizes; None: not given."""
 
     data: Path | None
     autoencoder: Path | None
     start_from: Path | None
     batch_size: int | None
-    accumulate: int
+    accumulate: int | None
     precision: str | None
-    mirror: bool
-    checkpoint_minutes: float
-    results: Path
+    mirror: bool | None
+    checkpoint_minutes: float | None
+    results: Path | None
 
     @property
     def given(self) -> list[str]:
         """The options that a digits model has no use for."""
-        pairs = (
-            ("--data", self.data is not None),
-            ("--autoencoder", self.autoencoder is not None),
-            ("--start-from", self.start_from is not None),
-            ("--batch-size", self.batch_size is not None),
-            ("--accumulate", self.accumulate != 1),
-            ("--precision", self.precision is not None),
-            ("--no-mirror", not self.mirror),
-        )
-        return [name for name, is_given in pairs if is_given]
+        given = [name for name, value in asdict(self).items() if value is not None]
+        return [
+            "--no-mirror" if name == "mirror" and not self.mirror else "--" + name.replace("_", "-") for name in given
+        ]
+
+    @property
+    def work(self) -> Path:
+        """Where latents are kept."""
+        return (RESULTS if self.results is None else self.results) / WORK
 
 
 def train_paper_model(
@@ -73,7 +75,7 @@ def train_paper_model(
     if not rank.rank:
         for line in how.words:
             say(line)
-    layout = Layout(rank.rank, rank.world_size, asked.accumulate)
+    layout = Layout(rank.rank, rank.world_size, asked.accumulate or 1)
     layout.check(recipe.batch_size, spec.network.load().images_per_sample)
     place = rank.device(resolve_device(device))
     precision = asked.precision or ("bfloat16" if place.startswith("cuda") else "float32")
@@ -83,8 +85,9 @@ def train_paper_model(
     from bench.training.train import checkpoint_path, history, identity_of, write_weights
 
     checkpoint = checkpoint_path(name, seed, recipe, out)
+    minutes = CHECKPOINT_MINUTES if asked.checkpoint_minutes is None else asked.checkpoint_minutes
     # The latents in the work folder are read to the end.
-    with making(out, identity_of(name, seed, recipe), "--out"), files.at_work(asked.results / WORK, f"train-{name}"):
+    with making(out, identity_of(name, seed, recipe), "--out"), files.at_work(asked.work, f"train-{name}"):
         latents = encode(spec, data, autoencoder_path, asked, rank, place)
         model = starting_model(spec, how, asked.start_from, seed, place)
         identity: dict[str, Any] = {"data": latents.shards.key}
@@ -106,7 +109,7 @@ def train_paper_model(
                     precision=precision,
                     identity=identity,
                     checkpoint=checkpoint,
-                    checkpoint_every_s=60 * asked.checkpoint_minutes,
+                    checkpoint_every_s=60 * minutes,
                     report=report,
                 )
             except ValueError as error:
@@ -117,7 +120,7 @@ def train_paper_model(
         metadata = history(name, command, seed, recipe, ema, state, place)
         metadata |= {key: str(value) for key, value in identity.items()}
         metadata |= {"published": how.source, "not_published": how.not_published, "left_out": how.left_out}
-        metadata |= {"precision": precision, "processes": str(rank.world_size), "accumulate": str(asked.accumulate)}
+        metadata |= {"precision": precision, "processes": str(rank.world_size), "accumulate": str(layout.accumulate)}
         write_weights(ema, out, metadata)
         checkpoint.unlink(missing_ok=True)
     return out
@@ -173,8 +176,8 @@ def encode(spec: Spec, data: Any, autoencoder_path: Path, asked: Asked, rank: Ra
         autoencoder,
         autoencoder_sha256=file_sha256(autoencoder_path),
         image_size=spec.image_size,
-        mirror=asked.mirror,
-        work=asked.results / WORK,
+        mirror=asked.mirror is not False,
+        work=asked.work,
         rank=rank,
         device=device,
     )

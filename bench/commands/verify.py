@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,10 +50,7 @@ def verify(
 
     def judged(chosen: Sequence[Record]) -> dict[str, list[Verdict]]:
         by_machine = {machine: [r for r in chosen if r.environment.machine == machine] for machine in machines}
-        return {
-            machine: [verdict for claim in claims for verdict in verdicts_of(claim, here)]
-            for machine, here in by_machine.items()
-        }
+        return {machine: list(chain.from_iterable(verdicts_of(claims, here))) for machine, here in by_machine.items()}
 
     (records, verdicts), left_out = made_of(lambda chosen: (chosen, judged(chosen)), records)
     for machine, found in verdicts.items():

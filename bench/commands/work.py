@@ -45,18 +45,27 @@ def work(
     slurm_nodes: Annotated[
         int, typer.Option(min=0, max=MOST_WORKERS, help="submit to Slurm: machines; 0: work here")
     ] = 0,
-    slurm_gpus: Annotated[int, typer.Option(min=1, max=MOST_WORKERS, help="workers per machine, a GPU each")] = 8,
-    slurm_partition: Annotated[str, typer.Option(help="partition of Slurm")] = "",
-    slurm_hours: Annotated[float, typer.Option(min=0.1, max=24 * 366, help="time limit of the job")] = 24.0,
+    slurm_gpus: Annotated[
+        int | None, typer.Option(min=1, max=MOST_WORKERS, help="workers per machine, a GPU each [default: 8]")
+    ] = None,
+    slurm_partition: Annotated[str | None, typer.Option(help="partition of Slurm")] = None,
+    slurm_hours: Annotated[
+        float | None, typer.Option(min=0.1, max=24 * 366, help="time limit of the job [default: 24]")
+    ] = None,
 ) -> None:
     """Fill the store for all runs of a plan in which nothing is timed; `reproduce` then writes the records. Resumable.
 
     Any number of workers: torchrun, Slurm, or the same command in several terminals."""
 
     orders = Orders(**options | {"results": options["results"].absolute()}, batch_size=batch_size)
+    told = {"num_gpus": slurm_gpus, "partition": slurm_partition, "hours": slurm_hours}
+    given: dict[str, Any] = {name: value for name, value in told.items() if value is not None}
     if slurm_nodes:
-        submit(orders, num_nodes=slurm_nodes, num_gpus=slurm_gpus, partition=slurm_partition, hours=slurm_hours)
+        submit(orders, num_nodes=slurm_nodes, **given)
         return
+    if given:
+        option = "--slurm-" + next(iter(given)).removeprefix("num_")
+        raise UsageError(f"{option} goes with --slurm-nodes: without it this process does the work")
     with stopping():
         fill_store(orders, this_rank())
 

@@ -307,6 +307,9 @@ def _extractor(
         dimensions = [len(side.mu) for side in statistics]
         if len(set(dimensions)) > 1:
             raise UsageError(f"generated statistics have {dimensions[0]} dimensions, the reference's {dimensions[1]}")
+        if name is not None or weights is not None:
+            option = "--features" if name is not None else "--weights"
+            raise UsageError(f"{option}: nothing is extracted where statistics are given: leave it out")
         return None
     from bench.features.extractors import Extractor
 

@@ -11,10 +11,8 @@ import dataclasses
 import glob
 import gzip
 import hashlib
-import io
 import json
 import os
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,24 +21,21 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
 
-import msgspec
-
 from bench.errors import UsageError
-from bench.files import FEW_BYTES, make_folder, read_whole, sweep_temporaries, write_new
+from bench.files import make_folder, sweep_temporaries, write_new
 from bench.records.json_files import folded, plain, read_json, write_text
 from bench.records.parts import (
     Counts,
     Elsewhere,
-    Example,
     Images,
     Measurement,
     Paintings,
     Samples,
-    SceneScores,
     Speedup,
     Texts,
     Timing,
 )
+from bench.records.samples import SAMPLES_FOLDER, load_samples, orphans, write_both
 from bench.records.schema import MACHINE_FACTS, SCHEMA, Environment, Inputs, Protocol, Record
 from bench.records.typed import convert, each, has_default, in_utc, lenient, mapping, numbered, printable
 
@@ -48,7 +43,7 @@ WORK = ".work"  # inside the results folder, ignored by git: unfinished samples
 GENEVAL = "geneval"  # inside that: images in the layout that GenEval's evaluator reads, and its results
 RETRAINED = "retrained"  # folder inside the results folder for what retrained weights give
 QUICK = "quick"  # folder inside the results folder for smoke runs, which no full report shows
-MACHINE_FILE, SAMPLES_FOLDER = "machine.json", "samples"
+MACHINE_FILE = "machine.json"
 PARITY_FILE = "parity.json"  # in the results folder itself, and no record: see parity.py
 STEM_TIME = "%Y%m%dT%H%M%SZ"  # in the names of files
 NOT_STORED = ("file", "sha256", "samples")
@@ -74,17 +69,6 @@ PLAIN_FIELDS: dict[str, Any] = {  # without these a record is none
 }
 
 
-@dataclass(frozen=True)
-class SampleLine:
-    """A line of a samples file: one of the two."""
-
-    scene_scores: SceneScores | None = None
-    example: Example | None = None
-
-
-SAMPLE_LINES = msgspec.json.Decoder(SampleLine)
-
-
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
@@ -106,8 +90,7 @@ def save_record(record: Record, folder: Path) -> Path:
     data["sha256"] = content_sha256(data)
     content = (folded(data) + "\n").encode()
     for path in free_paths(directory, file_stem(record)):  # of two processes that end in one second each has its own
-        beside = directory / SAMPLES_FOLDER / f"{path.stem}.jsonl.gz"
-        if (not samples or write_new(beside, samples)) and write_new(path, content):
+        if write_new(path, content) if not samples else write_both(path, content, samples):
             return path
     raise AssertionError("there is always one more name")
 
@@ -199,8 +182,14 @@ def free_paths(directory: Path, stem: str) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files that killed processes have left in a results folder and its machines' folders."""
-    for place in (folder, folder / WORK, *folder.glob("[!.]*/"), *folder.glob(f"[!.]*/{SAMPLES_FOLDER}/")):
+    """Remove the temporary files, and samples without a record, that killed processes have left in a results folder and
+    its machines' folders."""
+    machines = list(folder.glob("[!.]*/"))
+    for machine in machines:
+        for path in orphans(machine, of_killed=True):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+    for place in (folder, folder / WORK, *machines, *(machine / SAMPLES_FOLDER for machine in machines)):
         sweep_temporaries(place)
 
 
@@ -263,7 +252,11 @@ def load_record(path: Path, machine: Mapping[str, Any] | None = None) -> tuple[R
 
 def file_name(path: Path) -> str:
     """ "<machine>/<file name>", by which a record is known; of a link, and of one in a circle, its own."""
-    return f"{Path(os.path.realpath(path.parent)).name}/{path.name}"
+    return f"{folder_name(path.parent)}/{path.name}"
+
+
+def folder_name(folder: Path) -> str:
+    return Path(os.path.realpath(folder)).name
 
 
 def measurements_of(data: Any, faults: list[str]) -> dict[str, Measurement]:
@@ -289,36 +282,6 @@ def load_machine(directory: Path) -> tuple[dict[str, Any], list[str]]:
     return {name: value for name, value in facts.items() if name in MACHINE_FACTS}, []
 
 
-def load_samples(path: Path, data: Mapping[str, Any]) -> tuple[Samples, list[str]]:
-    """(per-item results of the record in `path`, what of them could not be read)."""
-    if "samples_sha256" not in data:
-        return Samples(), []
-    file = path.parent / SAMPLES_FOLDER / f"{path.stem}.jsonl.gz"
-    name = f"{SAMPLES_FOLDER}/{file.name}"
-    try:
-        content = read_whole(file, FEW_BYTES)
-        if hashlib.sha256(content).hexdigest() != data["samples_sha256"]:
-            raise ValueError("was edited: it does not have the checksum in its record")
-        rows = SAMPLE_LINES.decode_lines(unzipped(content))
-    except FileNotFoundError:
-        return Samples(), [f"{name}: no such file"]
-    except (OSError, EOFError, zlib.error) as error:
-        return Samples(), [f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}"]
-    except (ValueError, RecursionError) as error:
-        return Samples(), [f"{name}: {' '.join(str(error).split())}"]
-    scenes = tuple(row.scene_scores for row in rows if row.scene_scores)
-    return Samples(scenes=scenes, examples=tuple(row.example for row in rows if row.example)), []
-
-
-def unzipped(content: bytes) -> bytes:
-    """What a gzip file holds; ValueError where that is more than FEW_BYTES."""
-    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-        found = file.read(FEW_BYTES + 1)
-    if len(found) > FEW_BYTES:
-        raise ValueError(f"holds more than {FEW_BYTES:,} bytes")
-    return found
-
-
 def check_there(folder: Path) -> None:
     """UsageError where a results folder does not exist."""
     if not folder.is_dir():
@@ -335,8 +298,11 @@ def load_records(folders: Iterable[Path]) -> Loaded:
     faults: dict[str, list[str]] = {}
     machines: dict[Path, Mapping[str, Any]] = {}
     for folder in folders:
+        places: dict[Path, str] = {}
         for path in sorted([*folder.glob("[!.]*.json"), *folder.glob("[!.]*/[!.]*.json")]):
-            name = file_name(path)
+            if path.parent not in places:
+                places[path.parent] = folder_name(path.parent)
+            name = f"{places[path.parent]}/{path.name}"
             if path.name in (MACHINE_FILE, PARITY_FILE) or name in records:
                 continue
             if path.parent not in machines:

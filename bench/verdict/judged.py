@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench.claims.files import Known, claims_in_use
@@ -51,17 +51,27 @@ def claims_of_page() -> tuple[Claim, ...]:
     return claims_in_use(known=Known(protocols=protocols))
 
 
-def verdicts_of(claim: Claim, records: Sequence[Record]) -> list[Verdict]:
-    """`judge`, given the records that it could ask for alone: of hundreds of claims most speak of few of them."""
-    sides = [claim.paper_scale, *([claim.in_small] if claim.in_small else [])]
-    models = {REAL_DATA, *(model for side in sides for model in (side.subject, *side.baselines))}
-    return judge(claim, [record for record in records if record.model in models or record.speedups])
+def verdicts_of(claims: Iterable[Claim], records: Sequence[Record]) -> list[list[Verdict]]:
+    """Of each claim `judge`, given the records that it could ask for alone: of hundreds of claims most speak of few.
+
+    The records, of one machine, are looked through once, however many the claims.
+    """
+    places: dict[str, list[int]] = {}  # by model
+    for place, record in enumerate(records):
+        places.setdefault(record.model, []).append(place)
+    with_speedups = [place for place, record in enumerate(records) if record.speedups]
+
+    def judged(claim: Claim) -> list[Verdict]:
+        sides = [claim.paper_scale, *([claim.in_small] if claim.in_small else [])]
+        models = {REAL_DATA, *(model for side in sides for model in (side.subject, *side.baselines))}
+        asked = {*with_speedups, *(place for model in models for place in places.get(model, ()))}
+        return judge(claim, [records[place] for place in sorted(asked)])
+
+    return [judged(claim) for claim in claims]
 
 
-def judge_claim(claim: Claim, records: Records, shown: Records) -> Judged:
-    """Either side's verdict by the first machine that could give one."""
-    by_machine = {machine: verdicts_of(claim, found) for machine, found in records.items()}
-    by_machine = by_machine or {"": judge(claim, [])}
+def judge_claim(claim: Claim, by_machine: Mapping[str, Sequence[Verdict]], records: Records, shown: Records) -> Judged:
+    """Either side's verdict by the first machine that could give one. by_machine: its verdicts on each"""
     sides = []
     for place, asked in enumerate([claim.paper_scale, *([claim.in_small] if claim.in_small else [])]):
         ran = [machine for machine, verdicts in by_machine.items() if verdicts[place].word != "not run"]
@@ -73,4 +83,7 @@ def judge_claim(claim: Claim, records: Records, shown: Records) -> Judged:
 
 def judge_all(records: Records, shown: Records) -> dict[str, Judged]:
     """By id, every claim in use. shown: the same records as the page displays them."""
-    return {claim.id: judge_claim(claim, records, shown) for claim in claims_of_page()}
+    claims = claims_of_page()
+    verdicts = {machine: verdicts_of(claims, found) for machine, found in (records or {"": ()}).items()}
+    by_claim = [{machine: found[place] for machine, found in verdicts.items()} for place in range(len(claims))]
+    return {claim.id: judge_claim(claim, every, records, shown) for claim, every in zip(claims, by_claim, strict=True)}

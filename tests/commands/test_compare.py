@@ -11,10 +11,11 @@ from dataclasses import replace
 import pytest
 
 from bench.claims import CLAIMS
-from bench.commands.compare import compare_runs, same_machine, value_pairs, verdict_pairs
+from bench.commands.compare import compare_runs, ratio_pairs, same_machine, value_pairs, verdict_pairs
 from bench.errors import UsageError
 from bench.records.parts import Measurement
 from bench.records.store import content_sha256, save_record
+from tests.command_line import bench
 from tests.fake_records import ENVIRONMENT, full_set, latency, quality, ratios
 from tests.fake_studies import study_set
 from tests.paths import ROOT
@@ -263,3 +264,25 @@ def test_a_run_that_measured_no_common_number_is_on_both_sides_all_the_same(tmp_
     compare_runs(results, results)
     printed = capsys.readouterr().out
     assert f"{len(full_set()) + 1} on both sides, 0 on A alone, 0 on B alone" in printed
+
+
+def test_a_ratio_that_changed_is_shown_though_no_claim_speaks_of_it(capsys, tmp_path):
+    """sit-digits against var-digits is nobody's claim. Which of the two changed nobody knows: it is no regression."""
+    a, b, c = (tmp_path / name for name in "abc")
+    for folder, times in ((a, 2.0), (b, 1.2), (c, 2.01)):
+        save_record(ratios("sit-digits", {"var-digits": times}), folder)
+    status, out, _ = bench(capsys, "compare", a, b)
+    (line,) = [line for line in out.splitlines() if "times as fast as var-digits" in line]
+    assert (status, "apart" in line) == (0, True)
+    _, out, _ = bench(capsys, "compare", a, c)
+    assert "overlap" in next(line for line in out.splitlines() if "times as fast as var-digits" in line)
+
+
+def test_ratios_of_other_conditions_are_not_compared():
+    """Another batch, or a side that was sampled with other steps."""
+    one = ratios("sit-digits", {"var-digits": 2.0})
+    (entry,) = one.speedups
+    sides = {**entry.conditions, "baseline": replace(entry.conditions["baseline"], batch_size=7)}
+    other = replace(one, speedups=(replace(entry, conditions=sides),))
+    (pair,) = ratio_pairs([one], [other])
+    assert pair.state == "not comparable: batch_size of the baseline"

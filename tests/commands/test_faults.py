@@ -99,7 +99,7 @@ def test_what_a_number_in_range_would_take_is_said_before_it_is_tried(capsys, tm
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("device", ["meta", "mps", "xpu", "cuda:99", ""])
+@pytest.mark.parametrize("device", ["meta", "mps", "xpu", "cuda:99", " "])
 def test_a_device_that_nothing_runs_on_is_refused(capsys, device):
     assert "available: cpu" in complains(capsys, "train", "dit-digits", "--steps", 1, "--device", device)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from bench.analysis.evidence import in_record
 from bench.analysis.formulas import key_of
-from bench.analysis.speed import best_batches, latest_sweep, was_cut_short
+from bench.analysis.speed import Sweeps, best_batches, latest_sweeps, was_cut_short
 from bench.formatting import listed
 from bench.records.comparable import not_comparable
 from bench.records.parts import Speedup
@@ -34,8 +34,9 @@ def ratio_table(every: Sequence[Record]) -> Table | None:
     no group: that of own kernels has a table of its own."""
     groups = []
     records = [record for record in every if not record.protocol.study]
+    sweeps = latest_sweeps(records)
     for record in records:
-        rows = [(name, row_of(record, pair, records)) for name, pair in pairs_of(record).items()]
+        rows = [(name, row_of(record, pair, sweeps)) for name, pair in pairs_of(record).items()]
         if rows:
             groups.append((heading(record), tuple(rows)))
     return Table(CAPTION, COLUMNS, tuple(groups), "Against") if groups else None
@@ -62,10 +63,10 @@ def heading(record: Record) -> str:
     return f"{record.model} ({', '.join(words)})"
 
 
-def row_of(record: Record, pair: Mapping[str, Speedup], records: Sequence[Record]) -> tuple[Cell, ...]:
+def row_of(record: Record, pair: Mapping[str, Speedup], sweeps: Sweeps) -> tuple[Cell, ...]:
     entry = pair.get(EQUAL) or next(iter(pair.values()))
     equal = measured_cell(record, pair[EQUAL]) if EQUAL in pair else Cell("not measured")
-    best = measured_cell(record, pair[BEST]) if BEST in pair else at_best(record, entry.baseline, records)
+    best = measured_cell(record, pair[BEST]) if BEST in pair else at_best(record, entry.baseline, sweeps)
     return equal, best, evaluations(record, entry)
 
 
@@ -88,9 +89,9 @@ def own_kernels(entry: Speedup) -> str:
     return f"own CPU kernels: {' against '.join(listed(side) or 'none' for side in sides if side is not None)}"
 
 
-def at_best(record: Record, baseline: str, records: Sequence[Record]) -> Cell:
+def at_best(record: Record, baseline: str, sweeps: Sweeps) -> Cell:
     """The ratio of the best batches of both sweeps, which were not timed in the same rounds."""
-    ours, theirs = (latest_sweep(model, record.protocol.scale, records) for model in (record.model, baseline))
+    ours, theirs = (sweeps.get((model, record.protocol.scale)) for model in (record.model, baseline))
     if ours is None or theirs is None:
         return Cell("not measured", "no sweep of both")
     one, other = (side.timing.latency.conditions if side.timing else None for side in (ours, theirs))

@@ -62,7 +62,10 @@ class Section:
 def answers_of(study: Study, records: Sequence[Record], in_use: Mapping[str, Settings], prefix: str) -> Answers:
     """The records among those of one machine that answer a study."""
     studied = [record for record in records if record.protocol.study]
-    found = [(run, find_record(run, studied, in_use)) for run in study.runs]
+    of_run: dict[tuple[str, str], list[Record]] = {}
+    for record in studied:
+        of_run.setdefault((record.model, record.protocol.name), []).append(record)
+    found = [(run, find_record(run, of_run.get((run.model, run.protocol.name), ()), in_use)) for run in study.runs]
     answered = {record.file: record for _, record in found if record and record.status == "ok"}.values()
     kept = tuple(record for record in answered if record.protocol.collects != "costs")
     scored = [run.protocol for run in study.runs if run.protocol.collects != "costs"]
