@@ -40,6 +40,11 @@ class Line:
     thin: bool = False  # without markers
     label: str = ""  # in the legend; "": none
 
+    def ends(self, x: str = "") -> str:
+        """The first and the last value, as "1.2 to 6.5"; x: its name, as in "1.2 at T = 1 to 6.5 at T = 64"."""
+        ends = dict.fromkeys((self.points[0], self.points[-1]))
+        return " to ".join(f"{y.value:.3g}" + (f" at {x} = {at}" if x else "") for at, y in ends)
+
 
 @dataclass(frozen=True)
 class Panel:

@@ -18,14 +18,16 @@ from bench.report.tables import (
     NONE,
     SPEEDS,
     Cell,
+    Column,
     Table,
     batch_remarks,
     cell,
     derived,
+    metric_columns,
     plain_table,
     quantity_of,
+    record_table,
     rounds_cell,
-    table_of,
 )
 
 NOT_MEASURED = Cell("not measured")
@@ -34,17 +36,6 @@ TOO_FEW = "too few rounds"
 ESTIMATES = ("latency_s", "decoder_time_share", "flops", "peak_memory_bytes")
 MATMUL, COPY = "timing.roofline.matmul_flop_per_s", "timing.roofline.copy_bytes_per_s"
 ENDED = {"memory": "the next did not fit into memory", "time": "its rounds got long"}
-
-
-def with_columns(table: Table, *columns: tuple[tuple[str, str], Sequence[Cell]]) -> Table:
-    """The table, of one group, with columns more: heading, then a cell per row."""
-    ((heading, rows),) = table.groups
-    more = list(zip(*(cells for _, cells in columns), strict=True))
-    rows = tuple(
-        (label, cells if len(cells) < len(table.columns) else (*cells, *extra))
-        for (label, cells), extra in zip(rows, more, strict=True)
-    )
-    return replace(table, columns=(*table.columns, *(heading for heading, _ in columns)), groups=((heading, rows),))
 
 
 def time_cell(record: Record, metric: str, unit: Unit) -> Cell:
@@ -62,18 +53,17 @@ def time_cell(record: Record, metric: str, unit: Unit) -> Cell:
 def latency_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     """Percentiles of the timed rounds, throughput, the cold first call and the number of rounds."""
     caption = "Time to generate, each model by itself: percentiles of the timed rounds, which hold no cold call."
-    table = table_of(caption, SPEEDS, records, labels, batch_remarks(records), cell_of=time_cell)
-    first = [
-        derived(r, "timing.latency.first_call_s", r.timing.latency.first_call_s, quantity_of("latency_s"))
-        if r.timing and r.timing.latency.first_call_s
-        else NONE
-        for r in records
+    columns = [
+        *metric_columns(SPEEDS, records, batch_remarks(records), time_cell),
+        Column("First call", "cold", first_call_cell),
+        Column("Timed rounds", "fastest to slowest below", rounds_cell),
     ]
-    return with_columns(
-        table,
-        (("First call", "cold"), first),
-        (("Timed rounds", "fastest to slowest below"), list(map(rounds_cell, records))),
-    )
+    return record_table(caption, columns, records, labels)
+
+
+def first_call_cell(record: Record) -> Cell:
+    seconds = record.timing.latency.first_call_s if record.timing else None
+    return derived(record, "timing.latency.first_call_s", seconds, quantity_of("latency_s")) if seconds else NONE
 
 
 def estimated_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
@@ -82,27 +72,29 @@ def estimated_table(records: Sequence[Record], labels: Mapping[str, str]) -> Tab
         f"Estimated latency of one image at batch 1, {records[0].protocol.scale}, with 95 % intervals below: where the "
         "machine's paces differ by more than 15 %, two of them do not compare."
     )
-    table = table_of(caption, ESTIMATES, records, labels)
-    cells = []
-    for record in records:
-        stages = record.timing.stages if record.timing else None
-        if record.timing and stages and stages.error_s is not None:
-            ran, calls = (
-                sum(getattr(part, key) for part in stages.parts.values()) for key in ("num_timed", "num_calls")
-            )
-            share = stages.error_s / median(record.timing.latency.rounds_s)
-            key = "timing.stages.error_s / median(timing.latency.rounds_s)"
-            cells.append(derived(record, key, share, lambda value: f"± {percent(value)}", f"{ran:,} of {calls:,}"))
-        else:
-            cells.append(NONE)
-    pace = [
-        derived(r, MATMUL, r.timing.roofline.matmul_flop_per_s, lambda rate: f"{quantity('flops', rate)}/s")
-        if r.timing and r.timing.roofline
-        else NONE
-        for r in records
+    columns = [
+        *metric_columns(ESTIMATES, records),
+        Column("Error of the estimate", "calls that ran, of all", error_cell),
+        Column("Machine's pace", "matrix product, same run", pace_cell),
     ]
-    error = (("Error of the estimate", "calls that ran, of all"), cells)
-    return with_columns(table, error, (("Machine's pace", "matrix product, same run"), pace))
+    return record_table(caption, columns, records, labels)
+
+
+def error_cell(record: Record) -> Cell:
+    stages = record.timing.stages if record.timing else None
+    if record.timing is None or stages is None or stages.error_s is None:
+        return NONE
+    ran, calls = (sum(getattr(part, key) for part in stages.parts.values()) for key in ("num_timed", "num_calls"))
+    share = stages.error_s / median(record.timing.latency.rounds_s)
+    key = "timing.stages.error_s / median(timing.latency.rounds_s)"
+    return derived(record, key, share, lambda value: f"± {percent(value)}", f"{ran:,} of {calls:,}")
+
+
+def pace_cell(record: Record) -> Cell:
+    roofline = record.timing.roofline if record.timing else None
+    if roofline is None:
+        return NONE
+    return derived(record, MATMUL, roofline.matmul_flop_per_s, lambda rate: f"{quantity('flops', rate)}/s")
 
 
 def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:

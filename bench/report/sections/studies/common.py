@@ -49,13 +49,13 @@ class Answers:
 class Section:
     """One study as the page sets it."""
 
-    findings: tuple[str, ...] = ()  # sentences
+    findings: Sequence[str] = ()  # sentences
     verdict: Mapping[str, Any] | None = None  # as a claim's verdict: word, style, sign, reason
     claim: Mapping[str, str] | None = None  # of the paper, that `verdict` judges: headline, quote, source
-    charts: tuple[tuple[Markup, str], ...] = ()  # SVG, caption
-    tables: tuple[Table, ...] = ()
-    folded: tuple[tuple[str, Table], ...] = ()  # summary, table
-    samples: tuple[Mapping[str, Any], ...] = ()  # grids of images (sections/quality.py)
+    charts: Sequence[tuple[Markup, str]] = ()  # SVG, caption
+    tables: Sequence[Table] = ()
+    folded: Sequence[tuple[str, Table]] = ()  # summary, table
+    samples: Sequence[Mapping[str, Any]] = ()  # grids of images (sections/quality.py)
     samples_note: str = ""  # what they show
 
 

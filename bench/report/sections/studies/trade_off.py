@@ -17,8 +17,8 @@ from bench.formatting import listed, number
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, high, lines_chart
 from bench.report.sections.studies.common import Answers, Section, fid_of, recognised
-from bench.report.tables import NONE, Cell, Table, table_of
-from bench.report.tables.speed import flops_cell, with_columns
+from bench.report.tables import NONE, Cell, Column, Table, metric_columns, record_table
+from bench.report.tables.speed import flops_cell
 
 COLUMNS = ("fid", "recall", "nfe")
 AXES = {  # what an image costs -> label of the axis
@@ -42,7 +42,9 @@ def trade_off(answers: Answers) -> Section:
         if with_cost:
             fronts[kind] = front_of({record.file: place_of_run(record, kind, answers) for record in with_cost})
             charts.append((cost_chart(with_cost, fronts[kind], kind, answers), CAPTIONS[kind]))
-    table = table_of_runs("Every run, with 95 % intervals below.", records, answers)
+    table = record_table(
+        "Every run, with 95 % intervals below.", run_columns(records, answers), records, answers.labels
+    )
     return Section(
         findings=tuple(findings(records, answers, fronts)),
         charts=tuple(charts),
@@ -130,9 +132,12 @@ def front_table(records: Sequence[Record], answers: Answers, fronts: Mapping[str
     """The runs on either front, the cheapest first."""
     chosen = [record for record in records if any(record.file in front for front in fronts.values())]
     chosen.sort(key=lambda record: (cost_or_last(record, answers), record.measurements["fid"].value))
-    table = table_of_runs("Runs on the Pareto front, the cheapest first.", chosen, answers)
-    on = [Cell(" and ".join(kind for kind, front in fronts.items() if record.file in front)) for record in chosen]
-    return with_columns(table, (("On the front by", ""), on))
+
+    def fronts_of(record: Record) -> Cell:
+        return Cell(" and ".join(kind for kind, front in fronts.items() if record.file in front))
+
+    columns = [*run_columns(chosen, answers), Column("On the front by", "", fronts_of)]
+    return record_table("Runs on the Pareto front, the cheapest first.", columns, chosen, answers.labels)
 
 
 def cost_or_last(record: Record, answers: Answers) -> tuple[float, ...]:
@@ -141,12 +146,15 @@ def cost_or_last(record: Record, answers: Answers) -> tuple[float, ...]:
     return tuple(cost.value if cost else math.inf for cost in costs)
 
 
-def table_of_runs(caption: str, records: Sequence[Record], answers: Answers) -> Table:
-    """Settings, FID, recall, recognised share, network evaluations and FLOPs of an image."""
-    table = table_of(caption, COLUMNS, records, answers.labels)
-    counted = [costed(record, "FLOPs", answers.counted) for record in records]
-    return with_columns(
-        table,
-        (("Recognised", "as the class asked for"), [recognised(record) for record in records]),
-        (("FLOPs per image", "lower is better"), [flops_cell(found) if found else NONE for found in counted]),
-    )
+def run_columns(records: Sequence[Record], answers: Answers) -> list[Column]:
+    """FID, recall, network evaluations, recognised share and FLOPs of an image."""
+
+    def flops_of(record: Record) -> Cell:
+        counted = costed(record, "FLOPs", answers.counted)
+        return flops_cell(counted) if counted else NONE
+
+    return [
+        *metric_columns(COLUMNS, records),
+        Column("Recognised", "as the class asked for", recognised),
+        Column("FLOPs per image", "lower is better", flops_of),
+    ]
