@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from bench.analysis.evidence import Trace, in_record
+from bench.analysis.evidence import Trace, Traced, in_record
 from bench.analysis.records import nfe_of
 from bench.formatting import Unit, display_unit, fixed, interval, listed, number, quantity
 from bench.metrics import METRICS
@@ -174,6 +174,15 @@ def metric_columns(
 def derived(record: Record, key: str, value: float, words: Callable[[Any], str], below: str = "") -> Cell:
     """A number that stands in a record, or follows from it by the formula `key`, printed in `words`."""
     return Cell(words(value), below, trace=in_record(record, key, value))
+
+
+def estimate(number_with_trace: Traced | None) -> Cell:
+    """A number that follows from several records, with its interval below."""
+    if number_with_trace is None:
+        return NONE
+    found = number_with_trace.found
+    bounds = (found.value, found.low, found.high)
+    return Cell(number(*bounds), interval(*bounds), trace=number_with_trace.trace)
 
 
 def quantity_of(metric: str) -> Callable[[float], str]:

@@ -9,12 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench.analysis.evidence import Trace
-from bench.analysis.formulas import of_file
 from bench.analysis.records import floor_of, label_by_file, whiskers
-from bench.analysis.seeds import Seeds
 from bench.analysis.studies import find_record
-from bench.formatting import as_words, interval, interval_words, listed, number
+from bench.formatting import as_words, interval_words, listed, number
 from bench.records.schema import Record, RunSpec
 from bench.report.families import place_of
 from bench.report.tables import NONE, Cell, Table, derived
@@ -128,46 +125,3 @@ def gap_words(gap: Interval) -> str:
     """As "difference −0.03, 95 % interval −0.07 to 0.01"."""
     bounds = (gap.value, gap.low, gap.high)
     return f"difference {number(*bounds)}, {interval_words(*bounds)}"
-
-
-def interval_cell(found: Interval, trace: Trace) -> Cell:
-    bounds = (found.value, found.low, found.high)
-    return Cell(number(*bounds), interval(*bounds), trace=trace)
-
-
-# -- numbers over seeds ------------------------------------------------------------------------------------------------
-
-
-def over_seeds(records: Mapping[Seeds, Record], metric: str, of: str, value: float) -> Trace:
-    """Of what follows from a metric of many records: `of` of the groups of each training seed's sampling seeds."""
-    seeds = sorted(records)
-    files = tuple(records[each].file for each in seeds)
-    groups = ", ".join(groups_of(seeds, metric).values())
-    return Trace(value, files, f"{of}({groups})")
-
-
-def groups_of(seeds: Sequence[Seeds], metric: str, first: int = 1) -> dict[int, str]:
-    """By training seed the key of its values. first: the place of these files where others stand before them."""
-    keys = {}
-    for training in dict.fromkeys(seed for seed, _ in seeds):
-        places = [first + place for place, (seed, _) in enumerate(seeds) if seed == training]
-        keys[training] = of_file(f"measurements.{metric}", places[0], places[-1])
-    return keys
-
-
-def mean_over_seeds(records: Mapping[Seeds, Record], metric: str, value: float) -> Trace:
-    """Of the mean over training seeds of the means over their sampling seeds."""
-    seeds = sorted(records)
-    files = tuple(records[each].file for each in seeds)
-    return Trace(value, files, mean_of_means(seeds, metric))
-
-
-def mean_of_means(seeds: Sequence[Seeds], metric: str, first: int = 1) -> str:
-    return f"mean({', '.join(f'mean({key})' for key in groups_of(seeds, metric, first).values())})"
-
-
-def paired_over_seeds(pairs: Mapping[Seeds, tuple[Record, Record]], metric: str, value: float) -> Trace:
-    """Of the mean difference of pairs, over training seeds as above."""
-    seeds = sorted(pairs)
-    files = (*(pairs[each][0].file for each in seeds), *(pairs[each][1].file for each in seeds))
-    return Trace(value, files, f"{mean_of_means(seeds, metric)} - {mean_of_means(seeds, metric, 1 + len(seeds))}")
