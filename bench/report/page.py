@@ -262,7 +262,7 @@ def not_run(judged: Iterable[Judged]) -> list[dict[str, Any]]:
     headlines = {claim.id for claim in headline_claims()}
     by_commands: dict[tuple[str, ...], dict[str, Any]] = {}
     for found in judged:
-        for side in filter(None, (found.paper, found.small)):
+        for side in found.sides:
             if side.was_run:
                 continue
             commands = tuple(commands_in(side.verdict.reason))
