@@ -67,38 +67,34 @@ def cards(judged: Mapping[str, Judged], said: Said) -> list[dict[str, Any]]:
 
 def card(found: Judged, said: Said) -> dict[str, Any]:
     claim, here = found.claim, f"claim-{found.claim.id}"
-    sides = list(zip(SIDES, found.sides, strict=False))
     conflicts, see_conflicts = said.new(claim.conflicts, here)
     caveats, see_caveats = said.new([claim.tolerance_reason, claim.caveat], here)
-    reasons, _ = said.new([side.verdict.reason for _, side in sides], here)
+    reasons, _ = said.new([side.verdict.reason for side in found.sides], here)
     return {
         "id": here,
+        "claim": claim,
         "family": families_of(claim),
         "paper": paper_of(claim),
         "headline": claim.headline.rstrip("."),
         "main": badge_of(found.main.verdict.word, found.main.verdict.marker),
-        "badges": [
-            {"side": name, "machine": side.machine, **badge_of(side.verdict.word, side.verdict.marker)}
-            for name, side in sides
-        ],
-        "results": [
-            {"side": name, "parts": (*result_parts(claim, side), found.elsewhere(side))} for name, side in sides
+        "sides": [
+            {
+                "name": name,
+                "badge": badge_of(side.verdict.word, side.verdict.marker),
+                "parts": (*result_parts(claim, side), found.elsewhere(side)),
+                "files": by_run(side.verdict.records),
+                "command": command_of(side.asked),
+            }
+            for name, side in zip(SIDES, found.sides, strict=False)
         ],
         "bar": bar_of(claim, found),
         "table": sides_table(found),
-        "quote": claim.quote,
-        "source": claim.source,
         "link": link_of(claim.source.url),
         "printed": f"x{claim.value:g}" if claim.unit == "times" else f"{claim.value:g} {claim.unit}",
-        "tolerance": f"± {100 * claim.tolerance:g} %",
         "conflicts": conflicts,
         "caveats": sentences_of(caveats),
-        "see": [place for place in dict.fromkeys([*see_conflicts, *see_caveats]) if place != here],
+        "see": list(dict.fromkeys([*see_conflicts, *see_caveats])),
         "reasons": sentences_of(reasons),
-        "evidence": [
-            {"side": name, "files": by_run(side.verdict.records), "command": command_of(side.asked)}
-            for name, side in sides
-        ],
     }
 
 
