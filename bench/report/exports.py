@@ -128,7 +128,7 @@ def as_json(found: Found) -> str:
 def tables_of(found: Found) -> list[Table]:
     """The headline claims; of each machine its scores and its speeds in shared rounds."""
     headlines = [found.judged[claim.id] for claim in headline_claims()]
-    rows = tuple((each.claim.headline.rstrip("."), short_cells(each)) for each in headlines)
+    rows = [(each.claim.headline.rstrip("."), short_cells(each)) for each in headlines]
     tables = [plain_table("Printed claims and their verdicts", COLUMNS, rows, "Claim")]
     for machine, group in found.by_machine.items():
         for scale, records in by_scale(group, without=SCENES).items():

@@ -282,9 +282,8 @@ def not_run_table(entries: Sequence[Mapping[str, Any]]) -> Table | None:
     told += [("nothing: no weights are published, or this suite does not measure it", n) for c, n in rows if not c]
     if not told:
         return None
-    body = tuple((command, (Cell(str(count)),)) for command, count in told)
-    caption = "Printed numbers without a card that were not judged."
-    return plain_table(caption, (("Printed numbers", ""),), body, "Command")
+    rows = [(command, [Cell(str(count))]) for command, count in told]
+    return plain_table("Printed numbers without a card that were not judged.", ["Printed numbers"], rows, "Command")
 
 
 def not_studied(records: Sequence[Record]) -> list[Study]:

@@ -234,8 +234,8 @@ def picture_rows(judged: Mapping[str, Judged]) -> list[Row]:
             same = [each for each in found if family_of(each.baseline) == family_of(baseline)]
             said = [printed_of(each.claim) for each in claims if baseline in each.claim.paper_scale.baselines]
             if same:
-                measured = tuple((each.kind, each.ratio.found) for each in same)
-                rows.append(Row(baseline, tuple(said), measured, tuple(each.ratio.trace for each in same)))
+                measured = [(each.kind, each.ratio.found) for each in same]
+                rows.append(Row(baseline, said, measured, [each.ratio.trace for each in same]))
     return rows
 
 

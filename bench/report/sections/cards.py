@@ -166,7 +166,7 @@ def rows_of(side: Side) -> Rows:
     if asked.metric in SPEED:
         timed = [timed_of(model, asked, side.shown) for model in (asked.subject, *asked.baselines)]
         rooflines, shared = highest_rooflines(side.judged), shared_times(asked, side.judged)
-        return tuple((found.model, side_cells(found, rooflines, shared.get(found.model))) for found in timed if found)
+        return [(found.model, side_cells(found, rooflines, shared.get(found.model))) for found in timed if found]
     wanted = [(asked.subject, asked.settings), *((model, asked.baseline_settings) for model in asked.baselines)]
     rows = []
     for model, settings in wanted:
@@ -175,7 +175,7 @@ def rows_of(side: Side) -> Rows:
             counted = costed(record, "FLOPs", side.judged)
             cost = flops_cell(counted) if counted else NONE
             rows.append((named(model, settings), (cell(record, asked.metric), cell(record, "nfe"), cost)))
-    return tuple(rows)
+    return rows
 
 
 # -- one table per paper -----------------------------------------------------------------------------------------------

@@ -274,13 +274,13 @@ def step_charts(curves: Sequence[Curve], records: Sequence[Record]) -> list[tupl
         lines = [
             Line(
                 curve.model,
-                tuple((steps, whiskers(record.measurements[metric])) for steps, record in curve.by_steps.items()),
+                [(steps, whiskers(record.measurements[metric])) for steps, record in curve.by_steps.items()],
                 label=curve.label,
             )
             for curve in together
         ]
         title = f"Cost per {texts.removesuffix('s')}" if costs else titled(metric)
-        panels.append(Panel(title, tuple(lines), log_x=True, log_y=costs))
+        panels.append(Panel(title, lines, log_x=True, log_y=costs))
     if not panels:
         return []
     ends = listed([f"{panel.title} {line.ends('T')}" for panel in panels for line in panel.lines])

@@ -118,9 +118,9 @@ def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
             else NONE
             for size in sizes
         ]
-        rows.append((labels[record.file], (*cells, Cell(ENDED.get(sweep.ended_by, sweep.ended_by)))))
+        rows.append((labels[record.file], [*cells, Cell(ENDED.get(sweep.ended_by, sweep.ended_by))]))
     columns = (*((f"Batch {size:,}", "images/s") for size in sizes), ("Ended because", ""))
-    return plain_table("Batch sweep; peak memory of a call below, the weights left out.", columns, tuple(rows))
+    return plain_table("Batch sweep; peak memory of a call below, the weights left out.", columns, rows)
 
 
 def memory_words(num_bytes: int | None) -> str:
@@ -179,16 +179,16 @@ def remark_on(record: Record) -> str:
 def compliance_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     """A line per model: what guards its times."""
     columns = (
-        ("Valid", ""),
+        "Valid",
         ("Timed images", "against those scored, same seeds"),
         ("Repeated / fresh", "time of one image"),
         ("Other work", "cores that others used"),
         ("Warm-up", "rounds thrown away"),
-        ("Rounds ended", ""),
+        "Rounds ended",
     )
-    rows = tuple(
+    rows = [
         (labels[r.file], (Cell(f"✗ failed: {r.reason}"),) if r.status != "ok" else compliance_row(r)) for r in records
-    )
+    ]
     return plain_table("What was checked while each model was timed.", columns, rows)
 
 

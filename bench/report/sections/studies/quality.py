@@ -21,7 +21,7 @@ def quality(answers: Answers) -> Section:
     models = [record for record in records if record.model != REAL_DATA]
     if not any(name in record.measurements for record in models for name in COLUMNS):
         return Section()
-    return Section(findings=tuple(filter(None, (agreement(models), floor_words(records)))), tables=(scores(records),))
+    return Section(findings=[*filter(None, (agreement(models), floor_words(records)))], tables=[scores(records)])
 
 
 def fid_or_last(record: Record) -> float:
@@ -72,6 +72,6 @@ def scores(records: Sequence[Record]) -> Table:
     return plain_table(
         "More images of each family, with 95 % intervals over images below; sorted by FID. The last column names the "
         "digit that is farthest from its own scans.",
-        (("Images", ""), *titles, ("Worst class", "its distance")),
-        tuple(rows),
+        ("Images", *titles, ("Worst class", "its distance")),
+        rows,
     )

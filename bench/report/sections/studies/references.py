@@ -50,12 +50,12 @@ def references(answers: Answers) -> Section:
     one_step = list(at_seeds(ONE_STEP, answers.in_use.get(ONE_STEP, {}), answers.machine_records).values())
     verdict = judge_later_images(answers.records)
     return Section(
-        findings=tuple(filter(None, (cost_of_references(rows), *other_scores(answers.records, max(rows))))),
+        findings=[*filter(None, (cost_of_references(rows), *other_scores(answers.records, max(rows))))],
         verdict={**badge_of(verdict.word), "reason": verdict.reason},
         claim={"headline": HEADLINE, "quote": LATER_IMAGES, "source": f"{ABSTRACT.paper}, {ABSTRACT.where}"},
-        charts=(row_chart(answers, rows, one_step),),
-        tables=(row_table(rows, one_step),),
-        samples=tuple(row_samples(rows)),
+        charts=[row_chart(answers, rows, one_step)],
+        tables=[row_table(rows, one_step)],
+        samples=row_samples(rows),
         samples_note="Unselected, of the first training and sampling seed: the same place in every grid has the same "
         "seed, each column one class.",
     )
@@ -99,9 +99,9 @@ def row_chart(answers: Answers, rows: Mapping[int, Sequence[Record]], one_step: 
         by_seed, level = {k: seed_means(found) for k, found in values.items()}, values_of(one_step, metric)
         thin = [[(k, bare(means.get(seed, math.nan))) for k, means in by_seed.items()] for seed in training_seeds]
         means = [(k, drawn(mean_over_training_seeds(found))) for k, found in values.items()]
-        lines = [*(Line(model, tuple(points), thin=True) for points in thin), Line(model, tuple(means))]
+        lines = [*(Line(model, points, thin=True) for points in thin), Line(model, means)]
         dashed = drawn(mean_over_training_seeds(level)) if level else None
-        panels.append(Panel(METRICS[metric].title, tuple(lines), level=dashed))
+        panels.append(Panel(METRICS[metric].title, lines, level=dashed))
     ends = ", ".join(f"{panel.title} {panel.lines[-1].ends()}" for panel in panels)
     svg = lines_chart(
         panels,

@@ -39,10 +39,10 @@ def metric_in(records: Sequence[Record], metric: str) -> list[Record]:
 
 
 def panel_of(model: str, sweep: Sequence[Record], answers: Answers) -> Panel:
-    points = tuple(
+    points = [
         (record.settings["cfg_scale"], whiskers(record.measurements["fid"])) for record in metric_in(sweep, "fid")
-    )
-    return Panel(model, (Line(model, points),), in_use=answers.in_use[model].get("cfg_scale"))
+    ]
+    return Panel(model, [Line(model, points)], in_use=answers.in_use[model].get("cfg_scale"))
 
 
 def best_of(model: str, sweep: Sequence[Record], answers: Answers) -> str:

@@ -46,8 +46,8 @@ def trade_off(answers: Answers) -> Section:
         "Every run, with 95 % intervals below.", run_columns(records, answers), records, answers.labels
     )
     return Section(
-        findings=tuple(findings(records, answers, fronts)),
-        charts=tuple(charts),
+        findings=findings(records, answers, fronts),
+        charts=charts,
         folded=(
             *((("The Pareto front", front_table(records, answers, fronts)),) if fronts else ()),
             *(((f"All {len(records)} runs", table),) if records else ()),
@@ -75,13 +75,13 @@ def cost_panel(records: Sequence[Record], front: Sequence[str], kind: str, answe
     for model in answers.models:
         for found in lines_of([record for record in records if record.model == model]):
             points = [(place_of_run(r, kind, answers)[0], whiskers(r.measurements["fid"])) for r in found]
-            lines.append(Line(model, tuple(points), label=model))
+            lines.append(Line(model, points, label=model))
     corners: list[tuple[float, float]] = []
     for file in front:
         x, y = place_of_run(by_file[file], kind, answers)
         corners += [(x, corners[-1][1])] if corners else []
         corners.append((x, y))
-    return Panel("", tuple(lines), log_x=True, log_y=True, level=answers.floor, front=tuple(corners))
+    return Panel("", lines, log_x=True, log_y=True, level=answers.floor, front=corners)
 
 
 def cost_panels(answers: Answers) -> dict[str, Panel]:

@@ -26,7 +26,7 @@ def training_seeds(answers: Answers) -> Section:
     if all(len(seed_means(values)) < 2 for values in fids.values()):
         return Section()
     sentences = (smallest_in_words(fids), measured_in_words(fids), spread_in_words(answers, fids))
-    return Section(findings=tuple(filter(None, sentences)), tables=(seeds_table(answers, fids),))
+    return Section(findings=[*filter(None, sentences)], tables=[seeds_table(answers, fids)])
 
 
 def smallest_in_words(fids: Mapping[str, Values]) -> str:
