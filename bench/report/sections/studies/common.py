@@ -1,4 +1,4 @@
-"""Which records answer a study, and what a section of the report's part "Studies" holds."""
+"""What a study's section of the page holds, and the words that several of them share."""
 
 from __future__ import annotations
 
@@ -9,37 +9,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench.analysis.records import floor_of, label_by_file, whiskers
-from bench.analysis.studies import find_record
+from bench.analysis.studies import Answers
 from bench.formatting import as_words, interval_words, listed, number
 from bench.records.schema import Record, RunSpec
 from bench.report.families import place_of
 from bench.report.tables import NONE, Cell, Table, derived
 from bench.stats import Interval
-from bench.studies import Settings, Study
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The records that answer one study, all of one machine."""
-
-    study: Study
-    records: tuple[Record, ...]  # of the runs that were made, in the study's order
-    failed: Mapping[str, str]  # runs that failed, in words: why
-    lacking: tuple[str, ...]  # models of the runs that were not made
-    in_use: Mapping[str, Settings]  # by model: its own sampling settings
-    counted: tuple[Record, ...]  # runs that counted what a point costs
-    labels: Mapping[str, str]  # by file: the model with the settings that the study varies
-    machine_records: tuple[Record, ...]  # of all studies on that machine, for what stands beside
-    floor: Interval | None  # FID of real held-out scans
-    id: str  # of the section
-
-    def of(self, model: str) -> list[Record]:
-        return [record for record in self.records if record.model == model]
-
-    @property
-    def models(self) -> list[str]:
-        return sorted({record.model for record in self.records}, key=lambda model: (place_of(model), model))
 
 
 @dataclass(frozen=True)
@@ -56,26 +31,8 @@ class Section:
     samples_note: str = ""  # what they show
 
 
-def answers_of(study: Study, records: Sequence[Record], in_use: Mapping[str, Settings], prefix: str) -> Answers:
-    """The records among those of one machine that answer a study."""
-    studied = [record for record in records if record.protocol.study]
-    found = [(run, find_record(run, studied, in_use)) for run in study.runs]
-    answered = {record.file: record for _, record in found if record and record.status == "ok"}.values()
-    kept = tuple(record for record in answered if record.protocol.collects != "costs")
-    scored = [run.protocol for run in study.runs if run.protocol.collects != "costs"]
-    floor = floor_of(records, scored[0])
-    return Answers(
-        study=study,
-        records=kept,
-        failed={run_words(run): record.reason for run, record in found if record and record.status != "ok"},
-        lacking=tuple(run.model for run, record in found if record is None),
-        in_use=in_use,
-        counted=tuple(record for record in studied if record.protocol.collects == "costs" and record.status == "ok"),
-        labels=label_by_file(kept),
-        machine_records=tuple(record for record in studied if record.status == "ok"),
-        floor=whiskers(floor["fid"]) if "fid" in floor else None,
-        id=f"{prefix}-{study.name}",
-    )
+def models_of(answers: Answers) -> list[str]:
+    return sorted({record.model for record in answers.records}, key=lambda model: (place_of(model), model))
 
 
 def run_words(run: RunSpec) -> str:
@@ -91,10 +48,10 @@ def lacking_words(answers: Answers) -> list[str]:
     command = f"`python -m bench study {answers.study.name}`"
     if not answers.records and not answers.failed:
         return [f"Not run: {command} would run it."]
-    sentences = [f"Failed: {run}: {reason.rstrip('.')}." for run, reason in answers.failed.items()]
+    sentences = [f"Failed: {run_words(run)}: {record.reason.rstrip('.')}." for run, record in answers.failed]
     if answers.lacking:
         total = len(answers.study.runs)
-        models = listed(list(dict.fromkeys(answers.lacking)))
+        models = listed(list(dict.fromkeys(run.model for run in answers.lacking)))
         sentences.append(f"{len(answers.lacking)} of {total} runs are missing, of {models}: {command} would run them.")
     return sentences
 

@@ -6,11 +6,12 @@ from dataclasses import replace
 
 from bench.analysis.speed import Kernels, Paired, kernels_of
 from bench.analysis.speedups import ratio_of
+from bench.analysis.studies import Answers
 from bench.formatting import interval, listed, number
 from bench.records.parts import BASELINE, SUBJECT, Speedup
 from bench.records.schema import Record
 from bench.report.sections.answers import ratio_cell
-from bench.report.sections.studies.common import Answers, Section
+from bench.report.sections.studies.common import Section
 from bench.report.tables import NONE, Cell, plain_table
 
 COLUMNS = ("With own kernels", "By torch's alone", ("Own kernels of it", "its speed with them, of that without"))

@@ -19,14 +19,14 @@ from bench.analysis.seeds import (
     seeds_of,
     seeds_words,
 )
-from bench.analysis.studies import measured_at, values_of
+from bench.analysis.studies import Answers, measured_at, values_of
 from bench.claims.sources import ABSTRACT
 from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.sections.quality import sample_grids
-from bench.report.sections.studies.common import Answers, Section, gap_words
+from bench.report.sections.studies.common import Section, gap_words, models_of
 from bench.report.tables import NONE, Cell, Table, estimate, plain_table
 from bench.report.words import badge_of
 from bench.stats import Interval
@@ -91,7 +91,7 @@ def other_scores(records: Sequence[Record], last: int) -> list[str]:
 
 def row_chart(answers: Answers, rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) -> tuple[Markup, str]:
     training_seeds = sorted({seeds_of(record)[0] for record in answers.records})
-    panels, model = [], answers.models[0]
+    panels, model = [], models_of(answers)[0]
     for metric in SCORES:
         values = {k: found for k, records in rows.items() if (found := values_of(records, metric))}
         if not values:

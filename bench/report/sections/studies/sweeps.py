@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bench.analysis.records import whiskers
-from bench.analysis.studies import fid_gap
+from bench.analysis.studies import Answers, fid_gap
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, lines_chart
-from bench.report.sections.studies.common import Answers, Section, differing, fid_of, gap_words
+from bench.report.sections.studies.common import Section, differing, fid_of, gap_words, models_of
 from bench.report.tables import NONE, SCORES, Cell, Table, cell, plain_table, table_of
 
 # -- guidance ----------------------------------------------------------------------------------------------------------
 
 
 def guidance(answers: Answers) -> Section:
-    sweeps = {model: sweep for model in answers.models if len(sweep := by_scale(answers.of(model))) > 1}
+    sweeps = {model: sweep for model in models_of(answers) if len(sweep := by_scale(answers.of(model))) > 1}
     panels = [panel_of(model, sweep, answers) for model, sweep in sweeps.items() if metric_in(sweep, "fid")]
     ends = ", ".join(f"{panel.title} {panel.lines[0].ends()}" for panel in panels)
     description = f"FID against the guidance scale, from the weakest to the strongest: {ends}."

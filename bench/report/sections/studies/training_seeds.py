@@ -8,6 +8,7 @@ from itertools import combinations
 from bench.analysis import over_seeds
 from bench.analysis.seeds import seed_means, seeds_words
 from bench.analysis.studies import (
+    Answers,
     Values,
     fid_half_width,
     measured_at,
@@ -17,12 +18,12 @@ from bench.analysis.studies import (
 )
 from bench.formatting import fixed, listed, num_decimals, number
 from bench.records.schema import Record
-from bench.report.sections.studies.common import Answers, Section
+from bench.report.sections.studies.common import Section, models_of
 from bench.report.tables import NONE, Cell, Table, estimate, plain_table
 
 
 def training_seeds(answers: Answers) -> Section:
-    fids = {model: found for model in answers.models if (found := values_of(answers.of(model), "fid"))}
+    fids = {model: found for model in models_of(answers) if (found := values_of(answers.of(model), "fid"))}
     if all(len(seed_means(values)) < 2 for values in fids.values()):
         return Section()
     sentences = (smallest_in_words(fids), measured_in_words(fids), spread_in_words(answers, fids))
