@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
-
 from bench.records.schema import Word
-from bench.report.page import HERE, environment
+from bench.report.page import environment
 from bench.report.tables import Cell, badge_cell, plain_table
 
 Rows = Sequence[tuple[str, ...]]
@@ -37,8 +35,6 @@ def comparison_page(
         ),
     )
     told = {
-        "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
-        "script": Markup((HERE / "page.js").read_text(encoding="utf-8")),
         "a": a,
         "b": b,
         "regressions": regressions,

@@ -77,7 +77,7 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
         told, page = make(*fit_for(make, found.records))
     write_text(page.lstrip(), out)
     if told["picture"]:
-        write_text(standalone(told["picture"]["wide"], colours(told["css"])), out.parent / PICTURE)
+        write_text(standalone(told["picture"]["wide"], colours()), out.parent / PICTURE)
     return out
 
 
@@ -92,11 +92,16 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"prose": prose, "anchor": anchor}
+    made.globals |= {
+        name: Markup((HERE / file).read_text(encoding="utf-8"))
+        for name, file in (("css", "page.css"), ("script", "page.js"))
+    }
     return made
 
 
-def colours(css: str) -> str:
+def colours() -> str:
     """The rules that set the colour variables, light and dark."""
+    css = str(environment().globals["css"])
     return css[: css.index("@media print")]
 
 
@@ -147,8 +152,6 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
     said = Said()
     entries = not_run(judged.values())
     told = {
-        "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
-        "script": Markup((HERE / "page.js").read_text(encoding="utf-8")),
         "title": TITLE,
         "stamps": "".join(f"{stamp}: " for stamp in ("SMOKE RUN" if smoke else "", weights.stamp) if stamp),
         "facts": facts(every, now),
