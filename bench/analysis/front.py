@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bench.analysis.seeds import settings_agree
+from bench.analysis.studies import told_apart
 from bench.records.parts import Measurement
 from bench.records.schema import Record
 
@@ -37,6 +39,35 @@ def front_of(costs: Mapping[str, tuple[float, float]]) -> list[str]:
         if not kept or costs[name][1] < costs[kept[-1]][1]:
             kept.append(name)
     return kept
+
+
+@dataclass(frozen=True)
+class Front:
+    """Runs with an FID whose cost of one kind is known, and which of them no other beats in both."""
+
+    places: Mapping[str, tuple[float, float]]  # by file: cost, FID
+    runs: Sequence[Record]  # all
+    best: Sequence[Record]  # on the front, the cheapest first
+
+    @property
+    def cheapest_alike(self) -> tuple[Record, float] | None:
+        """The cheapest run on the front whose FID is not told apart from the lowest, and how many times less it costs;
+        None: all are told apart."""
+        *others, last = self.best
+        alike = next((record for record in others if not told_apart(record, last)), None)
+        return (alike, self.places[last.file][0] / self.places[alike.file][0]) if alike else None
+
+
+def fronts_of(records: Sequence[Record], counted: Sequence[Record]) -> dict[str, Front]:
+    """By kind of cost; a kind that was counted for no run with an FID is left out."""
+    found = {}
+    for kind in KINDS:
+        costs = {r.file: (r, cost) for r in records if "fid" in r.measurements and (cost := cost_of(r, kind, counted))}
+        places = {file: (cost.value, r.measurements["fid"].value) for file, (r, cost) in costs.items()}
+        if places:
+            best = [costs[file][0] for file in front_of(places)]
+            found[kind] = Front(places, [record for record, _ in costs.values()], best)
+    return found
 
 
 def lines_of(records: Sequence[Record]) -> list[list[Record]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 
+from bench.analysis.records import floor_of, label_by_file, whiskers
 from bench.analysis.seeds import Seeds, interval_of_gaps, of_one_network, seeds_of, settings_agree, spreads_of
 from bench.records.schema import Record, RunSpec
 from bench.stats import Interval, as_interval, difference
-from bench.studies import Settings
+from bench.studies import Settings, Study
 
 
 def find_record(run: RunSpec, records: Sequence[Record], in_use: Mapping[str, Settings]) -> Record | None:
@@ -42,6 +45,48 @@ def settings_in_use(records: Sequence[Record]) -> dict[str, Settings]:
     return found
 
 
+@dataclass(frozen=True)
+class Answers:
+    """The records that answer one study, all of one machine."""
+
+    study: Study
+    records: tuple[Record, ...]  # of the runs that were made, in the study's order
+    failed: tuple[tuple[RunSpec, Record], ...]
+    lacking: tuple[RunSpec, ...]  # runs that were not made
+    in_use: Mapping[str, Settings]  # by model: its own sampling settings
+    counted: tuple[Record, ...]  # runs that counted what a point costs
+    labels: Mapping[str, str]  # by file: the model with the settings that the study varies
+    machine_records: tuple[Record, ...]  # of all studies on that machine, for what stands beside
+    floor: Interval | None  # FID of real held-out scans
+
+    def of(self, model: str) -> list[Record]:
+        return [record for record in self.records if record.model == model]
+
+
+def answers_of(study: Study, records: Sequence[Record], in_use: Mapping[str, Settings]) -> Answers:
+    """The records among those of one machine that answer a study."""
+    studied = [record for record in records if record.protocol.study]
+    sound = tuple(record for record in studied if record.status == "ok")
+    of_run: dict[tuple[str, str], list[Record]] = {}
+    for record in studied:
+        of_run.setdefault((record.model, record.protocol.name), []).append(record)
+    found = [(run, find_record(run, of_run.get((run.model, run.protocol.name), ()), in_use)) for run in study.runs]
+    answered = {record.file: record for _, record in found if record and record.status == "ok"}.values()
+    kept = tuple(record for record in answered if record.protocol.collects != "costs")
+    floor = floor_of(records, next(run.protocol for run in study.runs if run.protocol.collects != "costs"))
+    return Answers(
+        study=study,
+        records=kept,
+        failed=tuple((run, record) for run, record in found if record and record.status != "ok"),
+        lacking=tuple(run for run, record in found if record is None),
+        in_use=in_use,
+        counted=tuple(record for record in sound if record.protocol.collects == "costs"),
+        labels=label_by_file(kept),
+        machine_records=sound,
+        floor=whiskers(floor["fid"]) if "fid" in floor else None,
+    )
+
+
 # -- numbers of a record -----------------------------------------------------------------------------------------------
 
 
@@ -54,6 +99,29 @@ def told_apart(record: Record, other: Record, metric: str = "fid") -> int:
     """-1 where the first distance is surely the lower, 1 where the higher; 0: neither, or an interval is unknown."""
     gap = fid_gap(record, other, metric)
     return -1 if gap.high < 0 else 1 if gap.low > 0 else 0
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of pairs of runs: what two metrics say of which is better."""
+
+    num_pairs: int
+    told: tuple[int, int]  # pairs that each metric tells apart
+    both: int  # pairs that both tell apart, alike
+    against: tuple[tuple[Record, Record], ...]  # pairs on which they contradict each other
+
+
+def agreement(records: Sequence[Record], metrics: tuple[str, str]) -> Agreement:
+    """Of the runs that have both metrics."""
+    measured = [record for record in records if all(metric in record.measurements for metric in metrics)]
+    pairs = list(combinations(measured, 2))
+    signs = [[told_apart(*pair, metric) for metric in metrics] for pair in pairs]
+    return Agreement(
+        len(pairs),
+        (sum(one != 0 for one, _ in signs), sum(other != 0 for _, other in signs)),
+        sum(one == other != 0 for one, other in signs),
+        tuple(pair for pair, (one, other) in zip(pairs, signs, strict=True) if one * other < 0),
+    )
 
 
 def fid_half_width(records: Sequence[Record]) -> float | None:

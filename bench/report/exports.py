@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from bench.analysis.records import label_by_file, made_of
-from bench.analysis.speedups import speeds_of
 from bench.analysis.table import as_parquet
 from bench.console import say
 from bench.errors import UsageError
@@ -27,7 +26,7 @@ from bench.formatting import named
 from bench.records.json_files import write_bytes, write_text
 from bench.report.identity import repository, version
 from bench.report.reading import Found, by_machines, by_scale, read
-from bench.report.sections.answers import answers, speed_parts
+from bench.report.sections.answers import answers, speed_parts, speeds
 from bench.report.sections.cards import headline_claims, row_cells
 from bench.report.sections.dual import SCALE as SCENES
 from bench.report.tables import Cell, Table, plain_table, score_table
@@ -73,7 +72,7 @@ def export(results_dirs: Sequence[Path], format_name: str, out: Path | None, bes
 
 def rows_of(found: Found) -> list[dict[str, Any]]:
     """Every claim in use at every scale where it can be judged; None where nothing is known."""
-    return [row_of(each, side) for each in found.judged.values() for side in filter(None, (each.paper, each.small))]
+    return [row_of(each, side) for each in found.judged.values() for side in each.sides]
 
 
 def row_of(found: Judged, side: Side) -> dict[str, Any]:
@@ -129,7 +128,7 @@ def as_json(found: Found) -> str:
 def tables_of(found: Found) -> list[Table]:
     """The headline claims; of each machine its scores and its speeds in shared rounds."""
     headlines = [found.judged[claim.id] for claim in headline_claims()]
-    rows = tuple((each.claim.headline.rstrip("."), short_cells(each)) for each in headlines)
+    rows = [(each.claim.headline.rstrip("."), short_cells(each)) for each in headlines]
     tables = [plain_table("Printed claims and their verdicts", COLUMNS, rows, "Claim")]
     for machine, group in found.by_machine.items():
         for scale, records in by_scale(group, without=SCENES).items():
@@ -144,9 +143,8 @@ def tables_of(found: Found) -> list[Table]:
 def short_cells(found: Judged) -> tuple[Cell, ...]:
     """As the rows of a paper's table, a speed in the words of the page."""
     claim, (_, measured, *others) = found.claim, row_cells(found)
-    speeds = speeds_of(found.paper.asked, found.paper.judged) if found.paper.asked.metric == "latency_s" else []
-    if speeds:
-        measured = Cell("".join(part if isinstance(part, str) else part.text for part in speed_parts(speeds)))
+    if timed := speeds(found.paper):
+        measured = Cell("".join(part if isinstance(part, str) else part.text for part in speed_parts(timed)))
     return (Cell(f"x{claim.value:g}" if claim.unit == "times" else f"{claim.value:g} {claim.unit}"), measured, *others)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.analysis.records import made_of, whiskers
-from bench.analysis.studies import settings_in_use
+from bench.analysis.studies import answers_of, settings_in_use
 from bench.console import say
 from bench.errors import CheckFailed
 from bench.files import check_writable, make_folder, sweep_temporaries, write_whole
@@ -28,7 +28,6 @@ from bench.report.charts.svg import colour_of, marker_of
 from bench.report.page import HERE
 from bench.report.reading import by_machines, read
 from bench.report.sections.answers import picture_rows
-from bench.report.sections.studies.common import answers_of
 from bench.report.sections.studies.trade_off import AXES, cost_panels
 from bench.stats import Interval
 from bench.studies import STUDIES
@@ -116,7 +115,7 @@ def latencies_of(groups: Mapping[str, Sequence[Record]]) -> dict[str, list[Bar]]
 def quality_against_cost(groups: Mapping[str, Sequence[Record]]) -> dict[str, Panel]:
     """The panels of the study "trade-off", of the machine that measured last among those that have any."""
     for records in groups.values():
-        answers = answers_of(STUDIES["trade-off"], records, settings_in_use(records), "figures")
+        answers = answers_of(STUDIES["trade-off"], records, settings_in_use(records))
         if panels := cost_panels(answers):
             return panels
     return {}

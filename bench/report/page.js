@@ -3,26 +3,20 @@
 (() => {
   const all = (query, root = document) => [...root.querySelectorAll(query)];
 
-  // A button in small print.
-  const small = (text) => {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.className = "csv";
-    made.textContent = text;
+  const make = (tag, properties, ...children) => {
+    const made = Object.assign(document.createElement(tag), properties);
+    made.append(...children);
     return made;
   };
+  const small = (text) => make("button", { type: "button", className: "csv" }, text);  // in small print
 
   // A scroll area is a tab stop only where it overflows.
   const stops = () => all(".scroll").forEach((box) => {
     if (box.closest("details:not([open])")) return;  // has no size yet: asked again when it has
     const over = box.scrollWidth > box.clientWidth + 1;
-    if (over) {
-      box.tabIndex = 0;
-      box.setAttribute("role", "group");
-      box.setAttribute("aria-label", box.dataset.label);
-    } else {
-      ["tabindex", "role", "aria-label"].forEach((name) => box.removeAttribute(name));
-    }
+    box.toggleAttribute("tabindex", over);
+    if (over) box.tabIndex = 0;
+    [box.role, box.ariaLabel] = over ? ["group", box.dataset.label] : [null, null];
   });
   const sizes = new ResizeObserver(stops);  // of the areas and of what is in them, also where a part is opened
   all(".scroll, .scroll > *").forEach((each) => sizes.observe(each));
@@ -37,14 +31,12 @@
     return match ? Number(match[1]) * (UNITS[match[2]] || 1) : text.toLowerCase();
   };
   all("table.sortable thead th").forEach((head) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...head.childNodes);
+    const button = make("button", { type: "button" }, ...head.childNodes);
     head.append(button);
     button.addEventListener("click", () => {
-      const up = head.getAttribute("aria-sort") !== "ascending", column = head.cellIndex;
-      all("th", head.parentNode).forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", up ? "ascending" : "descending");
+      const up = head.ariaSort !== "ascending", column = head.cellIndex;
+      all("th", head.parentNode).forEach((other) => { other.ariaSort = null; });
+      head.ariaSort = up ? "ascending" : "descending";
       all("tbody", head.closest("table")).forEach((body) => {
         const rows = [...body.rows].filter((row) => !row.classList.contains("floor") && row.cells.length > 1);
         const keys = new Map(rows.map((row) => [row, keyOf(row, column)]));
@@ -81,7 +73,7 @@
   // By keyboard: one stop per table or line, arrows from number to number, Enter to the record, Back to the number.
   const BOX = "table, p, .answer", STEPS = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
   all("data[data-record]").forEach((found) => {
-    found.setAttribute("role", "link");
+    found.role = "link";
     found.tabIndex = found === found.closest(BOX).querySelector("data[data-record]") ? 0 : -1;
   });
   addEventListener("keydown", (event) => {
@@ -109,20 +101,11 @@
 
   // Menus: a label with a choice each. What they need is on the page; they hide and show, nothing else.
   const menu = (words, choices, chosen) => {
-    const label = document.createElement("label"), select = document.createElement("select");
-    select.append(...choices.map(([value, text]) => new Option(text, value)));
-    if (chosen !== undefined) select.value = chosen;
-    label.append(`${words} `, select);
-    return [label, select];
+    const options = choices.map(([value, text]) => new Option(text, value, value === chosen, value === chosen));
+    const select = make("select", {}, ...options);
+    return [make("label", {}, `${words} `, select), select];
   };
-  const form = (words, ...parts) => {
-    const made = document.createElement("form");
-    made.className = "menus";
-    made.setAttribute("aria-label", words);
-    made.addEventListener("submit", (event) => event.preventDefault());
-    made.append(...parts);
-    return made;
-  };
+  const form = (ariaLabel, ...parts) => make("form", { className: "menus", ariaLabel, onsubmit: () => false }, ...parts);
 
   // Claims by family, verdict and paper: cards, and rows of the papers' tables.
   const claims = document.getElementById("claims");
@@ -138,7 +121,7 @@
   const filters = [
     ["Family", (item) => item.families], ["Verdict", (item) => item.words], ["Paper", (item) => [item.paper]],
   ].map(([words, of]) => [...menu(words, any(items.flatMap(of))), of]);
-  const count = document.createElement("output");
+  const count = make("output");
   const filter = () => {
     items.forEach((item) => {
       item.part.hidden = !filters.every(([, select, of]) => !select.value || of(item).includes(select.value));
@@ -165,15 +148,16 @@
     const from = names.length > 2 && names[0][1].startsWith("real") ? 1 : 0;  // real data stands first
     const [first, one] = menu("Compare", names, String(from)), [second, other] = menu("with", names, String(from + 1));
     const [third, row] = menu("at", [...Array(rows).keys()].map((k) => [String(k), `seeds of row ${k + 1}`]));
-    const strips = [one, other].map(() => document.createElement("div"));
+    const strips = [one, other].map(() => make("div", { role: "img" }));
     const draw = () => [one, other].forEach((select, place) => {
       const image = shown[select.value].querySelector("img"), strip = strips[place], count = Number(image.dataset.rows);
       strip.className = `strip ${image.className}`;
-      strip.setAttribute("role", "img");
-      strip.setAttribute("aria-label", `${names[select.value][1]}, row ${Number(row.value) + 1}`);
-      strip.style.aspectRatio = image.dataset.strip;
-      strip.style.backgroundImage = `url("${image.src}")`;
-      strip.style.backgroundPosition = `0 ${100 * row.value / (count - 1)}%`;
+      strip.ariaLabel = `${names[select.value][1]}, row ${Number(row.value) + 1}`;
+      Object.assign(strip.style, {
+        aspectRatio: image.dataset.strip,
+        backgroundImage: `url("${image.src}")`,
+        backgroundPosition: `0 ${100 * row.value / (count - 1)}%`,
+      });
     });
     [one, other, row].forEach((select) => select.addEventListener("change", draw));
     draw();
@@ -185,10 +169,10 @@
   // Other machines' records stand folded; one switch opens them all.
   all(".other").forEach((line) => {
     const button = small("show its records");
-    button.setAttribute("aria-pressed", "false");
+    button.ariaPressed = "false";
     button.addEventListener("click", () => {
-      const on = button.getAttribute("aria-pressed") !== "true";
-      button.setAttribute("aria-pressed", String(on));
+      const on = button.ariaPressed !== "true";
+      button.ariaPressed = String(on);
       all("details.machine").filter((part) => part.dataset.machine === line.dataset.machine).forEach((part) => { part.open = on; });
     });
     line.append(" ", button);
@@ -199,14 +183,13 @@
     const caption = table.caption;
     if (!caption || table.classList.contains("fields")) return;
     const button = small("CSV");
-    button.setAttribute("aria-label", `CSV of: ${caption.textContent.trim()}`);
+    button.ariaLabel = `CSV of: ${caption.textContent.trim()}`;
     caption.append(" ", button);
     button.addEventListener("click", () => {
       const words = (cell) => [...cell.childNodes].map((node) => node.textContent.trim()).filter(Boolean).join("; ");
       const line = (row) => [...row.cells].map((cell) => `"${words(cell).replace(/"/g, '""')}"`).join(",");
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([[...table.rows].map(line).join("\r\n")], { type: "text/csv" }));
-      link.download = `${anchor(caption.firstChild.textContent).slice(0, 40) || "table"}.csv`;
+      const href = URL.createObjectURL(new Blob([[...table.rows].map(line).join("\r\n")], { type: "text/csv" }));
+      const link = make("a", { href, download: `${anchor(caption.firstChild.textContent).slice(0, 40) || "table"}.csv` });
       link.click();
       URL.revokeObjectURL(link.href);
     });

@@ -77,7 +77,7 @@ def render(results_dirs: Sequence[Path], out: Path, *, now: datetime | None = No
         told, page = make(*fit_for(make, found.records))
     write_text(page.lstrip(), out)
     if told["picture"]:
-        write_text(standalone(told["picture"]["wide"], colours(told["css"])), out.parent / PICTURE)
+        write_text(standalone(told["picture"]["wide"], colours()), out.parent / PICTURE)
     return out
 
 
@@ -92,11 +92,16 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     made.filters |= {"prose": prose, "anchor": anchor}
+    made.globals |= {
+        name: Markup((HERE / file).read_text(encoding="utf-8"))
+        for name, file in (("css", "page.css"), ("script", "page.js"))
+    }
     return made
 
 
-def colours(css: str) -> str:
+def colours() -> str:
     """The rules that set the colour variables, light and dark."""
+    css = str(environment().globals["css"])
     return css[: css.index("@media print")]
 
 
@@ -147,8 +152,6 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
     said = Said()
     entries = not_run(judged.values())
     told = {
-        "css": Markup((HERE / "page.css").read_text(encoding="utf-8")),
-        "script": Markup((HERE / "page.js").read_text(encoding="utf-8")),
         "title": TITLE,
         "stamps": "".join(f"{stamp}: " for stamp in ("SMOKE RUN" if smoke else "", weights.stamp) if stamp),
         "facts": facts(every, now),
@@ -262,7 +265,7 @@ def not_run(judged: Iterable[Judged]) -> list[dict[str, Any]]:
     headlines = {claim.id for claim in headline_claims()}
     by_commands: dict[tuple[str, ...], dict[str, Any]] = {}
     for found in judged:
-        for side in filter(None, (found.paper, found.small)):
+        for side in found.sides:
             if side.was_run:
                 continue
             commands = tuple(commands_in(side.verdict.reason))
@@ -282,9 +285,8 @@ def not_run_table(entries: Sequence[Mapping[str, Any]]) -> Table | None:
     told += [("nothing: no weights are published, or this suite does not measure it", n) for c, n in rows if not c]
     if not told:
         return None
-    body = tuple((command, (Cell(str(count)),)) for command, count in told)
-    caption = "Printed numbers without a card that were not judged."
-    return plain_table(caption, (("Printed numbers", ""),), body, "Command")
+    rows = [(command, [Cell(str(count))]) for command, count in told]
+    return plain_table("Printed numbers without a card that were not judged.", ["Printed numbers"], rows, "Command")
 
 
 def not_studied(records: Sequence[Record]) -> list[Study]:

@@ -36,6 +36,11 @@ class Judged:
     every: Mapping[str, Sequence[Verdict]]  # by machine, at every scale
 
     @property
+    def sides(self) -> list[Side]:
+        """At the paper's size, then in small where small models can speak."""
+        return [self.paper, *([self.small] if self.small else [])]
+
+    @property
     def main(self) -> Side:
         """The side that gives the heading its verdict."""
         return self.small if self.small and self.small.was_run and not self.paper.was_run else self.paper

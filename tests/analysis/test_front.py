@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bench.analysis.front import cost_of, costed, front_of, lines_of
+from bench.analysis.front import cost_of, costed, front_of, fronts_of, lines_of
 from bench.records.parts import Measurement
-from tests.fake_records import record
+from tests.fake_records import measured, record
 
 
 def run(model="dit-digits", flops=None, **settings):
@@ -33,6 +33,25 @@ def test_a_run_costs_what_it_counted_or_what_a_run_of_its_settings_did():
     assert cost_of(bare, "FLOPs", [other_steps, other_model]) is None
     evaluated = replace(bare, measurements={"nfe": Measurement(3.0, "evaluations")})
     assert cost_of(bare, "evaluations", [alike, evaluated]).value == 3
+
+
+def test_a_front_knows_its_runs_and_the_cheapest_that_is_as_good_as_its_last():
+    """Of FID 3, 2.1 and 2 at costs 1, 4 and 8 the second is not told apart from the third and costs half; a run that
+    was not scored or not counted is on no front."""
+
+    def scored(flops, fid):
+        return replace(run(flops=flops), measurements=run(flops=flops).measurements | {"fid": measured(fid, 0.2)})
+
+    runs = [replace(scored(flops, fid), file=str(flops)) for flops, fid in ((8.0, 2.0), (1.0, 3.0), (4.0, 2.1))]
+    bare, worse = run(flops=1.0), replace(scored(9.0, 2.5), file="9.0")
+    found = fronts_of([*runs, bare, worse], [])
+    assert list(found) == ["FLOPs"]
+    assert found["FLOPs"].runs == [*runs, worse]
+    assert found["FLOPs"].best == [runs[1], runs[2], runs[0]]
+    assert found["FLOPs"].places["4.0"] == (4.0, 2.1)
+    assert found["FLOPs"].cheapest_alike == (runs[2], 2.0)
+    assert fronts_of(runs[:2], [])["FLOPs"].cheapest_alike is None
+    assert fronts_of([bare], []) == {}
 
 
 def test_a_line_is_runs_of_the_same_settings_from_few_steps_to_many():

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bench.analysis.studies import (
+    Agreement,
+    agreement,
     fid_gap,
     fid_half_width,
     find_record,
@@ -108,3 +110,17 @@ def test_the_half_width_is_the_mean_of_those_that_are_known():
 def test_values_are_of_the_records_that_have_the_metric():
     records = [scored(1.0, seed=0), scored(None, seed=1), scored(3.0, seed=2)]
     assert values_of(records, "fid") == {(0, 0): 1.0, (0, 2): 3.0}
+
+
+def test_two_metrics_agree_or_contradict_each_other_pair_by_pair():
+    """a is surely better than b and c by FID; by the other metric b is surely better than both, a and c are alike."""
+
+    def twice(name, fid, other):
+        scores = {"fid": measured(fid, 0.2), "fid_fixed": measured(other, 0.2)}
+        return replace(made({}), measurements=scores, file=name)
+
+    a, b, c = twice("a", 1.0, 3.0), twice("b", 2.0, 1.0), twice("c", 2.1, 3.1)
+    once = replace(made({}), measurements={"fid": measured(9.0, 0.1)})
+    assert agreement([a, b, once, c], ("fid", "fid_fixed")) == Agreement(3, (2, 2), 0, ((a, b),))
+    assert agreement([b, twice("d", 5.0, 5.0)], ("fid", "fid_fixed")).both == 1
+    assert agreement([a, once], ("fid", "fid_fixed")) == Agreement(0, (0, 0), 0, ())

@@ -36,9 +36,14 @@ class Line:
     """Values of one model, or of one of its networks."""
 
     model: str  # its family's colour and marker
-    points: tuple[tuple[float, Interval], ...]
+    points: Sequence[tuple[float, Interval]]
     thin: bool = False  # without markers
     label: str = ""  # in the legend; "": none
+
+    def ends(self, x: str = "") -> str:
+        """The first and the last value, as "1.2 to 6.5"; x: its name, as in "1.2 at T = 1 to 6.5 at T = 64"."""
+        ends = dict.fromkeys((self.points[0], self.points[-1]))
+        return " to ".join(f"{y.value:.3g}" + (f" at {x} = {at}" if x else "") for at, y in ends)
 
 
 @dataclass(frozen=True)
@@ -46,12 +51,12 @@ class Panel:
     """Lines over one axis."""
 
     title: str
-    lines: tuple[Line, ...]
+    lines: Sequence[Line]
     log_x: bool = False
     log_y: bool = False
     level: Interval | None = None  # a value to compare with: dashed in the band of its interval
     in_use: float | None = None  # the x in use: dotted
-    front: tuple[tuple[float, float], ...] = ()  # corners of the Pareto front
+    front: Sequence[tuple[float, float]] = ()  # corners of the Pareto front
     height: float = PANEL
 
 

@@ -36,9 +36,9 @@ class Row:
     """TransDiff against one other model."""
 
     label: str
-    printed: tuple[Printed, ...]
-    measured: tuple[tuple[str, Interval], ...]  # kind of evidence, how many times as fast
-    traces: tuple[Trace, ...] = ()  # where each of these stands; (): nowhere
+    printed: Sequence[Printed]
+    measured: Sequence[tuple[str, Interval]]  # kind of evidence, how many times as fast
+    traces: Sequence[Trace] = ()  # where each of these stands; (): nowhere
 
 
 def speedups_chart(rows: Sequence[Row], width: float = WIDE) -> Markup:

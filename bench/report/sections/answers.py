@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bench.analysis.evidence import Trace, Traced
 from bench.analysis.seeds import errors_over_scenes
@@ -13,7 +13,7 @@ from bench.metrics import METRICS
 from bench.records.schema import Claim, Verdict
 from bench.report.charts.speedups import Printed, Row
 from bench.report.families import family_of
-from bench.report.tables import Cell, cell
+from bench.report.tables import NONE, Cell, cell
 from bench.report.words import badge_of, commands_in, times
 from bench.verdict.judge import find
 from bench.verdict.judged import Judged, Side
@@ -22,7 +22,10 @@ from bench.verdict.scenes import PERCENT
 DIFFUSION = ("transdiff-latency-diffusion", "transdiff-latency-diffusion-informal")
 AUTOREGRESSIVE = ("transdiff-latency-ar", "transdiff-latency-ar-informal")
 Fragment = str | Cell  # of a line: words, or a number
-WORDS = {"holds in small": "yes", "does not hold in small": "no", "reproduced": "yes", "not reproduced": "no"}
+WORDS = {  # of other verdicts: open
+    **{"holds in small": "yes", "does not hold in small": "no", "not run": "not measured"},
+    **{"reproduced": "yes", "not reproduced": "no"},
+}
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,15 @@ class Fact:
     """One line below an answer."""
 
     label: str
-    parts: tuple[Fragment, ...]
+    parts: Sequence[Fragment]
 
 
 @dataclass(frozen=True)
 class Answer:
     question: str
     answer: str
-    facts: tuple[Fact, ...]
-    badges: tuple[Mapping[str, str], ...]  # with the side that each is of
+    facts: Sequence[Fact]
+    badges: Sequence[Mapping[str, str]]  # with the side that each is of
     link: str  # to the evidence
 
 
@@ -59,31 +62,19 @@ def answers(judged: Mapping[str, Judged]) -> list[Answer]:
 
 
 def speeds(side: Side) -> list[Speed]:
-    return speeds_of(side.asked, side.judged)
+    return speeds_of(side.asked, side.judged) if side.asked.metric == "latency_s" else []
 
 
 def speed_answer(question: str, claims: Sequence[Judged]) -> Answer:
     first = claims[0]
-    paper, small = speeds(first.paper), speeds(first.small) if first.small else []
-    printed = [f"x{each.claim.value:g} ({each.claim.source.where.split(':')[0]})" for each in claims]
-    facts = [Fact("printed", (", ".join(printed),))]
-    label = "paper's size" + (", estimated" if paper and paper[0].kind == "estimated" else "")
-    facts.append(
-        Fact(
-            label,
-            (*speed_parts(paper), first.elsewhere(first.paper)) if paper else not_measured(first.paper.verdict),
-        )
-    )
-    if first.small:
-        shown = (*speed_parts(small), first.elsewhere(first.small)) if small else not_measured(first.small.verdict)
-        facts.append(Fact("small models", shown))
-    return Answer(
-        question,
-        speed_words(paper or small, first),
-        tuple(facts),
-        badges(first),
-        f"#claim-{first.claim.id}",
-    )
+    facts = [Fact("printed", [", ".join(f"x{c.claim.value:g} ({c.claim.source.where.split(':')[0]})" for c in claims)])]
+    for side in first.sides:
+        measured = speeds(side)
+        label = "small models" if side is first.small else "paper's size"
+        label += ", estimated" if measured and measured[0].kind == "estimated" else ""
+        facts.append(Fact(label, [*speed_parts(measured), first.elsewhere(side)] if measured else not_measured(side)))
+    found = next(filter(None, map(speeds, first.sides)), [])
+    return Answer(question, speed_words(found, first), facts, badges(first), f"#claim-{first.claim.id}")
 
 
 def speed_words(found: Sequence[Speed], judged: Judged) -> str:
@@ -118,7 +109,7 @@ def ratio_cell(ratio: Traced) -> Cell:
     return Cell(shown, bounds, trace=trace, mark=words)
 
 
-def speed_parts(found: Sequence[Speed], *, kernels: bool = False) -> tuple[Fragment, ...]:
+def speed_parts(found: Sequence[Speed], *, kernels: bool = False) -> Sequence[Fragment]:
     """As "4.73 times faster than dit-xl-2, 4.69 times faster than sit-xl-2"; kernels: where own ones have a share in it
     "3.28 times faster than dit-digits (in one run 3.3 with own kernels, 3.1 without)"."""
     parts: list[Fragment] = []
@@ -130,97 +121,83 @@ def speed_parts(found: Sequence[Speed], *, kernels: bool = False) -> tuple[Fragm
             own, torchs = (ratio_cell(each) for each in speed.both_kernels)
             marks = ["" if each.mark == shown.mark else f" {each.mark}" for each in (own, torchs)]
             parts += [" (in one run ", own, f"{marks[0]} with own kernels, ", torchs, f"{marks[1]} without)"]
-    return tuple(parts)
+    return parts
 
 
 # -- quality and text --------------------------------------------------------------------------------------------------
 
 
 def quality_answer(question: str, judged: Judged) -> Answer:
-    small = judged.small
-    claim = judged.claim
-    facts = [Fact("printed", (f"FID {claim.quote.split('from ')[-1].replace(' to ', ' → ')} ({claim.source.where})",))]
-    facts.append(paper_fact(judged))
+    paper, small, claim = judged.paper, judged.small, judged.claim
+    printed = claim.quote.split("from ")[-1].replace(" to ", " → ")
+    facts = [Fact("printed", [f"FID {printed} ({claim.source.where})"])]
+    known = paper.verdict.value is not None
+    facts.append(
+        Fact("paper's size", [verdict_cell(paper.verdict), f" {claim.unit}"] if known else not_measured(paper))
+    )
     words = "Not measured."
     if small:
-        facts.append(Fact("small models", (*difference_parts(small, "FID"), judged.elsewhere(small))))
+        facts.append(Fact("small models", [*difference_parts(small, "FID"), judged.elsewhere(small)]))
         words = {
             "holds in small": "Yes in small; the printed number is not measured.",
             "does not hold in small": "No in small; the printed number is not measured.",
             "inconclusive": "Not shown: small models are not told apart.",
         }.get(small.verdict.word, words)
-    if judged.paper.was_run:
+    if paper.was_run:
         words = {"reproduced": "Yes, as printed.", "not reproduced": "Not as printed."}.get(
-            judged.paper.verdict.word, "Not settled at the paper's scale."
+            paper.verdict.word, "Not settled at the paper's scale."
         )
-    return Answer(question, words, tuple(facts), badges(judged), "#mrar")
+    return Answer(question, words, facts, badges(judged), "#mrar")
 
 
-def paper_fact(judged: Judged) -> Fact:
-    verdict = judged.paper.verdict
+def verdict_cell(verdict: Verdict) -> Cell:
+    """The number that a verdict computed, its interval below: `verify` computes it again."""
     if verdict.value is None:
-        return Fact("paper's size", not_measured(verdict))
-    shown = Cell(number(verdict.value, verdict.ci_low, verdict.ci_high), trace=trace_of(verdict))
-    return Fact("paper's size", (shown, f" {judged.claim.unit}"))
-
-
-def difference_parts(side: Side, metric: str) -> tuple[Fragment, ...]:
-    """The verdict's number: a difference from the baseline that speaks least for the claim."""
-    verdict = side.verdict
-    if verdict.value is None:
-        return not_measured(verdict)
+        return NONE
     bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
-    sign = "+" if verdict.value > 0 else ""
-    shown = Cell(sign + number(*bounds), trace=trace_of(verdict))
+    trace = Trace(verdict.value, verdict.records, f"verdict {verdict.claim_id} {verdict.scale}")
+    return Cell(number(*bounds), interval(*bounds), trace=trace)
+
+
+def difference_parts(side: Side, metric: str) -> Sequence[Fragment]:
+    """The verdict's number: a difference from the baseline that speaks least for the claim."""
+    verdict, shown = side.verdict, verdict_cell(side.verdict)
+    if verdict.value is None:
+        return not_measured(side)
+    signed = replace(shown, text=f"+{shown.text}") if verdict.value > 0 else shown
     rival = verdict.rival + (", its strongest rival" if len(side.asked.baselines) > 1 else "")
     theirs = [r for r in side.judged if r.file in verdict.records and r.model == verdict.rival]
     seeds = len({record.protocol.training_seed for record in theirs})
     over = f", over {seeds} training seeds," if seeds > 1 else ""
-    return (f"{metric} differs by ", shown, f" ({interval(*bounds)}){over} from that of {rival}")
-
-
-def trace_of(verdict: Verdict) -> Trace | None:
-    """Of a number that the verdict itself computed: `verify` computes it again."""
-    if verdict.value is None:
-        return None
-    return Trace(verdict.value, verdict.records, f"verdict {verdict.claim_id} {verdict.scale}")
+    return (f"{metric} differs by ", signed, f" ({shown.below}){over} from that of {rival}")
 
 
 def text_answer(question: str, claims: Mapping[str, Judged]) -> Answer:
     """Captions and answers are two claims of one question."""
-    said = {name: WORDS.get((found.small or found.paper).verdict.word, "") for name, found in claims.items()}
-    clauses = {
-        name: word or {"not run": "not measured"}.get((claims[name].small or claims[name].paper).verdict.word, "open")
-        for name, word in said.items()
-    }
-    words = "Not measured."
-    if set(clauses.values()) != {"not measured"}:
-        words = f"In small: {', '.join(f'{name} {word}' for name, word in clauses.items())}."
-    facts = [
-        Fact("printed", (", ".join(f"{name} {found.claim.quote.split(': ')[-1]}" for name, found in claims.items()),))
-    ]
-    commands = [command for found in claims.values() for command in commands_in(found.paper.verdict.reason)[:1]]
-    if not any(found.paper.was_run for found in claims.values()):
-        facts.append(Fact("paper's size", ("not measured: " + " and ".join(f"`{each}`" for each in commands),)))
+    spoken = {name: (found.small or found.paper).verdict.word for name, found in claims.items()}
+    clauses = [f"{name} {WORDS.get(word, 'open')}" for name, word in spoken.items()]
+    words = "Not measured." if set(spoken.values()) == {"not run"} else f"In small: {', '.join(clauses)}."
+    printed = ", ".join(f"{name} {found.claim.quote.split(': ')[-1]}" for name, found in claims.items())
+    facts = [Fact("printed", [printed])]
+    papers = [found.paper for found in claims.values()]
+    if not any(side.was_run for side in papers):
+        commands = [command for side in papers for command in commands_in(side.verdict.reason)[:1]]
+        facts.append(Fact("paper's size", ["not measured: " + " and ".join(f"`{each}`" for each in commands)]))
+    shown = [{"side": "paper's size", **badge_of(word)} for word in dict.fromkeys(side.verdict.word for side in papers)]
     for name, found in claims.items():
         if found.small:
-            facts.append(Fact(f"small, {name}", (*against_parts(found.small), found.elsewhere(found.small))))
-    first, *_ = claims.values()
-    papers = {found.paper.verdict.word: badge_of(found.paper.verdict.word) for found in claims.values()}
-    shown = [{"side": "paper's size", **badge} for badge in papers.values()]
-    for name, found in claims.items():
-        if found.small:
+            facts.append(Fact(f"small, {name}", [*against_parts(found.small), found.elsewhere(found.small)]))
             shown.append({"side": f"small, {name}", **badge_of(found.small.verdict.word)})
-    return Answer(question, words, tuple(facts), tuple(shown), f"#claim-{first.claim.id}")
+    return Answer(question, words, facts, shown, f"#claim-{next(iter(claims.values())).claim.id}")
 
 
-def against_parts(side: Side) -> tuple[Fragment, ...]:
+def against_parts(side: Side) -> Sequence[Fragment]:
     """As "VQA accuracy 98.51 against 99.68 of ar-vlm-digits, 4.7 times the errors (2.7 to 9.8)"."""
     asked = side.asked
     ours = find(asked.subject, asked.protocol, side.judged, asked.settings)
     theirs = find(asked.baselines[0], asked.protocol, side.judged, asked.baseline_settings)
     if not ours or not theirs or any(asked.metric not in r.measurements for r in (ours, theirs)):
-        return not_measured(side.verdict)
+        return not_measured(side)
     title = METRICS[asked.metric].title
     parts = (f"{title} ", cell(ours, asked.metric), " against ", cell(theirs, asked.metric), f" of {theirs.model}")
     errors = errors_over_scenes(asked.errors_of, PERCENT, ours, theirs) if asked.errors_of else None
@@ -230,17 +207,17 @@ def against_parts(side: Side) -> tuple[Fragment, ...]:
     return (*parts, f", {number(*bounds)} times the errors ({interval(*bounds)})")
 
 
-def badges(judged: Judged) -> tuple[Mapping[str, str], ...]:
-    sides = [("paper's size", judged.paper), *([("small", judged.small)] if judged.small else [])]
-    return tuple({"side": name, **badge_of(side.verdict.word, side.verdict.marker)} for name, side in sides)
+def badges(judged: Judged) -> Sequence[Mapping[str, str]]:
+    sides = zip(("paper's size", "small"), judged.sides, strict=False)
+    return [{"side": name, **badge_of(side.verdict.word, side.verdict.marker)} for name, side in sides]
 
 
-def not_measured(verdict: Verdict) -> tuple[Fragment, ...]:
+def not_measured(side: Side) -> Sequence[Fragment]:
     """With the command that would measure it."""
-    if verdict.word == "not run":
-        commands = ", then ".join(f"`{command}`" for command in commands_in(verdict.reason))
-        return (f"not measured: {commands}" if commands else "not measured",)
-    return (f"{verdict.word}",)
+    if side.was_run:
+        return (side.verdict.word,)
+    commands = ", then ".join(f"`{command}`" for command in commands_in(side.verdict.reason))
+    return (f"not measured: {commands}" if commands else "not measured",)
 
 
 # -- the picture -------------------------------------------------------------------------------------------------------
@@ -252,19 +229,20 @@ def picture_rows(judged: Mapping[str, Judged]) -> list[Row]:
     for names in (DIFFUSION, AUTOREGRESSIVE):
         claims = [judged[name] for name in names]
         first = claims[0]
-        found = [*speeds(first.paper), *arithmetic_of(first.paper.asked, first.paper.judged)]
-        found += speeds(first.small) if first.small else []
+        found = evidence_of(first)
         for baseline in first.paper.asked.baselines:
             same = [each for each in found if family_of(each.baseline) == family_of(baseline)]
-            said = [printed_of(each.claim) for each in claims if speaks_of(each.claim, baseline)]
+            said = [printed_of(each.claim) for each in claims if baseline in each.claim.paper_scale.baselines]
             if same:
-                measured = tuple((each.kind, each.ratio.found) for each in same)
-                rows.append(Row(baseline, tuple(said), measured, tuple(each.ratio.trace for each in same)))
+                measured = [(each.kind, each.ratio.found) for each in same]
+                rows.append(Row(baseline, said, measured, [each.ratio.trace for each in same]))
     return rows
 
 
-def speaks_of(claim: Claim, baseline: str) -> bool:
-    return baseline in claim.paper_scale.baselines
+def evidence_of(judged: Judged) -> list[Speed]:
+    """Ratios of the paper's size, timed and of operations alone, then in small."""
+    paper, *small = judged.sides
+    return [*speeds(paper), *arithmetic_of(paper.asked, paper.judged), *(each for s in small for each in speeds(s))]
 
 
 def printed_of(claim: Claim) -> Printed:

@@ -11,15 +11,24 @@ from markupsafe import Markup
 
 from bench.analysis.front import costed
 from bench.analysis.speed import highest_rooflines, timed_of
-from bench.analysis.speedups import arithmetic_of, shared_times, speeds_of
+from bench.analysis.speedups import shared_times
 from bench.claims import CLAIMS, SIZE_CLAIMS
-from bench.formatting import interval, listed, named, number
+from bench.formatting import listed, named
 from bench.metrics import title_of
 from bench.records.schema import Claim, Comparison, Source
 from bench.report.charts.speedups import claim_bar
 from bench.report.families import family_of
-from bench.report.sections.answers import Fragment, difference_parts, not_measured, printed_of, speed_parts, trace_of
-from bench.report.tables import NONE, Cell, Rows, Table, badge_cell, cell
+from bench.report.sections.answers import (
+    Fragment,
+    difference_parts,
+    evidence_of,
+    not_measured,
+    printed_of,
+    speed_parts,
+    speeds,
+    verdict_cell,
+)
+from bench.report.tables import NONE, Cell, Heading, Rows, Table, badge_cell, cell
 from bench.report.tables.speed import flops_cell, side_cells
 from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of
 from bench.stats import Interval
@@ -29,6 +38,7 @@ from bench.verdict.judged import Judged, Side
 
 CONTEXT = ("VAR", "RAR")  # papers whose rows are judged in one table each, apart from the headlines
 SPEED = ("latency_s", "decoder_time_share")
+SIDES = ("At the paper's size", "In small")
 EVALUATIONS = ("Evaluations", "of the network")
 SPEED_COLUMNS = (
     *(("Time", "of one image"), EVALUATIONS, ("FLOPs", ""), ("FLOP/s", "")),
@@ -57,38 +67,34 @@ def cards(judged: Mapping[str, Judged], said: Said) -> list[dict[str, Any]]:
 
 def card(found: Judged, said: Said) -> dict[str, Any]:
     claim, here = found.claim, f"claim-{found.claim.id}"
-    sides = [("At the paper's size", found.paper), *([("In small", found.small)] if found.small else [])]
     conflicts, see_conflicts = said.new(claim.conflicts, here)
     caveats, see_caveats = said.new([claim.tolerance_reason, claim.caveat], here)
-    reasons, _ = said.new([side.verdict.reason for _, side in sides], here)
+    reasons, _ = said.new([side.verdict.reason for side in found.sides], here)
     return {
         "id": here,
+        "claim": claim,
         "family": families_of(claim),
         "paper": paper_of(claim),
         "headline": claim.headline.rstrip("."),
         "main": badge_of(found.main.verdict.word, found.main.verdict.marker),
-        "badges": [
-            {"side": name, "machine": side.machine, **badge_of(side.verdict.word, side.verdict.marker)}
-            for name, side in sides
-        ],
-        "results": [
-            {"side": name, "parts": (*result_parts(claim, side), found.elsewhere(side))} for name, side in sides
+        "sides": [
+            {
+                "name": name,
+                "badge": badge_of(side.verdict.word, side.verdict.marker),
+                "parts": (*result_parts(claim, side), found.elsewhere(side)),
+                "files": by_run(side.verdict.records),
+                "command": command_of(side.asked),
+            }
+            for name, side in zip(SIDES, found.sides, strict=False)
         ],
         "bar": bar_of(claim, found),
         "table": sides_table(found),
-        "quote": claim.quote,
-        "source": claim.source,
         "link": link_of(claim.source.url),
         "printed": f"x{claim.value:g}" if claim.unit == "times" else f"{claim.value:g} {claim.unit}",
-        "tolerance": f"± {100 * claim.tolerance:g} %",
         "conflicts": conflicts,
         "caveats": sentences_of(caveats),
-        "see": [place for place in dict.fromkeys([*see_conflicts, *see_caveats]) if place != here],
+        "see": list(dict.fromkeys([*see_conflicts, *see_caveats])),
         "reasons": sentences_of(reasons),
-        "evidence": [
-            {"side": name, "files": by_run(side.verdict.records), "command": command_of(side.asked)}
-            for name, side in sides
-        ],
     }
 
 
@@ -104,23 +110,17 @@ def by_run(files: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
-def result_parts(claim: Claim, side: Side) -> tuple[Fragment, ...]:
+def result_parts(claim: Claim, side: Side) -> Sequence[Fragment]:
     """What was measured of one side, in one line."""
-    verdict, asked = side.verdict, side.asked
-    if not side.was_run:
-        return not_measured(verdict)
-    speeds = speeds_of(asked, side.judged) if asked.metric == "latency_s" else []
-    if speeds:
-        return speed_parts(speeds, kernels=True)
-    if asked.kind == "direction":
+    asked = side.asked
+    if side.was_run and (measured := speeds(side)):
+        return speed_parts(measured, kernels=True)
+    if side.was_run and asked.kind == "direction":
         return difference_parts(side, METRIC_WORDS.get(asked.metric, asked.metric))
-    if verdict.value is None:
-        return (verdict.word,)
-    bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
-    return (
-        Cell(number(*bounds), trace=trace_of(verdict)),
-        f" {claim.unit} ({interval(*bounds) or 'interval unknown'})",
-    )
+    if side.verdict.value is None:
+        return not_measured(side)
+    shown = verdict_cell(side.verdict)
+    return (shown, f" {claim.unit} ({shown.below or 'interval unknown'})")
 
 
 def command_of(side: Comparison) -> str:
@@ -131,12 +131,10 @@ def command_of(side: Comparison) -> str:
 
 def bar_of(claim: Claim, found: Judged) -> Markup | None:
     """The printed band and what was measured on one axis: of speeds all evidence, else the side that was judged."""
-    paper, small = found.paper, found.small
+    paper = found.paper
     if paper.asked.metric == "latency_s":
-        speeds = [*speeds_of(paper.asked, paper.judged), *arithmetic_of(paper.asked, paper.judged)]
-        speeds += speeds_of(small.asked, small.judged) if small else []
         counted = {"flops": ", by FLOPs"}
-        measured = [(each.kind, each.baseline + counted.get(each.kind, ""), each.ratio.found) for each in speeds]
+        measured = [(e.kind, e.baseline + counted.get(e.kind, ""), e.ratio.found) for e in evidence_of(found)]
         return claim_bar(printed_of(claim), measured, 1.0, log=True) if measured else None
     verdict = found.main.verdict
     if verdict.value is None or verdict.ci_low is None or verdict.ci_high is None:
@@ -150,23 +148,16 @@ def bar_of(claim: Claim, found: Judged) -> Markup | None:
 
 def sides_table(found: Judged) -> Table | None:
     """Either side's models: of speed what their time is made of, else what they score and cost."""
-    groups, speed = [], found.paper.asked.metric in SPEED
-    for heading, side in (("At the paper's size", found.paper), ("In small", found.small)):
-        rows = rows_of(side) if side else ()
-        if rows:
-            groups.append((heading, rows))
+    groups = [(heading, rows) for heading, side in zip(SIDES, found.sides, strict=False) if (rows := rows_of(side))]
     if not groups:
         return None
-    title = title_of(found.main.asked.metric)
-    columns = SPEED_COLUMNS if speed else ((title, "one run"), EVALUATIONS, ("FLOPs", "of one image"))
-    table = Table("", columns, tuple(groups), first="Side")
-    empty = all(cells[-1] == NONE for _, rows in groups for _, cells in rows)
-    return without_last_column(table) if empty else table
-
-
-def without_last_column(table: Table) -> Table:
-    groups = tuple((heading, tuple((label, cells[:-1]) for label, cells in rows)) for heading, rows in table.groups)
-    return replace(table, columns=table.columns[:-1], groups=groups)
+    columns: Sequence[Heading] = SPEED_COLUMNS
+    if found.paper.asked.metric not in SPEED:
+        columns = ((title_of(found.main.asked.metric), "one run"), EVALUATIONS, ("FLOPs", "of one image"))
+    if all(cells[-1] == NONE for _, rows in groups for _, cells in rows):
+        columns = columns[:-1]
+        groups = [(heading, [(label, cells[:-1]) for label, cells in rows]) for heading, rows in groups]
+    return Table("", columns, groups, first="Side")
 
 
 def rows_of(side: Side) -> Rows:
@@ -175,7 +166,7 @@ def rows_of(side: Side) -> Rows:
     if asked.metric in SPEED:
         timed = [timed_of(model, asked, side.shown) for model in (asked.subject, *asked.baselines)]
         rooflines, shared = highest_rooflines(side.judged), shared_times(asked, side.judged)
-        return tuple((found.model, side_cells(found, rooflines, shared.get(found.model))) for found in timed if found)
+        return [(found.model, side_cells(found, rooflines, shared.get(found.model))) for found in timed if found]
     wanted = [(asked.subject, asked.settings), *((model, asked.baseline_settings) for model in asked.baselines)]
     rows = []
     for model, settings in wanted:
@@ -184,7 +175,7 @@ def rows_of(side: Side) -> Rows:
             counted = costed(record, "FLOPs", side.judged)
             cost = flops_cell(counted) if counted else NONE
             rows.append((named(model, settings), (cell(record, asked.metric), cell(record, "nfe"), cost)))
-    return tuple(rows)
+    return rows
 
 
 # -- one table per paper -----------------------------------------------------------------------------------------------
@@ -207,13 +198,13 @@ def paper_table(found: Sequence[Judged], said: Said) -> dict[str, Any]:
         by_source.setdefault(replace(each.claim.source, conditions=""), []).append(each)
     counted = Counter(each.main.verdict.word for each in found)
     words = listed([f"{count} {word}" for word, count in counted.items()])
-    groups = tuple(
+    groups = [
         (
             source.where if len(by_source) > 1 else "",
-            tuple((each.claim.headline.rstrip("."), row_cells(each)) for each in rows),
+            [(each.claim.headline.rstrip("."), row_cells(each)) for each in rows],
         )
         for source, rows in by_source.items()
-    )
+    ]
     columns = (("Printed", ""), ("Measured", "paper's size"), ("Verdict", "paper's size"), ("In small", ""))
     return {
         "paper": paper_of(found[0].claim),
@@ -229,21 +220,14 @@ def reasons_of(found: Sequence[Judged], said: Said) -> list[str]:
     """Why the rows that were judged got their words, each sentence once."""
     reasons = []
     for each in found:
-        judged = [side.verdict for side in (each.paper, each.small) if side and side.was_run]
+        judged = [side.verdict for side in each.sides if side.was_run]
         kept, _ = said.new([v.reason for v in judged if v.word != "reproduced"], each.claim.id)
         reasons += [f"{each.claim.headline.rstrip('.')}: {text}" for text in kept]
     return reasons
 
 
 def row_cells(found: Judged) -> tuple[Cell, ...]:
-    verdict, small = found.paper.verdict, found.small.verdict if found.small else None
-    bounds = (verdict.value, verdict.ci_low, verdict.ci_high)
-    measured = Cell("–") if verdict.value is None else Cell(number(*bounds), interval(*bounds), trace=trace_of(verdict))  # type: ignore[arg-type]
-    return (
-        Cell(
-            found.claim.quote, "sources disagree" if found.claim.conflicts_with else "", family=families_of(found.claim)
-        ),
-        measured,
-        badge_cell(verdict.word, verdict.marker),
-        badge_cell(small.word, small.marker) if small else Cell("–"),
-    )
+    paper, small = (badge_cell(s.verdict.word, s.verdict.marker) if s else NONE for s in (found.paper, found.small))
+    remark = "sources disagree" if found.claim.conflicts_with else ""
+    printed = Cell(found.claim.quote, remark, family=families_of(found.claim))
+    return (printed, verdict_cell(found.paper.verdict), paper, small)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from bench.analysis.formulas import key_of
@@ -21,7 +22,7 @@ from bench.records.parts import Example
 from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.charts.svg import png_size
-from bench.report.tables import NONE, Cell, Rows, Table, cell, derived, plain_table
+from bench.report.tables import NONE, Cell, Table, cell, derived, plain_table
 from bench.report.tables.method import environment_tables, protocol_tables
 from bench.report.tables.text_audits import audit_table, degenerate_words
 from bench.report.words import anchor
@@ -79,6 +80,7 @@ def dual_view(machine: str, every: Sequence[Record]) -> dict[str, Any]:
         if record.status == "ok" and not record.protocol.study
     }
     steps = [record for record in records if record.status == "ok" and record.protocol.study]
+    curves = curves_of(steps)
     texts = [
         (f"{model}, {heading.lower()}", found[protocol, model])
         for heading, protocol, *_ in TASKS[:2]
@@ -92,8 +94,8 @@ def dual_view(machine: str, every: Sequence[Record]) -> dict[str, Any]:
         "lead": lead(found),
         "tables": task_tables(found),
         "notes": not_scored(found),
-        "charts": step_charts(steps),
-        "steps": steps_table(steps),
+        "charts": step_charts(curves, steps),
+        "steps": steps_table(curves),
         "printed_steps": printed_steps(),
         "examples": examples_of(found, prefix),
         "audit": audit_table(texts),
@@ -189,14 +191,14 @@ def task_tables(found: Found) -> list[Table]:
         here = {model: found[protocol, model] for model in models if (protocol, model) in found}
         if not here:
             continue
-        rows: list[tuple[str, tuple[Cell, ...]]] = []
-        for metric in (*metrics, COST):
-            if any(metric in record.measurements for record in here.values()):
-                rows.append((titled(metric), tuple(cell(record, metric) for record in here.values())))
+        rows = [
+            (titled(metric), [cell(record, metric) for record in here.values()])
+            for metric in (*metrics, COST)
+            if any(metric in record.measurements for record in here.values())
+        ]
         nums = sorted({record.protocol.num_images for record in here.values()})
         caption = f"{heading}: {listed([str(num) for num in nums])} held-out {counted}, 95 % intervals below."
-        columns = tuple((NAMES.get(model, model), "") for model in here)
-        tables.append(plain_table(caption, columns, tuple(rows), first="Measured"))
+        tables.append(plain_table(caption, [NAMES.get(model, model) for model in here], rows, first="Measured"))
     return tables
 
 
@@ -212,28 +214,16 @@ def type_table(found: Found) -> Table | None:
         for model in (DUAL, AUTOREGRESSIVE)
         if (ANSWERS, model) in found and (texts := found[ANSWERS, model].texts)
     }
-    types = list(dict.fromkeys(kind for types in by_model.values() for kind in types))
-    if not types:
-        return None
-    rows: Rows = tuple(
-        (
-            f"{kind} …",
-            tuple(
-                derived(
-                    found[ANSWERS, model],
-                    key_of("texts", "by_question_type", kind, "accuracy"),
-                    types[kind].accuracy,
-                    number,
-                    f"{types[kind].n:,} questions",
-                )
-                if kind in types
-                else NONE
-                for model, types in by_model.items()
-            ),
-        )
-        for kind in types
-    )
-    return plain_table("VQA accuracy in %, by question type.", tuple((m, "") for m in by_model), rows, first="Question")
+    kinds = dict.fromkeys(kind for types in by_model.values() for kind in types)
+
+    def accuracy(model: str, kind: str) -> Cell:
+        if kind not in by_model[model]:
+            return NONE
+        scored, key = by_model[model][kind], key_of("texts", "by_question_type", kind, "accuracy")
+        return derived(found[ANSWERS, model], key, scored.accuracy, number, f"{scored.n:,} questions")
+
+    rows = [(f"{kind} …", [accuracy(model, kind) for model in by_model]) for kind in kinds]
+    return plain_table("VQA accuracy in %, by question type.", by_model, rows, first="Question") if rows else None
 
 
 # -- steps -------------------------------------------------------------------------------------------------------------
@@ -247,23 +237,54 @@ CURVES = (  # protocol, metric
 SAMPLERS = ((True, "d-dit-digits", "skips steps"), (False, "ar-vlm-digits", "plain"))  # cached, colour, label
 
 
-def step_charts(records: Sequence[Record]) -> list[tuple[Any, str]]:
-    """Quality and cost over the number of text steps. Both samplers give the same texts: quality has one curve."""
-    panels = []
+@dataclass(frozen=True)
+class Curve:
+    """A metric over the number of text steps of one sampler."""
+
+    metric: str
+    texts: str  # "captions" or "answers"
+    model: str  # whose colour the line has
+    label: str
+    by_steps: Mapping[int, Record]
+
+
+def curves_of(records: Sequence[Record]) -> list[Curve]:
+    """Both samplers give the same texts: quality has one curve, cost two."""
+    curves = []
     for protocol, metric in CURVES:
+        for cached, model, label in SAMPLERS if metric == COST else SAMPLERS[:1]:
+            found = {
+                int(record.settings["num_steps"]): record
+                for record in records
+                if record.protocol.name == protocol
+                and metric in record.measurements
+                and "num_steps" in record.settings
+                and bool(record.settings.get("cached", True)) is cached
+            }
+            if found:
+                curves.append(Curve(metric, protocol.split("-")[1], model, label, dict(sorted(found.items()))))
+    return curves
+
+
+def step_charts(curves: Sequence[Curve], records: Sequence[Record]) -> list[tuple[Any, str]]:
+    """Quality and cost over the number of text steps."""
+    panels = []
+    for (metric, texts), together in groupby(curves, key=lambda curve: (curve.metric, curve.texts)):
         costs = metric == COST
-        lines = []
-        for cached, colour, label in SAMPLERS if costs else SAMPLERS[:1]:
-            points = points_by_steps(records, protocol, metric, cached=cached)
-            lines += [Line(colour, points, label=label)] if points else []
-        if lines:
-            what = protocol.split("-")[1]
-            title = f"Cost per {what.removesuffix('s')}" if costs else titled(metric)
-            panels.append(Panel(title, tuple(lines), log_x=True, log_y=costs))
+        lines = [
+            Line(
+                curve.model,
+                [(steps, whiskers(record.measurements[metric])) for steps, record in curve.by_steps.items()],
+                label=curve.label,
+            )
+            for curve in together
+        ]
+        title = f"Cost per {texts.removesuffix('s')}" if costs else titled(metric)
+        panels.append(Panel(title, lines, log_x=True, log_y=costs))
     if not panels:
         return []
-    ends = [f"{p.title} {ends_of(line)}" for p in panels for line in p.lines]
-    svg = lines_chart(panels, "text diffusion steps T, logarithmic", f"Over the number of text steps: {listed(ends)}.")
+    ends = listed([f"{panel.title} {line.ends('T')}" for panel in panels for line in panel.lines])
+    svg = lines_chart(panels, "text diffusion steps T, logarithmic", f"Over the number of text steps: {ends}.")
     caption = (
         f"Measured on {scenes_words(records)} over the number of text steps. “Skips steps” leaves out, text by text, "
         "steps in which no word changes; both samplers give the same texts. Cost: network evaluations, not timed."
@@ -282,52 +303,21 @@ def scenes_words(records: Sequence[Record]) -> str:
     return listed(told)
 
 
-def points_by_steps(records: Sequence[Record], protocol: str, metric: str, *, cached: bool) -> tuple[Any, ...]:
-    found = by_steps(records, protocol, metric, cached=cached)
-    return tuple((steps, whiskers(record.measurements[metric])) for steps, record in found.items())
-
-
-def by_steps(records: Sequence[Record], protocol: str, metric: str, *, cached: bool) -> dict[int, Record]:
-    found = {
-        int(record.settings["num_steps"]): record
-        for record in records
-        if record.protocol.name == protocol
-        and metric in record.measurements
-        and "num_steps" in record.settings
-        and bool(record.settings.get("cached", True)) is cached
-    }
-    return dict(sorted(found.items()))
-
-
-def steps_table(records: Sequence[Record]) -> Table | None:
+def steps_table(curves: Sequence[Curve]) -> Table | None:
     """The numbers of the curves: a row per number of steps."""
-    columns: list[tuple[str, str]] = []
-    curves: list[tuple[str, dict[int, Record]]] = []
-    for protocol, metric in CURVES:
-        for cached, _, label in SAMPLERS if metric == COST else SAMPLERS[:1]:
-            if curve := by_steps(records, protocol, metric, cached=cached):
-                what = protocol.split("-")[1]
-                columns.append((titled(metric), f"{what}, {label}" if metric == COST else what))
-                curves.append((metric, curve))
-    all_steps = sorted({steps for _, curve in curves for steps in curve})
-    rows = tuple(
-        (f"T = {t}", tuple(cell(curve[t], metric) if t in curve else NONE for metric, curve in curves))
-        for t in all_steps
-    )
+    columns = [(titled(c.metric), f"{c.texts}, {c.label}" if c.metric == COST else c.texts) for c in curves]
+    rows = [
+        (f"T = {steps}", [cell(c.by_steps[steps], c.metric) if steps in c.by_steps else NONE for c in curves])
+        for steps in sorted({steps for curve in curves for steps in curve.by_steps})
+    ]
     caption = "The curves in numbers, 95 % intervals below; evaluations per text, mean over the texts."
     return plain_table(caption, columns, rows, first="Steps") if rows else None
-
-
-def ends_of(line: Line) -> str:
-    """As "1.2 at T = 1 to 6.5 at T = 64"."""
-    ends = dict.fromkeys((line.points[0], line.points[-1]))
-    return " to ".join(f"{found.value:.3g} at T = {steps}" for steps, found in ends)
 
 
 def printed_steps() -> Table:
     """The paper's own curve: other data, another size, CIDEr times 100; only its shape can be compared."""
     columns = (("CIDEr", "printed"), ("VQAv2, %", "printed"))
-    rows = tuple((f"T = {t}", (Cell(f"{cider:g}"), Cell(f"{vqa:g}"))) for t, (vqa, cider) in PRINTED_STEPS.items())
+    rows = [(f"T = {t}", (Cell(f"{cider:g}"), Cell(f"{vqa:g}"))) for t, (vqa, cider) in PRINTED_STEPS.items()]
     caption = f"D-DiT over T, on COCO and VQAv2 ({STEPS_TABLE.where}; standing: {STEPS_TABLE.standing})."
     return plain_table(caption, columns, rows, first="Steps")
 

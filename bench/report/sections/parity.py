@@ -14,12 +14,7 @@ from bench.records.store import PARITY_FILE
 from bench.report.tables import NONE, Cell, Table, plain_table
 from bench.report.words import link_of
 
-COLUMNS = (
-    ("Authors' code", "commit"),
-    ("Outputs compared", ""),
-    ("Worst relative error", "in which output"),
-    ("Equal", ""),
-)
+COLUMNS = (("Authors' code", "commit"), "Outputs compared", ("Worst relative error", "in which output"), "Equal")
 GITHUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 
@@ -36,10 +31,10 @@ def parity_view(parity: Parity, records: Iterable[Record]) -> dict[str, Any]:
 
 def parity_table(cases: Sequence[ParityCase]) -> Table:
     ordered = sorted(enumerate(cases), key=lambda pair: (pair[1].family, pair[1].name))
-    rows = tuple(
+    rows = [
         (case.family if case.name == case.family else f"{case.family}, case {case.name}", row_of(case, place))
         for place, case in ordered
-    )
+    ]
     caption = "Our models on the authors' inputs and random draws, with the same weights, made by a rule."
     return plain_table(caption, COLUMNS, rows, "Model family")
 

@@ -19,11 +19,11 @@ from bench.verdict.judge import judge
 KINDS = {"num_params": "parameter counts", "flops": "counts of multiply-adds", "decoder_share": "decoder shares"}
 
 
-COLUMNS = tuple(
+COLUMNS = [
     (f"{heading}, {what}" if what else "Verdict", "")
     for heading in ("Parameters", "Gflops")
     for what in ("printed", "counted", "")
-)
+]
 
 
 def size_view(records: Sequence[Record]) -> dict[str, Any]:
@@ -31,13 +31,13 @@ def size_view(records: Sequence[Record]) -> dict[str, Any]:
     files = {record.file: record for record in records}
     groups = []
     for group in SIZES:
-        rows = tuple((r.model, row_cells(group, r, records, files)) for r in group.rows if isinstance(r, PublishedSize))
+        rows = [(r.model, row_cells(group, r, records, files)) for r in group.rows if isinstance(r, PublishedSize)]
         groups.append((source_words(group), rows))
     caption = (
         "Autoencoders left out; arithmetic of one forward. Papers print Gflops in multiply-adds; torch counts each as "
         "two operations, halved here."
     )
-    return {"num_records": len(records), "summary": summary(records), "table": Table(caption, COLUMNS, tuple(groups))}
+    return {"num_records": len(records), "summary": summary(records), "table": Table(caption, COLUMNS, groups)}
 
 
 def summary(records: Sequence[Record]) -> str:

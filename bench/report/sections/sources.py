@@ -20,7 +20,7 @@ from bench.report.words import source_words
 from bench.verdict.judged import Judged
 
 DISAGREE = (("Printed", ""), ("Standing", "of the source"), ("Verdict", "paper's size"))
-DISPUTED = (("In use", "judged by"), ("Also printed", ""), ("Where", ""))
+DISPUTED = (("In use", "judged by"), "Also printed", "Where")
 Columns = tuple[tuple[str, str], ...]  # heading, field of a row
 QUALITY: Columns = (("FID", "fid"), ("Inception Score", "inception_score"), ("Parameters", "params"))
 SPEED: Columns = (("Printed", "number"), ("Unit", "unit"))
@@ -48,17 +48,17 @@ def disagreements(judged: Mapping[str, Judged]) -> list[tuple[str, Table]]:
     told: set[str] = set()
     for group in sources_of([found.claim for found in judged.values()]):
         if group.disagree:
-            rows = tuple(source_row(judged[claim.id]) for claim in group.claims)
+            rows = [source_row(judged[claim.id]) for claim in group.claims]
             by_family.setdefault(family_of(group.model), []).append((thing(group), rows))
             told.update(claim.id for claim in group.claims)
     for name, found in judged.items():
         linked = [name, *(other for other in found.claim.conflicts_with if other in judged)]
         if len(linked) > 1 and name not in told:
             family = family_of(found.claim.paper_scale.subject)
-            rows = tuple(source_row(judged[each]) for each in linked)
+            rows = [source_row(judged[each]) for each in linked]
             by_family.setdefault(family, []).append((found.claim.headline.rstrip("."), rows))
             told.update(linked)
-    return [(family, Table("", DISAGREE, tuple(groups), first="Source")) for family, groups in by_family.items()]
+    return [(family, Table("", DISAGREE, groups, first="Source")) for family, groups in by_family.items()]
 
 
 def thing(group: SourceGroup) -> str:
@@ -81,21 +81,18 @@ def source_row(found: Judged) -> tuple[str, tuple[Cell, ...]]:
 
 def disputed_settings() -> Table | None:
     """Settings that sources print differently for the same numbers: those in use, and each other one."""
-    rows = tuple(
+    rows = [
         (
             f"{row.model} ({row.variant})" if row.variant else row.model,
-            tuple(
-                Cell(text)
-                for text in (
-                    settings_words({name: row.sampling.get(name) for name in other.settings}),
-                    settings_words(other.settings),
-                    other.source,
-                )
-            ),
+            [
+                Cell(settings_words({name: row.sampling.get(name) for name in other.settings})),
+                Cell(settings_words(other.settings)),
+                Cell(other.source),
+            ],
         )
         for row in PUBLISHED.values()
         for other in row.disputed
-    )
+    ]
     return plain_table("Settings printed differently for the same numbers.", DISPUTED, rows) if rows else None
 
 
@@ -123,11 +120,8 @@ def numbers_in(row: Any) -> set[float]:
 
 def printed_table(columns: Columns, groups: Sequence[Published]) -> Table:
     """A group of rows per source."""
-    body = tuple(
-        (
-            source_words(group),
-            tuple((row.model, tuple(Cell(getattr(row, name) or "–") for _, name in columns)) for row in group.rows),
-        )
+    body = [
+        (source_words(group), [(row.model, [Cell(getattr(row, n) or "–") for _, n in columns]) for row in group.rows])
         for group in groups
-    )
-    return Table("", tuple((heading, "printed" if heading != "Unit" else "") for heading, _ in columns), body)
+    ]
+    return Table("", [(heading, "printed" if heading != "Unit" else "") for heading, _ in columns], body)

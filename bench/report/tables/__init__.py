@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from types import MappingProxyType
 from typing import Any
 
-from bench.analysis.evidence import Trace, in_record
+from bench.analysis.evidence import Trace, Traced, in_record
 from bench.analysis.records import nfe_of
 from bench.formatting import Unit, display_unit, fixed, interval, listed, number, quantity
 from bench.metrics import METRICS
@@ -41,16 +43,26 @@ class Cell:
 
 
 NONE = Cell("–")
-Rows = tuple[tuple[str, tuple[Cell, ...]], ...]  # label, cells; a single cell spans the row
+Heading = tuple[str, str]  # title, remark
+Rows = Sequence[tuple[str, Sequence[Cell]]]  # label, cells; a single cell spans the row
 
 
 @dataclass(frozen=True)
 class Table:
     caption: str
-    columns: tuple[tuple[str, str], ...]  # heading, remark
-    groups: tuple[tuple[str, Rows], ...]  # heading ("": none), rows
+    columns: Sequence[Heading]
+    groups: Sequence[tuple[str, Rows]]  # heading ("": none), rows
     first: str = "Model"  # heading of the labels
     floor_rows: int = 0  # leading rows that are real data, not a model
+
+
+@dataclass(frozen=True)
+class Column:
+    """Of a table with a row per record."""
+
+    title: str
+    remark: str
+    cell: Callable[[Record], Cell]
 
 
 def badge_cell(word: Word, marker: str = "") -> Cell:
@@ -59,8 +71,20 @@ def badge_cell(word: Word, marker: str = "") -> Cell:
     return Cell(made["word"], marker, style=made["style"], sign=made["sign"])
 
 
-def plain_table(caption: str, columns: Sequence[tuple[str, str]], rows: Rows, first: str = "Model") -> Table:
-    return Table(caption, tuple(columns), (("", rows),), first)
+def plain_table(caption: str, columns: Iterable[Heading | str], rows: Rows, first: str = "Model") -> Table:
+    """A table of one group; a heading without a remark is its title alone."""
+    return Table(caption, [(each, "") if isinstance(each, str) else each for each in columns], [("", rows)], first)
+
+
+def record_table(
+    caption: str, columns: Sequence[Column], records: Iterable[Record], labels: Mapping[str, str]
+) -> Table:
+    """A row per record; failed runs in words."""
+    rows = [
+        (labels[r.file], [c.cell(r) for c in columns] if r.status == "ok" else [Cell(f"failed: {r.reason}")])
+        for r in records
+    ]
+    return plain_table(caption, [(column.title, column.remark) for column in columns], rows)
 
 
 def score_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | None:
@@ -74,14 +98,18 @@ def score_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | 
     caption = "Scores, sorted by FID, with 95 % intervals below."
     if any(record.protocol.scale == "digits" for record in models):
         caption += DIGITS_SETTINGS
-    table = table_of(caption, SCORES, [*floor, *models], names, count=True)
     best = next((r.measurements["fid"] for r in models if "fid" in r.measurements), None)
-    rows = []
-    for record, (label, cells) in zip([*floor, *models], table.groups[0][1], strict=True):
-        fid = record.measurements.get("fid")
+
+    def with_ties(record: Record, metric: str, unit: Unit | None = None) -> Cell:
+        found, fid = cell(record, metric, unit), record.measurements.get("fid")
         ties = best and fid and record.model != REAL_DATA and fid is not best and overlap(best, fid)
-        rows.append((label, (replace(cells[0], mark="tie with the first in this run"), *cells[1:]) if ties else cells))
-    return replace(table, groups=(("", tuple(rows)),), floor_rows=len(floor))
+        return replace(found, mark="tie with the first in this run") if ties and metric == "fid" else found
+
+    shown = [*floor, *models]
+    kept = kept_metrics(SCORES, shown)
+    count = Column("Images", "", partial(images_cell, metrics=kept))
+    table = record_table(caption, [*metric_columns(kept, shown, cell_of=with_ties), count], shown, names)
+    return replace(table, floor_rows=len(floor))
 
 
 def overlap(one: Measurement, other: Measurement) -> bool:
@@ -113,51 +141,48 @@ def earlier_version(metric: str, records: Sequence[Record]) -> str:
     return "".join(f"version {held}" for held in versions_of(metric, records) if held < METRICS[metric].version)
 
 
-def table_of(
-    caption: str,
+def table_of(caption: str, metrics: Sequence[str], records: Sequence[Record], labels: Mapping[str, str]) -> Table:
+    """A row per record and a column per metric; failed runs in words."""
+    return record_table(caption, metric_columns(metrics, records), records, labels)
+
+
+def kept_metrics(metrics: Sequence[str], records: Sequence[Record]) -> Sequence[str]:
+    """Those that any record holds, or all where none holds any; without those that were computed by one version in some
+    records and by another in others."""
+    alike = [name for name in metrics if len(versions_of(name, records)) < 2]
+    return [name for name in alike if any(name in r.measurements for r in records)] or alike
+
+
+def metric_columns(
     metrics: Sequence[str],
     records: Sequence[Record],
-    labels: Mapping[str, str],
-    remarks: Mapping[str, str] | None = None,
-    *,
-    count: bool = False,
-    cell_of: Callable[[Record, str, Unit], Cell] | None = None,
-) -> Table:
-    """A row per record and a column per metric, one unit per column; failed runs in words. A metric that was computed
-    by one version in some records and by another in others has no column.
-
-    remarks: what to add to a metric's heading; `count` adds the number of images behind each row; cell_of: `cell`, or
-    what says more.
-    """
-    alike = [name for name in metrics if len(versions_of(name, records)) < 2]
-    kept = [name for name in alike if any(name in r.measurements for r in records)] or alike
-    units = {
-        name: display_unit(name, [r.measurements[name].value for r in records if name in r.measurements])
-        for name in kept
-    }
+    remarks: Mapping[str, str] = MappingProxyType({}),
+    cell_of: Callable[..., Cell] | None = None,
+) -> list[Column]:
+    """A column per metric that is kept, each with one unit.  remarks: what to add to a metric's heading; cell_of:
+    `cell`, or what says more."""
     better = {True: "higher is better", False: "lower is better", None: ""}
-    headings = []
-    for name in kept:
-        symbol = f", {units[name].symbol}" if units[name].symbol else ""
-        parts = ((remarks or {}).get(name), earlier_version(name, records), better[METRICS[name].higher_is_better])
-        remark = ", ".join(filter(None, parts))
-        headings.append((METRICS[name].title + symbol, remark))
-    body: list[tuple[str, tuple[Cell, ...]]] = []
-    for record in records:
-        label = labels[record.file]
-        if record.status != "ok":
-            body.append((label, (Cell(f"failed: {record.reason}"),)))
-            continue
-        cells = [(cell_of or cell)(record, name, units[name]) for name in kept]
-        if count:
-            cells.append(images_cell(record, kept))
-        body.append((label, tuple(cells)))
-    return plain_table(caption, (*headings, *((("Images", ""),) if count else ())), tuple(body))
+    columns = []
+    for name in kept_metrics(metrics, records):
+        unit = display_unit(name, [r.measurements[name].value for r in records if name in r.measurements])
+        title = METRICS[name].title + (f", {unit.symbol}" if unit.symbol else "")
+        parts = (remarks.get(name), earlier_version(name, records), better[METRICS[name].higher_is_better])
+        columns.append(Column(title, ", ".join(filter(None, parts)), partial(cell_of or cell, metric=name, unit=unit)))
+    return columns
 
 
 def derived(record: Record, key: str, value: float, words: Callable[[Any], str], below: str = "") -> Cell:
     """A number that stands in a record, or follows from it by the formula `key`, printed in `words`."""
     return Cell(words(value), below, trace=in_record(record, key, value))
+
+
+def estimate(number_with_trace: Traced | None) -> Cell:
+    """A number that follows from several records, with its interval below."""
+    if number_with_trace is None:
+        return NONE
+    found = number_with_trace.found
+    bounds = (found.value, found.low, found.high)
+    return Cell(number(*bounds), interval(*bounds), trace=number_with_trace.trace)
 
 
 def quantity_of(metric: str) -> Callable[[float], str]:

@@ -136,7 +136,7 @@ def training_table(training: Mapping[str, Mapping[str, str]]) -> Table | None:
     """How the shipped small models were trained, from the metadata of their weights."""
     if not training:
         return None
-    columns = [*((title, "") for title in TRAINING.values()), ("Took", ""), ("Commit", ""), ("Command", "")]
+    columns = [*TRAINING.values(), "Took", "Commit", "Command"]
     rows = []
     for model, said in training.items():
         counts = [Cell(f"{int(said[name]):,}" if name in said else "–") for name in TRAINING]
@@ -144,7 +144,7 @@ def training_table(training: Mapping[str, Mapping[str, str]]) -> Table | None:
         counts[-1] = replace(counts[-1], below=f"after those of {start}" if start else "")
         took = Cell(quantity("wall_s", float(said["wall_s"])), said.get("machine", "")) if "wall_s" in said else NONE
         rows.append((model, (*counts, took, Cell(said.get("commit", "–")[:10]), Cell(said.get("command", "–")))))
-    return plain_table("Training of the shipped weights that were measured.", columns, tuple(rows))
+    return plain_table("Training of the shipped weights that were measured.", columns, rows)
 
 
 def audit_cell(record: Record, key: str, audit: Mapping[str, Any]) -> Cell:
@@ -171,13 +171,10 @@ def audit_table(images: Sequence[Record], labels: Mapping[str, str]) -> Table | 
     keys = [key for key in dict.fromkeys([*AUDIT_WORDS, *present]) if key in present]
     if not keys:
         return None
-    rows = tuple(
-        (labels[record.file], tuple(audit_cell(record, key, audits[labels[record.file]]) for key in keys))
+    rows = [
+        (labels[record.file], [audit_cell(record, key, audits[labels[record.file]]) for key in keys])
         for record in images
         if record.images
-    )
-    return plain_table(
-        "Audit of the images before scoring; images that fail it are not scored.",
-        tuple((AUDIT_WORDS.get(key, key.replace("_", " ")), "") for key in keys),
-        rows,
-    )
+    ]
+    columns = [AUDIT_WORDS.get(key, key.replace("_", " ")) for key in keys]
+    return plain_table("Audit of the images before scoring; images that fail it are not scored.", columns, rows)

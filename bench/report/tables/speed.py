@@ -2,49 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from statistics import median
 
 from bench.analysis.evidence import Trace, in_record
-from bench.analysis.formulas import key_of, read_from
-from bench.analysis.speed import Rooflines, conditions_of, rate_key, rates_of, stages_of
+from bench.analysis.speed import Rooflines, rate_key, rates_of, stages_of
+from bench.analysis.stage_numbers import MATMUL, flop_rate, roofline_share, stage_numbers
 from bench.formatting import Unit, display_unit, interval, number, percent, quantity
 from bench.metrics.latency import best_batch, is_open
 from bench.metrics.stages import StageSummary
-from bench.records.parts import REST, Compliance, Part, Series
+from bench.records.parts import REST, Compliance, Series
 from bench.records.schema import Record
 from bench.report.tables import (
     NONE,
     SPEEDS,
     Cell,
+    Column,
     Table,
     batch_remarks,
     cell,
     derived,
+    metric_columns,
     plain_table,
     quantity_of,
+    record_table,
     rounds_cell,
-    table_of,
 )
 
 NOT_MEASURED = Cell("not measured")
 PERCENTILES = SPEEDS[:4]
 TOO_FEW = "too few rounds"
 ESTIMATES = ("latency_s", "decoder_time_share", "flops", "peak_memory_bytes")
-MATMUL, COPY = "timing.roofline.matmul_flop_per_s", "timing.roofline.copy_bytes_per_s"
 ENDED = {"memory": "the next did not fit into memory", "time": "its rounds got long"}
-
-
-def with_columns(table: Table, *columns: tuple[tuple[str, str], Sequence[Cell]]) -> Table:
-    """The table, of one group, with columns more: heading, then a cell per row."""
-    ((heading, rows),) = table.groups
-    more = list(zip(*(cells for _, cells in columns), strict=True))
-    rows = tuple(
-        (label, cells if len(cells) < len(table.columns) else (*cells, *extra))
-        for (label, cells), extra in zip(rows, more, strict=True)
-    )
-    return replace(table, columns=(*table.columns, *(heading for heading, _ in columns)), groups=((heading, rows),))
 
 
 def time_cell(record: Record, metric: str, unit: Unit) -> Cell:
@@ -62,18 +52,17 @@ def time_cell(record: Record, metric: str, unit: Unit) -> Cell:
 def latency_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     """Percentiles of the timed rounds, throughput, the cold first call and the number of rounds."""
     caption = "Time to generate, each model by itself: percentiles of the timed rounds, which hold no cold call."
-    table = table_of(caption, SPEEDS, records, labels, batch_remarks(records), cell_of=time_cell)
-    first = [
-        derived(r, "timing.latency.first_call_s", r.timing.latency.first_call_s, quantity_of("latency_s"))
-        if r.timing and r.timing.latency.first_call_s
-        else NONE
-        for r in records
+    columns = [
+        *metric_columns(SPEEDS, records, batch_remarks(records), time_cell),
+        Column("First call", "cold", first_call_cell),
+        Column("Timed rounds", "fastest to slowest below", rounds_cell),
     ]
-    return with_columns(
-        table,
-        (("First call", "cold"), first),
-        (("Timed rounds", "fastest to slowest below"), list(map(rounds_cell, records))),
-    )
+    return record_table(caption, columns, records, labels)
+
+
+def first_call_cell(record: Record) -> Cell:
+    seconds = record.timing.latency.first_call_s if record.timing else None
+    return derived(record, "timing.latency.first_call_s", seconds, quantity_of("latency_s")) if seconds else NONE
 
 
 def estimated_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
@@ -82,27 +71,29 @@ def estimated_table(records: Sequence[Record], labels: Mapping[str, str]) -> Tab
         f"Estimated latency of one image at batch 1, {records[0].protocol.scale}, with 95 % intervals below: where the "
         "machine's paces differ by more than 15 %, two of them do not compare."
     )
-    table = table_of(caption, ESTIMATES, records, labels)
-    cells = []
-    for record in records:
-        stages = record.timing.stages if record.timing else None
-        if record.timing and stages and stages.error_s is not None:
-            ran, calls = (
-                sum(getattr(part, key) for part in stages.parts.values()) for key in ("num_timed", "num_calls")
-            )
-            share = stages.error_s / median(record.timing.latency.rounds_s)
-            key = "timing.stages.error_s / median(timing.latency.rounds_s)"
-            cells.append(derived(record, key, share, lambda value: f"± {percent(value)}", f"{ran:,} of {calls:,}"))
-        else:
-            cells.append(NONE)
-    pace = [
-        derived(r, MATMUL, r.timing.roofline.matmul_flop_per_s, lambda rate: f"{quantity('flops', rate)}/s")
-        if r.timing and r.timing.roofline
-        else NONE
-        for r in records
+    columns = [
+        *metric_columns(ESTIMATES, records),
+        Column("Error of the estimate", "calls that ran, of all", error_cell),
+        Column("Machine's pace", "matrix product, same run", pace_cell),
     ]
-    error = (("Error of the estimate", "calls that ran, of all"), cells)
-    return with_columns(table, error, (("Machine's pace", "matrix product, same run"), pace))
+    return record_table(caption, columns, records, labels)
+
+
+def error_cell(record: Record) -> Cell:
+    stages = record.timing.stages if record.timing else None
+    if record.timing is None or stages is None or stages.error_s is None:
+        return NONE
+    ran, calls = (sum(getattr(part, key) for part in stages.parts.values()) for key in ("num_timed", "num_calls"))
+    share = stages.error_s / median(record.timing.latency.rounds_s)
+    key = "timing.stages.error_s / median(timing.latency.rounds_s)"
+    return derived(record, key, share, lambda value: f"± {percent(value)}", f"{ran:,} of {calls:,}")
+
+
+def pace_cell(record: Record) -> Cell:
+    roofline = record.timing.roofline if record.timing else None
+    if roofline is None:
+        return NONE
+    return derived(record, MATMUL, roofline.matmul_flop_per_s, lambda rate: f"{quantity('flops', rate)}/s")
 
 
 def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
@@ -127,92 +118,48 @@ def sweep_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
             else NONE
             for size in sizes
         ]
-        rows.append((labels[record.file], (*cells, Cell(ENDED.get(sweep.ended_by, sweep.ended_by)))))
+        rows.append((labels[record.file], [*cells, Cell(ENDED.get(sweep.ended_by, sweep.ended_by))]))
     columns = (*((f"Batch {size:,}", "images/s") for size in sizes), ("Ended because", ""))
-    return plain_table("Batch sweep; peak memory of a call below, the weights left out.", columns, tuple(rows))
+    return plain_table("Batch sweep; peak memory of a call below, the weights left out.", columns, rows)
 
 
 def memory_words(num_bytes: int | None) -> str:
     return "memory unknown" if num_bytes is None else quantity("peak_memory_bytes", num_bytes)
 
 
+STAGE_COLUMNS: tuple[tuple[str, str, str, Callable[[float], str]], ...] = (  # heading, remark, number, its words
+    ("Time", "median round", "seconds", quantity_of("latency_s")),
+    ("Share", "of the sum", "share", percent),
+    ("Calls", "", "calls", lambda count: f"{count:,.0f}"),
+    ("Per call", "", "seconds_per_call", quantity_of("latency_s")),
+    ("FLOPs", "", "flops", quantity_of("flops")),
+    ("Weights read", "", "weight_bytes", quantity_of("peak_memory_bytes")),
+    ("Of the roofline", "reached", "roofline_share", percent),
+    ("If it were free", "gain at most, by Amdahl", "amdahl_bound", lambda bound: f"x{number(bound)}"),
+)
+
+
 def stage_table(records: Sequence[Record], labels: Mapping[str, str], rooflines: Rooflines) -> Table:
     """A group per model and a row per stage."""
-    columns = (
-        ("Time", "median round"),
-        ("Share", "of the sum"),
-        ("Calls", ""),
-        ("Per call", ""),
-        ("FLOPs", ""),
-        ("Weights read", ""),
-        ("Of the roofline", "reached"),
-        ("If it were free", "gain at most, by Amdahl"),
-    )
-    groups = tuple(
+    groups = [
         (
             f"{labels[record.file]}{remark_on(record)}",
-            tuple((stage, stage_row(record, stage, row, rooflines)) for stage, row in stages_of(record).items()),
+            [(stage, stage_row(record, stage, row, rooflines)) for stage, row in stages_of(record).items()],
         )
         for record in records
-    )
+    ]
+    columns = [(title, remark) for title, remark, *_ in STAGE_COLUMNS]
     return Table("Stages of one call of each model.", columns, groups, first="Stage")
 
 
-def stage_row(record: Record, stage: str, row: StageSummary, rooflines: Rooflines) -> tuple[Cell, ...]:
-    seconds = rounds_key(stage)
-    whole = " + ".join(map(rounds_key, stages_of(record)))
-    cells = (
-        derived(record, seconds, row.seconds, quantity_of("latency_s")),
-        derived(record, f"{seconds} / ({whole})", row.share, percent),
-    )
-    free = Cell("nothing is left")
-    if row.amdahl_bound is not None:
-        free = derived(record, f"1 / (1 - {seconds} / ({whole}))", row.amdahl_bound, lambda bound: f"x{number(bound)}")
-    if stage == REST:
-        return (*cells, NONE, NONE, NONE, NONE, NONE, free)
-    calls = sum_key(record, stage, "num_calls")
-    read = sum_key(record, stage, "weight_bytes")
-    return (
-        *cells,
-        derived(record, calls, row.num_calls, lambda count: f"{count:,}"),
-        derived(record, f"{seconds} / {calls}", row.seconds / row.num_calls, quantity_of("latency_s")),
-        derived(record, sum_key(record, stage, "flops"), row.flops, quantity_of("flops")),
-        derived(record, read, row.weight_bytes, quantity_of("peak_memory_bytes")) if read else NONE,
-        roofline_cell(record, stage, row, rooflines),
-        free,
-    )
-
-
-def rounds_key(stage: str) -> str:
-    return f"median({key_of('timing', 'stages', 'rounds_s', stage)})"
-
-
-def parts_of(record: Record, stage: str) -> dict[str, Part]:
-    """The parts of a stage, by key."""
-    parts = record.timing.stages.parts if record.timing and record.timing.stages else {}
-    return {key_of("timing", "stages", "parts", name): part for name, part in parts.items() if part.stage == stage}
-
-
-def sum_key(record: Record, stage: str, field: str) -> str:
-    """Of a count summed over the parts of a stage; "" where no part was counted."""
-    keys = [f"{key}.{field}" for key, part in parts_of(record, stage).items() if getattr(part, field) is not None]
-    return f"sum({', '.join(keys)})" if keys else ""
-
-
-def roofline_cell(record: Record, stage: str, row: StageSummary, rooflines: Rooflines) -> Cell:
-    """The least time over the measured one, by the highest roofline that any run on the machine found."""
-    reached, conditions = row.roofline_share, conditions_of(record)
-    if reached is None or conditions is None:
-        return NOT_MEASURED
-    if not reached:
-        return NONE  # nothing to do: no limit
-    least = [
-        f"max({key}.flops@1 / {MATMUL}@2" + (f", {key}.weight_bytes@1 / {COPY}@3)" if part.weight_bytes else ")")
-        for key, part in parts_of(record, stage).items()
+def stage_row(record: Record, stage: str, row: StageSummary, rooflines: Rooflines) -> list[Cell]:
+    found = stage_numbers(record, stage, rooflines)
+    unknown = stage != REST and row.roofline_share is None
+    absent = {"amdahl_bound": Cell("nothing is left"), "roofline_share": NOT_MEASURED if unknown else NONE}
+    return [
+        Cell(words(found[name].value), trace=found[name]) if name in found else absent.get(name, NONE)
+        for *_, name, words in STAGE_COLUMNS
     ]
-    key = f"({' + '.join(least)}) / {rounds_key(stage)[:-1]}@1)"
-    files = (record.file, *(rooflines[conditions][name][1] for name in ("matmul_flop_per_s", "copy_bytes_per_s")))
-    return Cell(percent(reached), trace=Trace(reached, files, key))
 
 
 def remark_on(record: Record) -> str:
@@ -232,16 +179,16 @@ def remark_on(record: Record) -> str:
 def compliance_table(records: Sequence[Record], labels: Mapping[str, str]) -> Table:
     """A line per model: what guards its times."""
     columns = (
-        ("Valid", ""),
+        "Valid",
         ("Timed images", "against those scored, same seeds"),
         ("Repeated / fresh", "time of one image"),
         ("Other work", "cores that others used"),
         ("Warm-up", "rounds thrown away"),
-        ("Rounds ended", ""),
+        "Rounds ended",
     )
-    rows = tuple(
+    rows = [
         (labels[r.file], (Cell(f"✗ failed: {r.reason}"),) if r.status != "ok" else compliance_row(r)) for r in records
-    )
+    ]
     return plain_table("What was checked while each model was timed.", columns, rows)
 
 
@@ -306,21 +253,16 @@ def side_cells(record: Record, rooflines: Rooflines, shared: Trace | None = None
     rounds that it shared with the others, None: in its own run."""
     found = stages_of(record)
     main = max(found, key=lambda stage: found[stage].share) if found else ""
-    flops, latency = record.measurements.get("flops"), record.measurements.get("latency_s")
+    latency = record.measurements.get("latency_s")
     seconds = shared or (in_record(record, "measurements.latency_s", latency.value) if latency else None)
-    rate = NONE
-    if flops and seconds:
-        value = flops.value / seconds.value
-        files = (record.file, seconds.files[0])
-        key = f"measurements.flops@1 / ({read_from(seconds.key, 2)})"
-        rate = Cell(f"{quantity('flops', value)}/s", trace=Trace(value, files, key))
-    time = Cell(quantity("latency_s", shared.value), "in shared rounds", trace=shared) if shared else timed_cell(record)
+    rate = flop_rate(record, seconds) if seconds else None
+    reached = roofline_share(record, main, found[main], rooflines) if main else None
     return (
-        time,
+        Cell(quantity("latency_s", shared.value), "in shared rounds", trace=shared) if shared else timed_cell(record),
         cell(record, "nfe"),
         flops_cell(record),
-        rate,
-        roofline_cell(record, main, found[main], rooflines) if main and found[main].roofline_share else NONE,
+        Cell(f"{quantity('flops', rate.value)}/s", trace=rate) if rate else NONE,
+        Cell(percent(reached.value), trace=reached) if reached else NONE,
         Cell(main, percent(found[main].share)) if main else NONE,
     )
 

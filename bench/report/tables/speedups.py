@@ -38,8 +38,8 @@ def ratio_table(every: Sequence[Record]) -> Table | None:
     for record in records:
         rows = [(name, row_of(record, pair, sweeps)) for name, pair in pairs_of(record).items()]
         if rows:
-            groups.append((heading(record), tuple(rows)))
-    return Table(CAPTION, COLUMNS, tuple(groups), "Against") if groups else None
+            groups.append((heading(record), rows))
+    return Table(CAPTION, COLUMNS, groups, "Against") if groups else None
 
 
 def pairs_of(record: Record) -> dict[str, dict[str, Speedup]]:

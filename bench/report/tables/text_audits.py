@@ -24,9 +24,9 @@ def audit_table(texts: Named) -> Table | None:
     if not audited:
         return None
     columns = ("Texts", *WORDS.values(), "Degenerate", "Different texts", "Most common", "Score", "Score without them")
-    rows = tuple((label, tuple(audit_cells(record))) for label, record in audited)
+    rows = [(label, audit_cells(record)) for label, record in audited]
     caption = "Audit of the texts. A degenerate text is scored like any other; the last column leaves them out."
-    return plain_table(caption, tuple((name, "") for name in columns), rows, first="Texts of")
+    return plain_table(caption, columns, rows, first="Texts of")
 
 
 def audit_cells(record: Record) -> list[Cell]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from bench.analysis.studies import settings_in_use
+from bench.analysis.studies import Answers, answers_of, settings_in_use
 from bench.records.schema import Record
-from bench.report.sections.studies.common import Answers, Section, answers_of, lacking_words
+from bench.report.sections.studies.common import Section, lacking_words
 from bench.report.sections.studies.kernels import kernels
 from bench.report.sections.studies.quality import quality
 from bench.report.sections.studies.references import references
@@ -37,10 +37,10 @@ def studies_view(machine: str, records: Sequence[Record]) -> dict[str, Any]:
     in_use = settings_in_use(records)
     found = {}
     for study in (study for study in STUDIES.values() if study.name in SECTIONS):
-        answers = answers_of(study, records, in_use, prefix)
+        answers = answers_of(study, records, in_use)
         section = SECTIONS[study.name](answers) if answers.records else Section()
         found[study.name] = {
-            "id": answers.id,
+            "id": f"{prefix}-{study.name}",
             "title": study.title,
             "question": study.question,
             "lacking": lacking_words(answers),

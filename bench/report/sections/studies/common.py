@@ -1,4 +1,4 @@
-"""Which records answer a study, and what a section of the report's part "Studies" holds."""
+"""What a study's section of the page holds, and the words that several of them share."""
 
 from __future__ import annotations
 
@@ -9,79 +9,30 @@ from typing import Any
 
 from markupsafe import Markup
 
-from bench.analysis.evidence import Trace
-from bench.analysis.formulas import of_file
-from bench.analysis.records import floor_of, label_by_file, whiskers
-from bench.analysis.seeds import Seeds
-from bench.analysis.studies import find_record
-from bench.formatting import as_words, interval, interval_words, listed, number
+from bench.analysis.studies import Answers
+from bench.formatting import as_words, interval_words, listed, number
 from bench.records.schema import Record, RunSpec
 from bench.report.families import place_of
 from bench.report.tables import NONE, Cell, Table, derived
 from bench.stats import Interval
-from bench.studies import Settings, Study
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The records that answer one study, all of one machine."""
-
-    study: Study
-    records: tuple[Record, ...]  # of the runs that were made, in the study's order
-    failed: Mapping[str, str]  # runs that failed, in words: why
-    lacking: tuple[str, ...]  # models of the runs that were not made
-    in_use: Mapping[str, Settings]  # by model: its own sampling settings
-    counted: tuple[Record, ...]  # runs that counted what a point costs
-    labels: Mapping[str, str]  # by file: the model with the settings that the study varies
-    machine_records: tuple[Record, ...]  # of all studies on that machine, for what stands beside
-    floor: Interval | None  # FID of real held-out scans
-    id: str  # of the section
-
-    def of(self, model: str) -> list[Record]:
-        return [record for record in self.records if record.model == model]
-
-    @property
-    def models(self) -> list[str]:
-        return sorted({record.model for record in self.records}, key=lambda model: (place_of(model), model))
 
 
 @dataclass(frozen=True)
 class Section:
     """One study as the page sets it."""
 
-    findings: tuple[str, ...] = ()  # sentences
+    findings: Sequence[str] = ()  # sentences
     verdict: Mapping[str, Any] | None = None  # as a claim's verdict: word, style, sign, reason
     claim: Mapping[str, str] | None = None  # of the paper, that `verdict` judges: headline, quote, source
-    charts: tuple[tuple[Markup, str], ...] = ()  # SVG, caption
-    tables: tuple[Table, ...] = ()
-    folded: tuple[tuple[str, Table], ...] = ()  # summary, table
-    samples: tuple[Mapping[str, Any], ...] = ()  # grids of images (sections/quality.py)
+    charts: Sequence[tuple[Markup, str]] = ()  # SVG, caption
+    tables: Sequence[Table] = ()
+    folded: Sequence[tuple[str, Table]] = ()  # summary, table
+    samples: Sequence[Mapping[str, Any]] = ()  # grids of images (sections/quality.py)
     samples_note: str = ""  # what they show
 
 
-def answers_of(study: Study, records: Sequence[Record], in_use: Mapping[str, Settings], prefix: str) -> Answers:
-    """The records among those of one machine that answer a study."""
-    studied = [record for record in records if record.protocol.study]
-    of_run: dict[tuple[str, str], list[Record]] = {}
-    for record in studied:
-        of_run.setdefault((record.model, record.protocol.name), []).append(record)
-    found = [(run, find_record(run, of_run.get((run.model, run.protocol.name), ()), in_use)) for run in study.runs]
-    answered = {record.file: record for _, record in found if record and record.status == "ok"}.values()
-    kept = tuple(record for record in answered if record.protocol.collects != "costs")
-    scored = [run.protocol for run in study.runs if run.protocol.collects != "costs"]
-    floor = floor_of(records, scored[0])
-    return Answers(
-        study=study,
-        records=kept,
-        failed={run_words(run): record.reason for run, record in found if record and record.status != "ok"},
-        lacking=tuple(run.model for run, record in found if record is None),
-        in_use=in_use,
-        counted=tuple(record for record in studied if record.protocol.collects == "costs" and record.status == "ok"),
-        labels=label_by_file(kept),
-        machine_records=tuple(record for record in studied if record.status == "ok"),
-        floor=whiskers(floor["fid"]) if "fid" in floor else None,
-        id=f"{prefix}-{study.name}",
-    )
+def models_of(answers: Answers) -> list[str]:
+    return sorted({record.model for record in answers.records}, key=lambda model: (place_of(model), model))
 
 
 def run_words(run: RunSpec) -> str:
@@ -97,10 +48,10 @@ def lacking_words(answers: Answers) -> list[str]:
     command = f"`python -m bench study {answers.study.name}`"
     if not answers.records and not answers.failed:
         return [f"Not run: {command} would run it."]
-    sentences = [f"Failed: {run}: {reason.rstrip('.')}." for run, reason in answers.failed.items()]
+    sentences = [f"Failed: {run_words(run)}: {record.reason.rstrip('.')}." for run, record in answers.failed]
     if answers.lacking:
         total = len(answers.study.runs)
-        models = listed(list(dict.fromkeys(answers.lacking)))
+        models = listed(list(dict.fromkeys(run.model for run in answers.lacking)))
         sentences.append(f"{len(answers.lacking)} of {total} runs are missing, of {models}: {command} would run them.")
     return sentences
 
@@ -131,46 +82,3 @@ def gap_words(gap: Interval) -> str:
     """As "difference −0.03, 95 % interval −0.07 to 0.01"."""
     bounds = (gap.value, gap.low, gap.high)
     return f"difference {number(*bounds)}, {interval_words(*bounds)}"
-
-
-def interval_cell(found: Interval, trace: Trace) -> Cell:
-    bounds = (found.value, found.low, found.high)
-    return Cell(number(*bounds), interval(*bounds), trace=trace)
-
-
-# -- numbers over seeds ------------------------------------------------------------------------------------------------
-
-
-def over_seeds(records: Mapping[Seeds, Record], metric: str, of: str, value: float) -> Trace:
-    """Of what follows from a metric of many records: `of` of the groups of each training seed's sampling seeds."""
-    seeds = sorted(records)
-    files = tuple(records[each].file for each in seeds)
-    groups = ", ".join(groups_of(seeds, metric).values())
-    return Trace(value, files, f"{of}({groups})")
-
-
-def groups_of(seeds: Sequence[Seeds], metric: str, first: int = 1) -> dict[int, str]:
-    """By training seed the key of its values. first: the place of these files where others stand before them."""
-    keys = {}
-    for training in dict.fromkeys(seed for seed, _ in seeds):
-        places = [first + place for place, (seed, _) in enumerate(seeds) if seed == training]
-        keys[training] = of_file(f"measurements.{metric}", places[0], places[-1])
-    return keys
-
-
-def mean_over_seeds(records: Mapping[Seeds, Record], metric: str, value: float) -> Trace:
-    """Of the mean over training seeds of the means over their sampling seeds."""
-    seeds = sorted(records)
-    files = tuple(records[each].file for each in seeds)
-    return Trace(value, files, mean_of_means(seeds, metric))
-
-
-def mean_of_means(seeds: Sequence[Seeds], metric: str, first: int = 1) -> str:
-    return f"mean({', '.join(f'mean({key})' for key in groups_of(seeds, metric, first).values())})"
-
-
-def paired_over_seeds(pairs: Mapping[Seeds, tuple[Record, Record]], metric: str, value: float) -> Trace:
-    """Of the mean difference of pairs, over training seeds as above."""
-    seeds = sorted(pairs)
-    files = (*(pairs[each][0].file for each in seeds), *(pairs[each][1].file for each in seeds))
-    return Trace(value, files, f"{mean_of_means(seeds, metric)} - {mean_of_means(seeds, metric, 1 + len(seeds))}")

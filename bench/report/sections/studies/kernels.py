@@ -6,18 +6,15 @@ from dataclasses import replace
 
 from bench.analysis.speed import Kernels, Paired, kernels_of
 from bench.analysis.speedups import ratio_of
+from bench.analysis.studies import Answers
 from bench.formatting import interval, listed, number
 from bench.records.parts import BASELINE, SUBJECT, Speedup
 from bench.records.schema import Record
 from bench.report.sections.answers import ratio_cell
-from bench.report.sections.studies.common import Answers, Section
+from bench.report.sections.studies.common import Section
 from bench.report.tables import NONE, Cell, plain_table
 
-COLUMNS = (
-    ("With own kernels", ""),
-    ("By torch's alone", ""),
-    ("Own kernels of it", "its speed with them, of that without"),
-)
+COLUMNS = ("With own kernels", "By torch's alone", ("Own kernels of it", "its speed with them, of that without"))
 
 
 def kernels(answers: Answers) -> Section:
@@ -25,18 +22,17 @@ def kernels(answers: Answers) -> Section:
     found = kernels_of(record)
     timed = {name: both for name, both in found.items() if both.has_ratios}
     if not timed:
-        return Section(findings=tuple(f"{name}: {both.own.not_comparable}." for name, both in found.items()))
-    subject = gain_cell(next(iter(timed.values())), SUBJECT)
-    rows = [(record.model, (NONE, NONE, subject))]
+        return Section(findings=[f"{name}: {both.own.not_comparable}." for name, both in found.items()])
+    rows = [(record.model, (NONE, NONE, gain_cell(next(iter(timed.values())), SUBJECT)))]
     rows += [
         (name, (said(record, both.own), said(record, both.torchs), gain_cell(both, BASELINE)))
         for name, both in timed.items()
     ]
     caption = f"Times per image of {record.model} against each model; every round timed each both ways."
-    return Section(findings=findings(record, timed), tables=(plain_table(caption, COLUMNS, tuple(rows), "Against"),))
+    return Section(findings=findings(record, timed), tables=[plain_table(caption, COLUMNS, rows, "Against")])
 
 
-def findings(record: Record, timed: dict[str, Kernels]) -> tuple[str, ...]:
+def findings(record: Record, timed: dict[str, Kernels]) -> list[str]:
     """Where the ratio moves most, and whether the machine was alone."""
     moved = {name: both.moved for name, both in timed.items() if both.names}
     sentences = []
@@ -53,7 +49,7 @@ def findings(record: Record, timed: dict[str, Kernels]) -> tuple[str, ...]:
         sentences.append(f"At this size they slow {listed(slowed)} down.")
     if any(entry.disturbed for both in timed.values() for entry in (both.own, both.torchs)):
         sentences.append("Other work ran on the machine meanwhile.")
-    return tuple(sentences)
+    return sentences
 
 
 def said(record: Record, entry: Speedup) -> Cell:

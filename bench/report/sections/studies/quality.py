@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 
-from bench.analysis.studies import told_apart
+from bench.analysis.studies import Answers, agreement
 from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import REAL_DATA, Record
-from bench.report.sections.studies.common import Answers, Section
+from bench.report.sections.studies.common import Section
 from bench.report.tables import HELD_OUT, NONE, Table, cell, derived, images_cell, plain_table
 
 SPACES = ("fid", "fid_fixed")
@@ -21,29 +20,25 @@ def quality(answers: Answers) -> Section:
     models = [record for record in records if record.model != REAL_DATA]
     if not any(name in record.measurements for record in models for name in COLUMNS):
         return Section()
-    return Section(findings=tuple(filter(None, (agreement(models), floor_words(records)))), tables=(scores(records),))
+    return Section(findings=[*filter(None, (agreement_words(models), floor_words(records)))], tables=[scores(records)])
 
 
 def fid_or_last(record: Record) -> float:
     return record.measurements["fid"].value if "fid" in record.measurements else float("inf")
 
 
-def agreement(models: Sequence[Record]) -> str:
+def agreement_words(models: Sequence[Record]) -> str:
     """Of how many pairs either space says which is better, and where the two contradict each other."""
-    measured = [record for record in models if all(space in record.measurements for space in SPACES)]
-    pairs = list(combinations(measured, 2))
-    if not pairs:
+    found = agreement(models, SPACES)
+    if not found.num_pairs:
         return ""
-    signs = [[told_apart(*pair, space) for space in SPACES] for pair in pairs]
-    both = sum(1 for one, other in signs if one and one == other)
-    against = [f"{a.model} and {b.model}" for (a, b), (one, other) in zip(pairs, signs, strict=True) if one * other < 0]
-    of_pairs = f"{len(pairs)} pairs" if len(pairs) > 1 else "the one pair"
+    of_pairs = f"{found.num_pairs} pairs" if found.num_pairs > 1 else "the one pair"
     sentence = (
-        f"Of {of_pairs} of models FID tells {sum(1 for one, _ in signs if one)} apart, the fixed "
-        f"filters {sum(1 for _, other in signs if other)}, {both} alike in both: these are differences of one "
-        "training run each, by the intervals of the images"
+        f"Of {of_pairs} of models FID tells {found.told[0]} apart, the fixed filters {found.told[1]}, {found.both} "
+        "alike in both: these are differences of one training run each, by the intervals of the images"
     )
-    return f"{sentence}. The two contradict each other on {listed(against)}." if against else f"{sentence}."
+    against = listed([f"{one.model} and {other.model}" for one, other in found.against])
+    return f"{sentence}. The two contradict each other on {against}." if against else f"{sentence}."
 
 
 def floor_words(records: Sequence[Record]) -> str:
@@ -72,6 +67,6 @@ def scores(records: Sequence[Record]) -> Table:
     return plain_table(
         "More images of each family, with 95 % intervals over images below; sorted by FID. The last column names the "
         "digit that is farthest from its own scans.",
-        (("Images", ""), *titles, ("Worst class", "its distance")),
-        tuple(rows),
+        ("Images", *titles, ("Worst class", "its distance")),
+        rows,
     )

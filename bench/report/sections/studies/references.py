@@ -9,31 +9,25 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
+from bench.analysis import over_seeds
 from bench.analysis.seeds import (
-    Seeds,
     at_seeds,
     image_pairs,
     mean_over_training_seeds,
     paired_difference,
+    seed_means,
     seeds_of,
     seeds_words,
 )
-from bench.analysis.studies import Values, measured_at, values_of
+from bench.analysis.studies import Answers, measured_at, values_of
 from bench.claims.sources import ABSTRACT
 from bench.formatting import listed, number
 from bench.metrics import METRICS
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.sections.quality import sample_grids
-from bench.report.sections.studies.common import (
-    Answers,
-    Section,
-    gap_words,
-    interval_cell,
-    mean_over_seeds,
-    paired_over_seeds,
-)
-from bench.report.tables import NONE, Cell, Table, plain_table
+from bench.report.sections.studies.common import Section, gap_words, models_of
+from bench.report.tables import NONE, Cell, Table, estimate, plain_table
 from bench.report.words import badge_of
 from bench.stats import Interval
 from bench.verdict.seeds import judge_later_images
@@ -56,12 +50,12 @@ def references(answers: Answers) -> Section:
     one_step = list(at_seeds(ONE_STEP, answers.in_use.get(ONE_STEP, {}), answers.machine_records).values())
     verdict = judge_later_images(answers.records)
     return Section(
-        findings=tuple(filter(None, (cost_of_references(rows), *other_scores(answers.records, max(rows))))),
+        findings=[*filter(None, (cost_of_references(rows), *other_scores(answers.records, max(rows))))],
         verdict={**badge_of(verdict.word), "reason": verdict.reason},
         claim={"headline": HEADLINE, "quote": LATER_IMAGES, "source": f"{ABSTRACT.paper}, {ABSTRACT.where}"},
-        charts=(row_chart(answers, rows, one_step),),
-        tables=(row_table(rows, one_step),),
-        samples=tuple(row_samples(rows)),
+        charts=[row_chart(answers, rows, one_step)],
+        tables=[row_table(rows, one_step)],
+        samples=row_samples(rows),
         samples_note="Unselected, of the first training and sampling seed: the same place in every grid has the same "
         "seed, each column one class.",
     )
@@ -97,34 +91,18 @@ def other_scores(records: Sequence[Record], last: int) -> list[str]:
 
 def row_chart(answers: Answers, rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) -> tuple[Markup, str]:
     training_seeds = sorted({seeds_of(record)[0] for record in answers.records})
-    panels = []
+    panels, model = [], models_of(answers)[0]
     for metric in SCORES:
         values = {k: found for k, records in rows.items() if (found := values_of(records, metric))}
         if not values:
             continue
-        model, level = answers.models[0], values_of(one_step, metric)
-        thin = [
-            Line(
-                model,
-                tuple(
-                    (k, bare(mean_of([v for (training, _), v in found.items() if training == seed])))
-                    for k, found in values.items()
-                ),
-                thin=True,
-            )
-            for seed in training_seeds
-        ]
-        means = tuple((k, drawn(mean_over_training_seeds(found))) for k, found in values.items())
-        panels.append(
-            Panel(
-                METRICS[metric].title,
-                (*thin, Line(model, means)),
-                level=drawn(mean_over_training_seeds(level)) if level else None,
-            )
-        )
-    ends = ", ".join(
-        f"{p.title} {p.lines[-1].points[0][1].value:.3g} to {p.lines[-1].points[-1][1].value:.3g}" for p in panels
-    )
+        by_seed, level = {k: seed_means(found) for k, found in values.items()}, values_of(one_step, metric)
+        thin = [[(k, bare(means.get(seed, math.nan))) for k, means in by_seed.items()] for seed in training_seeds]
+        means = [(k, drawn(mean_over_training_seeds(found))) for k, found in values.items()]
+        lines = [*(Line(model, points, thin=True) for points in thin), Line(model, means)]
+        dashed = drawn(mean_over_training_seeds(level)) if level else None
+        panels.append(Panel(METRICS[metric].title, lines, level=dashed))
+    ends = ", ".join(f"{panel.title} {panel.lines[-1].ends()}" for panel in panels)
     svg = lines_chart(
         panels,
         "images in a row; the last is scored",
@@ -149,34 +127,25 @@ def bare(value: float) -> Interval:
     return Interval(value, value, value)
 
 
-def mean_of(values: Sequence[float]) -> float:
-    return float(np.mean(values)) if values else math.nan
-
-
 def row_table(rows: Mapping[int, Sequence[Record]], one_step: Sequence[Record]) -> Table:
     """Means over seeds with their intervals, and each image against the one before it."""
     named = {f"image {k}": records for k, records in rows.items()} | ({ONE_STEP: one_step} if one_step else {})
-    columns, cells_by_row = [], {name: [] for name in named}  # type: ignore[var-annotated]
-    for metric in (*SCORES, COST):
-        values = {name: values_of(records, metric) for name, records in named.items()}
-        if not any(values.values()):
-            continue
-        columns.append((METRICS[metric].title, ""))
-        for name, found in values.items():
-            cells_by_row[name].append(mean_cell(found, measured_at(named[name], metric), metric))
-    columns.append(("FID against the image before", "paired"))
-    for k in rows:
-        pairs = image_pairs([record for records in rows.values() for record in records], k, k - 1, "fid")
-        gap = paired_difference("fid", pairs) if pairs else None
-        cell = interval_cell(gap, paired_over_seeds(pairs, "fid", gap.value)) if gap else NONE
-        cells_by_row[f"image {k}"].append(cell)
-    if one_step:
-        cells_by_row[ONE_STEP].append(NONE)
+    images = [record for records in rows.values() for record in records]
+    gained = {f"image {k}": image_pairs(images, k, k - 1, "fid") for k in rows}
+    shown = [metric for metric in (*SCORES, COST) if any(values_of(records, metric) for records in named.values())]
+
+    def mean_cell(name: str, metric: str) -> Cell:
+        measured = measured_at(named[name], metric)
+        return estimate(over_seeds.mean(measured, metric)) if measured else NONE
+
+    def gain_cell(name: str) -> Cell:
+        return estimate(over_seeds.paired(gained[name], "fid")) if gained.get(name) else NONE
+
     sampled = {name: seeds_words(values_of(records, "fid")) for name, records in named.items()}
     return plain_table(
         f"Means over training seeds and their sampling seeds ({told_once(sampled)}), 95 % intervals over both below.",
-        tuple(columns),
-        tuple((name, tuple(cells)) for name, cells in cells_by_row.items()),
+        [*(METRICS[metric].title for metric in shown), ("FID against the image before", "paired")],
+        [(name, [*(mean_cell(name, metric) for metric in shown), gain_cell(name)]) for name in named],
         first="Scored",
     )
 
@@ -187,12 +156,3 @@ def told_once(words: Mapping[str, str]) -> str:
     for name, told in words.items():
         rows.setdefault(told, []).append(name)
     return next(iter(rows)) if len(rows) == 1 else "; ".join(f"{listed(names)}: {told}" for told, names in rows.items())
-
-
-def mean_cell(values: Values, records: Mapping[Seeds, Record], metric: str) -> Cell:
-    """The mean over training seeds; of a cost, which every seed shares, no interval."""
-    if not values:
-        return NONE
-    mean = mean_over_training_seeds(values)
-    trace = mean_over_seeds(records, metric, mean.value)
-    return Cell(number(mean.value), trace=trace) if metric == COST else interval_cell(mean, trace)

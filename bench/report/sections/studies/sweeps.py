@@ -5,40 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from markupsafe import Markup
-
 from bench.analysis.records import whiskers
-from bench.analysis.studies import fid_gap
+from bench.analysis.studies import Answers, fid_gap
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, lines_chart
-from bench.report.sections.studies.common import Answers, Section, differing, fid_of, gap_words
-from bench.report.tables import NONE, SCORES, Table, cell, plain_table, table_of
+from bench.report.sections.studies.common import Section, differing, fid_of, gap_words, models_of
+from bench.report.tables import NONE, SCORES, Cell, Table, cell, plain_table, table_of
 
 # -- guidance ----------------------------------------------------------------------------------------------------------
 
 
 def guidance(answers: Answers) -> Section:
-    sweeps = {model: sweep for model in answers.models if len(sweep := by_scale(answers.of(model))) > 1}
+    sweeps = {model: sweep for model in models_of(answers) if len(sweep := by_scale(answers.of(model))) > 1}
     panels = [panel_of(model, sweep, answers) for model, sweep in sweeps.items() if metric_in(sweep, "fid")]
-    charts: tuple[tuple[Markup, str], ...] = ()
-    if panels:
-        ends = ", ".join(
-            f"{p.title} {p.lines[0].points[0][1].value:.3g} to {p.lines[0].points[-1][1].value:.3g}" for p in panels
-        )
-        svg = lines_chart(
-            panels,
-            "guidance scale (cfg_scale)",
-            f"FID against the guidance scale, from the weakest to the strongest: {ends}.",
-        )
-        charts = (
-            (svg, "FID (lower is better) against the guidance scale; 1 is without guidance. Dotted: the scale in use."),
-        )
+    ends = ", ".join(f"{panel.title} {panel.lines[0].ends()}" for panel in panels)
+    description = f"FID against the guidance scale, from the weakest to the strongest: {ends}."
+    caption = "FID (lower is better) against the guidance scale; 1 is without guidance. Dotted: the scale in use."
+    charts = [(lines_chart(panels, "guidance scale (cfg_scale)", description), caption)] if panels else []
     scores = table_of("Scores at every guidance scale.", SCORES, answers.records, answers.labels)
-    judged = [best_of(model, sweep, answers) for model, sweep in sweeps.items() if metric_in(sweep, "fid")]
     return Section(
-        findings=tuple(sentence for sentence in judged),
+        findings=[best_of(model, sweep, answers) for model, sweep in sweeps.items() if metric_in(sweep, "fid")],
         charts=charts,
-        folded=((f"All {len(answers.records)} runs", scores),) if answers.records else (),
+        folded=[(f"All {len(answers.records)} runs", scores)] if answers.records else [],
     )
 
 
@@ -51,10 +39,10 @@ def metric_in(records: Sequence[Record], metric: str) -> list[Record]:
 
 
 def panel_of(model: str, sweep: Sequence[Record], answers: Answers) -> Panel:
-    points = tuple(
+    points = [
         (record.settings["cfg_scale"], whiskers(record.measurements["fid"])) for record in metric_in(sweep, "fid")
-    )
-    return Panel(model, (Line(model, points),), in_use=answers.in_use[model].get("cfg_scale"))
+    ]
+    return Panel(model, [Line(model, points)], in_use=answers.in_use[model].get("cfg_scale"))
 
 
 def best_of(model: str, sweep: Sequence[Record], answers: Answers) -> str:
@@ -85,10 +73,7 @@ def scales(answers: Answers) -> Section:
     }
     if len(grid) < 2:
         return Section()
-    return Section(
-        findings=(do_they_help(grid),),
-        tables=(heat_table(grid),),
-    )
+    return Section(findings=[do_they_help(grid)], tables=[heat_table(grid)])
 
 
 def do_they_help(grid: dict[tuple[float, float], Record]) -> str:
@@ -122,23 +107,17 @@ def heat_table(grid: dict[tuple[float, float], Record]) -> Table:
     """Rows scale_0, columns scale_1; the darker the cell, the worse."""
     fids = [record.measurements["fid"].value for record in grid.values()]
     low, high = min(fids), max(fids)
-    columns = sorted({scale_1 for _, scale_1 in grid})
-    rows = []
-    for scale_0 in sorted({at[0] for at in grid}):
-        cells = []
-        for scale_1 in columns:
-            record = grid.get((scale_0, scale_1))
-            if record is None:
-                cells.append(NONE)
-                continue
-            fid = record.measurements["fid"]
-            heat = (fid.value - low) / (high - low) if high > low else 0.0
-            mark = "neither scaled" if (scale_0, scale_1) == (1.0, 1.0) else ""
-            cells.append(replace(cell(record, "fid"), heat=heat, mark=mark))
-        rows.append((f"{scale_0:g}", tuple(cells)))
+    drifts, noises = (sorted(set(found)) for found in zip(*grid, strict=True))
+
+    def tinted(at: tuple[float, float]) -> Cell:
+        if at not in grid:
+            return NONE
+        heat = (grid[at].measurements["fid"].value - low) / (high - low) if high > low else 0.0
+        return replace(cell(grid[at], "fid"), heat=heat, mark="neither scaled" if at == (1.0, 1.0) else "")
+
     return plain_table(
         "FID by the scale of the drift (rows) and of the noise (columns); the stronger the tint, the worse.",
-        [(f"scale_1 {scale_1:g}", "") for scale_1 in columns],
-        tuple(rows),
+        [f"scale_1 {noise:g}" for noise in noises],
+        [(f"{drift:g}", [tinted((drift, noise)) for noise in noises]) for drift in drifts],
         first="scale_0",
     )

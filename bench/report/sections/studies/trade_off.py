@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
-from bench.analysis.front import cost_of, costed, front_of, lines_of
+from bench.analysis.front import Front, costed, fronts_of, lines_of
 from bench.analysis.records import whiskers
-from bench.analysis.studies import told_apart
+from bench.analysis.studies import Answers
 from bench.formatting import listed, number
 from bench.records.schema import Record
 from bench.report.charts.lines import Line, Panel, high, lines_chart
-from bench.report.sections.studies.common import Answers, Section, fid_of, recognised
-from bench.report.tables import NONE, Cell, Table, table_of
-from bench.report.tables.speed import flops_cell, with_columns
+from bench.report.sections.studies.common import Section, fid_of, models_of, recognised
+from bench.report.tables import NONE, Cell, Column, Table, metric_columns, record_table
+from bench.report.tables.speed import flops_cell
 
 COLUMNS = ("fid", "recall", "nfe")
 AXES = {  # what an image costs -> label of the axis
@@ -34,90 +34,66 @@ CAPTIONS = {
 
 
 def trade_off(answers: Answers) -> Section:
-    records = [record for record in answers.records if "fid" in record.measurements]
-    charts: list[tuple[Markup, str]] = []
-    fronts: dict[str, list[str]] = {}
-    for kind in AXES:
-        with_cost = [record for record in records if cost_of(record, kind, answers.counted)]
-        if with_cost:
-            fronts[kind] = front_of({record.file: place_of_run(record, kind, answers) for record in with_cost})
-            charts.append((cost_chart(with_cost, fronts[kind], kind, answers), CAPTIONS[kind]))
-    table = table_of_runs("Every run, with 95 % intervals below.", records, answers)
+    records, fronts = scored(answers), fronts_of(answers.records, answers.counted)
+    every = record_table(
+        "Every run, with 95 % intervals below.", run_columns(records, answers), records, answers.labels
+    )
     return Section(
-        findings=tuple(findings(records, answers, fronts)),
-        charts=tuple(charts),
-        folded=(
-            *((("The Pareto front", front_table(records, answers, fronts)),) if fronts else ()),
-            *(((f"All {len(records)} runs", table),) if records else ()),
-        ),
+        findings=findings(answers, fronts),
+        charts=[(cost_chart(kind, front, answers), CAPTIONS[kind]) for kind, front in fronts.items()],
+        folded=[
+            *([("The Pareto front", front_table(answers, fronts))] if fronts else []),
+            *([(f"All {len(records)} runs", every)] if records else []),
+        ],
     )
 
 
-def place_of_run(record: Record, kind: str, answers: Answers) -> tuple[float, float]:
-    """Cost and FID."""
-    cost = cost_of(record, kind, answers.counted)
-    assert cost is not None
-    return cost.value, record.measurements["fid"].value
+def scored(answers: Answers) -> list[Record]:
+    return [record for record in answers.records if "fid" in record.measurements]
 
 
-def cost_chart(records: Sequence[Record], front: Sequence[str], kind: str, answers: Answers) -> Markup:
-    by_file = {record.file: record for record in records}
-    told = [f"{answers.labels[file]} at FID {fid_of(by_file[file])}" for file in front]
-    panel = cost_panel(records, front, kind, answers)
-    return lines_chart([high(panel)], AXES[kind], f"FID against cost. On the Pareto front: {listed(told)}.", columns=1)
+def cost_chart(kind: str, front: Front, answers: Answers) -> Markup:
+    told = [f"{answers.labels[record.file]} at FID {fid_of(record)}" for record in front.best]
+    description = f"FID against cost. On the Pareto front: {listed(told)}."
+    return lines_chart([high(cost_panel(front, answers))], AXES[kind], description, columns=1)
 
 
-def cost_panel(records: Sequence[Record], front: Sequence[str], kind: str, answers: Answers) -> Panel:
+def cost_panel(front: Front, answers: Answers) -> Panel:
     """FID against cost, a line per model and settings; the front as the corners of its staircase."""
-    lines, by_file = [], {record.file: record for record in records}
-    for model in answers.models:
-        for found in lines_of([record for record in records if record.model == model]):
-            points = [(place_of_run(r, kind, answers)[0], whiskers(r.measurements["fid"])) for r in found]
-            lines.append(Line(model, tuple(points), label=model))
+    lines = []
+    for model in models_of(answers):
+        for found in lines_of([record for record in front.runs if record.model == model]):
+            points = [(front.places[r.file][0], whiskers(r.measurements["fid"])) for r in found]
+            lines.append(Line(model, points, label=model))
     corners: list[tuple[float, float]] = []
-    for file in front:
-        x, y = place_of_run(by_file[file], kind, answers)
+    for x, y in (front.places[record.file] for record in front.best):
         corners += [(x, corners[-1][1])] if corners else []
         corners.append((x, y))
-    return Panel("", tuple(lines), log_x=True, log_y=True, level=answers.floor, front=tuple(corners))
+    return Panel("", lines, log_x=True, log_y=True, level=answers.floor, front=corners)
 
 
 def cost_panels(answers: Answers) -> dict[str, Panel]:
     """By kind of cost, the panels that the records can fill."""
-    records = [record for record in answers.records if "fid" in record.measurements]
-    found = {}
-    for kind in AXES:
-        with_cost = [record for record in records if cost_of(record, kind, answers.counted)]
-        if with_cost:
-            front = front_of({record.file: place_of_run(record, kind, answers) for record in with_cost})
-            found[kind] = cost_panel(with_cost, front, kind, answers)
-    return found
+    return {kind: cost_panel(front, answers) for kind, front in fronts_of(answers.records, answers.counted).items()}
 
 
-def findings(records: Sequence[Record], answers: Answers, fronts: Mapping[str, Sequence[str]]) -> list[str]:
+def findings(answers: Answers, fronts: Mapping[str, Front]) -> list[str]:
     """What the front says, in words."""
     sentences = []
-    by_file = {record.file: record for record in records}
-    kind = next(iter(fronts), "")
-    front = [by_file[file] for file in fronts.get(kind, ())]
-    if front:
-        best = front[-1]
-        sentence = f"Of the runs whose {kind} are counted, the lowest FID is that of {named(best, answers)}."
-        like = [record for record in front[:-1] if not told_apart(record, best)]
-        if like:
-            gain = place_of_run(best, kind, answers)[0] / place_of_run(like[0], kind, answers)[0]
+    for kind, front in [*fronts.items()][:1]:
+        sentence = f"Of the runs whose {kind} are counted, the lowest FID is that of {named(front.best[-1], answers)}."
+        if front.cheapest_alike:
+            alike, times = front.cheapest_alike
             sentence += (
-                f" The cheapest run on the front that is not told apart from it is {named(like[0], answers)}, "
-                f"with {number(gain)} times fewer {kind}."
+                f" The cheapest run on the front that is not told apart from it is {named(alike, answers)}, "
+                f"with {number(times)} times fewer {kind}."
             )
         sentences.append(sentence)
-    absent = {
-        kind: [model for model in answers.models if model not in {by_file[file].model for file in front}]
-        for kind, front in fronts.items()
-    }
     by_models: dict[str, list[str]] = {}
-    for kind, models in absent.items():
-        by_models.setdefault(listed(models), []).append(kind)
+    for kind, front in fronts.items():
+        present = {record.model for record in front.best}
+        absent = listed([model for model in models_of(answers) if model not in present])
+        by_models.setdefault(absent, []).append(kind)
     clauses = [f"o run of {models} is on the front by {listed(kinds)}" for models, kinds in by_models.items() if models]
     return [*sentences, f"N{'; n'.join(clauses)}."] if clauses else sentences
 
@@ -126,27 +102,31 @@ def named(record: Record, answers: Answers) -> str:
     return f"{answers.labels[record.file]} at {fid_of(record)}"
 
 
-def front_table(records: Sequence[Record], answers: Answers, fronts: Mapping[str, Sequence[str]]) -> Table:
+def front_table(answers: Answers, fronts: Mapping[str, Front]) -> Table:
     """The runs on either front, the cheapest first."""
-    chosen = [record for record in records if any(record.file in front for front in fronts.values())]
-    chosen.sort(key=lambda record: (cost_or_last(record, answers), record.measurements["fid"].value))
-    table = table_of_runs("Runs on the Pareto front, the cheapest first.", chosen, answers)
-    on = [Cell(" and ".join(kind for kind, front in fronts.items() if record.file in front)) for record in chosen]
-    return with_columns(table, (("On the front by", ""), on))
+
+    def cost_and_fid(record: Record) -> tuple[float, ...]:
+        costs = [front.places.get(record.file, (math.inf,))[0] for front in fronts.values()]
+        return (*costs, record.measurements["fid"].value)
+
+    def on_fronts(record: Record) -> Cell:
+        return Cell(" and ".join(kind for kind, front in fronts.items() if record in front.best))
+
+    chosen = [record for record in answers.records if any(record in front.best for front in fronts.values())]
+    columns = [*run_columns(chosen, answers), Column("On the front by", "", on_fronts)]
+    caption = "Runs on the Pareto front, the cheapest first."
+    return record_table(caption, columns, sorted(chosen, key=cost_and_fid), answers.labels)
 
 
-def cost_or_last(record: Record, answers: Answers) -> tuple[float, ...]:
-    """What a run costs, by each kind; last where that is not counted."""
-    costs = [cost_of(record, kind, answers.counted) for kind in AXES]
-    return tuple(cost.value if cost else math.inf for cost in costs)
+def run_columns(records: Sequence[Record], answers: Answers) -> list[Column]:
+    """FID, recall, network evaluations, recognised share and FLOPs of an image."""
 
+    def flops_of(record: Record) -> Cell:
+        counted = costed(record, "FLOPs", answers.counted)
+        return flops_cell(counted) if counted else NONE
 
-def table_of_runs(caption: str, records: Sequence[Record], answers: Answers) -> Table:
-    """Settings, FID, recall, recognised share, network evaluations and FLOPs of an image."""
-    table = table_of(caption, COLUMNS, records, answers.labels)
-    counted = [costed(record, "FLOPs", answers.counted) for record in records]
-    return with_columns(
-        table,
-        (("Recognised", "as the class asked for"), [recognised(record) for record in records]),
-        (("FLOPs per image", "lower is better"), [flops_cell(found) if found else NONE for found in counted]),
-    )
+    return [
+        *metric_columns(COLUMNS, records),
+        Column("Recognised", "as the class asked for", recognised),
+        Column("FLOPs per image", "lower is better", flops_of),
+    ]

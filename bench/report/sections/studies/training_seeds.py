@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 
-from bench.analysis.evidence import Trace
-from bench.analysis.formulas import of_file
-from bench.analysis.seeds import Seeds, mean_over_training_seeds, seed_means, seeds_words, spreads_of
+from bench.analysis import over_seeds
+from bench.analysis.seeds import seed_means, seeds_words
 from bench.analysis.studies import (
+    Answers,
     Values,
     fid_half_width,
     measured_at,
@@ -18,17 +18,16 @@ from bench.analysis.studies import (
 )
 from bench.formatting import fixed, listed, num_decimals, number
 from bench.records.schema import Record
-from bench.report.sections.studies.common import Answers, Section, interval_cell, mean_over_seeds, over_seeds
-from bench.report.tables import NONE, Cell, Table, plain_table
-from bench.stats import as_interval
+from bench.report.sections.studies.common import Section, models_of
+from bench.report.tables import NONE, Cell, Table, estimate, plain_table
 
 
 def training_seeds(answers: Answers) -> Section:
-    fids = {model: found for model in answers.models if (found := values_of(answers.of(model), "fid"))}
+    fids = {model: found for model in models_of(answers) if (found := values_of(answers.of(model), "fid"))}
     if all(len(seed_means(values)) < 2 for values in fids.values()):
         return Section()
     sentences = (smallest_in_words(fids), measured_in_words(fids), spread_in_words(answers, fids))
-    return Section(findings=tuple(filter(None, sentences)), tables=(seeds_table(answers, fids),))
+    return Section(findings=[*filter(None, sentences)], tables=[seeds_table(answers, fids)])
 
 
 def smallest_in_words(fids: Mapping[str, Values]) -> str:
@@ -74,51 +73,8 @@ def spread_in_words(answers: Answers, fids: Mapping[str, Values]) -> str:
     )
 
 
-def of_seed(records: Mapping[Seeds, Record], training_seed: int) -> dict[Seeds, Record]:
-    return {seeds: record for seeds, record in records.items() if seeds[0] == training_seed}
-
-
-def half_width_cell(records: Sequence[Record], half_width: float) -> Cell:
-    """The mean half-width of one run's interval, over the runs that have one."""
-    known = [record for record in records if (fid := record.measurements.get("fid")) and as_interval(fid).is_known]
-    high, low = (of_file(f"measurements.fid.{end}", 1, len(known)) for end in ("ci_high", "ci_low"))
-    trace = Trace(half_width, tuple(record.file for record in known), f"(mean({high}) - mean({low})) / 2")
-    return Cell(number(half_width), trace=trace)
-
-
 def seeds_table(answers: Answers, fids: Mapping[str, Values]) -> Table:
     training = sorted({seed for values in fids.values() for seed, _ in values})
-    rows = []
-    for model, values in fids.items():
-        mean, spreads, half_width = (
-            mean_over_training_seeds(values),
-            spreads_of(values),
-            fid_half_width(answers.of(model)),
-        )
-        means, measured = seed_means(values), measured_at(answers.of(model), "fid")
-        decimals = num_decimals(half_width or 1.0, 0.0, 2 * (half_width or 1.0))
-        rows.append(
-            (
-                model,
-                (
-                    interval_cell(mean, mean_over_seeds(measured, "fid", mean.value)),
-                    *(
-                        Cell(
-                            fixed(means[seed], decimals),
-                            trace=mean_over_seeds(of_seed(measured, seed), "fid", means[seed]),
-                        )
-                        if seed in means
-                        else NONE
-                        for seed in training
-                    ),
-                    *(
-                        NONE if spread is None else Cell(number(spread), trace=over_seeds(measured, "fid", of, spread))
-                        for of, spread in zip(("between", "within"), spreads, strict=True)
-                    ),
-                    NONE if half_width is None else half_width_cell(answers.of(model), half_width),
-                ),
-            )
-        )
     return plain_table(
         "FID over training seeds and their sampling seeds: mean with the 95 % interval over both below, each training "
         "seed (mean of its sampling seeds), the standard deviations of another training run and of another sampling of "
@@ -130,5 +86,21 @@ def seeds_table(answers: Answers, fids: Mapping[str, Values]) -> Table:
             ("Sampling", "standard deviation"),
             ("One run", "half-width"),
         ),
-        tuple(rows),
+        [(model, seeds_row(answers.of(model), training)) for model in fids],
     )
+
+
+def seeds_row(records: Sequence[Record], training: Sequence[int]) -> list[Cell]:
+    """All means of a training seed have the digits that the interval of one run deserves."""
+    measured, half_width = measured_at(records, "fid"), over_seeds.half_width(records)
+    width = half_width.found.value if half_width else 1.0
+    decimals = num_decimals(width, 0.0, 2 * width)
+
+    def mean_of(seed: int) -> Cell:
+        one_run = {seeds: record for seeds, record in measured.items() if seeds[0] == seed}
+        mean = over_seeds.mean(one_run, "fid") if one_run else None
+        return Cell(fixed(mean.found.value, decimals), trace=mean.trace) if mean else NONE
+
+    deviations = over_seeds.spreads(measured, "fid")
+    mean = estimate(over_seeds.mean(measured, "fid"))
+    return [mean, *map(mean_of, training), *map(estimate, deviations), estimate(half_width)]
