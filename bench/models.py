@@ -18,6 +18,8 @@ from bench.errors import UsageError
 from bench.protocols import SMALL
 from bench.published import PUBLISHED, Precision, Published, Reseeding
 from bench.records.schema import REAL_DATA, Protocol, RunSpec
+from reference_models.shipped import FOLDER_VARIABLE, SHIPPED, shipped_weights
+from reference_models.sizes.autoencoders import AUTOENCODERS
 
 if TYPE_CHECKING:
     import torch
@@ -66,8 +68,6 @@ def load_model(
     import torch
 
     from reference_models import build, find
-    from reference_models.shipped import shipped_weights
-    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     spec = find(name)
     check_dtype(dtype)
@@ -161,8 +161,6 @@ def check_prompts(model: ImageModel, prompts: Sequence[str], source: str) -> Non
 
 def _check_released(spec: Spec, weights: Path | None, autoencoder: Path | None) -> None:
     """UsageError where a part of what a paper-size model needs was not given."""
-    from reference_models.sizes.autoencoders import AUTOENCODERS
-
     from_labels = spec.network.conditioned_on == "labels"
     if weights is None:
         what = "FILE" if from_labels else "FOLDER"
@@ -195,7 +193,6 @@ def weights_of(spec: RunSpec, work: Path) -> Path | None:
 def autoencoder_of(spec: RunSpec, work: Path) -> Path | None:
     """The file of a run's autoencoder: the released one, or that trained here beside the model's. Else None."""
     from reference_models import find
-    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     if is_released(spec):
         return _asset_path(spec, 1)
@@ -226,8 +223,6 @@ def _asset_path(spec: RunSpec, place: int) -> Path | None:
 
 
 def _small_file(name: str, protocol: Protocol, work: Path) -> Path | None:
-    from reference_models.shipped import shipped_weights
-
     if not protocol.training_seed:
         return shipped_weights(name)
     path = seed_folder(work, protocol.training_seed) / f"{name}.safetensors"
@@ -237,7 +232,6 @@ def _small_file(name: str, protocol: Protocol, work: Path) -> Path | None:
 def missing_files(spec: RunSpec, work: Path) -> list[str]:
     """The small model and its autoencoder, or the one of them whose weights are not there."""
     from reference_models import find
-    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     name = find(spec.model).autoencoder
     needed = [spec.model] + ([name] if AUTOENCODERS[name].recipe else [])
@@ -246,8 +240,6 @@ def missing_files(spec: RunSpec, work: Path) -> list[str]:
 
 def train_command(name: str) -> str:
     """What makes the weights of a small model or autoencoder where they are looked for."""
-    from reference_models.shipped import FOLDER_VARIABLE
-
     folder = os.environ.get(FOLDER_VARIABLE) or "reference_models/weights"
     return f"python -m bench train {name} --out {folder}/{name}.safetensors"
 
@@ -263,7 +255,6 @@ class Identity:
 def identity(spec: RunSpec, work: Path) -> Identity:
     """The versions of the code of a run's model, the checksums of the files that it loads."""
     from reference_models import find
-    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     model = find(spec.model)
     versions = {"model": model.version, "autoencoder": AUTOENCODERS[model.autoencoder].version}
@@ -281,8 +272,6 @@ def reads_images(spec: Spec) -> bool:
 
 def origin(spec: RunSpec, work: Path) -> str | None:
     """Whether a run's weights were released by the authors, came with this package or were trained here; None: none."""
-    from reference_models.shipped import SHIPPED
-
     weights = weights_of(spec, work)
     if weights is None:
         return None

@@ -55,6 +55,8 @@ from bench.sampling.texts import SHARD_SIZE, Item, store_texts, stored_texts
 from bench.sampling.wording import worded, wording
 from bench.sampling.workers import stopping
 from bench.studies import reading_settings
+from reference_models.shipped import shipped_weights
+from reference_models.sizes.autoencoders import AUTOENCODERS, KL
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec
@@ -166,8 +168,6 @@ def reader(name: str) -> Spec:
 
 def settings_of(spec: Spec, kind: str, options: Options) -> dict[str, Any]:
     """The settings of the model's `say`."""
-    from reference_models.sizes.autoencoders import AUTOENCODERS, KL
-
     takes, asked = reading_settings(spec, kind), {}
     if options.num_steps is not None:
         if "num_steps" not in takes:
@@ -217,7 +217,6 @@ def made_by_path(out: Path) -> Path:
 
 def describe(model_name: str, task: Task, options: Options) -> None:
     """Ask the model, and write what it says once all is there."""
-    from reference_models.shipped import shipped_weights
     from reference_models.texts import ReadsImages
 
     spec, out, rank = reader(model_name), options.out, this_rank()

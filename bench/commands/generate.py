@@ -26,6 +26,7 @@ from bench.sampling.png_folder import PngFolder
 from bench.sampling.ranks import limit_threads, this_rank
 from bench.sampling.shards import rows_of
 from bench.sampling.workers import fill, stopping
+from reference_models.shipped import shipped_weights
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec
@@ -109,7 +110,6 @@ def generate_folder(
 ) -> None:
     """Write `out`/000000.png ... Images of the same run are kept; those damaged are made again; others are refused."""
     from reference_models import find
-    from reference_models.shipped import shipped_weights
 
     spec, rank = find(name), this_rank()
     asked = asked_prompts(spec, prompts, num)

@@ -10,6 +10,7 @@ import typer
 from bench.commands.app import MOST, RESULTS_OPTION, Seed, example, resolve_device
 from bench.console import say
 from bench.errors import UsageError
+from reference_models.sizes.autoencoders import AUTOENCODERS
 
 
 @example(
@@ -68,7 +69,6 @@ def train(
     path = out or Path(f"{model}--seed{seed}.safetensors")
     from bench.commands.train_paper import Asked, train_paper_model
     from reference_models import find
-    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     asked = Asked(data, autoencoder, start_from, batch_size, accumulate, precision, mirror, checkpoint_minutes, results)
     if model in AUTOENCODERS or find(model).recipe is not None:

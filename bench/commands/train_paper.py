@@ -16,6 +16,7 @@ from bench.sampling import files
 from bench.sampling.latents import class_folder, latents_of
 from bench.sampling.ranks import Rank, this_rank
 from bench.training.recipes import Published, published
+from reference_models.sizes.autoencoders import AUTOENCODERS
 
 if TYPE_CHECKING:
     from reference_models.spec import Spec
@@ -128,8 +129,6 @@ def train_paper_model(
 
 def check_files(spec: Spec, how: Published, asked: Asked) -> tuple[Path, Path]:
     """(data folder, autoencoder file); UsageError where one of them, or what the model starts from, is missing."""
-    from reference_models.sizes.autoencoders import AUTOENCODERS
-
     if asked.data is None:
         raise UsageError(
             f"{spec.name} is of a paper's size: pass --data FOLDER (ImageNet's train) and --autoencoder FILE"

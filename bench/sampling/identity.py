@@ -16,6 +16,7 @@ import numpy as np
 
 from bench.models import file_sha256
 from bench.published import Reseeding
+from reference_models.shipped import shipped_weights
 
 if TYPE_CHECKING:
     from reference_models.image_model import ImageModel
@@ -58,8 +59,6 @@ def file_checksums(spec: Spec, weights: Path | None, autoencoder: Path | None = 
 
     autoencoder: the file it was given; None: the shipped one of that name, where one ships.
     """
-    from reference_models.shipped import shipped_weights
-
     parts = {"weights": weights, "autoencoder": autoencoder or shipped_weights(spec.autoencoder)}
     return {part: None if path is None else file_sha256(path) for part, path in parts.items()}
 

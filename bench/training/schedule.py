@@ -25,12 +25,13 @@ from bench.models import seed_folder
 from bench.processes import Job, run_jobs
 from bench.records.environment import num_workers
 from bench.training.train import train_model
+from reference_models.shipped import FOLDER_VARIABLE
+from reference_models.sizes.autoencoders import AUTOENCODERS
 
 
 def ingredients(name: str) -> list[str]:
     """The models and tokenizers whose weights go into the training of this one."""
     from reference_models import find
-    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     if name in AUTOENCODERS:
         return []
@@ -60,7 +61,6 @@ def finished(name: str, folder: Path) -> bool:
     from bench.models import file_sha256
     from reference_models import find
     from reference_models.checkpoints import read_state
-    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     path = folder / f"{name}.safetensors"
     if not path.is_file():
@@ -89,8 +89,6 @@ def train_all(names: Iterable[str], *, seed: int, folder: Path, device: str, num
 
     num_steps: optimiser steps of each, instead of its recipe's
     """
-    from reference_models.shipped import FOLDER_VARIABLE
-
     folder.mkdir(parents=True, exist_ok=True)
     jobs = []
     for name in with_ingredients(names):
@@ -120,7 +118,6 @@ def retrain_for(scale: str, only: Sequence[str], results: Path, device: str) -> 
     from bench.protocols import SMALL
     from bench.records.store import WORK
     from reference_models import specs
-    from reference_models.shipped import FOLDER_VARIABLE
 
     if scale not in SMALL:
         raise UsageError(f"--retrain trains models of the scales {' and '.join(SMALL)}, not of {scale}")

@@ -23,6 +23,8 @@ from bench.errors import CheckFailed, UsageError
 from bench.files import check_target, make_folder, making, write_whole
 from bench.models import file_sha256
 from bench.records.environment import commit, machine
+from reference_models.shipped import shipped_weights
+from reference_models.sizes.autoencoders import AUTOENCODERS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -57,7 +59,6 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
     Resumes from its checkpoint beside `out` if a run was interrupted. UsageError where it has no recipe.
     """
     from reference_models import find
-    from reference_models.sizes.autoencoders import AUTOENCODERS
     from reference_models.training import train
 
     if name in AUTOENCODERS:
@@ -184,8 +185,6 @@ def model_job(name: str, seed: int, device: str) -> Job:
     import torch
 
     from reference_models import build, find
-    from reference_models.shipped import shipped_weights
-    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     spec = find(name)
     if spec.recipe is None:
@@ -222,8 +221,6 @@ def model_job(name: str, seed: int, device: str) -> Job:
 
 def starting_weights(name: str, recipe: Recipe) -> Path | None:
     """The weights that a model is fine-tuned from; None where it is trained from nothing."""
-    from reference_models.shipped import shipped_weights
-
     if recipe.start_from is None:
         return None
     start = shipped_weights(recipe.start_from)
@@ -283,7 +280,6 @@ def scenes_job(name: str, seed: int, device: str) -> Job:
 def tokenizer_job(name: str, seed: int, device: str) -> Job:
     """A tokenizer, trained on the scans themselves."""
     from reference_models.autoencoders import build_autoencoder
-    from reference_models.sizes.autoencoders import AUTOENCODERS
 
     spec = AUTOENCODERS[name]
     if spec.recipe is None:

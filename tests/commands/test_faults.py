@@ -104,11 +104,17 @@ def test_a_device_that_nothing_runs_on_is_refused(capsys, device):
     assert "available: cpu" in complains(capsys, "train", "dit-digits", "--steps", 1, "--device", device)
 
 
-@pytest.mark.parametrize("package", ["torch", "numpy", "PIL"])
-def test_a_missing_package_is_one_line_with_the_command(tmp_path, package):
+@pytest.mark.parametrize(
+    ("package", "call"),
+    [
+        ("torch", "time dit-digits"),
+        ("numpy", "score images . --reference digits-train"),
+        ("PIL", "score images . --reference digits-train"),
+    ],
+)
+def test_a_missing_package_is_one_line_with_the_command(package, call):
     code = (
-        f"import sys; sys.modules[{package!r}] = None; from bench.__main__ import run; "
-        f"sys.exit(run(['score', 'images', '{tmp_path}', '--reference', 'digits-train']))"
+        f"import sys; sys.modules[{package!r}] = None; from bench.__main__ import run; sys.exit(run({call.split()!r}))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr.count("\n")) == (1, 1), done.stderr
