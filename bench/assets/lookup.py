@@ -65,9 +65,10 @@ def remedy(found: Located) -> str:
     command = f"python -m bench fetch {found.asset.name}"
     if found.state == "changed":
         return f"if it was replaced on purpose: {command} --accept"
+    licence = f"licence: {found.asset.licence}"
     if not found.asset.fetchable:
-        return f"{found.asset.get}, into {assets_folder() / found.asset.path}"
-    return f"get it with: {command}"
+        return f"{found.asset.get}, into {assets_folder() / found.asset.path} ({licence})"
+    return f"get it with: {command} ({licence})"
 
 
 def locate(asset: Asset, *, read: bool = False) -> Located:

@@ -198,8 +198,12 @@ def slurm_worker(orders: Orders) -> None:
     import submitit
 
     task = submitit.JobEnvironment()
-    with stopping():
-        fill_store(orders, Rank(task.global_rank, task.num_tasks, task.local_rank))
+    try:
+        with stopping():
+            fill_store(orders, Rank(task.global_rank, task.num_tasks, task.local_rank))
+    except KeyboardInterrupt:  # scancel, the end of the job's time
+        say("work: interrupted: submit the job again to continue")
+        raise SystemExit(1) from None
 
 
 def submit(
@@ -213,7 +217,8 @@ def submit(
 ) -> Any:
     """Submit a Slurm job of `num_gpus` workers on each of `num_nodes` machines; returns submitit's job.
 
-    cluster: "local" runs the workers on this machine, which tests do. UsageError where there is no submitit or Slurm.
+    cluster: "local" runs the workers on this machine, which tests do. UsageError where there is no submitit or Slurm,
+    and where Slurm refuses the job.
     """
     try:
         import submitit
@@ -233,6 +238,9 @@ def submit(
         timeout_min=max(1, round(60 * hours)),
         **({"slurm_partition": partition} if partition else {}),
     )
-    job = executor.submit(slurm_worker, orders)
+    try:
+        job = executor.submit(slurm_worker, orders)
+    except submitit.core.utils.FailedJobError as error:  # sbatch's own words: no such partition, no such account, ...
+        raise UsageError(f"--slurm-nodes: Slurm refused the job: {' '.join(str(error).split())}") from error
     say(f"work: submitted job {job.job_id}: {num_nodes} x {num_gpus} workers; their output: {logs}")
     return job

@@ -30,6 +30,7 @@ from typing import Any
 from bench.analysis.seeds import seed_records
 from bench.analysis.speed import is_estimated, paired_ratios
 from bench.claims.sources import NOT_PUBLISHED
+from bench.claims.text_sets import fewer_than_released
 from bench.formatting import listed, named
 from bench.protocols import PROTOCOLS
 from bench.published import PUBLISHED
@@ -145,6 +146,7 @@ def judge_side(claim: Claim, side: Comparison, records: Sequence[Record]) -> Ver
     word = next((word for word in DECISIVE if word in words), words[0])
     reason = " ".join(finding.text for finding in findings)
     reason += below_floor(side, subject, records) if subject else ""
+    reason += over_fewer(used)
     control = find(side.subject, side.protocol, records, side.control) if side.control else None
     easy = [said for each in baselines.values() if control and (said := says_nothing(side, control, each))]
     if easy and control:
@@ -184,6 +186,16 @@ def find(model: str, protocol: str, records: Sequence[Record], settings: Mapping
         return record.status == "ok", record.elsewhere is None, record.created_utc, record.file
 
     return max(candidates, key=place, default=None)
+
+
+def over_fewer(used: Sequence[Record]) -> str:
+    """A sentence for the reason of a verdict on captions or answers that are not of all that is published; else ""."""
+    told = [
+        f"{record.model}: {fewer}"
+        for record in used
+        if record.texts and (fewer := fewer_than_released(record.protocol.scale, record.texts.scoring))
+    ]
+    return f" Scored on less than is published: {'; '.join(told)}." if told else ""
 
 
 def made_elsewhere(used: Sequence[Record]) -> str:

@@ -49,7 +49,8 @@ def test_a_missing_file_names_the_exact_path_and_the_command(folder):
     path = folder / "huggingface.co/zhendch/Transdiff/transdiff_h/checkpoint-last.pth"
     with pytest.raises(UsageError) as error:
         assets.require("transdiff-h")
-    assert str(error.value) == f"transdiff-h is missing: {path}; get it with: python -m bench fetch transdiff-h"
+    remedy = "get it with: python -m bench fetch transdiff-h (licence: MIT)"
+    assert str(error.value) == f"transdiff-h is missing: {path}; {remedy}"
 
 
 @pytest.mark.parametrize("top", ["huggingface.co/zhendch/Transdiff", "zhendch/Transdiff", "Transdiff"])
@@ -278,7 +279,8 @@ def test_coco_is_recognised_by_what_its_evaluator_needs(folder):
 def test_imagenet_says_how_to_get_it_and_where_to_put_it(folder):
     complaint = error_of("imagenet-val")
     assert "register at image-net.org" in complaint
-    assert complaint.endswith(f"into {folder / 'imagenet/val'}")
+    licence = "licence: ImageNet's terms: non-commercial research and education"
+    assert complaint.endswith(f"into {folder / 'imagenet/val'} ({licence})")
     put(folder / "imagenet/val/n01440764/ILSVRC2012_val_00000293.JPEG")
     assert assets.locate(assets.find("imagenet-val")).detail == "val: 1 of 1,000 classes"
     assert assets.require("imagenet-val") == folder / "imagenet/val"

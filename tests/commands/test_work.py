@@ -121,6 +121,20 @@ def test_without_submitit_it_says_what_to_install(orders, monkeypatch):
         submit(orders, num_nodes=2)
 
 
+def test_what_slurm_says_of_a_job_that_it_refuses_is_one_line(orders, monkeypatch, tmp_path):
+    pytest.importorskip("submitit", reason="pip install 'arbiter-bench[slurm]'")
+    for name in ("srun", "sbatch"):
+        script = tmp_path / "bin" / name
+        script.parent.mkdir(exist_ok=True)
+        script.write_text("#!/bin/sh\nprintf 'sbatch: error: invalid partition\\nsbatch: error: failed\\n' >&2\nexit 1")
+        script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    with pytest.raises(UsageError) as refused:
+        submit(orders, num_nodes=1, num_gpus=2, partition="nosuch")
+    words = "sbatch: error: invalid partition sbatch: error: failed"
+    assert str(refused.value) == f"--slurm-nodes: Slurm refused the job: {words}"
+
+
 @pytest.mark.slow
 def test_a_submitted_job_is_as_many_workers(monkeypatch, tmp_path):
     """Submitit's local executor: two tasks on this machine, with the ranks that Slurm would give them."""

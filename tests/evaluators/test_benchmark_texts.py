@@ -170,7 +170,13 @@ def test_a_printed_number_is_judged_from_weights_and_data_alone(folder, tmp_path
     assert sorted(record.settings["num_steps"] for record in loaded.records) == [4, usual]
     for name in claims:
         claim = next(claim for claim in ledger() if claim.id == name)
-        assert judge(claim, loaded.records)[0].word in ("not reproduced", "inconclusive")
+        verdict = judge(claim, loaded.records)[0]
+        assert verdict.word in ("not reproduced", "inconclusive")
+        fewer = {
+            "coco-captions": "4 of the 40,504 captioned images and 8 of the 202,654 reference captions",
+            "vqa-v2": "4 of the 214,354 questions",
+        }
+        assert f"Scored on less than is published: {NAME}: {fewer[scale]}" in verdict.reason
 
 
 def test_the_settings_in_force_reach_the_model(folder, collected):
