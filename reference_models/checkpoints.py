@@ -144,8 +144,12 @@ def _reason(error: Exception) -> str:
     return f"cannot be read: no checkpoint, or cut off ({_first_line(error)})"
 
 
+LONGEST_REASON = 200  # characters
+
+
 def _first_line(error: Exception) -> str:
-    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    """Cut short: torch lists all its backends for a tensor of a kind that one of them lacks."""
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])[:LONGEST_REASON]
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
