@@ -196,7 +196,7 @@ def _leaving(leave: Callable[[], None]) -> Iterator[None]:
     is_over = threading.Event()
 
     def watch() -> None:
-        with suppress(OSError):
+        with mine, suppress(OSError):
             while number := mine.recv(1):
                 if number[0] in SIGNALS and not is_over.wait(PATIENCE_S):
                     leave()

@@ -17,6 +17,7 @@ import json
 import logging
 import pickle
 import re
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -169,7 +170,8 @@ def _read_pickle(path: Path, ema: bool, entry: str | None) -> tuple[str | None, 
         if damaged is not None:
             raise CheckpointError(f"weights {path}: damaged, {damaged} in it does not fit its checksum")
     # Mapped, not read, where the format allows it: the optimizer's state beside the weights stays on disk.
-    with torch.serialization.safe_globals(ALLOWED):
+    # torch warns of what it is about to refuse, or of its own classes: a fault is one line of ours.
+    with torch.serialization.safe_globals(ALLOWED), warnings.catch_warnings(action="ignore"):
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
     if _is_state(content):
         return None, dict(content)

@@ -12,11 +12,12 @@ STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 SUFFIXES = (".safetensors.index.json", ".safetensors", ".bin.index.json", ".bin")
 MOST_INDEX_BYTES = 2**28  # of an index of shards: a hundred times what they have
 LONGEST_NAME = 255  # of a file
+LONGEST_REASON = 200  # characters
 
 
 def first_line(error: Exception) -> str:
-    """The type of an error and the first line of its message."""
-    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])
+    """The type of an error and the first line of its message, cut short: torch's may list all its backends."""
+    return ": ".join([type(error).__name__, *str(error).splitlines()[:1]])[:LONGEST_REASON]
 
 
 def weights_in(folder: Path) -> Path:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 from rich.table import Table
@@ -85,3 +87,11 @@ def test_an_error_that_no_signal_came_before_stays_what_it_is():
     with pytest.raises(ValueError, match="ours"), stopping():
         raise ValueError("ours")
     assert not is_stopping()
+
+
+def test_nothing_is_left_open_behind_the_watch_for_signals():
+    """Python's development mode says what was; as PYTHONWARNINGS=error does."""
+    code = "from bench.console import stopping\nwith stopping(lambda: None): pass\nimport time; time.sleep(0.2)"
+    call = [sys.executable, "-X", "dev", "-c", code]
+    done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -36,7 +36,12 @@ class NpzFile:
             self.archive = zipfile.ZipFile(path)
         except BROKEN as error:
             raise self.broken(error) from error
-        self.infos = {info.filename.removesuffix(".npy"): info for info in self.archive.infolist()}
+        self.infos: dict[str, zipfile.ZipInfo] = {}
+        for info in self.archive.infolist():
+            name = info.filename.removesuffix(".npy")
+            if name in self.infos:  # readers differ in which of the two they take
+                raise self.broken(ValueError(f"holds {name} twice"))
+            self.infos[name] = info
 
     def __contains__(self, name: str) -> bool:
         return name in self.infos

@@ -69,6 +69,7 @@ BROKEN = {
     "no header": lambda path: archive(path, {"arr_0.npy": header("{'descr': (((")}),
     "no array": lambda path: archive(path, {"arr_0": b"hello"}),
     "objects": lambda path: archive(path, {"arr_0.npy": npy(np.array([{}, {}]))}),
+    "one name twice": lambda path: archive(path, {"arr_0.npy": npy(IMAGES), "arr_0": npy(IMAGES[:3])}),
     "more than said": lambda path: archive(path, {"arr_0.npy": npy(IMAGES) + b"more"}),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,15 @@ def test_another_kind_of_file_is_refused(name: str, tmp_path: Path):
 def test_a_file_without_a_state_dict_is_refused(content: Any, tmp_path: Path):
     torch.save(content, tmp_path / "w.pth")
     assert "holds no state dict" in refusal(tmp_path / "w.pth")
+
+
+def test_torch_adds_no_warnings_of_its_own(tmp_path: Path, recwarn: pytest.WarningsRecorder):
+    """Of what it is about to refuse: the line that names the file stands alone."""
+    path = tmp_path / "w.pth"
+    path.write_bytes(pickle.dumps(os.getcwd, protocol=4))
+    recwarn.clear()
+    assert "cannot be read" in refusal(path)
+    assert not list(recwarn)
 
 
 class MakesFolder:
