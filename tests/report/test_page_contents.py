@@ -9,12 +9,12 @@ import pytest
 
 from bench.claims import PUBLISHED_QUALITY, PUBLISHED_SPEED, SIZE_CLAIMS
 from bench.claims.files import ENVIRONMENT as ENVIRONMENT_OF_CLAIMS
-from bench.claims.ledger import ledger, sources_of
+from bench.claims.ledger import beyond_the_ledger, ledger, numbers_in, sources_of
 from bench.metrics import METRICS
 from bench.records.parts import Images, Measurement
 from bench.report import render
 from bench.report.sections.cards import headline_claims
-from bench.report.sections.sources import beyond_the_ledger, numbers_in, thing
+from bench.report.sections.sources import thing
 from bench.report.tables import table_of
 from bench.report.words import SENTENCE
 from tests.claims_file import CLAIM, SOURCE
