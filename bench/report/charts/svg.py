@@ -219,9 +219,9 @@ def whiskers(
 
 def standalone(svg: str, colours: str) -> str:
     """The chart as a file of its own; `colours`: the page's rules that set its colour variables."""
-    head = (
-        f'<style>{colours} text {{ font-family: system-ui, "Segoe UI", "Liberation Sans", Arial, sans-serif; }}</style>'
-    )
+    text = 'font-family: system-ui, "Segoe UI", "Liberation Sans", Arial, sans-serif; paint-order: stroke; '
+    text += "stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round"  # lines do not strike labels through
+    head = f"<style>{colours} text {{ {text} }}</style>"
     svg = str(svg)  # Markup escapes what is added to it
     start = svg.index(">") + 1
     opening = svg[:start].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)
