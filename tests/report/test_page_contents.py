@@ -262,7 +262,7 @@ def contrast(first: str, second: str) -> float:
 def test_text_has_the_contrast_that_wcag_asks_for(page, scheme):
     """4.5 to 1 for text on its background, charts' labels and markers included; every colour in use is set."""
     css = page[page.index("<style>") : page.index("@media print")]
-    light, dark = css.split("@media (prefers-color-scheme: dark)")
+    light, dark = css.split("@media screen and (prefers-color-scheme: dark)")
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", dark if scheme == "dark" else light))
     assert set(re.findall(r"var\(--([\w-]+)\)", page)) - {"sans", "mono"} <= set(colours)
     pairs = [(name, ground) for name in ("ink", "muted", "link") for ground in ("paper", "raised")]
