@@ -10,6 +10,7 @@ be one number, rounded, they contradict each other and name each other in `confl
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -18,6 +19,7 @@ from typing import Any
 
 from bench.claims import BENCHMARK_CLAIMS, CLAIMS, SIZE_CLAIMS
 from bench.claims.printed import read_printed
+from bench.claims.published import Published, PublishedQuality, PublishedSpeed
 from bench.claims.rows import Row, claim_of
 from bench.records.schema import Claim, Source
 
@@ -156,3 +158,20 @@ def linked(claims: Iterable[Claim]) -> tuple[Claim, ...]:
     return tuple(
         replace(claim, conflicts_with=tuple(conflicts[claim.id])) if conflicts[claim.id] else claim for claim in claims
     )
+
+
+def beyond_the_ledger(groups: Sequence[Published]) -> list[Published]:
+    """The groups without the rows whose every number is a claim of the ledger, which the papers' tables print."""
+    held = {(claim.source.url, claim.value) for claim in ledger()}
+    kept = []
+    for group in groups:
+        rows: Any = tuple(row for row in group.rows if not {(group.url, n) for n in numbers_in(row)} <= held)
+        kept += [replace(group, rows=rows)] if rows else []
+    return kept
+
+
+def numbers_in(row: Any) -> set[float]:
+    """The scores or the speed of a printed row; of kinds of which the ledger has no row each, NaN: never held."""
+    if isinstance(row, PublishedQuality):
+        return {float(text) for text in (row.fid, row.inception_score) if text}
+    return {float(row.number.removeprefix("x"))} if isinstance(row, PublishedSpeed) else {math.nan}

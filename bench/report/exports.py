@@ -17,15 +17,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.analysis.records import label_by_file, made_of
+from bench.analysis.records import label_by_file
 from bench.analysis.table import as_parquet
-from bench.console import say
 from bench.errors import UsageError
 from bench.files import check_target, make_folder
 from bench.formatting import named
 from bench.records.json_files import write_bytes, write_text
 from bench.report.identity import repository, version
-from bench.report.reading import Found, by_machines, by_scale, read
+from bench.report.reading import Found, by_scale, made_of_all, read
 from bench.report.sections.answers import answers, speed_parts, speeds
 from bench.report.sections.cards import headline_claims, row_cells
 from bench.report.sections.dual import SCALE as SCENES
@@ -54,10 +53,7 @@ def export(results_dirs: Sequence[Path], format_name: str, out: Path | None, bes
     found = read(results_dirs)
     check_target(path, "--out")
     make_folder(path.parent, "--out")
-    make = form.text or rows_of
-    made, odd = made_of(lambda records: make(replace(found, by_machine=by_machines(records))), found.records)
-    for fault in (*found.faults, *odd):
-        say(f"not read: {fault}")
+    made = made_of_all(found, form.text or rows_of)
     if isinstance(made, str):
         write_text(made, path)
     else:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.analysis.records import made_of, whiskers
+from bench.analysis.records import whiskers
+from bench.analysis.speed import is_estimated
 from bench.analysis.studies import answers_of, settings_in_use
-from bench.console import say
 from bench.errors import CheckFailed
 from bench.files import check_writable, make_folder, sweep_temporaries, write_whole
 from bench.formatting import number
@@ -26,7 +26,7 @@ from bench.report.charts.lines import Panel
 from bench.report.charts.speedups import KINDS, Row, times_text
 from bench.report.charts.svg import colour_of, marker_of
 from bench.report.page import HERE
-from bench.report.reading import by_machines, read
+from bench.report.reading import Found, made_of_all, read
 from bench.report.sections.answers import picture_rows
 from bench.report.sections.studies.trade_off import AXES, cost_panels
 from bench.stats import Interval
@@ -65,13 +65,10 @@ def export_figures(results: Path, out: Path, width: float = TWO_COLUMNS) -> list
     found = read([results])
     check_writable(out, "export figures")
 
-    def drawable(records: Sequence[Record]) -> tuple[list[Row], dict[str, list[Bar]], dict[str, Panel]]:
-        fit = replace(found, by_machine=by_machines(records))
+    def drawable(fit: Found) -> tuple[list[Row], dict[str, list[Bar]], dict[str, Panel]]:
         return picture_rows(fit.judged), latencies_of(fit.by_machine), quality_against_cost(fit.by_machine)
 
-    (rows, latencies, panels), odd = made_of(drawable, found.records)
-    for fault in (*found.faults, *odd):
-        say(f"not read: {fault}")
+    rows, latencies, panels = made_of_all(found, drawable)
     if not (rows or latencies or panels):
         raise CheckFailed(f"nothing to draw: {results} holds no speed-up, no latency and no run of the study trade-off")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it tells where no HOME can be written to
@@ -101,15 +98,16 @@ def latencies_of(groups: Mapping[str, Sequence[Record]]) -> dict[str, list[Bar]]
     found: dict[str, list[Bar]] = {}
     for records in groups.values():
         here: dict[str, list[Bar]] = {}
-        for record in records:
-            protocol = record.protocol
-            is_timed = record.status == "ok" and protocol.collects in ("timings", "composed") and not protocol.study
-            if is_timed and "latency_s" in record.measurements:
-                bar = Bar(record.model, whiskers(record.measurements["latency_s"]), bool(protocol.sampled_calls))
-                here.setdefault(protocol.name, []).append(bar)
-        for name, bars in here.items():
-            found.setdefault(name, sorted(bars, key=lambda bar: bar.latency_s.value))
+        for record in sorted(filter(is_timed, records), key=lambda record: record.measurements["latency_s"].value):
+            latency, estimated = whiskers(record.measurements["latency_s"]), is_estimated(record)
+            here.setdefault(record.protocol.name, []).append(Bar(record.model, latency, estimated))
+        found = here | found
     return found
+
+
+def is_timed(record: Record) -> bool:
+    kept = record.status == "ok" and record.protocol.collects in ("timings", "composed") and not record.protocol.study
+    return kept and "latency_s" in record.measurements
 
 
 def quality_against_cost(groups: Mapping[str, Sequence[Record]]) -> dict[str, Panel]:
@@ -151,6 +149,12 @@ def point(axes: Axes, x: float, y: float, shape: str, colour: str, hollow: bool,
     axes.errorbar(x, y, fmt=MARKS.get(shape, shape), color=colour, mfc=face, ms=4, lw=1, **errors)
 
 
+def name_rows(axes: Axes, labels: Sequence[str], x_label: str) -> None:
+    """A row per label, the first on top, over a logarithmic axis."""
+    axes.set(xscale="log", xlabel=x_label, yticks=range(len(labels)), yticklabels=labels)
+    axes.invert_yaxis()
+
+
 def speedup_figure(rows: Sequence[Row], width: float) -> Figure:
     """A row per model that TransDiff was compared with: printed numbers with their bands, measured ones beside."""
     palette = colours()
@@ -168,9 +172,7 @@ def speedup_figure(rows: Sequence[Row], width: float) -> Figure:
             beside = (max(found.high, found.value), y)
             axes.annotate(times_text(found.value), beside, (4, 0), textcoords="offset points", va="center", fontsize=6)
     axes.axvline(1, color=palette["ink"], lw=1)
-    axes.set(xscale="log", xlabel="TransDiff: how many times as fast", yticks=range(len(rows)))
-    axes.set_yticklabels([row.label for row in rows])
-    axes.invert_yaxis()
+    name_rows(axes, [row.label for row in rows], "TransDiff: how many times as fast")
     used = {kind for row in rows for kind, _ in row.measured}
     axes.plot([], [], color=palette["printed"], lw=5, alpha=0.4, label="printed, with what counts as reproduced")
     for kind in (kind for kind in KINDS if kind in used):
@@ -192,10 +194,8 @@ def latency_figure(bars: Sequence[Bar], width: float) -> Figure:
         text = number(found.value, found.low, found.high)
         axes.annotate(text, (found.high, place), (4, 0), textcoords="offset points", va="center", fontsize=6)
     what = "estimated latency of one image" if all(bar.estimated for bar in bars) else "latency of one call"
-    axes.set(xscale="log", xlabel=f"{what}, s (left is better)", yticks=range(len(bars)))
-    axes.set_yticklabels([bar.model for bar in bars])
     axes.margins(x=0.12)
-    axes.invert_yaxis()
+    name_rows(axes, [bar.model for bar in bars], f"{what}, s (left is better)")
     return figure
 
 

@@ -151,7 +151,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
     travels = evidence(every, verdicts, found.parity)
     said = Said()
     entries = not_run(judged.values())
-    told = {
+    return {
         "title": TITLE,
         "stamps": "".join(f"{stamp}: " for stamp in ("SMOKE RUN" if smoke else "", weights.stamp) if stamp),
         "facts": facts(every, now),
@@ -187,7 +187,6 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "travels": travels,
         "evidence": Markup(EVIDENCE),
     }
-    return told | {"contents": contents(told)}
 
 
 def quality_parts(groups: Sequence[Mapping[str, Any]], studies: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -200,22 +199,6 @@ def quality_parts(groups: Sequence[Mapping[str, Any]], studies: Mapping[str, Any
             found.append(part)
         part["studies"] = studied
     return found
-
-
-def contents(told: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The sections that the page has."""
-    return [
-        ("claims", "Claims"),
-        *([("quality", "Quality")] if told["scored"] else []),
-        *([("cost", "Cost")] if told["costs"] else []),
-        ("mrar", "MRAR"),
-        ("dual", "Dual Diffusion"),
-        ("sources", "Sources"),
-        ("models", "Models"),
-        *([("method", "Method")] if told["groups"] or told["studies"] else []),
-        ("not-run", "Not run"),
-        ("records", "Records"),
-    ]
 
 
 def picture(rows: Sequence[Any]) -> dict[str, Any]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from bench.analysis.records import by_machine
+from bench.analysis.records import Made, by_machine, made_of
 from bench.analysis.speed import at_the_machines_roofline
+from bench.console import say
 from bench.records.latest import latest
 from bench.records.parity import Parity, load_parity
 from bench.records.schema import REAL_DATA, Record
@@ -47,6 +48,14 @@ def read(results_dirs: Sequence[Path]) -> Found:
     loaded = load_records(results_dirs)
     parity, odd = load_parity(results_dirs)
     return Found(by_machines(latest(loaded.records)), (*loaded.faults, *odd), parity)
+
+
+def made_of_all(found: Found, make: Callable[[Found], Made]) -> Made:
+    """What `make` gives of the records that it can be done with; prints a line on each file that is left out."""
+    made, odd = made_of(lambda records: make(replace(found, by_machine=by_machines(records))), found.records)
+    for fault in (*found.faults, *odd):
+        say(f"not read: {fault}")
+    return made
 
 
 def by_machines(records: Iterable[Record]) -> dict[str, list[Record]]:

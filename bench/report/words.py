@@ -34,7 +34,8 @@ SCALE_TITLES = {  # of the scales that the page speaks of by itself
     "coco-captions": "D-DiT at the paper's size",
 }
 SENTENCE = re.compile(r"(?<=[.!?])\s+(?=[\w“\"`])")  # names of models begin in lower case
-NAME = re.compile(r"(?<!\S)[(“]?[a-z]+(?:-[a-z\d]+)*-(?:[a-z\d]{1,2}|digits)[.,;:)]*(?!\S)")  # of a model
+MODEL, PROPER = r"[a-z]+(?:-[a-z\d]+)*-(?:[a-z\d]{1,2}|digits)", r"[A-Z]\w*-[\w/]+(?:&#x27;s)?"
+NAME = re.compile(rf"(?<!\S)[(“]?(?:{MODEL}|{PROPER})[.,;:)]*(?!\S)")  # as "mar-l", "DiT-XL/2", "ImageNet-256"
 
 
 def badge_of(word: Word, marker: str = "") -> dict[str, str]:
@@ -51,7 +52,7 @@ def prose(text: str) -> Markup:
 
 
 def whole_names(escaped: str) -> str:
-    """Text in which no line ends inside the name of a model, as "mar-l"; what touches the name stays with it."""
+    """Text in which no line ends inside a name with a hyphen; what touches the name stays with it."""
     return NAME.sub(r'<span class="name">\g<0></span>', escaped)
 
 

@@ -9,12 +9,12 @@ import pytest
 
 from bench.claims import PUBLISHED_QUALITY, PUBLISHED_SPEED, SIZE_CLAIMS
 from bench.claims.files import ENVIRONMENT as ENVIRONMENT_OF_CLAIMS
-from bench.claims.ledger import ledger, sources_of
+from bench.claims.ledger import beyond_the_ledger, ledger, numbers_in, sources_of
 from bench.metrics import METRICS
 from bench.records.parts import Images, Measurement
 from bench.report import render
 from bench.report.sections.cards import headline_claims
-from bench.report.sections.sources import beyond_the_ledger, numbers_in, thing
+from bench.report.sections.sources import thing
 from bench.report.tables import table_of
 from bench.report.words import SENTENCE
 from tests.claims_file import CLAIM, SOURCE
@@ -262,7 +262,7 @@ def contrast(first: str, second: str) -> float:
 def test_text_has_the_contrast_that_wcag_asks_for(page, scheme):
     """4.5 to 1 for text on its background, charts' labels and markers included; every colour in use is set."""
     css = page[page.index("<style>") : page.index("@media print")]
-    light, dark = css.split("@media (prefers-color-scheme: dark)")
+    light, dark = css.split("@media screen and (prefers-color-scheme: dark)")
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", dark if scheme == "dark" else light))
     assert set(re.findall(r"var\(--([\w-]+)\)", page)) - {"sans", "mono"} <= set(colours)
     pairs = [(name, ground) for name in ("ink", "muted", "link") for ground in ("paper", "raised")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
@@ -19,7 +19,7 @@ from bench.report.charts.svg import (
     marker_of,
     text_width,
     tick_text,
-    whiskers_y,
+    whiskers,
     wrapped,
     x_axis,
     y_axis,
@@ -110,7 +110,7 @@ def draw_line(chart: Chart, line: Line, x_scale: Axis, y_scale: Axis) -> None:
     if len(at) > 1:
         chart.line([(x, y) for x, y, _ in at], colour, 1 if line.thin else 1.6, opacity=0.55 if line.thin else 1)
     for x, y, found in at if not line.thin else ():
-        whiskers_y(chart, y_scale, found, x, colour)
+        whiskers(chart, y_scale, found, x, colour, 1.2, upright=True)
         chart.marker(x, y, marker_of(line.model), colour, 3.4)
 
 
@@ -133,8 +133,3 @@ def crowded(axis: Axis, values: Sequence[float]) -> bool:
     pairs = itertools.pairwise(values)
     widths = {value: text_width(tick_text(value)) for value in values}
     return any(axis.at(b) - axis.at(a) < (widths[a] + widths[b]) / 2 + BETWEEN for a, b in pairs)
-
-
-def high(panel: Panel) -> Panel:
-    """The panel as a chart of its own."""
-    return replace(panel, height=230)

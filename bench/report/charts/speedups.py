@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from bench.analysis.evidence import Trace
 from bench.formatting import number
-from bench.report.charts.svg import FONT, NARROW, Axis, Chart, axis_over, text_width, whiskers_x, wrapped, x_axis
+from bench.report.charts.svg import FONT, NARROW, Axis, Chart, axis_over, text_width, whiskers, wrapped, x_axis
 from bench.stats import Interval
 
 WIDE = 700
@@ -101,7 +101,7 @@ def draw_found(
 ) -> None:
     """The text stands to the right of the interval, or to its left where there is no room."""
     shape, colour, hollow, _ = KINDS[kind]
-    whiskers_x(chart, axis, found, y, colour)
+    whiskers(chart, axis, found, y, colour, 1.4)
     chart.marker(axis.at(found.value), y, shape, colour, radius, hollow)
     right, left = axis.at(max(found.high, found.value)) + 9, axis.at(min(found.low, found.value)) - 9
     if text and right + text_width(text) > chart.width:

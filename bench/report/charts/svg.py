@@ -208,21 +208,20 @@ def y_axis(chart: Chart, axis: Axis, left: float, right: float, most: int = 4) -
         chart.text(left - 4, y, tick_text(tick), "muted", "end")
 
 
-def whiskers_x(chart: Chart, axis: Axis, found: Interval, y: float, colour: str) -> None:
+def whiskers(
+    chart: Chart, axis: Axis, found: Interval, across: float, colour: str, width: float, *, upright: bool = False
+) -> None:
+    """An interval along an axis; across: where on the other one."""
     if math.isfinite(found.low) and found.high > found.low:
-        chart.line([(axis.at(found.low), y), (axis.at(found.high), y)], colour, 1.4)
-
-
-def whiskers_y(chart: Chart, axis: Axis, found: Interval, x: float, colour: str) -> None:
-    if math.isfinite(found.low) and found.high > found.low:
-        chart.line([(x, axis.at(found.low)), (x, axis.at(found.high))], colour, 1.2)
+        ends = [(axis.at(bound), across) for bound in (found.low, found.high)]
+        chart.line([(y, x) for x, y in ends] if upright else ends, colour, width)
 
 
 def standalone(svg: str, colours: str) -> str:
     """The chart as a file of its own; `colours`: the page's rules that set its colour variables."""
-    head = (
-        f'<style>{colours} text {{ font-family: system-ui, "Segoe UI", "Liberation Sans", Arial, sans-serif; }}</style>'
-    )
+    text = 'font-family: system-ui, "Segoe UI", "Liberation Sans", Arial, sans-serif; paint-order: stroke; '
+    text += "stroke: var(--paper); stroke-width: 3px; stroke-linejoin: round"  # lines do not strike labels through
+    head = f"<style>{colours} text {{ {text} }}</style>"
     svg = str(svg)  # Markup escapes what is added to it
     start = svg.index(">") + 1
     opening = svg[:start].replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1)

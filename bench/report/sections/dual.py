@@ -73,14 +73,12 @@ def of_scenes(records: Sequence[Record]) -> list[Record]:
 def dual_view(machine: str, every: Sequence[Record]) -> dict[str, Any]:
     """What one machine measured of the scenes."""
     records = of_scenes(every)
-    prefix = anchor(f"{machine} scenes")
     found = {
         (record.protocol.name, record.model): record
         for record in records
         if record.status == "ok" and not record.protocol.study
     }
-    steps = [record for record in records if record.status == "ok" and record.protocol.study]
-    curves = curves_of(steps)
+    curves = curves_of([record for record in records if record.status == "ok" and record.protocol.study])
     texts = [
         (f"{model}, {heading.lower()}", found[protocol, model])
         for heading, protocol, *_ in TASKS[:2]
@@ -90,14 +88,14 @@ def dual_view(machine: str, every: Sequence[Record]) -> dict[str, Any]:
     labels = {record.file: record.model for record in records}
     return {
         "machine": machine,
-        "id": prefix,
+        "id": anchor(f"{machine} scenes"),
         "lead": lead(found),
         "tables": task_tables(found),
         "notes": not_scored(found),
-        "charts": step_charts(curves, steps),
+        "charts": step_charts(curves),
         "steps": steps_table(curves),
         "printed_steps": printed_steps(),
-        "examples": examples_of(found, prefix),
+        "examples": examples_of(found),
         "audit": audit_table(texts),
         "degenerate": degenerate_words(texts),
         "by_type": type_table(found),
@@ -266,7 +264,7 @@ def curves_of(records: Sequence[Record]) -> list[Curve]:
     return curves
 
 
-def step_charts(curves: Sequence[Curve], records: Sequence[Record]) -> list[tuple[Any, str]]:
+def step_charts(curves: Sequence[Curve]) -> list[tuple[Any, str]]:
     """Quality and cost over the number of text steps."""
     panels = []
     for (metric, texts), together in groupby(curves, key=lambda curve: (curve.metric, curve.texts)):
@@ -286,21 +284,19 @@ def step_charts(curves: Sequence[Curve], records: Sequence[Record]) -> list[tupl
     ends = listed([f"{panel.title} {line.ends('T')}" for panel in panels for line in panel.lines])
     svg = lines_chart(panels, "text diffusion steps T, logarithmic", f"Over the number of text steps: {ends}.")
     caption = (
-        f"Measured on {scenes_words(records)} over the number of text steps. “Skips steps” leaves out, text by text, "
+        f"Measured on {scenes_words(curves)} over the number of text steps. “Skips steps” leaves out, text by text, "
         "steps in which no word changes; both samplers give the same texts. Cost: network evaluations, not timed."
     )
     return [(svg, caption)]
 
 
-def scenes_words(records: Sequence[Record]) -> str:
+def scenes_words(curves: Sequence[Curve]) -> str:
     """As "200 held-out scenes (captions) and 100 (answers)"."""
-    used: dict[str, str] = {}
-    for protocol in dict.fromkeys(protocol for protocol, _ in CURVES):
-        nums = sorted({r.protocol.num_images for r in records if r.protocol.name == protocol})
-        if nums:
-            used[protocol.split("-")[1]] = listed([str(num) for num in nums])
-    told = [f"{nums}{'' if place else ' held-out scenes'} ({what})" for place, (what, nums) in enumerate(used.items())]
-    return listed(told)
+    used: dict[str, set[int]] = {}
+    for curve in curves:
+        used.setdefault(curve.texts, set()).update(r.protocol.num_images for r in curve.by_steps.values())
+    nums = {texts: listed([str(num) for num in sorted(found)]) for texts, found in used.items()}
+    return listed([f"{n}{'' if place else ' held-out scenes'} ({t})" for place, (t, n) in enumerate(nums.items())])
 
 
 def steps_table(curves: Sequence[Curve]) -> Table | None:
@@ -329,15 +325,13 @@ SHOWN = 3  # of the wrong ones and of the right ones, before the rest is folded 
 KINDS = {"scenes-paintings": "Images", "scenes-captions": "Captions", "scenes-answers": "Answers"}
 
 
-def examples_of(found: Mapping[tuple[str, str], Record], prefix: str) -> list[dict[str, Any]]:
+def examples_of(found: Found) -> list[dict[str, Any]]:
     """A gallery per task and model; those of the first model of a task are shown, others are folded."""
     galleries = []
     for protocol, title in KINDS.items():
         records = [record for (name, model), record in found.items() if name == protocol and model != REAL_DATA]
         for place, record in enumerate(records):
-            found_items = [item_of(protocol, example) for example in record.samples.examples]
-            items = [item for item in found_items if item]
-            if items:
+            if items := [item for example in record.samples.examples if (item := item_of(protocol, example))]:
                 galleries.append(gallery(title, record, items, folded=place > 0))
     return galleries
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 from bench.claims import PUBLISHED_PAINTING, PUBLISHED_QUALITY, PUBLISHED_SPEED, PUBLISHED_UNDERSTANDING
-from bench.claims.ledger import SourceGroup, as_printed, ledger, sources_of
-from bench.claims.published import Published, PublishedQuality, PublishedSpeed
+from bench.claims.ledger import SourceGroup, as_printed, beyond_the_ledger, sources_of
+from bench.claims.published import Published
 from bench.claims.text import BENCHMARKS
 from bench.formatting import listed, named, settings_words
 from bench.metrics import title_of
@@ -99,23 +96,6 @@ def disputed_settings() -> Table | None:
 def printed_tables() -> list[tuple[str, Table]]:
     found = [(caption, columns, beyond_the_ledger(groups)) for caption, columns, groups in PRINTED]
     return [(caption, printed_table(columns, groups)) for caption, columns, groups in found if groups]
-
-
-def beyond_the_ledger(groups: Sequence[Published]) -> list[Published]:
-    """The groups without the rows whose every number is a claim of the ledger, which the papers' tables print."""
-    held = {(claim.source.url, claim.value) for claim in ledger()}
-    kept = []
-    for group in groups:
-        rows: Any = tuple(row for row in group.rows if not {(group.url, n) for n in numbers_in(row)} <= held)
-        kept += [replace(group, rows=rows)] if rows else []
-    return kept
-
-
-def numbers_in(row: Any) -> set[float]:
-    """The scores or the speed of a printed row; of kinds of which the ledger has no row each, NaN: never held."""
-    if isinstance(row, PublishedQuality):
-        return {float(text) for text in (row.fid, row.inception_score) if text}
-    return {float(row.number.removeprefix("x"))} if isinstance(row, PublishedSpeed) else {math.nan}
 
 
 def printed_table(columns: Columns, groups: Sequence[Published]) -> Table:

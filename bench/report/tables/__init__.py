@@ -195,12 +195,16 @@ def cell(record: Record, metric: str, unit: Unit | None = None) -> Cell:
     measured = record.measurements.get(metric)
     if measured is None:
         return NONE
-    bounds = (measured.value, measured.ci_low, measured.ci_high)
+    found = measured_cell(record, f"measurements.{metric}", measured, unit)
     counted = measured.unit == METRICS["nfe"].unit and float(measured.value).is_integer()
     below = ", ".join(f"{part} {count_words(n)}" for part, n in nfe_of(record).items()) if metric == "nfe" else ""
-    trace = in_record(record, f"measurements.{metric}", measured.value)
-    text = fixed(measured.value, 0) if counted else number(*bounds, unit)
-    return Cell(text, interval(*bounds, unit) or below, trace=trace)
+    return replace(found, text=fixed(measured.value, 0) if counted else found.text, below=found.below or below)
+
+
+def measured_cell(record: Record, key: str, measured: Measurement, unit: Unit | None = None) -> Cell:
+    """What stands at a key of a record, with its interval below."""
+    bounds = (measured.value, measured.ci_low, measured.ci_high)
+    return Cell(number(*bounds, unit), interval(*bounds, unit), trace=in_record(record, key, measured.value))
 
 
 def count_words(count: float) -> str:

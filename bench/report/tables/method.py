@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -72,31 +72,39 @@ ENVIRONMENT_WORDS = {
     "cuda": "CUDA",
     "tf32": "TF32",
 }
+NO_MACHINE = ("commit", "dirty", "versions")  # of the fields of an environment
+
+
+def alike(records: Sequence[Record], part: Callable[[Record], Any]) -> list[list[Record]]:
+    """The records in groups that share a part."""
+    found: dict[str, list[Record]] = {}
+    for record in records:
+        found.setdefault(json.dumps(asdict(part(record)), sort_keys=True), []).append(record)
+    return list(found.values())
 
 
 def protocol_tables(records: Sequence[Record], labels: Mapping[str, str]) -> list[dict[str, Any]]:
     """Each distinct protocol with its fields in words and the models it was applied to."""
-    distinct: dict[str, dict[str, Any]] = {}
-    for record in records:
-        protocol = asdict(record.protocol)
-        key = json.dumps(protocol, sort_keys=True)
-        entry = distinct.setdefault(key, {"name": record.protocol.name, "models": [], "rows": []})
-        entry["models"].append(labels[record.file])
-        hidden = IGNORED.get(record.protocol.collects, IMAGES_IGNORE)
-        field_words = FIELD_WORDS | (SCENES_WORDS if record.protocol.scale == "scenes" else {})
-        entry["rows"] = [
-            (words, as_words(field, protocol[field]))
-            for field, words in field_words.items()
-            if field not in hidden
-            and protocol[field] != ""
-            and protocol[field] is not False
-            and not (field in IGNORED_AT_0 and protocol[field] == 0)
-        ]
-        scoring = scoring_of(record)
-        entry["rows"] += [
-            (words, as_words(key, scoring[key])) for key, words in SCORING_WORDS.items() if scoring.get(key) is not None
-        ]
-    return list(distinct.values())
+    return [
+        {"name": last.protocol.name, "models": [labels[r.file] for r in (*others, last)], "rows": protocol_rows(last)}
+        for *others, last in alike(records, lambda record: record.protocol)
+    ]
+
+
+def protocol_rows(record: Record) -> list[tuple[str, str]]:
+    protocol, scoring = asdict(record.protocol), scoring_of(record)
+    hidden = IGNORED.get(record.protocol.collects, IMAGES_IGNORE)
+    field_words = FIELD_WORDS | (SCENES_WORDS if record.protocol.scale == "scenes" else {})
+    told = [
+        (words, as_words(field, protocol[field]))
+        for field, words in field_words.items()
+        if field not in hidden
+        and protocol[field] != ""
+        and protocol[field] is not False
+        and not (field in IGNORED_AT_0 and protocol[field] == 0)
+    ]
+    scored = {key: words for key, words in SCORING_WORDS.items() if scoring.get(key) is not None}
+    return told + [(words, as_words(key, scoring[key])) for key, words in scored.items()]
 
 
 def scoring_of(record: Record) -> Mapping[str, Any]:
@@ -110,23 +118,19 @@ def scoring_of(record: Record) -> Mapping[str, Any]:
 
 def environment_tables(records: Sequence[Record]) -> list[dict[str, Any]]:
     """Each distinct environment: the machine and the versions. The commit stands with each record."""
-    distinct: dict[str, dict[str, Any]] = {}
-    for record in records:
-        hidden = ("commit", "dirty", "versions")
-        known = {k: v for k, v in asdict(record.environment).items() if k not in hidden and v is not None}
-        versions = record.environment.versions
-        entry = distinct.setdefault(json.dumps([known, dict(versions)], sort_keys=True), {"models": {}, "rows": []})
-        entry["models"][record.model] = None
-        entry["rows"] = [
-            (ENVIRONMENT_WORDS.get(k, k), as_words(k, known[k])) for k in sorted(known, key=environment_place)
-        ]
-        entry["versions"] = ", ".join(f"{package} {version}" for package, version in versions.items())
-    return list(distinct.values())
-
-
-def environment_place(key: str) -> tuple[int, str]:
-    known = list(ENVIRONMENT_WORDS)
-    return (known.index(key) if key in known else len(known), key)
+    found = []
+    for group in alike(records, lambda record: replace(record.environment, commit="", dirty=None)):
+        environment = group[0].environment
+        known = {k: v for k, v in asdict(environment).items() if k not in NO_MACHINE and v is not None}
+        fields = [k for k in ENVIRONMENT_WORDS if k in known] + sorted(known.keys() - ENVIRONMENT_WORDS.keys())
+        found.append(
+            {
+                "models": dict.fromkeys(record.model for record in group),
+                "rows": [(ENVIRONMENT_WORDS.get(k, k), as_words(k, known[k])) for k in fields],
+                "versions": ", ".join(f"{package} {version}" for package, version in environment.versions.items()),
+            }
+        )
+    return found
 
 
 TRAINING = {"num_params": "Parameters", "steps": "Steps", "images_seen": "Images seen"}

@@ -9,7 +9,7 @@ from statistics import median
 from bench.analysis.evidence import Trace, in_record
 from bench.analysis.speed import Rooflines, rate_key, rates_of, stages_of
 from bench.analysis.stage_numbers import MATMUL, flop_rate, roofline_share, stage_numbers
-from bench.formatting import Unit, display_unit, interval, number, percent, quantity
+from bench.formatting import Unit, display_unit, number, percent, quantity
 from bench.metrics.latency import best_batch, is_open
 from bench.metrics.stages import StageSummary
 from bench.records.parts import REST, Compliance, Series
@@ -23,6 +23,7 @@ from bench.report.tables import (
     batch_remarks,
     cell,
     derived,
+    measured_cell,
     metric_columns,
     plain_table,
     quantity_of,
@@ -198,18 +199,11 @@ def compliance_row(record: Record) -> tuple[Cell, ...]:
     found, series = record.timing.compliance, record.timing.latency
     checks = (NOT_MEASURED, NOT_MEASURED, NOT_MEASURED)
     if found:
-        ratio = found.repeat_ratio
-        bounds = (ratio.value, ratio.ci_low, ratio.ci_high)
+        ratio = measured_cell(record, "timing.compliance.repeat_ratio", found.repeat_ratio)
         checks = (
             Cell("✓" if found.valid else "✗ not valid", mark="" if found.valid else "do not trust"),
             images_cell(record, found),
-            derived(
-                record,
-                "timing.compliance.repeat_ratio",
-                ratio.value,
-                lambda _: number(*bounds),
-                interval(*bounds) or f"{ratio.n} pairs: no interval",
-            ),
+            replace(ratio, below=ratio.below or f"{found.repeat_ratio.n} pairs: no interval"),
         )
     ended, warm = series.rounds_ended_by, series.warmup_ended_by
     return (

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from bench.formatting import as_words, interval, number
+from bench.formatting import as_words
 from bench.metrics import METRICS
 from bench.metrics.text_audit import CLASSES
 from bench.records.parts import Measurement
 from bench.records.schema import Record
-from bench.report.tables import NONE, Cell, Table, derived, plain_table
+from bench.report.tables import NONE, Cell, Table, derived, measured_cell, plain_table
 
 WORDS = dict(zip(CLASSES, ("Empty", "End token first", "Truncated", "Repeated"), strict=True))
 SCORE = {"captions": "cider", "answers": "vqa_accuracy"}  # by what a protocol collects: the score shown beside
@@ -64,11 +65,8 @@ def counted(record: Record, field: str, below: str = "") -> Cell:
 def score_cell(record: Record, key: str, measured: Measurement | None) -> Cell:
     if measured is None:
         return NONE
-    bounds = (measured.value, measured.ci_low, measured.ci_high)
-    title = METRICS[key.rpartition(".")[2]].title
-    return derived(
-        record, key, measured.value, lambda _: number(*bounds), ", ".join(filter(None, (title, interval(*bounds))))
-    )
+    found, title = measured_cell(record, key, measured), METRICS[key.rpartition(".")[2]].title
+    return replace(found, below=", ".join(filter(None, (title, found.below))))
 
 
 def rate(count: int, total: int) -> str:

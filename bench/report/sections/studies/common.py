@@ -23,7 +23,7 @@ class Section:
 
     findings: Sequence[str] = ()  # sentences
     verdict: Mapping[str, Any] | None = None  # as a claim's verdict: word, style, sign, reason
-    claim: Mapping[str, str] | None = None  # of the paper, that `verdict` judges: headline, quote, source
+    claim: Mapping[str, str] | None = None  # of the paper, that `verdict` judges: quote, source
     charts: Sequence[tuple[Markup, str]] = ()  # SVG, caption
     tables: Sequence[Table] = ()
     folded: Sequence[tuple[str, Table]] = ()  # summary, table

@@ -34,7 +34,6 @@ from bench.verdict.seeds import judge_later_images
 
 ONE_STEP = "transdiff-digits"  # the model that MRAR is fine-tuned from, and compared with
 LATER_IMAGES = "improving the quality of generated images in subsequent iterations"  # of ABSTRACT
-HEADLINE = "With MRAR, later images of a row are better than the first."
 SCORES = ("fid", "inception_score", "recall", "feature_similarity")
 COST = "nfe"  # counted; the times of a study are of different hours
 
@@ -52,7 +51,7 @@ def references(answers: Answers) -> Section:
     return Section(
         findings=[*filter(None, (cost_of_references(rows), *other_scores(answers.records, max(rows))))],
         verdict={**badge_of(verdict.word), "reason": verdict.reason},
-        claim={"headline": HEADLINE, "quote": LATER_IMAGES, "source": f"{ABSTRACT.paper}, {ABSTRACT.where}"},
+        claim={"quote": LATER_IMAGES, "source": f"{ABSTRACT.paper}, {ABSTRACT.where}"},
         charts=[row_chart(answers, rows, one_step)],
         tables=[row_table(rows, one_step)],
         samples=row_samples(rows),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -15,12 +16,13 @@ from bench.analysis.records import whiskers
 from bench.analysis.studies import Answers
 from bench.formatting import listed, number
 from bench.records.schema import Record
-from bench.report.charts.lines import Line, Panel, high, lines_chart
+from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.sections.studies.common import Section, fid_of, models_of, recognised
 from bench.report.tables import NONE, Cell, Column, Table, metric_columns, record_table
 from bench.report.tables.speed import flops_cell
 
 COLUMNS = ("fid", "recall", "nfe")
+HIGH = 230  # pixels of a chart that stands alone
 AXES = {  # what an image costs -> label of the axis
     "FLOPs": "FLOPs per image, logarithmic",
     "evaluations": "network evaluations per image, logarithmic",
@@ -55,7 +57,8 @@ def scored(answers: Answers) -> list[Record]:
 def cost_chart(kind: str, front: Front, answers: Answers) -> Markup:
     told = [f"{answers.labels[record.file]} at FID {fid_of(record)}" for record in front.best]
     description = f"FID against cost. On the Pareto front: {listed(told)}."
-    return lines_chart([high(cost_panel(front, answers))], AXES[kind], description, columns=1)
+    panel = replace(cost_panel(front, answers), height=HIGH)
+    return lines_chart([panel], AXES[kind], description, columns=1)
 
 
 def cost_panel(front: Front, answers: Answers) -> Panel:
