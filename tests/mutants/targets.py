@@ -61,5 +61,8 @@ TARGETS: dict[str, tuple[str, ...]] = {
     "bench/timing/stages.py": (f"{TIMING}stages.py",),
     "bench/timing/sweep.py": (f"{TIMING}sweep.py", f"{TIMING}generation.py"),
     "reference_models/noise.py": ("tests/reference_models/test_noise.py",),
-    "reference_models/samplers.py": ("tests/reference_models/test_samplers.py",),
+    "reference_models/samplers.py": (
+        "tests/reference_models/test_samplers.py",
+        "tests/reference_models/test_dopri5.py",
+    ),
 }
