@@ -205,7 +205,7 @@ def test_what_is_planned_at_a_papers_size_is_a_setting_that_the_model_has(tmp_pa
                 asked.setdefault(run.spec.model, {})[str(run.spec.settings)] = run.spec.settings
     assert len(asked) > 40
     for name, every in asked.items():
-        network = empty(find(name))
+        network = empty(find(name), "meta")
         for settings in every.values():
             assert set(settings) <= set(find(name).sampling), (name, settings)
             whole = {**find(name).sampling, **settings}
