@@ -24,6 +24,7 @@ STATUS_BY_ERROR: dict[type[Exception], int] = {
 
 QUIET = ("HF_HUB_DISABLE_TELEMETRY", "DO_NOT_TRACK")  # of the Hub's libraries: nothing tells of what is run
 NO_MEMORY = "can't allocate memory"  # in torch's RuntimeError on a CPU
+NO_ROOM = "failed to map segment"  # of a library, says the system's loader
 PACKAGES = {  # import -> distribution, where their names differ
     "PIL": "pillow",
     "sklearn": "scikit-learn",
@@ -120,8 +121,12 @@ def machines_fault(error: Exception) -> str:
         if top in sys.stdlib_module_names:
             return f"this Python was built without its own module {top}: use one that has it"
         return f"needs the package {top}, which is not installed: python -m pip install {PACKAGES.get(top, top)}"
+    if isinstance(error, ImportError) and NO_ROOM in str(error):
+        return "not enough memory to load a package's libraries"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or NO_MEMORY in str(error):
         return "not enough memory; try a smaller --batch-size or fewer items"
+    if isinstance(error, FileNotFoundError) and error.filename is None:  # as os.getcwd() raises it
+        return "the folder that this was started in is gone"
     if isinstance(error, OSError) and error.errno is not None:
         where = error.filename if error.filename is not None else "a file"
         return f"{os.fsdecode(where) if isinstance(where, bytes) else where}: {error.strerror or error}"

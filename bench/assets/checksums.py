@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench.errors import CheckFailed
+from bench.errors import CheckFailed, UsageError
 from bench.files import sweep_temporaries, write_whole
 from bench.records.json_files import read_json
 
@@ -95,7 +95,21 @@ def cache_folder() -> Path:
     """Where this project keeps what can be made again."""
     if named := os.environ.get(FOLDER_VARIABLE):
         return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arbiter"
+    return users_cache(FOLDER_VARIABLE) / "arbiter"
+
+
+def users_cache(variable: str) -> Path:
+    """Where programs keep what can be made again. variable: names what is looked for in another way"""
+    return Path(os.environ.get("XDG_CACHE_HOME") or at_home("~/.cache", variable))
+
+
+def at_home(path: str | Path, variable: str) -> Path:
+    """`path`, "~" or "~name" at its begin replaced. UsageError where no such home is known, as of a user without a name
+    in a container."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"{path}: no such home folder is known; set HOME, or {variable} to a whole path") from error
 
 
 def _entry(path: Path) -> Path:

@@ -23,14 +23,14 @@ IMAGE_SUFFIXES = (".jpeg", ".jpg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 def assets_folder() -> Path:
     """The folder of all assets: $ARBITER_ASSETS, else $XDG_CACHE_HOME/arbiter/assets, else ~/.cache/arbiter/assets."""
     if named := os.environ.get(FOLDER_VARIABLE):
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "arbiter" / "assets"
+        return checksums.at_home(named, FOLDER_VARIABLE)
+    return checksums.users_cache(FOLDER_VARIABLE) / "arbiter" / "assets"
 
 
 def torch_hub_checkpoints() -> Path:
     """Where torch.hub keeps what it downloads (torch.hub.get_dir, without importing torch)."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get("TORCH_HOME") or Path(cache, "torch")).expanduser() / "hub" / "checkpoints"
+    named = os.environ.get("TORCH_HOME") or checksums.users_cache("TORCH_HOME") / "torch"
+    return checksums.at_home(named, "TORCH_HOME") / "hub" / "checkpoints"
 
 
 @dataclass(frozen=True)

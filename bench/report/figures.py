@@ -9,8 +9,10 @@ all the rest of it; here a file of a journal's width, with its fonts embedded, i
 from __future__ import annotations
 
 import logging
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +47,9 @@ STYLE = {
     "pdf.fonttype": 42,  # TrueType, which journals ask for
     "savefig.dpi": 300,
 }
+# Variables that matplotlib reads, stumbles over where they are odd, and that change none of these files: they are drawn
+# without a window, and hold no time.
+UNUSED = ("MPLBACKEND", "SOURCE_DATE_EPOCH")
 MARKS = {"d": "D", "x": "X"}  # matplotlib's names of two of our markers
 
 
@@ -72,15 +77,26 @@ def export_figures(results: Path, out: Path, width: float = TWO_COLUMNS) -> list
     if not (rows or latencies or panels):
         raise CheckFailed(f"nothing to draw: {results} holds no speed-up, no latency and no run of the study trade-off")
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # else it tells where no HOME can be written to
-    import matplotlib
-
     make_folder(out, "export figures")
     sweep_temporaries(out)
-    with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]  # its keys are a Literal of 300
-        drawn = {"speedups": speedup_figure(rows, width)} if rows else {}
-        drawn |= {f"latency-{name}": latency_figure(bars, width) for name, bars in latencies.items()}
-        drawn |= {"quality-cost": cost_figure(panels, width)} if panels else {}
-        return [save(figure, out / f"{name}{suffix}") for name, figure in drawn.items() for suffix in SUFFIXES]
+    with without_variables(UNUSED):
+        import matplotlib
+
+        with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]  # its keys are a Literal of 300
+            drawn = {"speedups": speedup_figure(rows, width)} if rows else {}
+            drawn |= {f"latency-{name}": latency_figure(bars, width) for name, bars in latencies.items()}
+            drawn |= {"quality-cost": cost_figure(panels, width)} if panels else {}
+            return [save(figure, out / f"{name}{suffix}") for name, figure in drawn.items() for suffix in SUFFIXES]
+
+
+@contextmanager
+def without_variables(names: Sequence[str]) -> Iterator[None]:
+    """Within the block the environment lacks these."""
+    kept = {name: os.environ.pop(name) for name in names if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
 
 
 def save(figure: Figure, path: Path) -> Path:

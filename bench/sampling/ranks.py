@@ -6,6 +6,7 @@ Workers do not talk to each other: the file system is what they share (files.py)
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -79,7 +80,9 @@ def limit_threads(spec: Spec) -> None:
 
     Its layers are so small that a second thread waits more than it works: beside other work, twenty times slower.
     """
-    if spec.scale in SMALL and "OMP_NUM_THREADS" not in os.environ:
+    # As OpenMP reads it, which passes over "0", "-3" and "all", and then takes every processor.
+    is_told = re.match(r"\s*\+?0*[1-9]", os.environ.get("OMP_NUM_THREADS", ""))
+    if spec.scale in SMALL and not is_told:
         import torch
 
         torch.set_num_threads(1)

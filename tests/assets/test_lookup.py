@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -313,3 +314,16 @@ def test_without_the_variable_the_folder_is_in_the_user_s_cache(monkeypatch, tmp
     monkeypatch.delenv("ARBITER_ASSETS", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert assets.assets_folder() == tmp_path / "arbiter" / "assets"
+
+
+@pytest.mark.parametrize("variable", ["ARBITER_ASSETS", "HOME"])
+def test_a_home_that_nobody_knows_is_one_line_that_says_what_to_set(monkeypatch, variable):
+    """As of a user without a name in a container."""
+    for name in ("ARBITER_ASSETS", "XDG_CACHE_HOME", "TORCH_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    if variable == "HOME":
+        monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what it gives where it knows none
+    else:
+        monkeypatch.setenv(variable, "~nobody-here/assets")
+    with pytest.raises(UsageError, match="no such home folder is known; set HOME, or ARBITER_ASSETS to a whole path"):
+        assets.lookup.assets_folder()

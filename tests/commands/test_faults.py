@@ -157,9 +157,13 @@ def test_a_results_folder_whose_name_is_no_utf_8_is_reported_on(capsys, tmp_path
 
 def test_a_fault_of_the_machine_is_told_from_one_of_ours():
     assert machines_fault(OSError(28, "No space left on device", "out.json")) == "out.json: No space left on device"
+    assert machines_fault(FileNotFoundError(2, "No such file or directory")).endswith("started in is gone")
     assert "not enough memory" in machines_fault(MemoryError())
     assert "not enough memory" in machines_fault(
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
+    )
+    assert "not enough memory" in machines_fault(
+        ImportError("libtorch_cpu.so: failed to map segment from shared object")
     )
     assert "pip install scikit-learn" in machines_fault(ModuleNotFoundError(name="sklearn.datasets"))
     assert "this Python was built without its own module _lzma" in machines_fault(ModuleNotFoundError(name="_lzma"))

@@ -57,7 +57,7 @@ def test_what_a_file_of_var_holds_beside_its_weights_is_left_out(only, tmp_path)
     mask = torch.where(level >= level.mT, 0.0, -torch.inf)[:, None]
     torch.save(state | {"lvl_1L": level[..., 0], "attn_bias_for_masking": mask}, tmp_path / "var_d16.pth")
     loaded = reference_models.load_official(spec.name, tmp_path / "var_d16.pth").state_dict()
-    converted = spec.network.from_official_state(state)
+    converted = spec.network.load().from_official_state(state)
     assert loaded.keys() == converted.keys()
     assert all(torch.equal(loaded[key], converted[key]) for key in loaded)
 

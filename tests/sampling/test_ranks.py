@@ -89,6 +89,11 @@ def test_small_models_run_on_one_thread_unless_the_user_says_otherwise(monkeypat
     assert told == []
     limit_threads(find("dit-digits"))
     assert told == [1]
-    monkeypatch.setenv("OMP_NUM_THREADS", "4")
-    limit_threads(find("dit-digits"))
-    assert told == [1]
+    for number in ("4", " 2", "08", "+3", "4,2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", number)
+        limit_threads(find("dit-digits"))
+        assert told == [1]
+    for number in ("", "0", "-3", "all"):  # OpenMP passes over these, and takes every processor
+        monkeypatch.setenv("OMP_NUM_THREADS", number)
+        limit_threads(find("dit-digits"))
+    assert told == 5 * [1]
