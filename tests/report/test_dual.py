@@ -8,9 +8,10 @@ from dataclasses import replace
 import pytest
 
 from bench.claims.published_text import PRINTED_STEPS
+from bench.formatting import as_words
 from bench.studies import STUDIES
 from tests.fake_records import full_set
-from tests.fake_scenes import answers, captions, paintings, scenes_set
+from tests.fake_scenes import answers, captions, paintings, scenes_set, step_set
 from tests.pages import Tables, page_of, text_of
 
 
@@ -141,8 +142,17 @@ def test_missing_and_failed_runs_are_named(tmp_path):
     assert "Failed: scenes-answers of ar-vlm-digits: out of memory." in words
     missing = "scenes-captions of d-dit-digits, scenes-captions of ar-vlm-digits and scenes-paintings of real-data"
     assert f"Not run: {missing}. python -m bench reproduce --scale scenes would run it." in words
-    total = len(STUDIES["text-steps"].runs)
-    assert f"Text steps: {total} of {total} runs are missing. python -m bench study text-steps would run them." in words
+    assert "Text steps: Not run: python -m bench study text-steps would run it." in words
+
+
+def test_runs_of_the_text_steps_that_failed_or_are_missing_are_named(tmp_path):
+    first, second, *_ = steps = step_set()
+    failed = replace(first, status="failed", reason="out of memory.", measurements={}, texts=None)
+    words = words_of(page_of(tmp_path, [answers(), failed, second]))
+    settings = ", ".join(f"{name} {as_words(name, value)}" for name, value in first.settings.items())
+    assert f"Text steps: Failed: {first.model} ({settings}): out of memory." in words
+    missing = f"Text steps: {len(steps) - 2} of {len(steps)} runs are missing, of {first.model}:"
+    assert f"{missing} python -m bench study text-steps would run them." in words
 
 
 def test_a_scorer_that_was_not_run_is_named_with_its_reason(tmp_path):

@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.analysis.formulas import key_of
 from bench.analysis.records import whiskers
+from bench.analysis.studies import answers_of, settings_in_use
 from bench.claims.published_text import PRINTED_STEPS
 from bench.claims.text import STEPS_TABLE
 from bench.formatting import as_words, listed, number
@@ -22,6 +23,7 @@ from bench.records.parts import Example
 from bench.records.schema import REAL_DATA, Record
 from bench.report.charts.lines import Line, Panel, lines_chart
 from bench.report.charts.svg import png_size
+from bench.report.sections.studies.common import lacking_words
 from bench.report.tables import NONE, Cell, Table, cell, derived, plain_table
 from bench.report.tables.method import environment_tables, protocol_tables
 from bench.report.tables.text_audits import audit_table, degenerate_words
@@ -153,17 +155,8 @@ def lacking(records: Sequence[Record]) -> list[str]:
                 sentences.append(f"Failed: {protocol} of {model}: {record.reason.rstrip('.')}.")
     if absent:
         sentences.append(f"Not run: {listed(absent)}. `python -m bench reproduce --scale {SCALE}` would run it.")
-    runs = STUDIES["text-steps"].runs
-    missing = [run for run in runs if not any(is_run_of(record, run) for record in records)]
-    if missing:
-        command = "`python -m bench study text-steps`"
-        sentences.append(f"Text steps: {len(missing)} of {len(runs)} runs are missing. {command} would run them.")
-    return sentences
-
-
-def is_run_of(record: Record, run: Any) -> bool:
-    named = record.settings.items() >= dict(run.settings).items()
-    return named and (record.model, record.protocol.name) == (run.model, run.protocol.name)
+    steps = answers_of(STUDIES["text-steps"], records, settings_in_use(records))
+    return sentences + [f"Text steps: {sentence}" for sentence in lacking_words(steps)]
 
 
 def not_scored(found: Found) -> list[str]:
