@@ -38,6 +38,10 @@ def find_classes(source: Source, num_classes: int | None) -> Classes:
         labels, how, numbered = source.images.labels(num_classes), "by the class folders", False
         if labels is not None and source.labels is None:
             how, numbered = f"{num_classes} classes in turn, by the numbers of the files", True
+        if labels is None and num_classes is None and source.images.labels(len(source.images)) is not None:
+            return Classes(
+                None, "unknown: no class folders; of files numbered in turn --classes says how many there are"
+            )
         if labels is None:
             return Classes(None, "unknown: neither class folders nor files numbered from 0 or 1 without a gap")
     elif labels is None:

@@ -10,9 +10,10 @@ import pytest
 from PIL import Image
 
 from bench.commands import score_images
-from bench.datasets import digits
+from bench.datasets import digits, open_images
 from bench.errors import CheckFailed, UsageError
 from bench.evaluators import image_scores
+from bench.evaluators.classes import find_classes
 from bench.features.extractors import register
 from bench.metrics import kid
 from tests.digit_scans import features_of, held_out_200, write_folder
@@ -222,6 +223,17 @@ def test_wrong_size_and_type_of_arrays_are_refused():
 
 
 # -- classes, places and counts of images ------------------------------------------------------------------------------
+
+
+def test_of_numbered_files_it_is_asked_how_many_classes_they_take_in_turn(tmp_path):
+    """An extractor of photographs knows no number of classes; files with a gap between their numbers tell none."""
+    folder = write_folder(tmp_path / "numbered", digits.load("heldout")[0][:20])
+    told = find_classes(open_images(folder, "generated images"), None)
+    assert (told.strata, told.how.partition(":")[0]) == (None, "unknown")
+    assert "--classes says how many" in told.how
+    assert find_classes(open_images(folder, "generated images"), 10).strata.tolist() == [*range(10)] * 2
+    next(folder.glob("*3.png")).unlink()
+    assert "without a gap" in find_classes(open_images(folder, "generated images"), None).how
 
 
 def test_files_numbered_without_leading_zeros_keep_their_classes(tmp_path):
