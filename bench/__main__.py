@@ -128,7 +128,7 @@ def machines_fault(error: Exception) -> str:
     if isinstance(error, FileNotFoundError) and error.filename is None:  # as os.getcwd() raises it
         return "the folder that this was started in is gone"
     if isinstance(error, OSError) and error.errno is not None:
-        where = error.filename if error.filename is not None else "a file"
+        where = error.filename if error.filename is not None else "a file or standard output"
         return f"{os.fsdecode(where) if isinstance(where, bytes) else where}: {error.strerror or error}"
     return ""
 

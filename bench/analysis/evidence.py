@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 from bench.analysis.formulas import UNFIT, at_path, paths_in
 from bench.errors import UsageError
@@ -38,6 +39,12 @@ class Trace:
     value: float
     files: tuple[str, ...]
     key: str  # as "measurements.fid", "1 / speedups.0.ratio"; of a verdict's own number "verdict <claim> <scale>"
+
+    @property
+    def place(self) -> str:
+        """The files as an attribute of the page: parted by spaces, those in their names, and all that is odd, as in an
+        address (%20)."""
+        return " ".join(quote(file, errors="surrogateescape") for file in self.files)
 
     @property
     def of_verdict(self) -> bool:
@@ -170,9 +177,14 @@ def traces_in(page: str) -> list[Shown]:
     """Every number of a page that says where it stands: in its text, in its charts."""
     found = re.findall(r'(?:<data |data-)value="([^"]*)" data-record="([^"]*)" data-key="([^"]*)"[^>]*>([^<]*)</', page)
     return [
-        Shown(html.unescape(text), Trace(_number(value), tuple(files.split()), html.unescape(key)))
-        for value, files, key, text in found
+        Shown(html.unescape(text), Trace(_number(value), files_at(place), html.unescape(key)))
+        for value, place, key, text in found
     ]
+
+
+def files_at(place: str) -> tuple[str, ...]:
+    """The reverse of `Trace.place`, also of pages of before, whose odd letters are as in HTML."""
+    return tuple(unquote(file, errors="surrogateescape") for file in html.unescape(place).split())
 
 
 def _number(text: str) -> float:

@@ -58,11 +58,13 @@
   let from = null;  // the number that led to a record
   const lead = (found) => {
     from = found;
-    location.hash = `record-${anchor(found.dataset.record.split(" ")[0])}`;
+    location.hash = `record-${anchor(filesOf(found)[0])}`;
   };
+  const decoded = (text) => { try { return decodeURIComponent(text); } catch { return text; } };
+  const filesOf = (found) => found.dataset.record.split(" ").map(decoded);
   const anchor = (text) => text.toLowerCase().replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "");
   all("[data-record]").forEach((found) => {
-    const files = found.dataset.record.split(" ");
+    const files = filesOf(found);
     const value = found.dataset.value || found.value;
     const named = files.length > 3 ? `${files[0]} and ${files.length - 1} more` : files.join(" / ");
     const title = `${named}: ${found.dataset.key} = ${value}`;

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 from markupsafe import Markup
@@ -113,7 +114,9 @@ def links(records: Iterable[Record], results_dirs: Sequence[Path], out: Path) ->
             path = folder / record.file
             relative = Path(os.path.relpath(path, out.parent)).as_posix()
             if path.exists() and not relative.startswith("../.."):
-                found[record.file] = relative
+                found[record.file] = quote(
+                    relative, errors="surrogateescape"
+                )  # a # or ? in a name is no part of it else
     return found
 
 

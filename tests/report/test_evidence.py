@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from urllib.parse import unquote
 
 import pytest
 
@@ -250,3 +251,21 @@ def test_a_number_on_a_page_that_is_none_is_named(verify, rendered):
     status, said = verify(results, page)
     assert status == 1
     assert "nan in the page" in said
+
+
+@pytest.mark.parametrize("machine", ["my machine", "R&D", "a#b?c", "50%20", "a\nb", 'a"b', "über", "a@1"])
+def test_whatever_the_name_of_a_machine_the_page_is_that_of_its_records(capsys, tmp_path, machine):
+    """Its folder's name is a part of each record's: numbers lead there, and so do links."""
+    folder = write(tmp_path / "results", [*full_set(), ratios("transdiff-digits", {"dit-digits": 2.8})])
+    (old,) = (path for path in folder.iterdir() if path.is_dir())
+    old.rename(folder / machine)
+    render([folder], tmp_path / "index.html", now=NOW)
+    status, out, _ = bench(capsys, "verify", "--results", folder, "--report", tmp_path / "index.html")
+    assert status == 0, out
+    shown = traces_in((tmp_path / "index.html").read_text())
+    files = {file for number in shown for file in number.trace.files}
+    assert len(files) > 3
+    assert all((folder / file).is_file() for file in files)
+    links = re.findall(r'href="(results/[^"]*)"', (tmp_path / "index.html").read_text())
+    assert links
+    assert all((tmp_path / unquote(link)).is_file() for link in links)

@@ -179,8 +179,7 @@ class Chart:
         """`y` is the middle of the line; trace: where a number stands that the text prints."""
         more = ' font-weight="600"' if bold else ""
         if trace:
-            files, key = html.escape(" ".join(trace.files)), html.escape(trace.key)
-            more += f' data-value="{trace.value}" data-record="{files}" data-key="{key}"'
+            more += f' data-value="{trace.value}" data-record="{trace.place}" data-key="{html.escape(trace.key)}"'
         self.drawn.append(
             f'<text x="{x:.1f}" y="{y + 0.36 * FONT:.1f}" text-anchor="{anchor}" fill="var(--{colour})"{more}>'
             f"{html.escape(text)}</text>"
