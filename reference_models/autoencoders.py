@@ -241,6 +241,9 @@ def build_autoencoder(
         with Unfilled():
             model = network(**spec.config)
         load_into(model, convert(network, read_state(path), str(path)), str(path))
+    elif torch.device(device).type == "meta":
+        with torch.device(device), Unfilled():
+            model = network(**spec.config)
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -74,6 +74,13 @@ def pytest_collection_finish():
     gc.freeze()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def what_earlier_tests_left_stays():
+    """So that the collections in a file's timed series walk through what that file made, not through all before it."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_unconfigure():
     gc.unfreeze()
 
