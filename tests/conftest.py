@@ -68,6 +68,12 @@ def own_cache(tmp_path_factory):
 # -- workers side by side ----------------------------------------------------------------------------------------------
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first, so that no worker begins a long one when the others have done all else."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish():
     """What was imported stays: no later garbage collection (every timed series begins with one) walks through it."""
     gc.collect()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.distributed.run import parse_args
 
 from bench.records.store import QUICK, WORK
 from bench.sampling.shards import STORE, SUFFIX
@@ -50,7 +51,7 @@ def test_two_processes_train_what_one_trains(tmp_path, capsys, monkeypatch):
     assert [path.name for path in tmp_path.glob("two*")] == ["two.safetensors"]  # one file, no checkpoint
 
 
-def test_two_workers_fill_a_store_and_generate_takes_its_number_of_images(tmp_path):
+def test_two_workers_fill_a_store(tmp_path):
     out = torchrun(
         tmp_path, "bench", "work", "--quick", "--only", "dit-digits", "--device", "cpu", "--results", "results"
     )
@@ -58,7 +59,17 @@ def test_two_workers_fill_a_store_and_generate_takes_its_number_of_images(tmp_pa
     assert out.count("1 run: 1 to do") == 1, "one of them says what there is to do"
     shards = list((tmp_path / "results" / QUICK / WORK / STORE).rglob(f"*{SUFFIX}"))
     assert len(shards) == 4  # of 20 images
-    torchrun(
-        tmp_path, "bench", "generate", "dit-digits", "--num-images", "6", "--device", "cpu", "--out", "images", num=1
-    )
+
+
+def test_the_number_of_images_passes_torchruns_own_options(tmp_path, capsys):
+    """By the parser of torchrun, which takes `--num` for the beginning of one of its own."""
+
+    def passed(number):
+        call = ["--standalone", "--nproc-per-node", "2", "-m", "bench", "generate", "dit-digits", number, "6"]
+        return parse_args([*call, "--device", "cpu", "--out", str(tmp_path / "images")]).training_script_args
+
+    with pytest.raises(SystemExit):
+        passed("--num")
+    capsys.readouterr()
+    assert bench(capsys, *passed("--num-images"))[0] == 0
     assert len(list((tmp_path / "images").glob("*.png"))) == 6
