@@ -64,6 +64,7 @@ GOOD, BAD = ("reproduced", "holds in small"), ("not reproduced", "does not hold 
 TIMES = ("s", "images/s", "texts/s")  # units
 HOUR_APART = 0.15  # relative: two runs of one machine at different hours, as in the verdicts on times
 SEEDS_APART = 4.30 * math.sqrt(2)  # standard deviations between training seeds: Student's t of three, difference of two
+MOST_ROWS = 5000  # of a table that is printed whole
 EXACT = (*COUNTED, "nfe")  # metrics that are counted: equal or not
 
 
@@ -347,7 +348,12 @@ def evidence(pair: VerdictPair) -> str:
 
 def print_values(pairs: Sequence[ValuePair], runs_a: Set[Run], runs_b: Set[Run]) -> None:
     columns = ("model", "protocol", "metric", "A", "B", "")
-    print_table("Measured values, with 95 % intervals", columns, value_rows(pairs))
+    rows = value_rows(pairs)
+    if len(rows) > MOST_ROWS:
+        told_apart = [row for row in rows if row[-1] != "overlap"]
+        say(f"{len(rows) - len(told_apart)} values whose intervals overlap are not shown: --json FILE has them")
+        rows = told_apart
+    print_table("Measured values, with 95 % intervals", columns, rows)
     for line in values_counted(pairs, runs_a, runs_b):
         say(line)
 

@@ -286,3 +286,15 @@ def test_ratios_of_other_conditions_are_not_compared():
     other = replace(one, speedups=(replace(entry, conditions=sides),))
     (pair,) = ratio_pairs([one], [other])
     assert pair.state == "not comparable: batch_size of the baseline"
+
+
+def test_of_very_many_values_those_that_overlap_are_counted_and_the_others_shown(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.commands.compare.MOST_ROWS", 2)
+    for name, times in (("a", 2.0), ("b", 1.2)):
+        for made in (quality("dit-digits", 2.2), ratios("sit-digits", {"var-digits": times})):
+            save_record(made, tmp_path / name)
+    _, out, _ = bench(capsys, "compare", tmp_path / "a", tmp_path / "b")
+    table = out.split("Measured values")[1]
+    assert "6 values whose intervals overlap are not shown: --json FILE has them" in out
+    assert "times as fast as var-digits" in table
+    assert "dit-digits" not in table.replace("var-digits", "").replace("sit-digits", "")

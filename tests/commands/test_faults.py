@@ -63,6 +63,30 @@ def test_a_full_disk_is_one_line_before_the_work_and_leaves_nothing(capsys, tmp_
     assert not list((tmp_path / "disk").iterdir())
 
 
+LATE = {  # what is written after the work, and larger than the file that asks for room before it
+    "report": ["report", "--results", ROOT / "results", "--format", "csv", "--out"],
+    "compare": ["compare", ROOT / "results", ROOT / "results", "--json"],
+    "list": ["list", "claims", "--json"],
+    "table": ["export", "table", "--results", ROOT / "results"],
+}
+
+
+@pytest.mark.parametrize("call", LATE)
+def test_a_disk_that_is_full_after_the_work_is_one_line_and_the_file_of_before_is_whole(capsys, tmp_path, call):
+    resource = pytest.importorskip("resource")
+    out = tmp_path / "out.csv"
+    out.write_text("before")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    try:
+        line = complains(capsys, *LATE[call], out, status=1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert "cannot be written: File too large" in line
+    assert [path.name for path in tmp_path.iterdir()] == ["out.csv"]
+    assert out.read_text() == "before"
+
+
 @pytest.mark.parametrize(
     ("arguments", "largest"),
     [
