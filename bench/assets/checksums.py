@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import CheckFailed, UsageError
-from bench.files import sweep_temporaries, write_whole
+from bench.files import Fill, sweep_temporaries, write_whole
 from bench.records.json_files import read_json
 
 FOLDER_VARIABLE = "ARBITER_CACHE"  # an environment variable
@@ -118,12 +118,16 @@ def _entry(path: Path) -> Path:
 
 
 def _keep(found: Seen, path: Path) -> None:
-    """Write whole or not at all; nothing where the cache cannot be written."""
-    entry, said = _entry(path), dataclasses.asdict(found)
+    said = dataclasses.asdict(found)
+    keep(_entry(path), (json.dumps(said | {CHECK: _check(said)}, indent=1) + "\n").encode())
+
+
+def keep(path: Path, content: bytes | Fill) -> None:
+    """Write a file of the cache folder, whole or not at all; nothing where it cannot be written."""
     with contextlib.suppress(OSError, CheckFailed):
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        sweep_temporaries(entry.parent)
-        write_whole(entry, (json.dumps(said | {CHECK: _check(said)}, indent=1) + "\n").encode(), sync=False)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sweep_temporaries(path.parent)
+        write_whole(path, content, sync=False)
 
 
 def _check(said: Mapping[str, Any]) -> str:

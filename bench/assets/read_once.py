@@ -12,9 +12,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bench.assets.checksums import cache_folder
-from bench.errors import CheckFailed
-from bench.files import sweep_temporaries, write_whole
+from bench.assets.checksums import cache_folder, keep
 from bench.records.json_files import read_json
 
 
@@ -31,7 +29,4 @@ def read_once(files: Sequence[Path], version: int, read: Callable[[], None]) -> 
         if read_json(entry) == now:
             return
     read()
-    with contextlib.suppress(OSError, CheckFailed):
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        sweep_temporaries(entry.parent)
-        write_whole(entry, (json.dumps(now, indent=1) + "\n").encode(), sync=False)
+    keep(entry, (json.dumps(now, indent=1) + "\n").encode())

@@ -6,25 +6,21 @@ written nothing is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
-from bench.errors import CheckFailed
-from bench.files import sweep_temporaries, write_whole
+from bench.assets import checksums
+from bench.files import Fill
 
 FILES_KEPT = 8  # of each kind
 
 
-def keep(path: Path, write: Callable[[IO[bytes]], None], kind: str) -> None:
+def keep(path: Path, write: Fill, kind: str) -> None:
     """Write the file, whole or not at all; forget the oldest of more than FILES_KEPT of this kind.
 
     kind: a pattern of file names, as "root-*.npy"
     """
-    with suppress(OSError, CheckFailed):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        sweep_temporaries(path.parent)
-        write_whole(path, write, sync=False)
+    checksums.keep(path, write)
+    with suppress(OSError):
         for old in sorted(path.parent.glob(kind), key=lambda kept: kept.stat().st_mtime)[:-FILES_KEPT]:
             old.unlink(missing_ok=True)
