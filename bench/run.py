@@ -6,9 +6,9 @@ A run that fails becomes a record that says why, and the others go on.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import math
+import pkgutil
 import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import closing
@@ -210,8 +210,8 @@ def evaluator_of(spec: RunSpec) -> Callable[[Any, RunSpec, Context], dict[str, A
     place = kind.real if spec.model == REAL_DATA else kind.evaluator
     if not place:
         raise CheckFailed(f"{kind.name} are not measured on real data")
-    module, _, name = place.partition(":")
-    return getattr(importlib.import_module(module), name)
+    found: Callable[[Any, RunSpec, Context], dict[str, Any]] = pkgutil.resolve_name(place)
+    return found
 
 
 def run_one(
@@ -246,8 +246,7 @@ def awaits(spec: RunSpec, work: Path) -> tuple[str, bool]:
     place = kind_of(spec.protocol).awaits
     if not place:
         return "", False
-    module, _, name = place.partition(":")
-    found: tuple[str, bool] = getattr(importlib.import_module(module), name)(spec, work)
+    found: tuple[str, bool] = pkgutil.resolve_name(place)(spec, work)
     return found
 
 

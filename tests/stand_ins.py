@@ -56,7 +56,7 @@ def give_inception(patch, folder):
     path = folder / assets.find("inception").path
     path.parent.mkdir(parents=True)
     torch.save({"weight": weight}, path)
-    small = replace(kinds.EXTRACTORS["inception"], build=SmallExtractor, num_features=FEATURES)
+    small = replace(kinds.EXTRACTORS["inception"], network="tests.stand_ins:SmallExtractor", num_features=FEATURES)
     patch.setitem(kinds.EXTRACTORS, "inception", small)
 
 

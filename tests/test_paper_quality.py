@@ -29,7 +29,7 @@ from bench.run import run_plan
 from bench.verdict.judge import judge
 from reference_models.sizes.autoencoders import AUTOENCODERS
 from tests.official import small
-from tests.stand_ins import FEATURES, SPATIAL, SmallExtractor
+from tests.stand_ins import FEATURES, SPATIAL
 
 MODELS = {"transdiff-h": "transdiff", "transdiff-mrar-h": "transdiff-mrar"}
 QUALITY = "imagenet-256-quality"
@@ -77,7 +77,7 @@ def laboratory(tmp_path_factory):
         patch.setitem(
             kinds.EXTRACTORS,
             "inception",
-            replace(kinds.EXTRACTORS["inception"], build=SmallExtractor, num_features=FEATURES),
+            replace(kinds.EXTRACTORS["inception"], network="tests.stand_ins:SmallExtractor", num_features=FEATURES),
         )
         patch.setitem(PROTOCOLS, QUALITY, replace(PROTOCOLS[QUALITY], num_images=NUM_IMAGES, batch_size=5))
         yield root

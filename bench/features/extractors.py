@@ -7,6 +7,7 @@ the precision of the network, without TF32 and with deterministic kernels, whate
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,10 +51,8 @@ class Extractor:
         self.weights_sha256 = digest(path)
         self.has_spatial = name == "inception" and not is_torchscript(path)
         try:
-            self.network = self.kind.build(path).to(device).eval().requires_grad_(False)
-        except CheckFailed as error:
-            raise CheckFailed(f"features {name!r}: {error}") from error
-        except CheckpointError as error:
+            self.network = pkgutil.resolve_name(self.kind.network)(path).to(device).eval().requires_grad_(False)
+        except (CheckFailed, CheckpointError) as error:
             raise CheckFailed(f"features {name!r}: {error}") from error
 
     def __call__(

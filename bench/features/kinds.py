@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,31 +33,14 @@ class Kind:
     """A row of EXTRACTORS."""
 
     what: str  # one sentence for the reader of a report
-    build: Callable[[Path], Any]  # from a weights file; forward: (features, logits or None, spatial or None)
+    # "module:function": of a weights file a network, whose forward gives (features, logits or None, spatial or None).
+    network: str
     chunk: int  # images per forward pass, always
     num_features: int
     image_size: int | None  # the one size it takes; None: any, resized as the original Inception graph does
     num_classes: int | None  # where class k of its posteriors is label k of the generator; None: other classes
     weights: Callable[[], Path]  # where its weights lie if no file is named
     get_weights: str  # how to get them
-
-
-def _digits(path: Path) -> Any:
-    from bench.features.digits_network import Digits
-
-    return Digits(path)
-
-
-def _inception(path: Path) -> Any:
-    from bench.features.inception import build_inception
-
-    return build_inception(path)
-
-
-def _dinov2(path: Path) -> Any:
-    from bench.features.dinov2 import build_dinov2
-
-    return build_dinov2(path)
 
 
 def _asset_file(name: str) -> Path:
@@ -69,7 +51,7 @@ def _asset_file(name: str) -> Path:
 EXTRACTORS: dict[str, Kind] = {
     "digits": Kind(
         what="CNN trained on the 1,297 training scans, 64 features, float64",
-        build=_digits,
+        network="bench.features.digits_network:Digits",
         chunk=250,
         num_features=64,
         image_size=digits.IMAGE_SIZE,
@@ -79,7 +61,7 @@ EXTRACTORS: dict[str, Kind] = {
     ),
     "inception": Kind(
         what="Inception-v3 of the original FID code (torch-fidelity 'inception-v3-compat'), 2,048 features",
-        build=_inception,
+        network="bench.features.inception:build_inception",
         chunk=32,
         num_features=2048,
         image_size=None,
@@ -89,7 +71,7 @@ EXTRACTORS: dict[str, Kind] = {
     ),
     "dinov2": Kind(
         what="DINOv2 ViT-L/14 (arXiv:2304.07193), class token of 1,024 features, images resized as torch-fidelity does",
-        build=_dinov2,
+        network="bench.features.dinov2:build_dinov2",
         chunk=32,
         num_features=1024,
         image_size=None,

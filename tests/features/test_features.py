@@ -266,7 +266,7 @@ class Counting(torch.nn.Module):
 def test_reference_features_are_made_once(tmp_path, monkeypatch):
     """Another model against the same reference reads them; other images, other weights and a damaged file do not."""
     monkeypatch.setenv("ARBITER_CACHE", str(tmp_path / "cache"))
-    kind = dataclasses.replace(kinds.EXTRACTORS["inception"], build=Counting, num_features=3)
+    kind = dataclasses.replace(kinds.EXTRACTORS["inception"], network=f"{__name__}:Counting", num_features=3)
     monkeypatch.setitem(kinds.EXTRACTORS, "counting", kind)
     (tmp_path / "weights").write_text("a")
     images = np.random.default_rng(0).integers(0, 256, (300, 3, 4, 4), dtype=np.uint8)
