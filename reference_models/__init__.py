@@ -69,39 +69,19 @@ def build(
     from reference_models.autoencoders import build_autoencoder
     from reference_models.checkpoints import load_into, read_own_state
     from reference_models.shipped import shipped_weights
+    from reference_models.unfilled import drawn, empty
 
     spec = find(name)
     on_meta = torch.device(device).type == "meta"
     path = None if on_meta else shipped_weights(name) if weights == "shipped" else weights
     if path is None and weights == "shipped" and not on_meta and spec.recipe is not None and not spec.ingredient:
         raise CheckpointError(f"{name} has no weights here: python -m bench train {name}, or pass a file")
-    model = empty(spec) if path is not None else _random(spec, device, seed)
+    model = empty(spec) if path is not None else drawn(spec, device, seed)
     if path is not None:
         load_into(model, read_own_state(path), str(path))
     model = model.to(device=device, dtype=dtype).eval().requires_grad_(False)
     model.attach(spec, lambda: build_autoencoder(spec.autoencoder, device=model.device, dtype=model.dtype))
     return model
-
-
-def _random(spec: Spec, device: torch.device | str, seed: int) -> ImageModel:
-    """The network of a spec with the weights that its training starts from."""
-    import torch
-
-    if torch.device(device).type == "meta":
-        return empty(spec, device)
-    with torch.random.fork_rng(devices=[]), torch.device(device):
-        torch.manual_seed(seed)
-        return spec.network(**spec.config)
-
-
-def empty(spec: Spec, device: torch.device | str = "cpu") -> ImageModel:
-    """The network of a spec, to be filled: its parameters hold no numbers and take up no memory yet."""
-    import torch
-
-    from reference_models.unfilled import Unfilled
-
-    with torch.device(device), Unfilled():
-        return spec.network(**spec.config)
 
 
 def load_official(
@@ -128,6 +108,7 @@ def load_official(
     from reference_models.autoencoders import build_autoencoder
     from reference_models.checkpoints import convert, load_into, read_checkpoint
     from reference_models.text_encoders import T5Text
+    from reference_models.unfilled import empty
 
     spec = find(name)
     read = read_checkpoint(path, ema=ema, entry=entry)

@@ -16,8 +16,9 @@ from bench.published import EQUAL_TERMS, PUBLISHED, Precision, Published, publis
 from bench.records.schema import REAL_DATA, RunSpec
 from bench.sampling.identity import reseeded_seeds
 from bench.sampling.precision import precision_name
-from reference_models import empty, find, specs
+from reference_models import find, specs
 from reference_models.sizes.autoencoders import AUTOENCODERS
+from reference_models.unfilled import empty
 
 ROWS = list(PUBLISHED.values())
 IDS = ["-".join(filter(None, key)) for key in PUBLISHED]

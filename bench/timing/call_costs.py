@@ -22,7 +22,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_leaves, tree_map_only
 from torch.utils.flop_counter import FlopCounterMode
 
-from reference_models import empty
+from reference_models.unfilled import empty
 
 if TYPE_CHECKING:
     from reference_models.image_model import ImageModel

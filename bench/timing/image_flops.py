@@ -45,7 +45,8 @@ def count_image_flops(name: str, settings: Mapping[str, Any]) -> int:
     settings: those that differ from the model's own. The weights are zeros that take no memory, and the network's calls
     are answered by its twin on the meta device (call_costs.py).
     """
-    from reference_models import empty, find
+    from reference_models import find
+    from reference_models.unfilled import empty
 
     spec = find(name)
     model = weightless(empty(spec, "meta")).eval().requires_grad_(False)
@@ -63,8 +64,9 @@ def count_text_flops(name: str, length: int) -> tuple[int, int]:
     Once: the image's way through the autoencoder and into the network. Per evaluation: the text's way through T5 and
     the network, with logits at every position.
     """
-    from reference_models import empty, find
+    from reference_models import find
     from reference_models.autoencoders import build_autoencoder
+    from reference_models.unfilled import empty
 
     spec = find(name)
     model: Any = empty(spec, "meta").to("meta")  # its position tables are not made there
@@ -86,7 +88,8 @@ def count_evaluation_flops(name: str) -> tuple[int, int]:
 
     By two counts at another number of steps, both without guidance: what lies between the calls counts nothing.
     """
-    from reference_models import empty, find
+    from reference_models import find
+    from reference_models.unfilled import empty
 
     settings = [{"num_steps": num_steps, "cfg_scale": 1.0} for num_steps in (2, 3)]
     few, more = (count_image_flops(name, one) for one in settings)
