@@ -46,7 +46,7 @@ def paper_size(name, case_name):
 
     For families of which each name of theirs is one of ours.
     """
-    network = reference_models.find(name).network
+    network = reference_models.find(name).network.load()
     theirs = load_case(DATA / f"{case_name}.safetensors").keys
     by_number = dict(enumerate(theirs))
     numbered = network.from_official_state({key: torch.tensor(float(i)) for i, key in by_number.items()})

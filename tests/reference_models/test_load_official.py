@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 import reference_models
 from reference_models.errors import CheckpointError
-from tests.official import LIKE, small
+from tests.official import LIKE, paper_size, small
 
 
 @pytest.fixture
@@ -60,6 +60,14 @@ def test_what_a_file_of_var_holds_beside_its_weights_is_left_out(only, tmp_path)
     converted = spec.network.load().from_official_state(state)
     assert loaded.keys() == converted.keys()
     assert all(torch.equal(loaded[key], converted[key]) for key in loaded)
+
+
+def test_the_shapes_of_a_file_of_paper_size_are_those_of_its_model():
+    """What the benchmark of loading writes (tests/benchmarks/test_time_loading.py)."""
+    theirs = {key: torch.empty(shape, device="meta") for key, shape in paper_size("transdiff-b", "transdiff").items()}
+    ours = reference_models.find("transdiff-b").network.load().from_official_state(theirs)
+    own = reference_models.build("transdiff-b", device="meta", weights=None).state_dict()
+    assert {key: value.shape for key, value in ours.items()} == {key: value.shape for key, value in own.items()}
 
 
 def test_plain_weights_are_loaded_on_request(only, tmp_path):
