@@ -281,8 +281,18 @@ def origin(spec: RunSpec, work: Path) -> str | None:
 
 
 def build_for(name: str, protocol: Protocol, device: str, work: Path) -> Any:
-    """The model `name`; at a paper's size, where speed alone is measured, with random weights: speed does not depend on
-    them. UsageError where weights are needed and not there, be they those of the autoencoder."""
+    """The model `name`, its steps compiled where the protocol says so.
+
+    At a paper's size, where speed alone is measured, with random weights: speed does not depend on them. UsageError
+    where weights are needed and not there, be they those of the autoencoder.
+    """
+    model = _model_for(name, protocol, device, work)
+    if protocol.compiled:
+        model.compile_steps()
+    return model
+
+
+def _model_for(name: str, protocol: Protocol, device: str, work: Path) -> Any:
     import torch
 
     from reference_models import build, find

@@ -225,7 +225,9 @@ def _lacking(spec: RunSpec, device: str, work: Path) -> tuple[str, ...]:
             lacks += [_how_to_train(missing, spec) for missing in missing_files(one, work)]
     lacks += missing_assets(spec)
     if "gpu" in protocol.needs and not device.startswith("cuda") and not _is_tiny(spec):
-        command = f": python -m bench reproduce --scale {protocol.scale} --only {name} --device cuda"
+        studies = [study.name for study in STUDIES.values() if protocol in (run.protocol for run in study.runs)]
+        job = f"study {studies[0]}" if studies else f"reproduce --scale {protocol.scale} --only {name}"
+        command = f": python -m bench {job} --device cuda"
         lacks.append("a CUDA GPU" + (command if protocol.needs == ("gpu",) else ""))
     if protocol.sampled_calls and _memory_bytes(spec) > memory_bytes():
         lacks.append(f"{_memory_bytes(spec) / 1e9:.0f} GB of memory")

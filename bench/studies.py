@@ -4,7 +4,7 @@
 
 Those of the digits scale generate and score as `digits-quality` does: a point of one study that another asks for too is
 measured once. They time nothing: they run for hours, beside other work. What a point costs is counted (`digits-costs`).
-One is of times alone, "kernels": a single run, in shared rounds, which has the machine to itself.
+Two are of times alone, "kernels" and "speed-conditions": runs in shared rounds, which have the machine to themselves.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.errors import UsageError
 from bench.protocols import PROTOCOLS, kind_of
+from bench.protocols.at_paper_size import CONDITIONS_256
 from bench.published import PUBLISHED, READING, Published
 from bench.records.schema import REAL_DATA, Protocol, RunSpec
 
@@ -37,6 +38,8 @@ FAMILIES = (
     "dit-digits",
     "sit-digits",
 )
+
+CONDITIONED = ("var-d20", "llamagen-l", "dit-xl-2", "sit-xl-2")  # about as large as TransDiff-L
 
 Settings = dict[str, Any]
 
@@ -128,6 +131,13 @@ STUDIES: dict[str, Study] = {
             "CPU kernels of this suite's own",
             "How much of each ratio of speed comes from kernels of this suite's own, which only some families have?",
             (RunSpec("transdiff-digits", KERNELS, {}, tuple(name for name in FAMILIES if "transdiff" not in name)),),
+        ),
+        Study(
+            "speed-conditions",
+            "The speed-up under other conditions",
+            "Does TransDiff's speed-up depend on precision, compiled steps and batch size, which no paper states?",
+            # Without MAR-L, whose image takes as long as all others together.
+            tuple(RunSpec("transdiff-l", protocol, {}, CONDITIONED) for protocol in CONDITIONS_256),
         ),
         Study(
             "mean-latents",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -71,13 +72,27 @@ def test_text_steps_sweeps_captions_and_answers_with_and_without_the_cache(tmp_p
     assert plan.scale == "scenes and digits"
 
 
-def test_the_one_study_that_times_is_one_run_which_has_the_machine_to_itself():
-    """All its models share the rounds; the other studies read no latency off a clock."""
+def test_studies_that_time_do_it_in_shared_rounds_and_have_the_machine_to_themselves():
+    """The other studies read no latency off a clock."""
     timed = {study.name for study in STUDIES.values() for run in study.runs if "latency_s" in run.protocol.metrics}
     (run,) = STUDIES["kernels"].runs
-    assert timed == {"kernels"}
+    assert timed == {"kernels", "speed-conditions"}
     assert is_timed(run.protocol)
     assert {run.model, *run.baselines} == set(FAMILIES) - {"transdiff-mrar-digits"}
+
+
+def test_the_speed_up_is_timed_under_every_other_condition_once(tmp_path):
+    """Precision, compiled steps, batch: all combinations but that of the claims, which `reproduce` times."""
+    runs = STUDIES["speed-conditions"].runs
+    found = {(run.protocol.dtype, run.protocol.compiled, run.protocol.latency_batch_size) for run in runs}
+    every = set(product(("float32", "bfloat16"), (False, True), (1, 16)))
+    assert every - found == {("float32", False, 1)}
+    assert len({run.protocol.name for run in runs}) == len(runs) == 7
+    plan = make_study_plan(["speed-conditions"], device="cpu", results=tmp_path)
+    assert {run.lacks for run in plan.runs} == {
+        ("a CUDA GPU: python -m bench study speed-conditions --device cuda",),
+    }
+    assert not any(run.lacks for run in make_study_plan(["speed-conditions"], device="cuda", results=tmp_path).runs)
 
 
 def test_the_mean_of_kl_latents_is_studied_beside_the_published_draw(tmp_path):

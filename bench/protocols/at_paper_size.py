@@ -152,6 +152,41 @@ def geneval(name: str, *, variant: str = "") -> Protocol:
     )
 
 
+# Each model of which a claim says that it is faster, against those that the claim names, in the same rounds.
+RATIOS_256 = Protocol(
+    name="imagenet-256-ratios",
+    scale="imagenet-256",
+    collects="ratios",
+    metrics=("latency_s",),
+    latency_batch_size=1,
+    min_rounds=6,  # fewer pairs bound no median (stats.py); an image of MAR takes a GPU half a minute
+    min_duration_s=5.0,
+    needs=("gpu",),
+)
+
+
+def under(dtype: str, *, compiled: bool, batch_size: int) -> Protocol:
+    """The ratios under conditions that no paper states: a study, which says whether they decide."""
+    words = [RATIOS_256.name, *([dtype] if dtype != RATIOS_256.dtype else []), *(["compiled"] if compiled else [])]
+    return replace(
+        RATIOS_256,
+        name="-".join([*words, *([f"batch-{batch_size}"] if batch_size > 1 else [])]),
+        dtype=dtype,
+        compiled=compiled,
+        latency_batch_size=batch_size,
+        min_duration_s=1.0,
+        study=True,
+    )
+
+
+CONDITIONS_256 = tuple(
+    under(dtype, compiled=compiled, batch_size=batch_size)
+    for batch_size in (1, 16)
+    for compiled in (False, True)
+    for dtype in ("float32", "bfloat16")
+    if (dtype, compiled, batch_size) != ("float32", False, 1)  # `RATIOS_256` itself
+)
+
 PAPER_PROTOCOLS: tuple[Protocol, ...] = (
     quality("imagenet-256-quality", 256),
     quality("imagenet-256-no-guidance-quality", 256, variant="unguided"),
@@ -163,16 +198,8 @@ PAPER_PROTOCOLS: tuple[Protocol, ...] = (
     *(reseeded(scale) for scale in EQUAL_TERMS),
     latency("imagenet-512", throughput_batch_size=16),
     latency("imagenet-256", throughput_batch_size=64),
-    Protocol(
-        name="imagenet-256-ratios",
-        scale="imagenet-256",
-        collects="ratios",
-        metrics=("latency_s",),
-        latency_batch_size=1,
-        min_rounds=10,
-        min_duration_s=10.0,
-        needs=("gpu",),
-    ),
+    RATIOS_256,
+    *CONDITIONS_256,
     # RAR's table 5: images per second in batches of 128.
     replace(
         latency("imagenet-256", throughput_batch_size=128),

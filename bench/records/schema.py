@@ -99,6 +99,7 @@ class Protocol:
     min_rounds: int = 10  # timed rounds at least
     min_duration_s: float = 1.0  # timed seconds at least
     dtype: str = "float32"  # of the networks
+    compiled: bool = False  # whether the sampling steps are compiled; only what is timed ever is
     num_threads: int | None = None  # processor threads of the networks; None: torch's own choice
     sampled_calls: int = 0  # calls of each part of a network that run where times are estimated; 0: all run
     claimed_only: bool = False  # of its scale only the models that a claim names under it, and those asked for by name
