@@ -150,8 +150,8 @@ class Block(nn.Module):
 class LlamaGen(ImageModel):
     """p(token i + 1 | class, tokens 1..i).  Latents are token ids, int64 (B, latent_size, latent_size)."""
 
-    compiled_methods = ("next_token",)
-    stages: ClassVar[Mapping[str, tuple[str, ...]]] = {"transformer": ("next_token",)}
+    compiled_methods = ("next_logits",)  # without the draw, whose sums in float64 torch's compiler cannot write
+    stages: ClassVar[Mapping[str, tuple[str, ...]]] = {"transformer": ("next_logits",)}
     kv_cache = True
 
     def __init__(
@@ -213,23 +213,13 @@ class LlamaGen(ImageModel):
         return self.token_loss(latents.flatten(1), labels, generator if self.training else None)
 
     # -- sampling ------------------------------------------------------------------------------------------------
-    def next_token(
-        self,
-        x: Tensor,
-        position: Tensor,
-        caches: list[Cache],
-        rotary: Tensor,
-        mask: Tensor,
-        uniform: Tensor,
-        cfg_scale: float,
-        temperature: float,
-        top_k: int,
-        top_p: float,
+    def next_logits(
+        self, x: Tensor, position: Tensor, caches: list[Cache], rotary: Tensor, mask: Tensor, cfg_scale: float
     ) -> Tensor:
-        """The token that follows `position`, (B,).
+        """Logits of the token that follows `position`, guided, float32 (B, V).
 
         x: (B, 1, D), under guidance (2B, 1, D): conditional, then null.  position: int64 (1,), where the caches get
-        filled.  rotary: (2, 1, d) and mask: (1, length) of this position.  uniform: (B, 1) draws in [0, 1).
+        filled.  rotary: (2, 1, d) and mask: (1, length) of this position.
         """
         for block, cache in zip(self.blocks, caches, strict=True):
             x = block.step(x, rotary, cache, position, mask)  # type: ignore[operator]
@@ -237,9 +227,7 @@ class LlamaGen(ImageModel):
         if cfg_scale > 1.0:
             cond, null = logits.chunk(2)
             logits = null + (cond - null) * cfg_scale
-        if temperature == 0.0:
-            return logits.argmax(-1)
-        return draw(logits / temperature, uniform, top_k, top_p)
+        return logits
 
     def caches(self, num_rows: int, dtype: torch.dtype) -> list[Cache]:
         """Room for the keys and values of all positions, per block.
@@ -296,8 +284,11 @@ class LlamaGen(ImageModel):
             if i % self.cache_step == 0:
                 filled = min(i + self.cache_step, n)
                 caches = whole if filled == n else [(k[:, :, :filled], v[:, :, :filled]) for k, v in whole]
-            inputs = positions[here], caches, rotary[:, here], causal[here, :filled], uniform[:, here]
-            tokens.append(self.next_token(x, *inputs, cfg_scale, temperature, top_k, top_p))
+            logits = self.next_logits(x, positions[here], caches, rotary[:, here], causal[here, :filled], cfg_scale)
+            if temperature == 0.0:
+                tokens.append(logits.argmax(-1))
+            else:
+                tokens.append(draw(logits / temperature, uniform[:, here], top_k, top_p))
             x = self.token_embed(tokens[-1].repeat(2) if cfg_scale > 1.0 else tokens[-1])[:, None]
         return torch.stack(tokens, dim=1).unflatten(1, (self.latent_size, self.latent_size))
 

@@ -70,7 +70,7 @@ def test_the_conditions_tell_how_the_model_runs_now():
     found = conditions(model, {**model.spec.sampling, "cfg_scale": 1.0}, batch_size=3)
     assert (found.dtype, found.guided, found.batch_size, found.kv_cache) == ("bfloat16", False, 3, True)
     assert found.compiled is False
-    model.next_token = lambda *args: None  # what compile_steps does to it
+    model.next_logits = lambda *args: None  # what compile_steps does to it
     assert conditions(model, model.spec.sampling, batch_size=1).compiled is True
     assert conditions(model, model.spec.sampling, batch_size=1).guided is True
 

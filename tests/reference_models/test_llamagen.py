@@ -135,7 +135,7 @@ def test_bfloat16(cast: str):
 
 
 def test_the_step_compiles_as_one_graph():
-    """`next_token` is one graph, of one shape for all positions, and the compiled model writes the same tokens, of
+    """`next_logits` is one graph, of one shape for all positions, and the compiled model writes the same tokens, of
     one image after another: what the first left in the cache is not seen by the second.
     """
     model, labels = tiny(latent_size=9, depth=1), torch.tensor([1, 2])
