@@ -24,9 +24,7 @@ class Precision:
 
     weights: Literal["float32", "bfloat16", "float16"] = "float32"
     autocast: Literal["float16", "bfloat16"] | None = None  # torch.autocast around the sampler and the decoder
-    tf32: bool = (
-        False  # matrix products of float32 in TF32 (convolutions use it by torch's default, unless told not to)
-    )
+    tf32: bool = False  # matrix products and convolutions of float32 in TF32
     decoder: Literal["float32"] | None = None  # of the autoencoder's weights; None: as `weights`
 
 

@@ -37,6 +37,7 @@ from bench.records.parts import Samples
 from bench.records.schema import REAL_DATA, Inputs, Protocol, Record, RunSpec
 from bench.records.store import WORK, after_earlier, load_records, save_record, sweep
 from bench.sampling.files import at_work
+from bench.sampling.precision import PLAIN, running_in
 from bench.studies import settings_of
 
 NOTHING: dict[str, Any] = {  # of a run that failed: the parts of its record
@@ -229,7 +230,8 @@ def run_one(
         if spec.protocol.num_threads is not None:
             torch.set_num_threads(spec.protocol.num_threads)
         model = build_for(spec.model, spec.protocol, device, work) if runs_a_model(spec) else None
-        found = evaluator_of(spec)(model, spec, Context(device, work, key, keep_images))
+        with running_in(PLAIN, device):  # an evaluator says where a paper has it otherwise
+            found = evaluator_of(spec)(model, spec, Context(device, work, key, keep_images))
         return replace(empty_record(spec, inputs, device), **found, wall_s=time.monotonic() - start)
     except Awaited as error:
         return Awaiting(reason_of(error))

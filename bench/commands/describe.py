@@ -49,6 +49,7 @@ from bench.records import environment
 from bench.records.json_files import plain, read_json
 from bench.sampling import files
 from bench.sampling.identity import file_checksums, item_identity
+from bench.sampling.precision import PLAIN, running_in
 from bench.sampling.ranks import limit_threads, this_rank
 from bench.sampling.shards import IDENTITY, ShardSet, shard_size
 from bench.sampling.texts import SHARD_SIZE, Item, store_texts, stored_texts
@@ -268,7 +269,7 @@ def describe(model_name: str, task: Task, options: Options) -> None:
     with suppress(FileNotFoundError):  # another worker has just removed the folder: `store_texts` sees to it
         shards.begin()
     refuse_other_work(shards)  # of two calls that begin at once, one comes first
-    with progress(f"{task.kind} of {model_name}", len(asked)) as bar:
+    with progress(f"{task.kind} of {model_name}", len(asked)) as bar, running_in(PLAIN, device):
         store_texts(
             model,
             item,

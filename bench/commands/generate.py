@@ -23,6 +23,7 @@ from bench.sampling import files
 from bench.sampling.identity import asked_images, file_checksums, item_identity
 from bench.sampling.images import generate_batch
 from bench.sampling.png_folder import PngFolder
+from bench.sampling.precision import PLAIN, running_in
 from bench.sampling.ranks import limit_threads, this_rank
 from bench.sampling.shards import rows_of
 from bench.sampling.workers import fill, stopping
@@ -158,7 +159,7 @@ def generate_folder(
                 folder.save(i, image)
         count(part)
 
-    with progress(f"generate {name}", num) as bar:
+    with progress(f"generate {name}", num) as bar, running_in(PLAIN, device):
         parts = -(-num // size)
         fill(parts, folder=out, rank=rank, lacks=lacks, make=make, name=lambda part: f"{rows(part).start}-{size}")
     lost = folder.missing(range(num), whole=False)

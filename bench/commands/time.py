@@ -20,6 +20,7 @@ from bench.records import environment
 from bench.records.json_files import check_json_path, write_json
 from bench.records.parts import Measurement, Speedup, Timing
 from bench.records.store import stored
+from bench.sampling.precision import PLAIN, running_in
 from bench.stats import MIN_PAIRS
 from bench.timing.generation import collect_timings, load
 from bench.timing.model_cost import check_memory
@@ -65,7 +66,7 @@ def time_(
         check=check_composed,
         own_kernels=own_kernels,
     )
-    with nullcontext() if own_kernels else torchs_kernels():
+    with nullcontext() if own_kernels else torchs_kernels(), running_in(PLAIN, timing.device):
         time_models(models, timing, against=against, json_file=json_file)
 
 

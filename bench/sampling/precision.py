@@ -18,6 +18,11 @@ def precision_name(precision: Precision) -> str:
     return ", ".join([*parts, "TF32"] if precision.tf32 else parts)
 
 
+# float32 is float32. By torch's default a GPU's convolutions take TF32, ten bits of a number: which way depends on the
+# batch, and enough to draw another token (var-digits: another picture in 1 of 40).
+PLAIN = Precision()
+
+
 @contextmanager
 def running_in(precision: Precision, device: str) -> Iterator[None]:
     """Within the block torch computes as `precision` says; TF32 is of CUDA devices alone."""

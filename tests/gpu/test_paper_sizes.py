@@ -46,7 +46,7 @@ def test_timings_hold_what_a_gpu_tells(gpu: str) -> None:
     )
     conditions = found.latency.conditions
     assert conditions is not None
-    assert (conditions.machine, conditions.device, conditions.tf32_convolution) == (machine(gpu), "cuda", True)
+    assert (conditions.machine, conditions.device) == (machine(gpu), "cuda")
     assert weight_bytes(model) < found.peak_memory_bytes < torch.cuda.get_device_properties(gpu).total_memory
     assert found.latency.disturbed in (False, True)  # nvidia-smi told
 

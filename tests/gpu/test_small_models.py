@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from bench.datasets.scenes import scenes
+from bench.sampling.precision import PLAIN, running_in
 from bench.sampling.texts import Item, say_batch
 from reference_models import build
 from reference_models.noise import image_seeds
@@ -28,10 +29,11 @@ def images(name: str, device: str, batch_size: int = NUM_IMAGES, *, compiled: bo
     if compiled:
         model.compile_steps()
     labels, seeds = [i % 10 for i in range(NUM_IMAGES)], image_seeds(3, range(NUM_IMAGES))
-    parts = [
-        model.generate(labels[i : i + batch_size], seeds[i : i + batch_size], **FEWER_STEPS[name]).cpu()
-        for i in range(0, NUM_IMAGES, batch_size)
-    ]
+    with running_in(PLAIN, device):
+        parts = [
+            model.generate(labels[i : i + batch_size], seeds[i : i + batch_size], **FEWER_STEPS[name]).cpu()
+            for i in range(0, NUM_IMAGES, batch_size)
+        ]
     return torch.cat(parts)
 
 
