@@ -155,16 +155,26 @@ def load_side(path: Path) -> tuple[dict[str, list[Record]], list[str]]:
 
 
 def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record], list[str]]:
-    """The records of either side on the machine that both know, or on the one machine of each."""
+    """The records of either side on the machine that both know, or on the one machine of each.
+
+    Of several that both know, the one whose records are not the same ones; where all are, the one that measured last.
+    """
     (ours, our_faults), (theirs, their_faults) = load_side(a), load_side(b)
     sides, faults = (ours, theirs), [*our_faults, *their_faults]
     common = sorted(sides[0].keys() & sides[1].keys())
+    if len(common) > 1:
+        others = [name for name in common if files_of(ours[name]) != files_of(theirs[name])]
+        common = others or [max(common, key=lambda name: max(record.created_utc for record in ours[name]))]
     if len(common) == 1:
         return sides[0][common[0]], sides[1][common[0]], faults
     if not common and len(sides[0]) == len(sides[1]) == 1:
         return next(iter(sides[0].values())), next(iter(sides[1].values())), faults
     machines = " and ".join(f"{path}: {', '.join(sorted(side))}" for path, side in zip((a, b), sides, strict=True))
     raise UsageError(f"more than one machine ({machines}); name the folder of one machine on either side")
+
+
+def files_of(records: Iterable[Record]) -> set[str]:
+    return {record.file for record in records}
 
 
 # -- comparing ---------------------------------------------------------------------------------------------------------

@@ -161,10 +161,15 @@ def test_one_machine_each_is_compared_and_several_are_asked_for(tmp_path):
     a = folder(tmp_path / "a", full_set())
     b = folder(tmp_path / "b", full_set(environment=other))
     assert {record.environment.machine for record in same_machine(a, b)[1]} == {"other-cpu"}
-    both = folder(tmp_path / "c", [*full_set(), *full_set(environment=other)])
+    both, again = (folder(tmp_path / name, [*full_set(), *full_set(environment=other)]) for name in "cd")
     assert {record.environment.machine for record in same_machine(both, a)[0]} == {"acme-cpu-2c"}
+    later = quality("dit-digits", 2.0, created_utc="2026-03-01T00:00:00+00:00")
+    for environment in (other, ENVIRONMENT):  # one of the two has something new: that one; then both have
+        found = {record.environment.machine for record in same_machine(both, again)[1]}
+        assert found == {"acme-cpu-2c" if environment is other else "other-cpu"}
+        save_record(replace(later, environment=environment), again)
     with pytest.raises(UsageError, match="more than one machine"):
-        same_machine(both, both)
+        same_machine(both, again)
     assert same_machine(both / "other-cpu", both / "acme-cpu-2c")
 
 
