@@ -1,20 +1,23 @@
 """All measurements of records as one long pandas table: `python -m bench export table OUT.csv`.
 
-One row per measurement. settings: JSON; low, high: the 95 % interval, NaN where it is unknown; elsewhere: what was
-scored and was not made by this suite, in words, "" where it was.
+One row per measurement, and per ratio of speed (metric "times_as_fast": images per second over those of `baseline`).
+settings: JSON; low, high: the 95 % interval, NaN where it is unknown; mode: which conditions the two sides shared, and
+"without own kernels" where so timed; elsewhere: what was scored and was not made by this suite, in words, "" where it
+was.
 """
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UsageError
 from bench.files import check_target, write_whole
 from bench.records.json_files import plain
+from bench.records.parts import Measurement
 from bench.records.schema import Record
 
 if TYPE_CHECKING:
@@ -22,13 +25,14 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     *("machine", "model", "family", "protocol", "scale", "settings", "training_seed", "seed"),
-    *("metric", "value", "low", "high", "n", "unit", "file", "elsewhere"),
+    *("metric", "value", "low", "high", "n", "unit", "file", "elsewhere", "baseline", "mode"),
 )
+RATIO = "times_as_fast"  # the metric of a ratio's row
 WRITERS = (".csv", ".json", ".parquet")
 
 
 def long_table(records: Iterable[Record]) -> pd.DataFrame:
-    """The measurements of records that succeeded."""
+    """The measurements and ratios of records that succeeded."""
     import pandas as pd
 
     rows = [
@@ -49,14 +53,24 @@ def long_table(records: Iterable[Record]) -> pd.DataFrame:
             measured.unit,
             record.file,
             record.elsewhere.words if record.elsewhere else "",
+            *sides,
         )
         for record in records
         if record.status == "ok"
-        for metric, measured in record.measurements.items()
+        for metric, measured, *sides in numbers_of(record)
     ]
     # Each as it is: a column of whole numbers and gaps would pass through floats, which keep 53 bits of them.
     table = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
     return table.astype({"value": float, "low": float, "high": float, "n": "Int64"}).infer_objects()
+
+
+def numbers_of(record: Record) -> Iterator[tuple[str, Measurement, str, str]]:
+    """(metric, what was measured, the baseline of a ratio, its mode) of each number of a record."""
+    yield from ((metric, measured, "", "") for metric, measured in record.measurements.items())
+    for entry in record.speedups:
+        if entry.ratio is not None:
+            mode = f"{entry.mode}, without own kernels" if entry.without_own_kernels else entry.mode
+            yield RATIO, entry.ratio, entry.baseline, mode
 
 
 def json_lines(table: pd.DataFrame) -> str:

@@ -16,7 +16,7 @@ from bench.errors import CheckFailed, UsageError
 from bench.records.parts import Measurement
 from bench.records.store import save_record
 from tests.command_line import bench, complains
-from tests.fake_records import ENVIRONMENT, full_set, latency, quality, record
+from tests.fake_records import ENVIRONMENT, full_set, kernels, latency, quality, record
 from tests.fake_studies import study_set
 from tests.paths import ROOT
 
@@ -44,6 +44,16 @@ def test_every_measurement_is_one_row_with_its_value_interval_unit_and_count():
         assert (row.value, row.unit) == (found.value, found.unit)
         for shown, known in ((row.low, found.ci_low), (row.high, found.ci_high), (row.n, found.n)):
             assert pd.isna(shown) if known is None else shown == known
+
+
+def test_every_ratio_of_speed_is_one_row_with_its_baseline():
+    made = kernels("transdiff-digits", {"dit-digits": (3.0, 2.5)}, {"dit-digits": ("gelu",)})
+    rows = {(row.metric, row.baseline, row.mode): row for row in long_table([made]).itertuples() if row.baseline}
+    own, torchs = (rows["times_as_fast", "dit-digits", f"forced equal{more}"] for more in ("", ", without own kernels"))
+    assert (own.model, own.value, own.low, own.high, own.n) == ("transdiff-digits", 3.0, 2.94, 3.06, 10)
+    assert torchs.value == 2.5
+    apart = replace(made, speedups=(replace(made.speedups[0], ratio=None, not_comparable="dtype"),))
+    assert not long_table([apart])["baseline"].any()
 
 
 def test_a_row_tells_the_run():
