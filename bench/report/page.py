@@ -44,6 +44,7 @@ from bench.report.sections.sources import disagreements, disputed_settings, prin
 from bench.report.sections.studies import studies_view
 from bench.report.tables import Cell, Table, plain_table
 from bench.report.tables.method import training_table
+from bench.report.tables.speedups import NOTE
 from bench.report.words import WORDS, Said, anchor, badge_of, commands_in, prose
 from bench.studies import STUDIES, Study
 from bench.verdict.judged import Judged
@@ -142,6 +143,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
             "machine": machine,
             "study": studies.get(machine, {}).get("trade-off"),
             "kernels": studies.get(machine, {}).get("kernels"),
+            "conditions": studies.get(machine, {}).get("speed-conditions"),
             **cost_view(records),
         }
         for machine, records in by_machine.items()
@@ -158,7 +160,6 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "title": TITLE,
         "stamps": "".join(f"{stamp}: " for stamp in ("SMOKE RUN" if smoke else "", weights.stamp) if stamp),
         "facts": facts(every, now),
-        "main_machine": next(iter(by_machine), ""),
         "others": other_machines(found),
         "since": since_committed(out, travels),
         "smoke": smoke,
@@ -175,6 +176,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "scored": quality_parts(groups, studies),
         "studies": studies,
         "costs": costs,
+        "ratios_note": NOTE,
         "dual": [dual_view(machine, records) for machine, records in by_machine.items() if of_scenes(records)],
         "sources": disagreements(judged),
         "disputed": disputed_settings(),

@@ -1,4 +1,4 @@
-"""Every claim in use with the verdicts that the page shows: of the first machine that could give one."""
+"""Every claim in use with the verdicts that the page shows: of the first machine that could give one, and measured."""
 
 from __future__ import annotations
 
@@ -76,10 +76,12 @@ def verdicts_of(claims: Iterable[Claim], records: Sequence[Record]) -> list[list
 
 
 def judge_claim(claim: Claim, by_machine: Mapping[str, Sequence[Verdict]], records: Records, shown: Records) -> Judged:
-    """Either side's verdict by the first machine that could give one. by_machine: its verdicts on each"""
+    """Either side's verdict by the first machine that could give one: what a machine measured comes before what another
+    estimated, or was made elsewhere. by_machine: its verdicts on each"""
     sides = []
     for place, asked in enumerate([claim.paper_scale, *([claim.in_small] if claim.in_small else [])]):
         ran = [machine for machine, verdicts in by_machine.items() if verdicts[place].word != "not run"]
+        ran.sort(key=lambda machine: by_machine[machine][place].marker != "")
         machine = (ran or list(by_machine))[0]
         verdict = by_machine[machine][place]
         sides.append(Side(asked, verdict, machine, records.get(machine, ()), shown.get(machine, ())))

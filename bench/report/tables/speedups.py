@@ -22,10 +22,10 @@ COLUMNS = (
     ("Best of either sweep", "batches below"),
     ("Network evaluations", "for an image"),
 )
-CAPTION = (
-    "Times per image, one model against another; an interval covers the rounds of its run, not other runs. Best of "
-    "either sweep: the batches with the most images per second; their rounds are not shared, so there is no interval; "
-    "cut short: a larger batch was not timed and might do more."
+NOTE = (  # on the columns, once a page
+    "One model against another; an interval covers the rounds of its run, not other runs. Best of either sweep: the "
+    "batches with the most images per second; their rounds are not shared, so there is no interval; cut short: a "
+    "larger batch was not timed and might do more."
 )
 
 
@@ -39,7 +39,9 @@ def ratio_table(every: Sequence[Record]) -> Table | None:
         rows = [(name, row_of(record, pair, sweeps)) for name, pair in pairs_of(record).items()]
         if rows:
             groups.append((heading(record), rows))
-    return Table(CAPTION, COLUMNS, groups, "Against") if groups else None
+    if not groups:
+        return None
+    return Table(f"Times per image on {records[0].environment.machine}.", COLUMNS, groups, "Against")
 
 
 def pairs_of(record: Record) -> dict[str, dict[str, Speedup]]:

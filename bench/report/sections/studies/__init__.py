@@ -1,4 +1,4 @@
-"""Questions that take many runs: per machine a part for each study of the digits scale.
+"""Questions that take many runs: per machine a part for each study that has one.
 
 The study "text-steps" stands where its models do, in the part "Dual Diffusion" (dual.py).
 """
@@ -14,6 +14,7 @@ from bench.report.sections.studies.common import Section, lacking_words
 from bench.report.sections.studies.kernels import kernels
 from bench.report.sections.studies.quality import quality
 from bench.report.sections.studies.references import references
+from bench.report.sections.studies.speed_conditions import speed_conditions
 from bench.report.sections.studies.sweeps import guidance, scales
 from bench.report.sections.studies.trade_off import trade_off
 from bench.report.sections.studies.training_seeds import training_seeds
@@ -28,6 +29,7 @@ SECTIONS: dict[str, Callable[[Answers], Section]] = {
     "training-seeds": training_seeds,
     "quality": quality,
     "kernels": kernels,
+    "speed-conditions": speed_conditions,
 }
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from markupsafe import Markup
 
+from bench.analysis.speed import Paired
+from bench.analysis.speedups import ratio_of
 from bench.analysis.studies import Answers
 from bench.formatting import as_words, interval_words, listed, number
+from bench.records.parts import Speedup
 from bench.records.schema import Record, RunSpec
 from bench.report.families import place_of
+from bench.report.sections.answers import ratio_cell
 from bench.report.tables import NONE, Cell, Table, derived
 from bench.stats import Interval
 
@@ -54,6 +58,15 @@ def lacking_words(answers: Answers) -> list[str]:
         models = listed(list(dict.fromkeys(run.model for run in answers.lacking)))
         sentences.append(f"{len(answers.lacking)} of {total} runs are missing, of {models}: {command} would run them.")
     return sentences
+
+
+def said(record: Record, entry: Speedup) -> Cell:
+    """As "3.28 times faster"."""
+    ratio = ratio_of(Paired(record, entry))
+    if ratio is None:
+        return NONE
+    shown = ratio_cell(ratio)
+    return replace(shown, text=f"{shown.text} {shown.mark}", mark="")
 
 
 def recognised(record: Record) -> Cell:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from bench.analysis.speed import Kernels, Paired, kernels_of
-from bench.analysis.speedups import ratio_of
+from bench.analysis.speed import Kernels, kernels_of
 from bench.analysis.studies import Answers
 from bench.formatting import interval, listed, number
-from bench.records.parts import BASELINE, SUBJECT, Speedup
+from bench.records.parts import BASELINE, SUBJECT
 from bench.records.schema import Record
-from bench.report.sections.answers import ratio_cell
-from bench.report.sections.studies.common import Section
+from bench.report.sections.studies.common import Section, said
 from bench.report.tables import NONE, Cell, plain_table
 
 COLUMNS = ("With own kernels", "By torch's alone", ("Own kernels of it", "its speed with them, of that without"))
@@ -50,15 +46,6 @@ def findings(record: Record, timed: dict[str, Kernels]) -> list[str]:
     if any(entry.disturbed for both in timed.values() for entry in (both.own, both.torchs)):
         sentences.append("Other work ran on the machine meanwhile.")
     return sentences
-
-
-def said(record: Record, entry: Speedup) -> Cell:
-    """As "3.28 times faster"."""
-    ratio = ratio_of(Paired(record, entry))
-    if ratio is None:
-        return NONE
-    shown = ratio_cell(ratio)
-    return replace(shown, text=f"{shown.text} {shown.mark}", mark="")
 
 
 def gain_cell(both: Kernels, role: str) -> Cell:
