@@ -132,7 +132,7 @@ COMMANDS_WITHOUT_TORCH = (
     "plan",
     "plan --results MEASURED",
     "plan --scale imagenet-256 --device cuda",
-    "compare RESULTS RESULTS",
+    "compare MACHINE MACHINE",
     "report --results RESULTS --out PAGE",
     "verify --results RESULTS --report PAGE",
     "export table TABLE --results RESULTS",
@@ -171,6 +171,7 @@ def test_commands_that_read_records_and_rows_never_import_torch(tmp_path):
     (measured / ".work" / "measured-here.json").write_text(json.dumps(records))
     places = {
         "RESULTS": ROOT / "results",
+        "MACHINE": ROOT / "results" / "amd-epyc-2c",
         "MEASURED": measured,
         "PAGE": tmp_path / "page.html",
         "TABLE": tmp_path / "t.csv",

@@ -315,11 +315,13 @@ def test_every_kind_of_measurement_has_its_evaluator():
 
 
 def test_a_protocol_of_ratios_times_what_the_one_of_single_models_times():
-    """The same scale and the same calls; one kind pairs, the other does not. The study "kernels" asks what these do."""
+    """The same scale and the same calls; one kind pairs, the other does not. Studies ask what these do."""
     from bench.protocols import RATIOS as LINKS
+    from bench.protocols.at_paper_size import CONDITIONS_256
 
     paired = {name for name, protocol in PROTOCOLS.items() if KINDS[protocol.collects].paired}
-    assert paired == {*LINKS.values(), "digits-kernels"}
+    studied = {protocol.name for protocol in (PROTOCOLS["digits-kernels"], *CONDITIONS_256)}
+    assert paired == {*LINKS.values(), *studied}
     as_ratios = replace(PROTOCOLS["digits-kernels"], name="digits-ratios", collects="ratios", study=False)
     assert as_ratios == PROTOCOLS["digits-ratios"]
     for single, paired in ((PROTOCOLS[one], PROTOCOLS[other]) for one, other in LINKS.items()):
