@@ -55,7 +55,7 @@ __all__ = [
 
 @functools.cache
 def table() -> dict[str, Asset]:
-    """Every asset by name. Imports the models' specs, and with them torch."""
+    """Every asset by name, those of the models' specs among them."""
     from bench.assets import data, weights
 
     makers = (

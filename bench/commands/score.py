@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def score_images(
     generated: Annotated[Path, typer.Argument(help="folder of images (class folders too), or an .npz of images")],
     reference: Annotated[
-        str | None, typer.Option(help="folder, .npz (ADM images or mu/sigma) or a data set's name")
+        str | None,
+        typer.Option(help="folder, .npz (ADM images or mu/sigma), or a name: digits-train, adm-imagenet-256, ..."),
     ] = None,
     features: Annotated[str | None, typer.Option(help="inception, dinov2 or digits [default: by image size]")] = None,
     weights: Annotated[Path | None, typer.Option(help="weights of the feature extractor")] = None,

@@ -95,6 +95,7 @@ def score_images(
     metrics, floor: {name: {value, unit, ci_low, ci_high, n}}    refused, not_run: {name: reason}
     audit, reference_audit: see metrics/audit.py    protocol: how it was measured    environment: machine and versions
 
+    reference: a folder, an .npz, a data set's name, or that of released statistics ("adm-imagenet-256")
     generated: a data set's name, a folder, an .npz, what was Collected, or an array uint8 (N, 3, H, W); image i of an
     array is taken to be of class i mod num_classes (None: as many as the extractor tells apart), see classes.py
     features: a name in features.EXTRACTORS; None: "digits" for 8x8 images, else "inception"    names: of NAMES and
@@ -109,7 +110,7 @@ def score_images(
         source = Source("samples", generated, None, labels=generated.labels)
     else:
         source = open_images(generated, "generated", resize)
-    target = open_images(reference, "reference", resize)
+    target = open_images(place_of(reference), "reference", resize)
     extractor = _extractor(source, target, features, weights, device)
     for side, role in ((source, "generated"), (target, "reference")):
         _check_made_alike(side, role, source, target, extractor, resize)
@@ -143,6 +144,19 @@ def score_images(
         "protocol": _protocol(source, target, extractor, seed, names, ours, theirs, resize),
         "environment": environment.describe(device),
     }
+
+
+def place_of(reference: str | Path) -> str | Path:
+    """Where released statistics lie that are named as an asset, as "adm-imagenet-256"; anything else as it is.
+
+    UsageError, with the command that gets it, where it is missing.
+    """
+    from bench import assets
+
+    name = str(reference)
+    known = assets.table().get(name)
+    is_name = known is not None and known.kind == "statistics" and not Path(name).exists()
+    return assets.require(name) if is_name else reference
 
 
 def check_reference(

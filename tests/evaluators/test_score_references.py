@@ -44,6 +44,20 @@ def test_adm_files(tmp_path):
     assert both["metrics"]["recall"]["value"] != expected["recall"]["value"]
 
 
+def test_released_statistics_are_a_reference_by_their_name(tmp_path, monkeypatch):
+    """As `doctor` prints it; missing: the path that was looked at and the command that gets it."""
+    monkeypatch.setenv("ARBITER_ASSETS", str(tmp_path))
+    np.savez(tmp_path / "a.npz", mu=np.zeros(5), sigma=np.eye(5))
+    with pytest.raises(UsageError, match=r"adm-imagenet-256 is missing: .*python -m bench fetch adm-imagenet-256"):
+        image_scores.score_images(tmp_path / "a.npz", "adm-imagenet-256")
+    mu, sigma = np.ones(2048), np.eye(2048)
+    np.savez(tmp_path / "VIRTUAL_imagenet256_labeled.npz", mu=mu, sigma=sigma)
+    by_name, by_path = (
+        image_scores.place_of(name) for name in ("adm-imagenet-256", tmp_path / "VIRTUAL_imagenet256_labeled.npz")
+    )
+    assert by_name == by_path
+
+
 def test_statistics_on_both_sides_need_no_extractor(tmp_path):
     """FID of two files of statistics: the closed form for diagonal covariances."""
     np.savez(tmp_path / "a.npz", mu=np.zeros(5), sigma=np.eye(5))
