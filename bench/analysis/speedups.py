@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from bench.analysis.evidence import Trace, Traced, in_record, traced
+from bench.analysis.formulas import key_of
 from bench.analysis.speed import Paired, is_estimated, pairs_of, timed_of, with_and_without_own_kernels
-from bench.records.parts import BASELINE, SUBJECT
+from bench.records.parts import BASELINE, SUBJECT, Speedup
 from bench.records.schema import Comparison, Record
 from bench.stats import Interval, as_interval
 
@@ -58,6 +59,26 @@ def ratio_of(pair: Paired) -> Traced | None:
     place = pair.record.speedups.index(pair.entry)
     trace = in_record(pair.record, f"speedups.{place}.ratio", pair.entry.ratio.value)
     return Traced(as_interval(pair.entry.ratio), trace)
+
+
+def shared_evaluations(side: Comparison, records: Sequence[Record]) -> dict[str, Trace]:
+    """By model its network evaluations of an image in the rounds that the side's ratios are of."""
+    found: dict[str, Trace] = {}
+    for baseline, pair in pairs_of(side, records).items():
+        for role, model in ((BASELINE, baseline), (SUBJECT, side.subject)):
+            if counted := evaluations_of(pair.record, pair.entry, role):
+                found.setdefault(model, counted)
+    return found
+
+
+def evaluations_of(record: Record, entry: Speedup, role: str) -> Trace | None:
+    """Network evaluations of one image of a side; None where they were not kept."""
+    parts = entry.conditions[role].network_evaluations if role in entry.conditions else {}  # type: ignore[index]
+    if not parts:
+        return None
+    place = ("speedups", record.speedups.index(entry), "conditions", role, "network_evaluations")
+    key = f"sum({', '.join(key_of(*place, part) for part in parts)})"
+    return in_record(record, key, sum(parts.values()))
 
 
 def arithmetic_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:

@@ -17,7 +17,7 @@ from bench.report.charts.svg import tick_text
 from bench.report.sections.cost import ON_A_GPU, cost_view
 from bench.report.tables import Cell, cell
 from bench.report.tables.speed import time_cell
-from tests.fake_records import ENVIRONMENT, ROOFLINE, composed, latency, quality, ratios, timed, with_timing
+from tests.fake_records import CONDITIONS, ENVIRONMENT, ROOFLINE, composed, latency, quality, ratios, timed, with_timing
 from tests.pages import Tables, page_of, text_of
 
 TRANSDIFF = timed("transdiff-digits", {"encoder": 0.01, "decoder": 0.05, "autoencoder": 0.02, "rest": 0.02})
@@ -206,6 +206,19 @@ def test_the_sides_of_a_speed_claim_show_what_their_time_is_made_of(page):
     assert flops.endswith("MFLOP")
     assert rate.endswith("GFLOP/s")
     assert main == "decoder 50.0 %"
+
+
+def test_sides_timed_in_shared_rounds_alone_show_their_time_and_evaluations(tmp_path):
+    """As on a GPU that timed no model by itself; what only a run of its own tells stays open."""
+    made = ratios("transdiff-l", {"dit-xl-2": 4.0, "sit-xl-2": 3.9}, protocol_name="imagenet-256-ratios")
+    sides = {
+        role: replace(CONDITIONS, network_evaluations={"network": count})
+        for role, count in (("model", 202), ("baseline", 51_500))
+    }
+    made = replace(made, speedups=tuple(replace(entry, conditions=sides) for entry in made.speedups))
+    rows = rows_of(page_of(tmp_path, [made]), "Sides of: TransDiff is x112 faster")
+    assert rows["transdiff-l"][:2] == ["100 ms in shared rounds", "202"]
+    assert rows["dit-xl-2"][:2] == ["400 ms in shared rounds", "51,500"]
 
 
 @pytest.mark.parametrize(

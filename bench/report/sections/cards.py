@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from bench.analysis.front import costed
 from bench.analysis.speed import highest_rooflines, timed_of
-from bench.analysis.speedups import shared_times
+from bench.analysis.speedups import shared_evaluations, shared_times
 from bench.claims import CLAIMS, SIZE_CLAIMS
 from bench.formatting import listed, named
 from bench.metrics import title_of
@@ -29,7 +29,7 @@ from bench.report.sections.answers import (
     verdict_cell,
 )
 from bench.report.tables import NONE, Cell, Heading, Rows, Table, badge_cell, cell
-from bench.report.tables.speed import flops_cell, side_cells
+from bench.report.tables.speed import flops_cell, shared_cells, side_cells
 from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS
@@ -164,9 +164,15 @@ def rows_of(side: Side) -> Rows:
     """Of speed the times of the rounds that all sides shared, where there are any: those that the ratios are of."""
     asked = side.asked
     if asked.metric in SPEED:
-        timed = [timed_of(model, asked, side.shown) for model in (asked.subject, *asked.baselines)]
         rooflines, shared = highest_rooflines(side.judged), shared_times(asked, side.judged)
-        return [(found.model, side_cells(found, rooflines, shared.get(found.model))) for found in timed if found]
+        evaluations = shared_evaluations(asked, side.judged)
+        rows: list[tuple[str, tuple[Cell, ...]]] = []
+        for model in (asked.subject, *asked.baselines):
+            if found := timed_of(model, asked, side.shown):
+                rows.append((model, side_cells(found, rooflines, shared.get(model))))
+            elif model in shared:
+                rows.append((model, shared_cells(shared[model], evaluations.get(model))))
+        return rows
     wanted = [(asked.subject, asked.settings), *((model, asked.baseline_settings) for model in asked.baselines)]
     rows = []
     for model, settings in wanted:

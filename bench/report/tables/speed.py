@@ -252,13 +252,19 @@ def side_cells(record: Record, rooflines: Rooflines, shared: Trace | None = None
     rate = flop_rate(record, seconds) if seconds else None
     reached = roofline_share(record, main, found[main], rooflines) if main else None
     return (
-        Cell(quantity("latency_s", shared.value), "in shared rounds", trace=shared) if shared else timed_cell(record),
+        shared_cells(shared, None)[0] if shared else timed_cell(record),
         cell(record, "nfe"),
         flops_cell(record),
         Cell(f"{quantity('flops', rate.value)}/s", trace=rate) if rate else NONE,
         Cell(percent(reached.value), trace=reached) if reached else NONE,
         Cell(main, percent(found[main].share)) if main else NONE,
     )
+
+
+def shared_cells(seconds: Trace, evaluations: Trace | None) -> tuple[Cell, ...]:
+    """The same of a model that was timed in shared rounds alone: its time and evaluations are known, nothing else."""
+    counted = Cell(f"{evaluations.value:,.0f}", trace=evaluations) if evaluations else NONE
+    return (Cell(quantity("latency_s", seconds.value), "in shared rounds", trace=seconds), counted, *[NONE] * 4)
 
 
 def timed_cell(record: Record) -> Cell:

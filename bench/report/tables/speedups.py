@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bench.analysis.evidence import in_record
-from bench.analysis.formulas import key_of
 from bench.analysis.speed import Sweeps, best_batches, latest_sweeps, was_cut_short
+from bench.analysis.speedups import evaluations_of
 from bench.formatting import listed
 from bench.records.comparable import not_comparable
-from bench.records.parts import Speedup
+from bench.records.parts import BASELINE, SUBJECT, Speedup
 from bench.records.schema import Record
-from bench.report.tables import NONE, Cell, Table, derived
+from bench.report.tables import NONE, Cell, Table
 from bench.report.words import times
 from bench.stats import Interval, as_interval
 
@@ -110,10 +110,7 @@ def at_best(record: Record, baseline: str, sweeps: Sweeps) -> Cell:
 
 def evaluations(record: Record, entry: Speedup) -> Cell:
     """How many evaluations either side needs, which is what a speed-up is made of."""
-    ours, theirs = entry.conditions["model"].network_evaluations, entry.conditions["baseline"].network_evaluations
-    if not ours or not theirs:
+    ours, theirs = (evaluations_of(record, entry, role) for role in (SUBJECT, BASELINE))
+    if ours is None or theirs is None:
         return NONE
-    counted = ("speedups", record.speedups.index(entry), "conditions", "model", "network_evaluations")
-    key = f"sum({', '.join(key_of(*counted, part) for part in ours)})"
-    below = f"against {sum(theirs.values()):,}"
-    return derived(record, key, sum(ours.values()), lambda count: f"{count:,}", below)
+    return Cell(f"{ours.value:,.0f}", f"against {theirs.value:,.0f}", trace=ours)
