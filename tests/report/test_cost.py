@@ -216,7 +216,10 @@ def test_sides_timed_in_shared_rounds_alone_show_their_time_and_evaluations(tmp_
         for role, count in (("model", 202), ("baseline", 51_500))
     }
     made = replace(made, speedups=tuple(replace(entry, conditions=sides) for entry in made.speedups))
-    rows = rows_of(page_of(tmp_path, [made]), "Sides of: TransDiff is x112 faster")
+    gpu = replace(ENVIRONMENT, machine="nvidia-h200", device="cuda", gpu="NVIDIA H200")
+    page = page_of(tmp_path, [replace(made, environment=gpu)])
+    assert "3.90 times faster than sit-xl-2 (NVIDIA H200, float32, batch 1)" in text_of(page)
+    rows = rows_of(page, "Sides of: TransDiff is x112 faster")
     assert rows["transdiff-l"][:2] == ["100 ms in shared rounds", "202"]
     assert rows["dit-xl-2"][:2] == ["400 ms in shared rounds", "51,500"]
 

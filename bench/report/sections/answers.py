@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from bench.analysis.evidence import Trace, Traced
 from bench.analysis.seeds import errors_over_scenes
+from bench.analysis.speed import is_estimated, pairs_of
 from bench.analysis.speedups import Speed, arithmetic_of, speeds_of
 from bench.formatting import interval, number
 from bench.metrics import METRICS
@@ -72,7 +73,7 @@ def speed_answer(question: str, claims: Sequence[Judged]) -> Answer:
         measured = speeds(side)
         label = "small models" if side is first.small else "paper's size"
         label += ", estimated" if measured and measured[0].kind == "estimated" else ""
-        facts.append(Fact(label, [*speed_parts(measured), first.elsewhere(side)] if measured else not_measured(side)))
+        facts.append(Fact(label, [*speed_parts(measured), made_on(first, side)] if measured else not_measured(side)))
     found = next(filter(None, map(speeds, first.sides)), [])
     return Answer(question, speed_words(found, first), facts, badges(first), f"#claim-{first.claim.id}")
 
@@ -122,6 +123,18 @@ def speed_parts(found: Sequence[Speed], *, kernels: bool = False) -> Sequence[Fr
             marks = ["" if each.mark == shown.mark else f" {each.mark}" for each in (own, torchs)]
             parts += [" (in one run ", own, f"{marks[0]} with own kernels, ", torchs, f"{marks[1]} without)"]
     return parts
+
+
+def made_on(judged: Judged, side: Side) -> str:
+    """As " (NVIDIA H200, float32, batch 1)" of whole images that were timed at the paper's size; of all else the
+    machine, where it is not the one that measured last."""
+    pairs = pairs_of(side.asked, side.judged) if side is judged.paper and side.was_run else {}
+    for pair in pairs.values():
+        if not is_estimated(pair.record):
+            environment, protocol = pair.record.environment, pair.record.protocol
+            processor = environment.gpu or environment.processor or environment.machine
+            return f" ({processor}, {protocol.dtype}, batch {protocol.latency_batch_size})"
+    return judged.elsewhere(side)
 
 
 # -- quality and text --------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from bench.report.sections.answers import (
     Fragment,
     difference_parts,
     evidence_of,
+    made_on,
     not_measured,
     printed_of,
     speed_parts,
@@ -81,7 +82,7 @@ def card(found: Judged, said: Said) -> dict[str, Any]:
             {
                 "name": name,
                 "badge": badge_of(side.verdict.word, side.verdict.marker),
-                "parts": (*result_parts(claim, side), found.elsewhere(side)),
+                "parts": (*result_parts(claim, side), made_on(found, side)),
                 "files": by_run(side.verdict.records),
                 "command": command_of(side.asked),
             }
