@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from bench.console import plain, stopping
 from bench.errors import CaseError, CheckFailed, CheckpointError, UnknownModelError, UsageError
+from bench.variables import check_variables, import_fault
 
 WRONG_CALL, FAILED, INTERRUPTED = 2, 1, 130
 INTERRUPTED_LINE = "interrupted; run the same command again to continue"
@@ -87,6 +88,8 @@ def run(arguments: list[str]) -> int:
     global _told
     try:
         with stopping():
+            check_variables()
+            os.getcwd()  # gone, libraries in C end the process with words of their own
             from bench.commands.app import application  # here: typer takes a while, in which a user may stop
 
             status = application().main(arguments, prog_name="bench", standalone_mode=False) or 0
@@ -130,11 +133,12 @@ def machines_fault(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         where = error.filename if error.filename is not None else "a file or standard output"
         return f"{os.fsdecode(where) if isinstance(where, bytes) else where}: {error.strerror or error}"
-    return ""
+    return import_fault(error)
 
 
 def complain(message: object, status: int) -> int:
-    print(f"bench: {plain(' '.join(str(message).split()))}", file=sys.stderr)
+    with suppress(OSError):  # of a terminal that was closed
+        print(f"bench: {plain(' '.join(str(message).split()))}", file=sys.stderr)
     return status
 
 

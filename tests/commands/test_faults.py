@@ -12,6 +12,7 @@ import pytest
 
 from bench.__main__ import machines_fault
 from bench.commands.app import LARGEST_SEED, MOST, MOST_SIDE, MOST_STEPS, MOST_WORKERS
+from bench.console import SIGNALS
 from tests.command_line import bench, complains, write
 from tests.paths import ROOT
 
@@ -195,6 +196,16 @@ def test_a_fault_of_the_machine_is_told_from_one_of_ours():
         assert not machines_fault(ours)
 
 
+@pytest.mark.parametrize("call", ["list models", "generate dit-digits --num 1 --out o", "clean", "time dit-digits"])
+def test_a_command_started_in_a_folder_that_is_gone_says_so(capsys, tmp_path, monkeypatch, call):
+    """Before it loads libraries in C that end the process with words of their own."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    line = complains(capsys, *call.split(), status=1)
+    assert line == "bench: the folder that this was started in is gone\n"
+
+
 def test_a_pipe_is_not_waited_for(capsys, tmp_path):
     pipe = tmp_path / "pipe.json"
     os.mkfifo(pipe)
@@ -261,7 +272,7 @@ def test_a_stopped_training_says_how_to_continue_and_leaves_no_temporary_file(tm
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_process_in_a_long_call_into_c_ends_all_the_same_and_leaves_no_temporary_file(tmp_path, number):
     """As a batch of a large model on a CPU is: no Python runs for minutes. Signals come twice, as torchrun sends them.
 
