@@ -29,9 +29,16 @@ def score_vqa(folder):
     return ["score", "vqa", paths["results"], *given, "--json"]
 
 
+def score_geneval(folder):
+    detected = {"filename": "x/00000/samples/0000.png", "tag": "counting", "prompt": "two dogs", "correct": True}
+    return ["score", "geneval", write(folder / "results.jsonl", detected), "--json"]
+
+
 CALLS = {
     "train": lambda folder: ["train", "dit-digits", "--steps", 1, "--out"],
     "score": score_vqa,
+    "score geneval": score_geneval,
+    "time": lambda folder: ["time", "dit-digits", "--json"],
     "report": lambda folder: ["report", "--results", ROOT / "results", "--out"],
     "compare": lambda folder: ["compare", ROOT / "results", ROOT / "results", "--json"],
     "compare as a page": lambda folder: ["compare", ROOT / "results", ROOT / "results", "--html"],
