@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
@@ -169,7 +169,8 @@ def after_earlier(record: Record, folder: Path) -> Record:
     for path in (folder / record.environment.machine).glob(f"{glob.escape(prefix)}*.json"):
         with suppress(ValueError):
             earlier.append(datetime.strptime(path.stem[len(prefix) :][:16], STEM_TIME).replace(tzinfo=UTC))
-    last, now = max(earlier, default=None), datetime.fromisoformat(record.created_utc)
+    last = max((date for date in earlier if date.year < MAXYEAR), default=None)  # as `in_utc` takes them
+    now = datetime.fromisoformat(record.created_utc)
     if last is None or last < now.replace(microsecond=0):
         return record
     return dataclasses.replace(record, created_utc=(last + timedelta(seconds=1)).isoformat(timespec="seconds"))
