@@ -122,7 +122,7 @@ def without_machine_facts(environment: dict[str, Any], directory: Path) -> dict[
     """
     path = directory / MACHINE_FILE
     known, _ = load_machine(directory)
-    if not known and not path.exists():
+    if not known and not os.path.lexists(path):
         known = {name: environment[name] for name in MACHINE_FACTS if name in environment}
         write_text(folded(known | {"sha256": content_sha256(known)}) + "\n", path)
     unknown = {name: None for name, value in known.items() if value is not None and name not in environment}
@@ -271,7 +271,7 @@ def measurements_of(data: Any, faults: list[str]) -> dict[str, Measurement]:
 def load_machine(directory: Path) -> tuple[dict[str, Any], list[str]]:
     """(facts of the machine whose records lie in a folder, what of them could not be read)."""
     path = directory / MACHINE_FILE
-    if not path.exists():
+    if not os.path.lexists(path):  # a link that leads nowhere is a fault
         return {}, []
     try:
         facts = convert(read_json(path), dict[str, Any], "facts")
