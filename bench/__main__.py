@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from typing import TextIO
 
 from bench.console import plain, stopping
 from bench.errors import CaseError, CheckFailed, CheckpointError, UnknownModelError, UsageError
@@ -93,6 +94,7 @@ def run(arguments: list[str]) -> int:
             from bench.commands.app import application  # here: typer takes a while, in which a user may stop
 
             status = application().main(arguments, prog_name="bench", standalone_mode=False) or 0
+            sys.stdout.flush()  # what it cannot print is said here, and not by Python as it ends
         if status == INTERRUPTED:  # what typer makes of control-C
             raise KeyboardInterrupt
         return status
@@ -100,7 +102,7 @@ def run(arguments: list[str]) -> int:
         _told = True
         return complain(INTERRUPTED_LINE, INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go(sys.stdout)
         return FAILED
     except tuple(STATUS_BY_ERROR) as error:
         return complain(error, next(code for kind, code in STATUS_BY_ERROR.items() if isinstance(error, kind)))
@@ -109,6 +111,10 @@ def run(arguments: list[str]) -> int:
             return complain(f"{error.format_message()} See `python -m bench --help`.", WRONG_CALL)  # typer's own
         if not (reason := machines_fault(error)):
             raise
+        try:
+            sys.stdout.flush()
+        except OSError:
+            let_go(sys.stdout)
         return complain(reason, FAILED)
 
 
@@ -137,9 +143,17 @@ def machines_fault(error: Exception) -> str:
 
 
 def complain(message: object, status: int) -> int:
-    with suppress(OSError):  # of a terminal that was closed
-        print(f"bench: {plain(' '.join(str(message).split()))}", file=sys.stderr)
+    try:
+        print(f"bench: {plain(' '.join(str(message).split()))}", file=sys.stderr, flush=True)
+    except OSError:  # a terminal that was closed, a full disk
+        let_go(sys.stderr)
     return status
+
+
+def let_go(stream: TextIO) -> None:
+    """Print no more to a stream that takes nothing: what is left in it Python would try once more at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -163,6 +163,19 @@ def test_where_nobody_listens_the_work_is_done_all_the_same(tmp_path, streams):
     assert (tmp_path / "out.csv").read_text().startswith("machine,")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize(("call", "status"), [("--help", 1), ("export table {}", 1), ("list nothing", 2)])
+def test_an_output_that_takes_nothing_more_is_one_line_not_two_of_python(tmp_path, call, status):
+    """Whether it shows while the command runs or as Python ends. An error output like that changes no status."""
+    call = [sys.executable, "-m", "bench", *call.format(tmp_path / "t.csv").split()]
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # buffered, as it is for most
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(call, cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr.count("\n")) == (status, 1), done.stderr
+        assert ("No space left on device" in done.stderr) == (status == 1)
+        assert subprocess.run(call, cwd=ROOT, env=environment, stdout=full, stderr=full).returncode == status
+
+
 @pytest.mark.parametrize(
     "call", [["list", "claims", "--model", "mar-l"], ["export", "table", "ü.csv", "--results", ROOT / "results"]]
 )
