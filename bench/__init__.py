@@ -15,11 +15,11 @@ Data moves left to right; a stage reads what the one before wrote and nothing fu
     sampling/      the only code that generates          stats.py     intervals
     timing/        the stopwatch                         errors.py    what may go wrong for a user
     features/      images -> features                    files.py, processes.py, console.py, formatting.py
-    evaluators/    one file per thing that a protocol measures
+    evaluators/    one file per thing asked for          variables.py what libraries read from the environment
 
 Imports go down one ladder only: commands > run > evaluators, report > sampling, verdict > features, timing, training,
 plan, analysis > metrics, models, studies > assets, datasets, stats, protocols, claims > records, processes, published >
-files > errors, console, formatting > reference_models (tests/test_architecture.py).
+files, variables > errors, console, formatting > reference_models (tests/test_architecture.py).
 
 Left of `results/` may need a GPU, weights and hours; right of it needs a second and no torch. Nor does the plan: what a
 model is (reference_models/sizes/, digits.py) is told without its network.

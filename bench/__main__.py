@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from typing import TextIO
 
 from bench.console import plain, stopping
 from bench.errors import CaseError, CheckFailed, CheckpointError, UnknownModelError, UsageError
+from bench.variables import check_variables, import_fault
 
 WRONG_CALL, FAILED, INTERRUPTED = 2, 1, 130
 INTERRUPTED_LINE = "interrupted; run the same command again to continue"
@@ -87,9 +89,12 @@ def run(arguments: list[str]) -> int:
     global _told
     try:
         with stopping():
+            check_variables()
+            os.getcwd()  # gone, libraries in C end the process with words of their own
             from bench.commands.app import application  # here: typer takes a while, in which a user may stop
 
             status = application().main(arguments, prog_name="bench", standalone_mode=False) or 0
+            sys.stdout.flush()  # what it cannot print is said here, and not by Python as it ends
         if status == INTERRUPTED:  # what typer makes of control-C
             raise KeyboardInterrupt
         return status
@@ -97,7 +102,7 @@ def run(arguments: list[str]) -> int:
         _told = True
         return complain(INTERRUPTED_LINE, INTERRUPTED)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        let_go(sys.stdout)
         return FAILED
     except tuple(STATUS_BY_ERROR) as error:
         return complain(error, next(code for kind, code in STATUS_BY_ERROR.items() if isinstance(error, kind)))
@@ -106,6 +111,10 @@ def run(arguments: list[str]) -> int:
             return complain(f"{error.format_message()} See `python -m bench --help`.", WRONG_CALL)  # typer's own
         if not (reason := machines_fault(error)):
             raise
+        try:
+            sys.stdout.flush()
+        except OSError:
+            let_go(sys.stdout)
         return complain(reason, FAILED)
 
 
@@ -130,12 +139,21 @@ def machines_fault(error: Exception) -> str:
     if isinstance(error, OSError) and error.errno is not None:
         where = error.filename if error.filename is not None else "a file or standard output"
         return f"{os.fsdecode(where) if isinstance(where, bytes) else where}: {error.strerror or error}"
-    return ""
+    return import_fault(error)
 
 
 def complain(message: object, status: int) -> int:
-    print(f"bench: {plain(' '.join(str(message).split()))}", file=sys.stderr)
+    try:
+        print(f"bench: {plain(' '.join(str(message).split()))}", file=sys.stderr, flush=True)
+    except OSError:  # a terminal that was closed, a full disk
+        let_go(sys.stderr)
     return status
+
+
+def let_go(stream: TextIO) -> None:
+    """Print no more to a stream that takes nothing: what is left in it Python would try once more at its end."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 if __name__ == "__main__":

@@ -145,7 +145,13 @@ def progress(title: str, total: int) -> Iterator[Reporter]:
         yield BarReporter(title, total)
 
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)  # that ask a process to end
+HANGUP = getattr(signal, "SIGHUP", None)  # a terminal is closed; not on Windows
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *([HANGUP] if HANGUP else []))  # that ask a process to end
+
+
+def heeded() -> list[signal.Signals]:
+    """SIGNALS, but for SIGHUP where it is ignored: what nohup starts outlives its terminal."""
+    return [number for number in SIGNALS if number != HANGUP or signal.getsignal(number) is not signal.SIG_IGN]
 
 
 class Stop:
@@ -164,7 +170,7 @@ class Stop:
 
 @contextmanager
 def stopping(leave: Callable[[], None] | None = None) -> Iterator[None]:
-    """Within the block control-C and SIGTERM end it at once, tidily: a KeyboardInterrupt, and one alone.
+    """Within the block control-C, SIGTERM and SIGHUP end it at once, tidily: a KeyboardInterrupt, and one alone.
 
     leave: ends the process; called PATIENCE_S after a signal where the block has not ended: a long call into C, as
     torch's are, hears of no KeyboardInterrupt before it returns
@@ -172,9 +178,10 @@ def stopping(leave: Callable[[], None] | None = None) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = [signal.getsignal(number) for number in SIGNALS]
-    stop = before[0] if isinstance(before[0], Stop) else Stop()
-    for number in SIGNALS:
+    before = {number: signal.getsignal(number) for number in heeded()}
+    now = before[signal.SIGTERM]
+    stop = now if isinstance(now, Stop) else Stop()
+    for number in before:
         signal.signal(number, stop)
     try:
         with _leaving(leave) if leave else nullcontext():
@@ -184,7 +191,7 @@ def stopping(leave: Callable[[], None] | None = None) -> Iterator[None]:
             raise
         raise KeyboardInterrupt from error  # what the signal broke, or an error that Python has made of it
     finally:
-        for number, handler in zip(SIGNALS, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)
 
 

@@ -77,8 +77,10 @@ def load_model(
             raise UsageError(f"{name} brings its own autoencoder: leave out --autoencoder")
         path = weights or shipped_weights(name)
         if path is None:
+            folder = os.environ.get(FOLDER_VARIABLE)
+            where = f" in {FOLDER_VARIABLE}={folder}" if folder else ""
             raise UsageError(
-                f"{name} has no shipped weights: train it (python -m bench train {name}) and pass --weights FILE"
+                f"{name} has no shipped weights{where}: train it (python -m bench train {name}) and pass --weights FILE"
             )
         if AUTOENCODERS[spec.autoencoder].recipe and shipped_weights(spec.autoencoder) is None:
             raise UsageError(f"{name} needs the weights of {spec.autoencoder}: {train_command(spec.autoencoder)}")
@@ -146,17 +148,23 @@ def _trained_here(weights: Path) -> bool:
         return False  # whoever reads it says what is wrong
 
 
-def check_prompts(model: ImageModel, prompts: Sequence[str], source: str) -> None:
-    """UsageError where the model cannot read a prompt: the small ones know the words of their scenes alone."""
-    from reference_models.text_encoders import WordTokenizer
+def check_prompts(model: ImageModel, prompts: Sequence[str], source: str, *, are_questions: bool = False) -> None:
+    """UsageError where the model cannot read a prompt: the small ones know the words of their scenes alone. A line
+    where it does not read prompts to their ends."""
+    from reference_models.text_encoders import Tokenizer, WordTokenizer
 
-    tokenizer = model.tokenizer
-    if not isinstance(tokenizer, WordTokenizer):
-        return
+    tokenizer, different = model.tokenizer, list(dict.fromkeys(prompts))
+    assert isinstance(tokenizer, Tokenizer)
+    length: int = getattr(model, "question_length" if are_questions else "text_length")  # tokens
     try:
-        tokenizer.tokenize(list(dict.fromkeys(prompts)), MANY_TOKENS)
+        if isinstance(tokenizer, WordTokenizer):
+            tokenizer.tokenize(different, MANY_TOKENS)
+        with_one_more = tokenizer.tokenize(different, length + 1)
     except ValueError as error:
         raise UsageError(f"{source}: {error}") from error
+    if num := int((with_one_more[:, length - 1] != tokenizer.end_id).sum()):
+        of = f"{num:,} of {len(different):,} different texts"
+        say(f"{source}: {of} are cut: {model.spec.name} reads {length} tokens, an end among them")
 
 
 def _check_released(spec: Spec, weights: Path | None, autoencoder: Path | None) -> None:

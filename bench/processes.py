@@ -26,6 +26,7 @@ from bench import console
 CONTEXT = multiprocessing.get_context("spawn")
 KILLED = "killed: not enough memory?"
 MASKS = hasattr(signal, "pthread_sigmask")  # not on Windows
+TERMINALS = [number for number in console.SIGNALS if number != signal.SIGTERM]  # control-C, and that it is closed
 TIDIES_UP_S = 2.0  # what an idle worker has to end by itself
 
 
@@ -129,7 +130,7 @@ class Worker:
     def __post_init__(self) -> None:
         self.connection, theirs = CONTEXT.Pipe()
         self.process = CONTEXT.Process(target=_serve, args=(theirs, dict(self.environment)), daemon=True)
-        with _interrupts_held():  # the worker begins with them held, and lets go of them once they do nothing
+        with _terminal_held():  # the worker begins with them held, and lets go of them once they do nothing
             self.process.start()
         theirs.close()  # so that the pipe ends when the worker does
 
@@ -150,9 +151,9 @@ class Worker:
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Within the block control-C waits, and so it does in processes that are started."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT]) if MASKS else ()
+def _terminal_held() -> Iterator[None]:
+    """Within the block a terminal's signals wait, and so they do in processes that are started."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, TERMINALS) if MASKS else ()
     try:
         yield
     finally:
@@ -173,9 +174,10 @@ def _why_it_died(status: int) -> str:
 def _serve(connection: Connection, environment: Mapping[str, str]) -> None:
     """Do the jobs that come through `connection`, until it is closed."""
     _end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # control-C reaches all of a terminal's processes: the parent acts
+    for number in TERMINALS:  # they reach all of a terminal's processes: the parent acts
+        signal.signal(number, signal.SIG_IGN)
     if MASKS:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TERMINALS)
     os.environ.update(environment)
     console.plain_only()
     while True:

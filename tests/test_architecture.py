@@ -21,7 +21,7 @@ LADDER = (  # a unit imports units of lower rows only
     ("metrics", "models", "studies"),
     ("assets", "datasets", "stats", "protocols", "claims"),
     ("records", "processes", "published"),
-    ("files",),
+    ("files", "variables"),
     ("errors", "console", "formatting"),
     ("reference_models",),
 )

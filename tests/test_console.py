@@ -11,7 +11,7 @@ import sys
 import pytest
 from rich.table import Table
 
-from bench.console import console, is_stopping, say, stopping
+from bench.console import SIGNALS, console, is_stopping, say, stopping
 from bench.records.store import save_record
 from tests.command_line import bench
 from tests.fake_records import quality
@@ -63,10 +63,10 @@ def test_a_record_that_cannot_be_read_is_named_without_its_control_codes(capsys,
     assert "\x1b" not in out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_to_end_interrupts_once_and_what_it_breaks_is_an_interruption(number):
     """Further ones do not disturb the tidying up, and the handlers of before are there again."""
-    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(one) for one in SIGNALS]
     tidied = []
 
     def work():
@@ -80,7 +80,21 @@ def test_a_signal_to_end_interrupts_once_and_what_it_breaks_is_an_interruption(n
     with pytest.raises(KeyboardInterrupt), stopping(), stopping():
         work()
     assert tidied == [True]
-    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(one) for one in SIGNALS] == before
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="Windows has no such signal")
+def test_what_nohup_starts_outlives_its_terminal():
+    """nohup ignores SIGHUP, and it stays ignored; a SIGTERM ends it all the same."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopping():
+            os.kill(os.getpid(), signal.SIGHUP)
+        with pytest.raises(KeyboardInterrupt), stopping():
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_an_error_that_no_signal_came_before_stays_what_it_is():

@@ -44,6 +44,8 @@ from bench.records.schema import Claim, Source
 
 SMALL_SCALES = ("digits", "scenes")
 ENVIRONMENT = "ARBITER_CLAIMS"  # files of claims, parted as in PATH
+COUNTS, SHARES = ("parameters",), ("of the parameters", "precision", "recall", "GenEval")
+UNITS_OF_LETTERS = {"M": COUNTS, "B": COUNTS, "%": SHARES}  # behind a printed number: 60.1% is 0.601, no accuracy in %
 MOST_BYTES = 2**20  # of a file of claims; the built-in tables together hold a tenth
 MOST_CLAIMS = 1000  # of a file
 ID = re.compile(r"[a-z0-9]+([.-][a-z0-9]+)*")
@@ -225,6 +227,9 @@ def number_mistakes(entry: Mapping[str, Any], text: Mapping[str, str]) -> Iterat
                 yield f"printed: {text['printed']!r} is not above 0"
         except ValueError as error:
             yield f"printed: {error}"
+        letter, metric = text["printed"][-1:], text.get("metric", "")
+        if letter in UNITS_OF_LETTERS and metric in RULES and RULES[metric].unit not in UNITS_OF_LETTERS[letter]:
+            yield f"printed: {text['printed']!r}: {metric} is printed in {RULES[metric].unit}, without {letter!r}"
     for name, most in (("tolerance", 1.0), ("half_unit", math.inf)):
         value = entry.get(name)
         is_number = isinstance(value, int | float) and not isinstance(value, bool)

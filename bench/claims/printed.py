@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 PRINTED_UNITS = {"M": 1e6, "B": 1e9, "%": 0.01}
-PRINTED = re.compile(r"\d{1,9}(\.\d{1,9})? ?[MB%]?")
+PRINTED = re.compile(r"\d{1,9}(\.\d{1,9})? ?[MB%]?", re.ASCII)  # no other script's digits
 
 
 def read_printed(text: str) -> tuple[float, float]:

@@ -228,7 +228,8 @@ def describe(model_name: str, task: Task, options: Options) -> None:
     limit_threads(spec)
     model, weights_sha256 = load_model(model_name, weights=options.weights, device=device, dtype=options.dtype)
     assert isinstance(model, ReadsImages)  # as `reader` has seen to it
-    check_prompts(model, [task.prompt_by_id[one] for one in ids], f"{task.kind} {task.source}")
+    texts = [task.prompt_by_id[one] for one in ids]
+    check_prompts(model, texts, f"{task.kind} {task.source}", are_questions=any(texts))
     faults = unreadable(task, ids, options)
     made_by = {
         "model": model_name,

@@ -57,7 +57,7 @@ def reproduce(
     """The main job: run what the claims need, judge them, render the report. Continues where it was interrupted."""
     from bench.commands.outlook import outlook
     from bench.commands.work import Orders, start_workers, workers_for
-    from bench.records.store import RETRAINED
+    from bench.records.store import RETRAINED, WORK
     from bench.training.schedule import retrain_for
 
     asked = Asked(**options)
@@ -71,7 +71,7 @@ def reproduce(
     found = announce(planned)
     if num_workers or asked.keep_images:
         told = {"device": device, "results": asked.results.absolute(), "announced": True}
-        start_workers(Orders(**options | told), max(1, num_workers))
+        start_workers(Orders(**options | told), max(1, num_workers), planned.results / WORK)
         found = outlook(planned)
     carry_out(found, report)
 

@@ -15,6 +15,7 @@ from bench.evaluators.image_scores import NAMES, ON_REQUEST, make_statistics, sc
 from bench.files import check_target
 from bench.formatting import number
 from bench.records.json_files import check_json_path
+from bench.sampling.files import in_use
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,6 +59,9 @@ def score_and_print(
     from bench.console import console
 
     check_json_path(json_file)
+    for place in (generated, reference):
+        if place and in_use(Path(place)):
+            say(f"warning: {place}: a process is writing into this folder; what is scored is what is there now")
     rule = find_resize(resize, size)
     if unknown := [name for name in also if name not in ON_REQUEST]:
         raise UsageError(f"--also {unknown[0]}: unknown score; known: {', '.join(ON_REQUEST)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -123,6 +124,11 @@ def read_setting(text: str, known: Mapping[str, Any], model: str) -> tuple[str, 
         fits = isinstance(value, bool)
     else:
         fits = isinstance(value, int | float) == isinstance(usual, int | float) or usual is None
+        if isinstance(value, float):
+            value = int(value) if isinstance(usual, int) and value.is_integer() else value
+            fits = fits and math.isfinite(value) and not (isinstance(usual, int) and isinstance(value, float))
+        if isinstance(usual, int) and fits:
+            fits = value >= min(usual, 1)  # a count
     if not fits:
         raise UsageError(f"--settings {text}: expected a value like {usual!r}")
     return key, value

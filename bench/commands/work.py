@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -167,17 +168,17 @@ def collect_run(run: PlannedRun, plan: Plan, rank: Rank, batch_size: int, leave_
     )
 
 
-def start_workers(orders: Orders, num_workers: int) -> None:
+def start_workers(orders: Orders, num_workers: int, work: Path) -> None:
     """Fill the store with so many processes on this machine, and wait for them; of several GPUs each has one.
 
     A worker that dies is named, the others take over, and what none of them made is left to the caller. All end when
-    this process does.
+    this process does; what they were at then, interrupted, is removed from the work folder `work`.
     """
     jobs = [
         Job(f"worker {k}", partial(fill_store, orders, Rank(k, num_workers, k if orders.device == "cuda" else None)))
         for k in range(num_workers)
     ]
-    with closing(run_jobs(jobs, num_workers=num_workers)) as outcomes:
+    with files.at_work(work, "workers"), closing(run_jobs(jobs, num_workers=num_workers)) as outcomes:
         for outcome in outcomes:
             if outcome.error:
                 say(f"{outcome.job.name} of {num_workers}: {outcome.error}")

@@ -11,12 +11,16 @@ import functools
 import logging
 import os
 import stat
+import struct
 import warnings
+import zlib
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from bench.errors import CheckFailed
+from bench.files import read_whole
 
 FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000", "AVIF")
 SUFFIXES = (
@@ -24,6 +28,10 @@ SUFFIXES = (
     *(".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif"),
 )
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")  # 8 bits per channel; others: clipped
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # of a PNG's colour types
+# The passes of an interlaced PNG, each (first column, first row, step right, step down): PNG specification, table 8.2.
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 ORIENTATION = 0x0112  # Exif's tag; 1: as it is
 MAX_PIXELS = 89_478_485  # Pillow's own limit, where it begins to warn
 
@@ -64,9 +72,36 @@ def read_image(path: Path, role: str = "image") -> Image.Image:
     """The whole image as RGB: grey becomes RGB, alpha is dropped, as torch-fidelity does. CheckFailed in one line."""
     with open_image(path, role) as image:
         try:
-            return image.convert("RGB")
+            read = image.convert("RGB")
+            if image.format == "PNG":
+                check_rows(path, np.asarray(read))
+            return read
         except Exception as error:  # cut short, or a damaged stream
             raise CheckFailed(f"{role} {path}: a broken image ({fault(error)})") from error
+
+
+def check_rows(path: Path, pixels: np.ndarray) -> None:
+    """ValueError where the stream of a PNG ends well, but before its last row: Pillow leaves the rest black.
+
+    pixels: uint8 (H, W, 3) as Pillow read them. The stream is unpacked once more only where one of their rows is black.
+    """
+    if pixels.any(axis=(1, 2)).all():
+        return
+    data, place = read_whole(path), len(SIGNATURE)
+    width, height, bits, colour, _, _, interlaced = struct.unpack_from(">IIBBBBB", data, place + 8)
+    unpacker, found = zlib.decompressobj(), 0
+    while place + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, place)
+        if kind == b"IDAT":
+            found += len(unpacker.decompress(data[place + 8 : place + 8 + length]))
+        place += length + 12
+    passes = ADAM7 if interlaced else ((0, 0, 1, 1),)
+    expected = 0
+    for left, top, step_x, step_y in passes:
+        columns, rows = -(-(width - left) // step_x), -(-(height - top) // step_y)
+        expected += rows * (1 + -(-columns * bits * CHANNELS[colour] // 8)) if columns > 0 else 0
+    if found < expected:
+        raise ValueError(f"pixels end after {found:,} of {expected:,} bytes")
 
 
 def has_more_pictures(image: Image.Image) -> bool:
@@ -90,6 +125,12 @@ def is_turned(image: Image.Image) -> bool:
         return exif.get(ORIENTATION, 1) in range(2, 9)
     except Exception:  # damaged, as in many photographs
         return False
+
+
+def has_alpha(image: Image.Image) -> bool:
+    """Whether an open image has an alpha channel or a transparent colour, which `read_image` drops: a viewer shows
+    what lies behind."""
+    return image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info
 
 
 def fault(error: Exception) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.datasets.image_files import SUFFIXES, has_more_pictures, is_turned, open_image, read_image
+from bench.datasets.image_files import SUFFIXES, has_alpha, has_more_pictures, is_turned, open_image, read_image
 from bench.datasets.resizing import RULES, Resize
 from bench.errors import UsageError
 
@@ -38,11 +38,13 @@ class ImageFolder:
             raise UsageError(f"{role} {path}: no images in this folder; expected {', '.join(SUFFIXES[:8])}, ...{there}")
         counts: Counter[tuple[int, int]] = Counter()
         self.num_turned = 0  # files whose Exif data asks for turned pixels
+        self.num_with_alpha = 0  # files with transparency, which is dropped
         self.num_with_frames = 0  # files of several pictures, of which the first is read
         for file in self.files:
             with open_image(file, role) as image:
                 counts[image.size] += 1
                 self.num_with_frames += has_more_pictures(image)
+                self.num_with_alpha += has_alpha(image)
                 self.num_turned += is_turned(image)
         self.size_counts = counts
         if resize is not None:
@@ -98,6 +100,7 @@ class ImageFolder:
         for key, count in (
             ("hidden", self.num_hidden),
             ("with_several_frames", self.num_with_frames),
+            ("with_alpha", self.num_with_alpha),
             ("with_exif_orientation", self.num_turned),
         ):
             if count:
@@ -123,6 +126,8 @@ class ImageFolder:
             line += f"; {self.num_hidden} hidden files skipped"
         if self.num_with_frames:
             line += f"; of {self.num_with_frames} files with several pictures the first is taken"
+        if self.num_with_alpha:
+            line += f"; of {self.num_with_alpha} with transparency the colours alone are taken, as in torch-fidelity"
         if self.num_turned:
             line += f"; {self.num_turned} that Exif data would turn are not turned, as in torch-fidelity and clean-fid"
         return line

@@ -109,6 +109,10 @@ def _statistics(file: NpzFile, path: Path, role: str, suffix: str = "") -> Stati
             f"{role} {path}: mu{suffix} is {mu.dtype} {mu.shape}, sigma{suffix} {sigma.dtype} {sigma.shape}; "
             "expected floats (D,) and (D, D), D at least 1"
         )
+    if np.float16 in (mu.dtype, sigma.dtype):
+        raise UsageError(
+            f"{role} {path}: mu{suffix} or sigma{suffix} is float16, too coarse; expected float32 or float64"
+        )
     if not (np.isfinite(mu).all() and np.isfinite(sigma).all()):
         raise CheckFailed(f"{role} {path}: NaN or infinite values in mu{suffix} or sigma{suffix}")
     rounding = float(np.finfo(sigma.dtype).eps)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.datasets.json_files import Id, check_part, check_unique, value
+from bench.datasets.json_files import Id, check_list, check_part, check_unique, value
 from bench.datasets.texts import Text, load_texts
 
 
@@ -83,10 +83,9 @@ def read_annotations(data: Any, path: Path) -> dict[Id, Truth]:
 def read_answers(entry: dict[str, Any], number: int, path: Path, role: str) -> tuple[str, ...]:
     """The annotators' answers of one entry, VQAv2's or VizWiz's."""
     where = f"{role} (entry {number})"
-    return tuple(
-        value(answer if isinstance(answer, dict) else {}, "answer", str, place, path, where)
-        for place, answer in enumerate(value(entry, "answers", list, number, path, role))
-    )
+    found = value(entry, "answers", list, number, path, role)
+    answers = check_list(found, path, where, "{answer} objects") if found else []
+    return tuple(value(answer, "answer", str, place, path, where) for place, answer in enumerate(answers))
 
 
 def load_results(path: Path) -> dict[Id, Text]:

@@ -16,7 +16,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal
@@ -122,7 +122,7 @@ def without_machine_facts(environment: dict[str, Any], directory: Path) -> dict[
     """
     path = directory / MACHINE_FILE
     known, _ = load_machine(directory)
-    if not known and not path.exists():
+    if not known and not os.path.lexists(path):
         known = {name: environment[name] for name in MACHINE_FACTS if name in environment}
         write_text(folded(known | {"sha256": content_sha256(known)}) + "\n", path)
     unknown = {name: None for name, value in known.items() if value is not None and name not in environment}
@@ -169,7 +169,8 @@ def after_earlier(record: Record, folder: Path) -> Record:
     for path in (folder / record.environment.machine).glob(f"{glob.escape(prefix)}*.json"):
         with suppress(ValueError):
             earlier.append(datetime.strptime(path.stem[len(prefix) :][:16], STEM_TIME).replace(tzinfo=UTC))
-    last, now = max(earlier, default=None), datetime.fromisoformat(record.created_utc)
+    last = max((date for date in earlier if date.year < MAXYEAR), default=None)  # as `in_utc` takes them
+    now = datetime.fromisoformat(record.created_utc)
     if last is None or last < now.replace(microsecond=0):
         return record
     return dataclasses.replace(record, created_utc=(last + timedelta(seconds=1)).isoformat(timespec="seconds"))
@@ -270,7 +271,7 @@ def measurements_of(data: Any, faults: list[str]) -> dict[str, Measurement]:
 def load_machine(directory: Path) -> tuple[dict[str, Any], list[str]]:
     """(facts of the machine whose records lie in a folder, what of them could not be read)."""
     path = directory / MACHINE_FILE
-    if not path.exists():
+    if not os.path.lexists(path):  # a link that leads nowhere is a fault
         return {}, []
     try:
         facts = convert(read_json(path), dict[str, Any], "facts")

@@ -9,7 +9,7 @@ import dataclasses
 import functools
 import typing
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import MAXYEAR, UTC, datetime
 from typing import Any
 
 import msgspec
@@ -27,9 +27,14 @@ def printable(data: Any) -> Any:
 
 
 def in_utc(time: str) -> str:
-    """A moment as records are sorted by; ValueError where it is none, or lies outside the calendar in UTC."""
+    """A moment as records are sorted by, in UTC where it names no zone; ValueError where it is none, or lies in UTC
+    outside the calendar, or in its last year, after which no record could be dated."""
     try:
-        return datetime.fromisoformat(time).astimezone(UTC).isoformat(timespec="seconds")
+        moment = datetime.fromisoformat(time)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        if moment.year == MAXYEAR:
+            raise ValueError(f"{time!r} is no date of a measurement")
+        return moment.isoformat(timespec="seconds")
     except (ValueError, OverflowError) as error:
         raise ValueError(f"created_utc: {' '.join(str(error).split())}") from error
 

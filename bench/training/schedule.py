@@ -20,7 +20,7 @@ from typing import Any
 
 from bench.console import say
 from bench.errors import CheckFailed, CheckpointError, UsageError
-from bench.files import read_text
+from bench.files import read_text, sweep_temporaries
 from bench.models import seed_folder
 from bench.processes import Job, run_jobs
 from bench.records.environment import num_workers
@@ -101,11 +101,14 @@ def train_all(names: Iterable[str], *, seed: int, folder: Path, device: str, num
     threads = {} if device.startswith("cuda") else {"OMP_NUM_THREADS": "1"}
     environment = {FOLDER_VARIABLE: str(folder.resolve()), **threads}
     running = run_jobs(jobs, num_workers=num_workers(device), environment=environment, look=print_progress)
-    with closing(running) as outcomes:
-        for outcome in outcomes:
-            if outcome.error:
-                raise CheckFailed(f"training {outcome.job.name} (seed {seed}) failed: {outcome.error}")
-            say(f"train {outcome.job.name} (seed {seed}): done")
+    try:
+        with closing(running) as outcomes:
+            for outcome in outcomes:
+                if outcome.error:
+                    raise CheckFailed(f"training {outcome.job.name} (seed {seed}) failed: {outcome.error}")
+                say(f"train {outcome.job.name} (seed {seed}): done")
+    finally:
+        sweep_temporaries(folder)  # of workers that an interruption ended: they could not tidy up
 
 
 def print_progress(running: Sequence[Job]) -> None:

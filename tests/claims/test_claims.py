@@ -183,6 +183,12 @@ def test_a_printed_count_may_hide_half_a_unit_of_its_last_digit(text, value, hal
     assert read_printed(text) == pytest.approx((value, half_unit))
 
 
+@pytest.mark.parametrize("text", ["１.９５", "١.٩", "1_9", "1e1", "+1", "nan", "1,95", ".5", ""])
+def test_what_no_paper_prints_is_no_number(text):
+    with pytest.raises(ValueError, match="is not a number as papers print it"):
+        read_printed(text)
+
+
 def test_var_prints_two_digits_so_that_600m_is_known_to_ten_million():
     rows = next(group.rows for group in SIZES if group.where.startswith("VAR"))
     two_digits = {row.model: float(f"{read_printed(row.params)[0]:.1e}") for row in rows}

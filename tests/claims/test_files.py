@@ -93,6 +93,8 @@ MISTAKES = {
     "source": ('source = "mine"', 'source = "yours"', "unknown source 'yours'"),
     "number as a number": ('printed = "1.95"', "printed = 1.95", "printed: expected text in quotes, found 1.95"),
     "number in words": ('printed = "1.95"', 'printed = "about 2"', "'about 2' is not a number as papers print it"),
+    "percent of a score": ('printed = "1.95"', 'printed = "1.95%"', "fid is printed in FID, without '%'"),
+    "millions of a score": ('printed = "1.95"', 'printed = "1.95M"', "fid is printed in FID, without 'M'"),
     "zero": ('printed = "1.95"', 'printed = "0.0"', "not above 0"),
     "missing": ('model = "mar-l"\n', "", "lacks model"),
     "misspelt key": ('model = "mar-l"', 'model = "mar-l"\nmodle = 1', "unknown key 'modle'; known: id, model, metric"),

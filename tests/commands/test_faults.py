@@ -12,6 +12,7 @@ import pytest
 
 from bench.__main__ import machines_fault
 from bench.commands.app import LARGEST_SEED, MOST, MOST_SIDE, MOST_STEPS, MOST_WORKERS
+from bench.console import SIGNALS
 from tests.command_line import bench, complains, write
 from tests.paths import ROOT
 
@@ -28,9 +29,16 @@ def score_vqa(folder):
     return ["score", "vqa", paths["results"], *given, "--json"]
 
 
+def score_geneval(folder):
+    detected = {"filename": "x/00000/samples/0000.png", "tag": "counting", "prompt": "two dogs", "correct": True}
+    return ["score", "geneval", write(folder / "results.jsonl", detected), "--json"]
+
+
 CALLS = {
     "train": lambda folder: ["train", "dit-digits", "--steps", 1, "--out"],
     "score": score_vqa,
+    "score geneval": score_geneval,
+    "time": lambda folder: ["time", "dit-digits", "--json"],
     "report": lambda folder: ["report", "--results", ROOT / "results", "--out"],
     "compare": lambda folder: ["compare", ROOT / "results", ROOT / "results", "--json"],
     "compare as a page": lambda folder: ["compare", ROOT / "results", ROOT / "results", "--html"],
@@ -155,6 +163,19 @@ def test_where_nobody_listens_the_work_is_done_all_the_same(tmp_path, streams):
     assert (tmp_path / "out.csv").read_text().startswith("machine,")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize(("call", "status"), [("--help", 1), ("export table {}", 1), ("list nothing", 2)])
+def test_an_output_that_takes_nothing_more_is_one_line_not_two_of_python(tmp_path, call, status):
+    """Whether it shows while the command runs or as Python ends. An error output like that changes no status."""
+    call = [sys.executable, "-m", "bench", *call.format(tmp_path / "t.csv").split()]
+    environment = {**os.environ, "PYTHONUNBUFFERED": ""}  # buffered, as it is for most
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(call, cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
+        assert (done.returncode, done.stderr.count("\n")) == (status, 1), done.stderr
+        assert ("No space left on device" in done.stderr) == (status == 1)
+        assert subprocess.run(call, cwd=ROOT, env=environment, stdout=full, stderr=full).returncode == status
+
+
 @pytest.mark.parametrize(
     "call", [["list", "claims", "--model", "mar-l"], ["export", "table", "ü.csv", "--results", ROOT / "results"]]
 )
@@ -193,6 +214,16 @@ def test_a_fault_of_the_machine_is_told_from_one_of_ours():
     assert "this Python was built without its own module _lzma" in machines_fault(ModuleNotFoundError(name="_lzma"))
     for ours in (KeyError("x"), ValueError("x"), ModuleNotFoundError(name="bench.lost"), OSError("no number")):
         assert not machines_fault(ours)
+
+
+@pytest.mark.parametrize("call", ["list models", "generate dit-digits --num 1 --out o", "clean", "time dit-digits"])
+def test_a_command_started_in_a_folder_that_is_gone_says_so(capsys, tmp_path, monkeypatch, call):
+    """Before it loads libraries in C that end the process with words of their own."""
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    line = complains(capsys, *call.split(), status=1)
+    assert line == "bench: the folder that this was started in is gone\n"
 
 
 def test_a_pipe_is_not_waited_for(capsys, tmp_path):
@@ -261,7 +292,7 @@ def test_a_stopped_training_says_how_to_continue_and_leaves_no_temporary_file(tm
     assert not list(tmp_path.glob(".*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_process_in_a_long_call_into_c_ends_all_the_same_and_leaves_no_temporary_file(tmp_path, number):
     """As a batch of a large model on a CPU is: no Python runs for minutes. Signals come twice, as torchrun sends them.
 

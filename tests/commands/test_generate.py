@@ -256,3 +256,9 @@ def test_an_autoencoder_of_a_model_that_brings_its_own_is_refused(capsys, tmp_pa
         capsys, "generate", "dit-digits", "--num", 2, "--out", tmp_path / "o", "--autoencoder", tmp_path / "none"
     )
     assert "dit-digits brings its own autoencoder: leave out --autoencoder" in line
+
+
+def test_weights_that_are_not_in_the_folder_of_the_variable_name_it(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("ARBITER_WEIGHTS", str(tmp_path / "none"))
+    line = complains(capsys, "generate", "dit-digits", "--num", 2, "--out", tmp_path / "o")
+    assert f"no shipped weights in ARBITER_WEIGHTS={tmp_path / 'none'}: train it" in line

@@ -83,6 +83,16 @@ def test_image_i_is_that_of_prompt_i(capsys, tmp_path, weights):
     assert json.loads((out / "prompts.json").read_text()) == listed
 
 
+def test_a_prompt_that_is_not_read_to_its_end_is_said(capsys, tmp_path, weights):
+    """23 words and an end are read: of a prompt of 24 the last is left out."""
+    for words, is_said in ((23, False), (24, True)):
+        prompts = write(tmp_path / "prompts.txt", " ".join(["red"] * words) + "\nred\nred")
+        call = ("generate", "d-dit-digits", "--prompts", prompts, "--weights", weights, "--num", 3, "--device", "cpu")
+        _, out, _ = bench(capsys, *call, "--out", tmp_path / f"out{words}")
+        told = f"prompts {prompts}: 1 of 2 different texts are cut: d-dit-digits reads 24 tokens, an end among them"
+        assert (told in out) == is_said
+
+
 def test_an_image_that_is_not_finite_is_no_image(capsys, tmp_path, weights):
     """NaN in the weights ends in one line and status 1, not in black pictures."""
     state = load_file(weights)

@@ -200,10 +200,28 @@ def test_first_images_hold_each_class_as_often_as_any_other(pilot):
 def test_reproduce_starts_workers_and_completes_what_they_leave(capfd, tmp_path):
     """Two processes fill the store; the one that fails is named, and the runs are measured all the same."""
     orders = Orders(scale="digits", only=["var-digits"], quick=True, device="cpu", results=tmp_path / "results")
-    start_workers(orders, 2)
+    start_workers(orders, 2, orders.results / QUICK / WORK)
     assert len(list(tmp_path.rglob("*.safetensors"))) == 4
-    start_workers(replace(orders, device="cuda:99"), 1)
+    start_workers(replace(orders, device="cuda:99"), 1, orders.results / QUICK / WORK)
     assert "worker 0 of 1: " in capfd.readouterr().out
+
+
+def test_workers_that_an_interruption_ends_leave_no_claims(orders, monkeypatch):
+    """They are killed, and cannot tidy up: who started them does."""
+    work = orders.results / QUICK / WORK
+
+    def interrupted(jobs, **how):
+        for folder in (work, work / STORE / "x" / "images-20"):
+            (folder / files.CLAIMS).mkdir(parents=True, exist_ok=True)
+            name = files.temporary_name("0", "claim").replace(f".{os.getpid()}.", ".4194305.")  # no process has it
+            (folder / files.CLAIMS / name).touch()
+        yield from ()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bench.commands.work.run_jobs", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start_workers(orders, 2, work)
+    assert not [path for path in work.rglob("*") if path.is_file() or path.name == files.CLAIMS]
 
 
 # -- clean -------------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from bench.datasets import open_images
-from bench.datasets.image_files import formats
+from bench.datasets.image_files import formats, read_image
 from bench.datasets.image_folder import ImageFolder
 from bench.datasets.photos import check_inside, unreadable_photos
 from bench.datasets.resizing import find_resize
@@ -168,8 +168,8 @@ def chunk(kind, data):
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def png(width, height, *chunks):
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+def png(width, height, *chunks, interlaced=False):
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, interlaced)
     return b"\x89PNG\r\n\x1a\n" + b"".join([chunk(b"IHDR", header), *chunks, chunk(b"IEND", b"")])
 
 
@@ -303,3 +303,43 @@ def test_pictures_that_exif_would_turn_are_read_as_they_are_and_counted(tmp_path
     assert folder.shape == (3, 3, 6, 8)
     assert "; 2 that Exif data would turn are not turned" in folder.words()
     assert folder.summary()["with_exif_orientation"] == 2
+
+
+def test_pictures_with_transparency_are_counted_for_their_colours_alone_are_read(tmp_path):
+    """As torch-fidelity and clean-fid read them: a viewer shows what lies behind."""
+    pixels = picture(tmp_path / "0.png")
+    clear = Image.fromarray(pixels)
+    clear.putalpha(0)
+    clear.save(tmp_path / "1.png")
+    Image.fromarray(pixels).quantize(4).save(tmp_path / "2.png", transparency=0)
+    folder = ImageFolder(tmp_path)
+    assert np.array_equal(folder[1:2][0].transpose(1, 2, 0), pixels)
+    assert "; of 2 with transparency the colours alone are taken" in folder.words()
+    assert folder.summary()["with_alpha"] == 2
+
+
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+
+
+@pytest.mark.parametrize("interlaced", [False, True])
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (8, 8), (13, 5)])
+def test_a_png_whose_stream_ends_before_its_last_row_is_refused(tmp_path, interlaced, size):
+    """Pillow leaves what is missing black. A whole black picture stays one."""
+    rows = np.zeros((size[1], size[0], 3), np.uint8)
+    parts = [rows[y::down, x::right] for x, y, right, down in PASSES] if interlaced else [rows]
+    raw = b"".join(b"\0" + row.tobytes() for part in parts if part.size for row in part)
+    for content, name in ((raw, "whole.png"), (raw[:-1], "short.png"), (raw[: -3 * size[0]], "row.png")):
+        packed = zlib.compress(content)
+        data = [chunk(b"IDAT", part) for part in (packed[:9], packed[9:])]
+        (tmp_path / name).write_bytes(png(*size, *data, interlaced=interlaced))
+    assert not np.asarray(read_image(tmp_path / "whole.png")).any()
+    for name in ("short.png", "row.png"):
+        with pytest.raises(CheckFailed, match=rf"{name}: a broken image"):
+            read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_a_black_png_of_any_kind_is_whole(tmp_path, mode):
+    for bits in (1, 2, 4, 8) if mode == "P" else (None,):
+        Image.new(mode, (13, 5)).save(tmp_path / "a.png", **({"bits": bits} if bits else {}))
+        assert np.asarray(read_image(tmp_path / "a.png")).shape == (5, 13, 3)

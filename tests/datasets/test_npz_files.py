@@ -142,6 +142,7 @@ def test_a_feature_that_never_varies_is_no_lack_of_images(tmp_path):
         (np.zeros(0), np.zeros((0, 0)), UsageError, "D at least 1"),
         (np.zeros(3), np.zeros((3, 3)), CheckFailed, "rank 0 of 3"),
         (np.zeros(3, int), np.eye(3), UsageError, "expected floats"),
+        (np.zeros(3), np.eye(3, dtype=np.float16), UsageError, "float16, too coarse"),
         (np.zeros(3), np.diag([1.0, 1, -1]), CheckFailed, "an eigenvalue of -1: no covariance"),
         (np.zeros(3), np.array([[1, 2.0, 0], [0, 1, 0], [0, 0, 1]]), CheckFailed, "not symmetric"),
     ],

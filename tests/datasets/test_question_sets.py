@@ -251,6 +251,11 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path):
         (vqa_questions, VQA_ANNOTATIONS, "expected an object with 'questions'.*were two files swapped"),
         (vqa_annotations, VQA_QUESTIONS, "expected an object with 'annotations'.*were two files swapped"),
         (vqa_annotations, [], "holds a list; expected an object with 'annotations'"),
+        (
+            vqa_annotations,
+            {"annotations": [{"question_id": 1, "answers": ["yes"] * 10}]},
+            "entry 0 is a str; expected {",
+        ),
         (vqa_v2.load_results, VQA_ANNOTATIONS, r"an object that holds data_subtype, annotations; expected a list"),
         (vqa_v2.load_results, [], "an empty list"),
         (vqa_v2.load_results, ["yes"], "entry 0 is a str"),

@@ -153,6 +153,10 @@ def test_a_published_rule_of_drawn_classes_takes_what_is_not_balanced(capsys, im
         (("--resize", "adm"), "--resize does not go with --record"),
         (("--settings", "steps=3"), "expected KEY=VALUE with a setting of mar-l: num_iter"),
         (("--settings", "cfg_scale=high"), "expected a value like 3.0"),
+        (("--settings", "cfg_scale=nan"), "expected a value like 3.0"),
+        (("--settings", "cfg_scale=1e999"), "expected a value like 3.0"),
+        (("--settings", "num_iter=-3"), "expected a value like 256"),
+        (("--settings", "num_iter=0.5"), "expected a value like 256"),
         (("--classes", "10"), "--classes 10: imagenet-256-quality is of 1,000 classes"),
     ],
 )

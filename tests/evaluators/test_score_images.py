@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from bench.errors import CheckFailed, UsageError
 from bench.evaluators import image_scores
 from bench.evaluators.classes import find_classes
 from bench.features.extractors import register
+from bench.files import temporary_name
 from bench.metrics import kid
 from tests.digit_scans import features_of, held_out_200, write_folder
 
@@ -107,6 +109,7 @@ def test_copies_of_training_scans_are_reported_not_refused():
 def test_fewer_images_than_features_refuses_fid_alone(tmp_path, capsys):
     """40 images for 64 features: FID refuses, the rest is given and written, and the call fails at the end."""
     folder = write_folder(tmp_path / "few", digits.load("heldout")[0][:40])
+    (folder / temporary_name("000040.png").replace(f".{os.getpid()}.", f".{os.getppid()}.")).touch()  # as it is filled
     with pytest.raises(CheckFailed, match="FID needs at least 65 images for 64 features, the generated images are 40"):
         score_images.score_and_print(folder, reference="digits-train", json_file=tmp_path / "scores.json")
     result = json.loads((tmp_path / "scores.json").read_text())
@@ -115,6 +118,7 @@ def test_fewer_images_than_features_refuses_fid_alone(tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "refused" in printed
     assert "KID" in printed
+    assert f"warning: {folder}: a process is writing into this folder" in printed
 
 
 def test_json_holds_what_is_documented(tmp_path):

@@ -325,6 +325,7 @@ def test_a_speedup_that_no_times_can_have_is_left_out(tmp_path, key, number):
     ("changes", "complaint"),
     [
         ({"created_utc": "yesterday"}, "Invalid isoformat string: 'yesterday'"),
+        ({"created_utc": "9999-12-31T23:59:59+00:00"}, "'9999-12-31T23:59:59+00:00' is no date of a measurement"),
         ({"protocol": {}}, "protocol: Object missing required field `name`"),
         ({"measurements": []}, "measurements is a list, expected an object"),
         ({"speedups": 3}, "speedups is a int, expected a list"),

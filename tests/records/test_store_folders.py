@@ -7,12 +7,14 @@ import gzip
 import json
 import re
 import socket
+import time
 from dataclasses import replace
 
 import pytest
 
 from bench.records.latest import is_current, latest
 from bench.records.store import after_earlier, load_record, load_records, save_record
+from bench.records.typed import in_utc
 from tests.fake_records import ENVIRONMENT, INPUTS, latency, quality, record, rewrite
 from tests.paths import ROOT
 
@@ -86,10 +88,10 @@ def test_what_was_measured_last_counts_though_the_clock_was_set_back(tmp_path):
     assert after_earlier(other, tmp_path) == other
 
 
-@pytest.mark.parametrize("time", ["0001-01-01T00:00:00+14:00", "yesterday", "2026-13-01T00:00:00", ""])
-def test_a_time_that_is_none_makes_no_record(tmp_path, time):
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "yesterday", "2026-13-01T00:00:00", ""])
+def test_a_time_that_is_none_makes_no_record(tmp_path, moment):
     path = save_record(quality("dit-digits", 2.2), tmp_path)
-    rewrite(path, {**json.loads(path.read_text()), "created_utc": time})
+    rewrite(path, {**json.loads(path.read_text()), "created_utc": moment})
     loaded = load_records([tmp_path])
     assert not loaded.records
     assert "created_utc" in loaded.faults[0]
@@ -97,9 +99,9 @@ def test_a_time_that_is_none_makes_no_record(tmp_path, time):
 
 def test_times_of_several_zones_are_in_one_order(tmp_path):
     early, late = "2026-01-31T23:30:00+02:00", "2026-01-31T22:00:00+00:00"
-    for time, model in ((late, "dit-digits"), (early, "sit-digits")):
+    for moment, model in ((late, "dit-digits"), (early, "sit-digits")):
         path = save_record(quality(model, 2.2), tmp_path)
-        rewrite(path, {**json.loads(path.read_text()), "created_utc": time})
+        rewrite(path, {**json.loads(path.read_text()), "created_utc": moment})
     assert [record.model for record in load_records([tmp_path]).records] == ["sit-digits", "dit-digits"]
 
 
@@ -122,3 +124,21 @@ def test_committed_records_are_readable_and_name_no_host_no_user_and_no_path():
         assert not re.search(r'[\s"\'=](/[A-Za-z]|[A-Z]:\\)', text), path
         for private in (socket.gethostname(), getpass.getuser()):
             assert not re.search(rf"\b{re.escape(private)}\b", text), path
+
+
+def test_a_file_dated_at_the_end_of_the_calendar_stops_no_later_run(tmp_path):
+    """Nothing can be dated after it; its record is named as none."""
+    path = save_record(quality("dit-digits", 2.0), tmp_path)
+    path.rename(path.with_name(path.name.rsplit("--", 1)[0] + "--99991231T235959Z.json"))
+    later = quality("dit-digits", 3.0)
+    assert after_earlier(later, tmp_path) == later
+
+
+def test_a_time_without_a_zone_is_utc_wherever_it_is_read(monkeypatch):
+    """As the key says: else records would be of another order in another country."""
+    for zone in ("Asia/Tokyo", "America/Los_Angeles"):
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        assert in_utc("2026-01-01T00:00:00") == in_utc("2026-01-01T09:00:00+09:00") == "2026-01-01T00:00:00+00:00"
+    monkeypatch.undo()
+    time.tzset()

@@ -74,3 +74,13 @@ def test_a_machine_file_that_cannot_be_read_is_one_fault_however_many_records_ar
     assert len(loaded.records) == 3
     (fault,) = loaded.faults
     assert fault.startswith("acme-cpu-2c/machine.json: ")
+
+
+def test_a_machine_file_that_is_a_link_to_nowhere_loses_no_record(tmp_path):
+    path = save_record(latency("dit-digits", 0.1), tmp_path)
+    (path.parent / "machine.json").unlink()
+    (path.parent / "machine.json").symlink_to("nothing")
+    save_record(latency("dit-digits", 0.2), tmp_path)
+    loaded = load_records([tmp_path])
+    assert len(loaded.records) == 2
+    assert [fault.split(":")[0] for fault in loaded.faults] == ["acme-cpu-2c/machine.json"]

@@ -110,10 +110,11 @@ def test_sharded_bin(tmp_path):
     assert "cannot be read" in refusal(index)
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e300])
 def test_a_model_is_not_filled_with_nan_or_infinity(value, tmp_path):
+    """Nor with what is infinite in its own type."""
     model = torch.nn.Linear(2, 2)
-    spoilt = {"weight": torch.zeros(2, 2), "bias": torch.tensor([0.0, value])}
+    spoilt = {"weight": torch.zeros(2, 2), "bias": torch.tensor([0.0, value], dtype=torch.float64)}
     torch.save({"model": spoilt}, tmp_path / "w.pt")
     with pytest.raises(CheckpointError, match=r"w\.pt: NaN or infinity in bias$"):
         load_into(model, read_state(tmp_path / "w.pt"), str(tmp_path / "w.pt"))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import signal
 import time
 
 import pytest
 
+from bench.console import SIGNALS
 from bench.sampling import files
 from bench.sampling.ranks import Rank
 from bench.sampling.workers import fill
@@ -95,7 +95,7 @@ def test_what_a_killed_worker_left_is_swept_at_the_next_start(tmp_path):
     assert [path for path in tmp_path.rglob(".*") if path.is_file()] == [mine]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_a_stopped_worker_ends_at_once_and_leaves_whole_shards_alone(alone, tmp_path, number):
     worker = start(tmp_path, seconds=0.1)
     deadline = time.monotonic() + 60

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from safetensors.torch import save_file
 
 from bench import models
 from bench.errors import CheckFailed, UsageError
+from bench.files import temporary_name
 from bench.models import file_sha256, origin, weights_of
 from bench.protocols import PROTOCOLS
 from bench.records.schema import RunSpec
@@ -121,6 +123,23 @@ def test_a_training_that_fails_is_named_with_its_last_words(short):
         train_all(["llamagen-digits"], seed=0, folder=short, device="cpu", num_steps=3)
     assert "Traceback" in (short / "vq-digits.log").read_text()
     assert not (short / "llamagen-digits.safetensors").exists()
+
+
+def test_what_killed_workers_were_writing_goes_when_a_training_of_many_is_interrupted(tmp_path, monkeypatch):
+    """Nothing of a living process does."""
+    own = temporary_name("dit-digits.safetensors")
+    dead = own.replace(f".{os.getpid()}.", ".4194305.")  # no process has this number
+
+    def interrupted(jobs, **how):
+        for name in (dead, own, "dit-digits.log"):
+            (tmp_path / name).touch()
+        yield from ()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(schedule, "run_jobs", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        train_all(["dit-digits"], seed=0, folder=tmp_path, device="cpu", num_steps=3)
+    assert {path.name for path in tmp_path.iterdir()} == {own, "dit-digits.log"}
 
 
 def test_a_killed_retraining_leaves_nothing_running(tmp_path):

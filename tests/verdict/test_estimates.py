@@ -124,6 +124,16 @@ def test_estimates_of_two_paces_of_a_machine_are_not_compared():
     assert (verdict.word, verdict.marker) == ("not comparable", "by counting, on a CPU")
 
 
+@pytest.mark.parametrize("measured", [0, 1, 2])
+def test_one_estimate_among_measured_runs_is_enough_for_nothing_to_be_reproduced(measured):
+    """All calls of one of the three were timed: with the others' estimated, x112 still is an estimate."""
+    records = on_a_cpu(1.0, 112.0, work=112.0, calls=112.0)
+    records[measured] = replace(records[measured], protocol=replace(records[measured].protocol, sampled_calls=0))
+    verdict = judged(DIFFUSION, *records)
+    assert (verdict.word, verdict.value) == ("inconclusive", pytest.approx(112.0))
+    assert UNSETTLED in verdict.reason
+
+
 # -- pairs -------------------------------------------------------------------------------------------------------------
 
 
