@@ -107,6 +107,9 @@ def run(arguments: list[str]) -> int:
     except tuple(STATUS_BY_ERROR) as error:
         return complain(error, next(code for kind, code in STATUS_BY_ERROR.items() if isinstance(error, kind)))
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # typer's, of a group without a command
+            print(error.format_message())  # type: ignore[attr-defined]
+            return WRONG_CALL
         if hasattr(error, "format_message"):
             return complain(f"{error.format_message()} See `python -m bench --help`.", WRONG_CALL)  # typer's own
         if not (reason := machines_fault(error)):

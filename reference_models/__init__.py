@@ -45,8 +45,8 @@ def find(name: str) -> Spec:
     known = specs()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-        guess = f"; did you mean {near[0]}?" if near else ""
-        raise UnknownModelError(f"unknown model {name!r}{guess} known: {', '.join(known)}")
+        guess = f"; did you mean {near[0]}?" if near else ";"
+        raise UnknownModelError(f"unknown model {name[:80]!r}{guess} known: {', '.join(known)}")
     return known[name]
 
 

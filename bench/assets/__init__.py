@@ -77,8 +77,8 @@ def find(name: str) -> Asset:
     if files[name] == 1:
         return next(asset for asset in known.values() if asset.file.rpartition("/")[2] == name)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.3)
-    guess = f"; did you mean {near[0]}?" if near else ""
-    raise UsageError(f"unknown asset {name!r}{guess} known: {', '.join(known)}")
+    guess = f"; did you mean {near[0]}?" if near else ";"
+    raise UsageError(f"unknown asset {name[:80]!r}{guess} known: {', '.join(known)}")
 
 
 def of_model(name: str) -> tuple[Asset, ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -44,7 +45,7 @@ def reference_features(
     }
     digest = hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest()
     path = cache_folder() / f"features-{digest}.npz"
-    if path.is_file():
+    if os.path.isfile(path):  # False, too, in a folder that may not be looked into
         try:
             file = NpzFile(path, "kept features")
             found = {name: file.read(name) for name in PARTS if name in file}

@@ -46,6 +46,7 @@ QUICK = "quick"  # folder inside the results folder for smoke runs, which no ful
 MACHINE_FILE = "machine.json"
 PARITY_FILE = "parity.json"  # in the results folder itself, and no record: see parity.py
 STEM_TIME = "%Y%m%dT%H%M%SZ"  # in the names of files
+READABLE, UNREADABLE = os.R_OK | os.X_OK, "cannot be read: Permission denied"  # of a folder
 NOT_STORED = ("file", "sha256", "samples")
 REQUIRED = ("model", "protocol", "settings", "measurements", "inputs", "environment", "created_utc")
 PARTS: dict[str, type] = {  # each is left out by itself where it cannot be read
@@ -284,9 +285,11 @@ def load_machine(directory: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def check_there(folder: Path) -> None:
-    """UsageError where a results folder does not exist."""
+    """UsageError where a results folder does not exist, or cannot be read."""
     if not folder.is_dir():
         raise UsageError(f"results folder {str(folder)!r} does not exist; `python -m bench reproduce` makes one")
+    if not os.access(folder, READABLE):
+        raise UsageError(f"results folder {str(folder)!r}: {UNREADABLE}")
 
 
 def load_records(folders: Iterable[Path]) -> Loaded:
@@ -299,6 +302,9 @@ def load_records(folders: Iterable[Path]) -> Loaded:
     faults: dict[str, list[str]] = {}
     machines: dict[Path, Mapping[str, Any]] = {}
     for folder in folders:
+        for place in (folder, *folder.glob("[!.]*/")):  # a search passes over what it may not look into
+            if place.is_dir() and not os.access(place, READABLE):
+                faults[folder_name(place)] = [UNREADABLE]
         places: dict[Path, str] = {}
         for path in sorted([*folder.glob("[!.]*.json"), *folder.glob("[!.]*/[!.]*.json")]):
             if path.parent not in places:

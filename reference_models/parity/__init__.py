@@ -87,7 +87,7 @@ def _filled(key: str, shape: list[int], seed: int) -> Tensor:
 def load_case(path: Path | str) -> Case:
     path = Path(path)
     if not path.is_file():
-        raise CaseError(f"parity case {path}: no such file")
+        raise CaseError(f"parity case {path}: {'not a regular file' if path.exists() else 'no such file'}")
     try:
         with safe_open(path, "pt") as file:
             metadata = {key: json.loads(value) for key, value in (file.metadata() or {}).items()}

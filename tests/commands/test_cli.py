@@ -45,6 +45,22 @@ def test_a_wrong_call_in_a_process_of_its_own_is_status_2_and_one_line():
     assert done.stderr.startswith("bench: No such command 'draw'")
 
 
+@pytest.mark.parametrize(("group", "has"), [("", "reproduce"), ("score", "images"), ("export", "scenes")])
+def test_a_group_without_a_command_prints_its_help_as_it_is(capsys, group, has):
+    status, out, err = bench(capsys, *group.split())
+    assert (status in (0, 2), err) == (True, "")  # older typer: 0
+    assert out.startswith("Usage: bench")
+    assert [line for line in out.splitlines() if line.split()[:1] == [has]]
+
+
+@pytest.mark.parametrize("call", [("generate", "?", "--num", 1, "--out", "o"), ("fetch", "?")])
+def test_an_unknown_name_like_no_other_names_those_that_exist(capsys, monkeypatch, tmp_path, call):
+    monkeypatch.chdir(tmp_path)
+    assert " '?'; known: transdiff-b, " in complains(capsys, *call)
+    line = complains(capsys, *(10_000 * "?" if word == "?" else word for word in call))
+    assert len(line) < 5000
+
+
 def test_an_unknown_model_gets_the_nearest_name(capsys, tmp_path):
     line = complains(capsys, "generate", "transdif-digits", "--num", 1, "--out", tmp_path / "out")
     assert not lacking(line, "unknown model 'transdif-digits'", "did you mean transdiff-digits", "mar-digits")

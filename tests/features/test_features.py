@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 
 import numpy as np
 import pytest
@@ -287,6 +288,17 @@ def test_reference_features_are_made_once(tmp_path, monkeypatch):
     assert read(images, "one")
     assert not read(images, "one")
     (tmp_path / "weights").write_text("b")
+    assert read(images, "one")
+    assert not read(images, "one")
+    found = os.stat
+
+    def refused(path, **how):
+        """As in a folder of another user."""
+        if "features-" in str(path):
+            raise PermissionError(13, "Permission denied", str(path))
+        return found(path, **how)
+
+    monkeypatch.setattr(os, "stat", refused)
     assert read(images, "one")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import gzip
 import json
+import os
 import re
 import socket
 import time
@@ -12,8 +13,9 @@ from dataclasses import replace
 
 import pytest
 
+from bench.errors import UsageError
 from bench.records.latest import is_current, latest
-from bench.records.store import after_earlier, load_record, load_records, save_record
+from bench.records.store import after_earlier, check_there, load_record, load_records, save_record
 from bench.records.typed import in_utc
 from tests.fake_records import ENVIRONMENT, INPUTS, latency, quality, record, rewrite
 from tests.paths import ROOT
@@ -142,3 +144,15 @@ def test_a_time_without_a_zone_is_utc_wherever_it_is_read(monkeypatch):
         assert in_utc("2026-01-01T00:00:00") == in_utc("2026-01-01T09:00:00+09:00") == "2026-01-01T00:00:00+00:00"
     monkeypatch.undo()
     time.tzset()
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named_and_not_passed_over(tmp_path, monkeypatch):
+    """A machine's among the faults; of a results folder nothing can be said, and nothing is."""
+    save_record(quality("dit-digits", 2.0), tmp_path / "results")
+    (tmp_path / "results" / "mine").mkdir()
+    allowed = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "mine" and allowed(path, mode))
+    loaded = load_records([tmp_path / "results"])
+    assert (len(loaded.records), loaded.faults) == (1, ["mine: cannot be read: Permission denied"])
+    with pytest.raises(UsageError, match="mine': cannot be read: Permission denied"):
+        check_there(tmp_path / "results" / "mine")
