@@ -52,6 +52,7 @@ from bench.verdict.judged import Judged
 HERE = Path(__file__).parent
 TITLE = "TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?"
 PICTURE = "speedups.svg"
+QUALITY_STUDIES = ("training-seeds", "quality", "guidance", "scales")
 EVIDENCE = "<!-- the evidence: what the numbers above were computed from -->"
 
 
@@ -160,7 +161,7 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "meanings": {name: meaning for group in groups for name, meaning in group["meanings"]},
         "by_machine": len(by_machine),
         "training": training_table(training_of(every)),
-        "scored": told_before(quality_parts(groups, studies), "scales"),
+        "scored": told_before(quality_parts(groups, studies), "tells"),
         "studies": studies,
         "costs": costs,
         "ratios_note": NOTE,
@@ -185,16 +186,17 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
 def quality_parts(groups: Sequence[Mapping[str, Any]], studies: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A part per machine and scale that has scores, with the studies of quality; also where there are studies alone."""
     found = [
-        group | {"studies": {}, "scales": {group["scale"]}}
+        group | {"studies": {}, "tells": {group["scale"]}}
         for group in map(dict, groups)
         if group["scores"] or group["samples"]
     ]
     for machine, studied in studies.items():
         part = next((each for each in found if (each["machine"], each["scale"]) == (machine, "digits")), None)
         if part is None:
-            part = group_view(machine, "digits", []) | {"scales": {"digits"}}
+            part = group_view(machine, "digits", []) | {"tells": set()}
             found.append(part)
         part["studies"] = studied
+        part["tells"] |= {name for name in QUALITY_STUDIES if studied[name]["made"]}
     return found
 
 
