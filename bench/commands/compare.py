@@ -12,7 +12,7 @@ import math
 import os
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
@@ -166,6 +166,9 @@ def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record], list[str
         others = [name for name in common if files_of(ours[name]) != files_of(theirs[name])]
         common = others or [max(common, key=lambda name: max(record.created_utc for record in ours[name]))]
     if len(common) == 1:
+        names = sorted((ours.keys() | theirs.keys()) - {*common})
+        if left_out := [left_out_words(name, ours, theirs) for name in names]:
+            say(f"compared on {common[0]} alone; left out: {listed(left_out)}")
         return sides[0][common[0]], sides[1][common[0]], faults
     if not common and len(sides[0]) == len(sides[1]) == 1:
         return next(iter(sides[0].values())), next(iter(sides[1].values())), faults
@@ -173,8 +176,15 @@ def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record], list[str
     raise UsageError(f"more than one machine ({machines}); name the folder of one machine on either side")
 
 
-def files_of(records: Iterable[Record]) -> set[str]:
-    return {record.file for record in records}
+def files_of(records: Iterable[Record]) -> set[tuple[str, str]]:
+    """Each record by its file and what is in it."""
+    return {(record.file, record.sha256) for record in records}
+
+
+def left_out_words(machine: str, ours: Mapping[str, object], theirs: Mapping[str, object]) -> str:
+    """Of a machine on which nothing was compared, as "amd-epyc-2c (the same records in both)"."""
+    places = [name for name, side in (("A", ours), ("B", theirs)) if machine in side]
+    return f"{machine} ({'the same records in both' if len(places) == 2 else f'in {places[0]} alone'})"
 
 
 # -- comparing ---------------------------------------------------------------------------------------------------------

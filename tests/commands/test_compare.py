@@ -173,6 +173,18 @@ def test_one_machine_each_is_compared_and_several_are_asked_for(tmp_path):
     assert same_machine(both / "other-cpu", both / "acme-cpu-2c")
 
 
+def test_machines_that_are_not_compared_are_named(tmp_path, capsys):
+    other, third = (replace(ENVIRONMENT, machine=name) for name in ("other-cpu", "third-cpu"))
+    both = [*full_set(), *full_set(environment=other)]
+    later = quality("dit-digits", 2.0, environment=other, created_utc="2026-03-01T00:00:00+00:00")
+    a, b = folder(tmp_path / "a", both), folder(tmp_path / "b", [*both, later, *full_set(environment=third)])
+    same_machine(a, b)
+    left_out = f"{ENVIRONMENT.machine} (the same records in both) and third-cpu (in B alone)"
+    assert f"compared on other-cpu alone; left out: {left_out}\n" in capsys.readouterr().out
+    same_machine(a / "other-cpu", b / "other-cpu")
+    assert "left out" not in capsys.readouterr().out
+
+
 def test_a_wrong_call_is_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "broken.json").write_text("{}")
