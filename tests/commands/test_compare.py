@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from bench.claims import CLAIMS
-from bench.commands.compare import compare_runs, ratio_pairs, same_machine, value_pairs, verdict_pairs
+from bench.commands.compare import compare_runs, ratio_pairs, value_pairs, verdict_pairs
+from bench.commands.compare_sides import same_machine
 from bench.errors import UsageError
 from bench.records.parts import Measurement
 from bench.records.store import content_sha256, save_record
