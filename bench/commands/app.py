@@ -43,7 +43,7 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "export table": (
         "export",
         "export_table",
-        "Every measurement and ratio of the records as CSV, JSON lines or Parquet.",
+        "Every measurement and ratio as CSV, JSON lines or Parquet.",
     ),
     "export figures": ("export", "export_figures", "The charts of the records as PDF and PNG, for a paper."),
     "time": ("time", "time_", "Latency and throughput of sampling, in rounds that are kept raw."),
