@@ -28,6 +28,14 @@ def test_a_row_for_each_condition_and_the_range_in_words(tmp_path):
     assert "5 of 7 runs are missing, of transdiff-l: python -m bench study speed-conditions would run them." in text
 
 
+def test_the_conditions_beside_which_other_work_ran_say_so(tmp_path):
+    made = run(2, 2.5)
+    made = replace(made, speedups=(replace(made.speedups[0], disturbed=True), *made.speedups[1:]))
+    rows = Tables(page_of(tmp_path, [run(0, 4.0), made])).table("timed in the same rounds; 95 % intervals")
+    names = [row[0] for row in rows if row][1:]
+    assert names == ["bfloat16, not compiled, batch 1", "bfloat16, compiled, batch 1 (other work ran meanwhile)"]
+
+
 def test_a_pair_that_does_not_compare_says_why(tmp_path):
     made = run(0, 4.0)
     apart = replace(made.speedups[0], not_comparable="dtype: float32 against bfloat16", ratio=None)
