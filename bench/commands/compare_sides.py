@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def load_side(path: Path) -> tuple[dict[str, list[Record]], list[str]]:
         loaded = load_records([path])
         records, faults = latest(loaded.records), loaded.faults
     else:
-        raise UsageError(f"{path} does not exist; expected a results folder or a record file")
+        what = "is no regular file" if os.path.lexists(path) else "does not exist"
+        raise UsageError(f"{path} {what}; expected a results folder or a record file")
     if not records:
         why = f" ({len(faults)} not read, first {faults[0]})" if faults else ""
         raise UsageError(f"{path} holds no records that can be read{why}; `python -m bench reproduce` makes them")
