@@ -244,6 +244,13 @@ def common_ratios(a: Record, b: Record) -> list[tuple[str, Measurement, Measurem
     return found
 
 
+def tf32_convolutions(record: Record) -> set[bool]:
+    """Whether convolutions might take TF32 while a record's times were taken; of a CPU, or without times, nothing."""
+    timed = [side for entry in record.speedups for side in entry.conditions.values()]
+    timed += [record.timing.latency.conditions] if record.timing and record.timing.latency.conditions else []
+    return {side.tf32_convolution for side in timed if side.tf32_convolution is not None}
+
+
 def ratio_name(entry: Speedup) -> str:
     kernels = ", without own kernels" if entry.without_own_kernels else ""
     return f"times as fast as {entry.baseline} ({entry.mode}{kernels})"

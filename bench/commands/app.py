@@ -40,7 +40,11 @@ COMMANDS = {  # name -> (module of bench.commands, its function, one line of hel
     "score vqa": ("score", "score_vqa", "Accuracy of answers that exist, by the rule of their data set."),
     "score geneval": ("score", "score_geneval", "GenEval's scores of the results file of its own evaluator."),
     "export scenes": ("export", "export_scenes", "Images, captions, questions and answers of scenes."),
-    "export table": ("export", "export_table", "Every measurement of the records as CSV, JSON lines or Parquet."),
+    "export table": (
+        "export",
+        "export_table",
+        "Every measurement and ratio as CSV, JSON lines or Parquet.",
+    ),
     "export figures": ("export", "export_figures", "The charts of the records as PDF and PNG, for a paper."),
     "time": ("time", "time_", "Latency and throughput of sampling, in rounds that are kept raw."),
     "parity": ("parity", "parity", "Compare our models with numbers of the authors' own code."),

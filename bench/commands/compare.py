@@ -20,11 +20,12 @@ from typing import Annotated, Any
 
 import typer
 
-from bench.analysis.records import by_machine, fit_for
+from bench.analysis.records import fit_for
 from bench.analysis.seeds import seed_means, seeds_of, spreads_of
 from bench.analysis.speed import common_ratios
 from bench.claims import SIZE_CLAIMS
 from bench.commands.app import JsonFile, example
+from bench.commands.compare_sides import same_machine
 from bench.console import console, say
 from bench.errors import CheckFailed, UsageError
 from bench.files import check_target
@@ -32,10 +33,8 @@ from bench.formatting import display_unit, interval, listed, number
 from bench.metrics import METRICS, title_of
 from bench.records.comparable import differences
 from bench.records.json_files import check_json_path, plain, write_json, write_text
-from bench.records.latest import latest
 from bench.records.parts import Measurement
 from bench.records.schema import Record, Verdict, Word
-from bench.records.store import load_record, load_records
 from bench.verdict.judged import claims_of_page, verdicts_of
 from bench.verdict.pair import COUNTED
 from bench.verdict.seeds import judge_later_images
@@ -128,54 +127,6 @@ class ValuePair:
             return ""
         before, after = shown(self)
         return f"{title_of(self.metric)} of {self.model} ({self.protocol}): {before}, then {after}"
-
-
-# -- reading -----------------------------------------------------------------------------------------------------------
-
-
-def load_side(path: Path) -> tuple[dict[str, list[Record]], list[str]]:
-    """(the latest records of a results folder, of a machine's folder or in a record file, by machine; what of them
-    could not be read)."""
-    faults: list[str] = []
-    if path.is_file():
-        try:
-            record, odd = load_record(path)
-            records, faults = [record], [f"{path.name}: {why}" for why in odd]
-        except ValueError as error:
-            raise UsageError(f"{path} is no record: {error}") from error
-    elif path.is_dir():
-        loaded = load_records([path])
-        records, faults = latest(loaded.records), loaded.faults
-    else:
-        what = "is no regular file" if os.path.lexists(path) else "does not exist"
-        raise UsageError(f"{path} {what}; expected a results folder or a record file")
-    if not records:
-        why = f" ({len(faults)} not read, first {faults[0]})" if faults else ""
-        raise UsageError(f"{path} holds no records that can be read{why}; `python -m bench reproduce` makes them")
-    return by_machine(records), faults
-
-
-def same_machine(a: Path, b: Path) -> tuple[list[Record], list[Record], list[str]]:
-    """The records of either side on the machine that both know, or on the one machine of each.
-
-    Of several that both know, the one whose records are not the same ones; where all are, the one that measured last.
-    """
-    (ours, our_faults), (theirs, their_faults) = load_side(a), load_side(b)
-    sides, faults = (ours, theirs), [*our_faults, *their_faults]
-    common = sorted(sides[0].keys() & sides[1].keys())
-    if len(common) > 1:
-        others = [name for name in common if files_of(ours[name]) != files_of(theirs[name])]
-        common = others or [max(common, key=lambda name: max(record.created_utc for record in ours[name]))]
-    if len(common) == 1:
-        return sides[0][common[0]], sides[1][common[0]], faults
-    if not common and len(sides[0]) == len(sides[1]) == 1:
-        return next(iter(sides[0].values())), next(iter(sides[1].values())), faults
-    machines = " and ".join(f"{path}: {', '.join(sorted(side))}" for path, side in zip((a, b), sides, strict=True))
-    raise UsageError(f"more than one machine ({machines}); name the folder of one machine on either side")
-
-
-def files_of(records: Iterable[Record]) -> set[str]:
-    return {record.file for record in records}
 
 
 # -- comparing ---------------------------------------------------------------------------------------------------------

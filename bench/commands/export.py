@@ -30,7 +30,7 @@ def export_table(
     results: ResultsDir = RESULTS,
     all_: Annotated[bool, typer.Option("--all", help="also records that later ones supersede")] = False,
 ) -> None:
-    """Every measurement of the records, one row each: machine, model, protocol, settings, seeds, value, interval."""
+    """Every measurement and ratio of speed, one row each: machine, model, protocol, settings, value, interval."""
     from bench.analysis.table import save_table
     from bench.records.latest import latest
     from bench.records.store import check_there, load_records
@@ -40,7 +40,7 @@ def export_table(
     rows = save_table(loaded.records if all_ else latest(loaded.records), out)
     for fault in loaded.faults:
         say(f"not read: {fault}")
-    say(f"table: {out} ({rows} measurements)")
+    say(f"table: {out} ({rows} rows)")
 
 
 @example("python -m bench export figures figures")

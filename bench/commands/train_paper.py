@@ -14,6 +14,7 @@ from bench.models import file_sha256, load_weights
 from bench.records.store import WORK
 from bench.sampling import files
 from bench.sampling.latents import class_folder, latents_of
+from bench.sampling.precision import PLAIN, running_in
 from bench.sampling.ranks import Rank, this_rank
 from bench.training.recipes import Published, published
 from reference_models.sizes.autoencoders import AUTOENCODERS
@@ -170,13 +171,14 @@ def encode(spec: Spec, data: Any, autoencoder_path: Path, asked: Asked, rank: Ra
     from reference_models.autoencoders import build_autoencoder
 
     autoencoder = build_autoencoder(spec.autoencoder, weights=autoencoder_path, device=device)
-    return latents_of(
-        data,
-        autoencoder,
-        autoencoder_sha256=file_sha256(autoencoder_path),
-        image_size=spec.image_size,
-        mirror=asked.mirror is not False,
-        work=asked.work,
-        rank=rank,
-        device=device,
-    )
+    with running_in(PLAIN, device):
+        return latents_of(
+            data,
+            autoencoder,
+            autoencoder_sha256=file_sha256(autoencoder_path),
+            image_size=spec.image_size,
+            mirror=asked.mirror is not False,
+            work=asked.work,
+            rank=rank,
+            device=device,
+        )

@@ -28,6 +28,7 @@ from bench.protocols import is_timed, kind_of
 from bench.records.schema import REAL_DATA
 from bench.records.store import WORK
 from bench.sampling import files
+from bench.sampling.precision import PLAIN, running_in
 from bench.sampling.ranks import Rank, limit_threads, this_rank
 from bench.sampling.workers import stopping
 
@@ -156,7 +157,8 @@ def collect_run(run: PlannedRun, plan: Plan, rank: Rank, batch_size: int, leave_
     limit_threads(model.spec)
     if kind_of(run.spec.protocol).reads:
         collect = benchmark_texts.collect_run
-        return collect(model, run.spec, work, rank=rank, batch_size=batch_size, leave_claimed=leave_claimed)
+        with running_in(PLAIN, plan.device):  # as in run.py: a store must not tell who filled it
+            return collect(model, run.spec, work, rank=rank, batch_size=batch_size, leave_claimed=leave_claimed)
     return images.collect(
         model,
         run.spec,

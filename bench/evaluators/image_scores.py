@@ -152,10 +152,10 @@ def place_of(reference: str | Path) -> str | Path:
     UsageError, with the command that gets it, where it is missing.
     """
     from bench import assets
+    from bench.assets.data import statistics
 
     name = str(reference)
-    known = assets.table().get(name)
-    is_name = known is not None and known.kind == "statistics" and not Path(name).exists()
+    is_name = name in {asset.name for asset in statistics()} and not Path(name).exists()
     return assets.require(name) if is_name else reference
 
 

@@ -61,13 +61,14 @@ def shown(value: object) -> object:
 
 # Fields in which two records of one protocol may not differ. Batch sizes and seeds of images change no conclusion.
 SAME_IMAGES = ("scale", "num_images", "features", "reference", "dtype")
-SAME_TIMINGS = ("scale", "latency_batch_size", "dtype")
+SAME_TIMINGS = ("scale", "latency_batch_size", "dtype", "compiled")
 SAME_MACHINE = ("machine", "device", "num_threads", "tf32")  # of the environment; for timings only
 
 
 def differences(a: Record, b: Record, metric: str) -> list[str]:
     """The fields, in words, in which two records may not differ and do."""
     timings = a.timing is not None and b.timing is not None
+    timed = [record.timing.latency.conditions for record in (a, b) if record.timing]
     fields = SAME_TIMINGS if timings else SAME_IMAGES
     pairs = [(name, getattr(a.protocol, name), getattr(b.protocol, name)) for name in fields]
     versions = [record.inputs.metric_versions.get(metric) for record in (a, b)]
@@ -76,4 +77,6 @@ def differences(a: Record, b: Record, metric: str) -> list[str]:
         pairs += [(name, getattr(a.environment, name), getattr(b.environment, name)) for name in SAME_MACHINE]
         torch = [record.environment.versions.get("torch") for record in (a, b)]
         pairs.append(("torch", torch[0], torch[1]))
+        took = [side.tf32_convolution if side else None for side in timed]
+        pairs.append(("TF32 in convolutions", took[0], took[1]))
     return [f"{name} ({x} and {y})" for name, x, y in pairs if x != y]

@@ -44,12 +44,21 @@ def other_words(other: OtherMachine) -> str:
         named = some([f"{changed(ours, theirs)}" for ours, theirs in other.differing])
         said = [f"other words for {len(other.differing)} of {num} verdicts, here → there: {named}"]
     if other.times_longer:
-        value, low, high = other.times_longer
-        word, bounds = ("longer", (low, high)) if value >= 1 else ("shorter", (1 / high, 1 / low))
-        about = f"{max(value, 1 / value):.2g} times {word}"
-        spread = f" ({bounds[0]:.2g} to {bounds[1]:.2g} by model)" if low < high else ""
-        said.append(f"times {about}{spread}")
+        said.append(longer_words(*other.times_longer))
     return ", ".join(said)
+
+
+def longer_words(value: float, low: float, high: float) -> str:
+    """As "times 2.5 times longer (1.9 to 3.1 by model)". All three: how many times as long."""
+    factor = f"{max(value, 1 / value):.2g}"
+    if factor == "1":
+        about, unit = "alike", " times as long"
+    else:
+        about, unit = f"{factor} times {'longer' if value > 1 else 'shorter'}", ""
+        low, high = (low, high) if value > 1 else (1 / high, 1 / low)
+    bounds = [f"{bound:.2g}" for bound in (low, high)]
+    spread = f" ({bounds[0]} to {bounds[1]}{unit} by model)" if bounds[0] != bounds[1] else ""
+    return f"times {about}{spread}"
 
 
 def changed(ours: Verdict, theirs: Verdict) -> str:

@@ -168,14 +168,16 @@
     box.before(form(`Compare samples: ${heading}`, first, second, third), ...strips);
   });
 
-  // Other machines' records stand folded; one switch opens them all.
+  // Other machines' records stand folded where an earlier machine has the same; one switch opens them all.
   all(".other").forEach((line) => {
+    const parts = all("details.machine").filter((part) => part.dataset.machine === line.dataset.machine);
+    if (!parts.length) return;
     const button = small("show its records");
     button.ariaPressed = "false";
     button.addEventListener("click", () => {
       const on = button.ariaPressed !== "true";
       button.ariaPressed = String(on);
-      all("details.machine").filter((part) => part.dataset.machine === line.dataset.machine).forEach((part) => { part.open = on; });
+      parts.forEach((part) => { part.open = on; });
     });
     line.append(" ", button);
   });

@@ -52,6 +52,7 @@ from bench.verdict.judged import Judged
 HERE = Path(__file__).parent
 TITLE = "TransDiff, MRAR and Dual Diffusion: do the papers' claims hold?"
 PICTURE = "speedups.svg"
+QUALITY_STUDIES = ("training-seeds", "quality", "guidance", "scales")
 EVIDENCE = "<!-- the evidence: what the numbers above were computed from -->"
 
 
@@ -133,22 +134,9 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         for machine, records in by_machine.items()
         for scale, group in by_scale(records, without=SCENES).items()
     ]
-    studies = {
-        machine: studies_view(machine, records)
-        for machine, records in by_machine.items()
-        if any(record.protocol.study and record.protocol.scale != SCENES for record in records)
-    }
-    costs = [
-        {
-            "machine": machine,
-            "study": studies.get(machine, {}).get("trade-off"),
-            "kernels": studies.get(machine, {}).get("kernels"),
-            "conditions": studies.get(machine, {}).get("speed-conditions"),
-            **cost_view(records),
-        }
-        for machine, records in by_machine.items()
-    ]
-    costs = [view for view in costs if view["study"] or view["ratios"] or view["folded"] or view["alarms"]]
+    studied = {machine: studies_view(machine, records) for machine, records in by_machine.items()}
+    studies = {machine: found for machine, found in studied.items() if studies_of_digits(by_machine[machine])}
+    costs = cost_parts(by_machine, studied, studies)
     rows = picture_rows(judged)
     weights = weights_stamp(every)
     smoke = any(record.protocol.quick for record in every)
@@ -173,10 +161,11 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
         "meanings": {name: meaning for group in groups for name, meaning in group["meanings"]},
         "by_machine": len(by_machine),
         "training": training_table(training_of(every)),
-        "scored": quality_parts(groups, studies),
+        "scored": told_before(quality_parts(groups, studies), "tells"),
         "studies": studies,
         "costs": costs,
         "ratios_note": NOTE,
+        "first_with_ratios": next((view["machine"] for view in costs if view["ratios"]), ""),
         "dual": [dual_view(machine, records) for machine, records in by_machine.items() if of_scenes(records)],
         "sources": disagreements(judged),
         "disputed": disputed_settings(),
@@ -196,13 +185,53 @@ def context(found: Found, now: datetime, results_dirs: Sequence[Path], out: Path
 
 def quality_parts(groups: Sequence[Mapping[str, Any]], studies: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A part per machine and scale that has scores, with the studies of quality; also where there are studies alone."""
-    found = [group | {"studies": {}} for group in map(dict, groups) if group["scores"] or group["samples"]]
+    found = [
+        group | {"studies": {}, "tells": {group["scale"]}}
+        for group in map(dict, groups)
+        if group["scores"] or group["samples"]
+    ]
     for machine, studied in studies.items():
         part = next((each for each in found if (each["machine"], each["scale"]) == (machine, "digits")), None)
         if part is None:
-            part = group_view(machine, "digits", [])
+            part = group_view(machine, "digits", []) | {"tells": set()}
             found.append(part)
         part["studies"] = studied
+        part["tells"] |= {name for name in QUALITY_STUDIES if studied[name]["made"]}
+    return found
+
+
+def cost_parts(
+    by_machine: Mapping[str, Sequence[Record]], studied: Mapping[str, Any], studies: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """A part per machine that has times, or studies of them. studied: of every machine; studies: as on the page"""
+    every = [record for records in by_machine.values() for record in records]
+    found = []
+    for machine, records in by_machine.items():
+        of_digits, conditions = studies.get(machine, {}), studied[machine]["speed-conditions"]
+        view = {
+            "machine": machine,
+            "study": of_digits.get("trade-off"),
+            "kernels": of_digits.get("kernels"),
+            "conditions": conditions if conditions["made"] else None,
+            **cost_view(records, every),
+        }
+        if any(view[part] for part in ("study", "ratios", "folded", "alarms", "conditions")):
+            found.append(view)
+    return told_before(found, "protocols")
+
+
+def studies_of_digits(records: Iterable[Record]) -> bool:
+    """Whether studies of the small models were begun: then the page says also what they lack."""
+    return any(record.protocol.study and record.protocol.scale == "digits" for record in records)
+
+
+def told_before(views: Sequence[dict[str, Any]], key: str) -> list[dict[str, Any]]:
+    """The views, each with whether all that it is on, `view[key]`, stands in an earlier one: such a one is folded."""
+    seen: set[str] = set()
+    found: list[dict[str, Any]] = []
+    for view in views:
+        found.append(view | {"again": bool(found) and view[key] <= seen})
+        seen |= view[key]
     return found
 
 

@@ -7,7 +7,7 @@ ratio with its interval. The conditions of each side are compared by records/com
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ def time_pairs(
     min_duration_s: float,
     max_duration_s: float | None = None,
     is_warm: bool = False,
+    compiled: Collection[str] = (),
     seed: int = 0,
     timing: TimingSettings = DEFAULT,
 ) -> dict[str, Any]:
@@ -35,9 +36,11 @@ def time_pairs(
     (timing/other_load.py). Least and most counts and durations are those of `time_series`, durations for all
     sides together; round_idx is the same for all sides of a round, so that they can generate the same images.
     is_warm: all that the sides call was timed just before, so that a first call is warm-up enough.
+    compiled: the sides whose first call has steps to compile.
     """
     warmups = {
-        name: warm_up_from_cold(timed, min_duration_s, is_warm=is_warm, timing=timing) for name, timed in sides.items()
+        name: warm_up_from_cold(timed, min_duration_s, is_warm=is_warm, compiled=name in compiled, timing=timing)
+        for name, timed in sides.items()
     }
     first_idx = 1 + max(len(warmup["warmup_s"]) for warmup in warmups.values())
     names, generator = list(sides), np.random.default_rng(seed)

@@ -34,16 +34,22 @@ def warm_up(
 
 
 def warm_up_from_cold(
-    timed: Callable[[int], float], min_duration_s: float, *, is_warm: bool = False, timing: TimingSettings = DEFAULT
+    timed: Callable[[int], float],
+    min_duration_s: float,
+    *,
+    is_warm: bool = False,
+    compiled: bool = False,
+    timing: TimingSettings = DEFAULT,
 ) -> dict[str, Any]:
     """first_call_s (what a cold call costs, round 0), warmup_s (rounds thrown away, from 1) and warmup_ended_by.
 
     A first call as long as the whole warm-up may last has warmed everything up, and so has one of what was timed just
-    before (`is_warm`): there is no other ("first call").
+    before (`is_warm`): there is no other ("first call"). One that has steps to compile (`compiled`) spends its time on
+    that, while the device idles: it warms nothing.
     """
     limit_s = timing.warmup_limit_s(min_duration_s)
     first_call_s = timed(0)
-    if is_warm or first_call_s >= limit_s:
+    if is_warm or (first_call_s >= limit_s and not compiled):
         return {"first_call_s": first_call_s, "warmup_s": (), "warmup_ended_by": "first call"}
     warmup_s, ended_by = warm_up(timed, 1, limit_s, timing)
     return {"first_call_s": first_call_s, "warmup_s": tuple(warmup_s), "warmup_ended_by": ended_by}
@@ -82,7 +88,8 @@ def time_series(
     """The rounds of one side, `timed(round_idx)` giving the seconds of each: at least `min_rounds` of them and
     `min_duration_s` seconds, unless they last `max_duration_s`. batch_size, conditions: of what is timed.
     """
-    warmup = warm_up_from_cold(timed, min_duration_s, is_warm=is_warm, timing=timing)
+    compiled = conditions is not None and conditions.compiled
+    warmup = warm_up_from_cold(timed, min_duration_s, is_warm=is_warm, compiled=compiled, timing=timing)
     rounds_s: list[float] = []
     gc.collect()
     with watching_others(device) as others:

@@ -105,6 +105,7 @@ def collect_ratios(
             min_rounds=min_rounds,
             min_duration_s=min_duration_s,
             max_duration_s=max_duration_s,
+            compiled=[name for name in timed if conditions_by_side[name].compiled],
             seed=seed,
             timing=timing,
         )

@@ -177,17 +177,18 @@ def train_at_paper_scale(
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("high" if precision == "tf32" else "highest")
     try:
-        return optimise(
-            model,
-            gradients,
-            recipe,
-            identity={**identity, "seed": seed, "precision": precision},
-            checkpoint=checkpoint,
-            checkpoint_every_s=checkpoint_every_s,
-            saves=layout.rank == 0,
-            report=report,
-            write=write_whole,
-        )
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=precision == "tf32"):
+            return optimise(
+                model,
+                gradients,
+                recipe,
+                identity={**identity, "seed": seed, "precision": precision},
+                checkpoint=checkpoint,
+                checkpoint_every_s=checkpoint_every_s,
+                saves=layout.rank == 0,
+                report=report,
+                write=write_whole,
+            )
     finally:
         torch.set_float32_matmul_precision(before)
 

@@ -58,6 +58,8 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
 
     Resumes from its checkpoint beside `out` if a run was interrupted. UsageError where it has no recipe.
     """
+    import torch
+
     from reference_models import find
     from reference_models.training import train
 
@@ -86,17 +88,18 @@ def train_model(name: str, *, seed: int, num_steps: int | None, out: Path, devic
             bar.update(state.step, f"loss {sum(recent) / len(recent):.4f}")
 
         try:
-            ema, state = train(
-                job.model,
-                job.loss,
-                job.labels,
-                recipe,
-                seed=seed,
-                images_per_sample=job.images_per_sample,
-                checkpoint=checkpoint,
-                report=report,
-                write=write_whole,
-            )
+            with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):  # float32 is float32
+                ema, state = train(
+                    job.model,
+                    job.loss,
+                    job.labels,
+                    recipe,
+                    seed=seed,
+                    images_per_sample=job.images_per_sample,
+                    checkpoint=checkpoint,
+                    report=report,
+                    write=write_whole,
+                )
         except ValueError as error:
             raise UsageError(str(error)) from error
         command = f"python -m bench train {name} --seed {seed}" + ("" if num_steps is None else f" --steps {num_steps}")

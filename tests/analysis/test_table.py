@@ -178,7 +178,7 @@ def test_the_latest_record_of_each_run_is_exported_or_all_and_what_cannot_be_rea
     (tmp_path / "results" / ENVIRONMENT.machine / "odd.json").write_text("{}")
     table, out = exported(capsys, tmp_path)
     assert table[table.metric == "fid"].value.tolist() == [2.0]
-    assert f"table: {tmp_path / 't.csv'} ({len(table)} measurements)" in out
+    assert f"table: {tmp_path / 't.csv'} ({len(table)} rows)" in out
     assert f"not read: {ENVIRONMENT.machine}/odd.json: schema None, expected 2" in out
     table, _ = exported(capsys, tmp_path, "--all")
     assert table[table.metric == "fid"].value.tolist() == [3.0, 2.0]

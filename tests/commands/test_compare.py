@@ -11,7 +11,8 @@ from dataclasses import replace
 import pytest
 
 from bench.claims import CLAIMS
-from bench.commands.compare import compare_runs, ratio_pairs, same_machine, value_pairs, verdict_pairs
+from bench.commands.compare import compare_runs, ratio_pairs, value_pairs, verdict_pairs
+from bench.commands.compare_sides import same_machine
 from bench.errors import UsageError
 from bench.records.parts import Measurement
 from bench.records.store import content_sha256, save_record
@@ -171,6 +172,18 @@ def test_one_machine_each_is_compared_and_several_are_asked_for(tmp_path):
     with pytest.raises(UsageError, match="more than one machine"):
         same_machine(both, again)
     assert same_machine(both / "other-cpu", both / "acme-cpu-2c")
+
+
+def test_machines_that_are_not_compared_are_named(tmp_path, capsys):
+    other, third = (replace(ENVIRONMENT, machine=name) for name in ("other-cpu", "third-cpu"))
+    both = [*full_set(), *full_set(environment=other)]
+    later = quality("dit-digits", 2.0, environment=other, created_utc="2026-03-01T00:00:00+00:00")
+    a, b = folder(tmp_path / "a", both), folder(tmp_path / "b", [*both, later, *full_set(environment=third)])
+    same_machine(a, b)
+    left_out = f"{ENVIRONMENT.machine} (the same records in both) and third-cpu (in B alone)"
+    assert f"compared on other-cpu alone; left out: {left_out}\n" in capsys.readouterr().out
+    same_machine(a / "other-cpu", b / "other-cpu")
+    assert "left out" not in capsys.readouterr().out
 
 
 def test_a_wrong_call_is_one_line(tmp_path):

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 import reference_models
-from bench.records.comparable import ALWAYS, CHOSEN, METHOD, MODES, differing_fields, not_comparable
+from bench.records.comparable import ALWAYS, CHOSEN, METHOD, MODES, differences, differing_fields, not_comparable
 from bench.timing.conditions import conditions
+from tests.fake_records import latency, with_timing
 
 
 def side(name, **changes):
@@ -54,6 +55,19 @@ def test_a_baseline_that_could_keep_a_kv_cache_and_does_not_is_no_fair_one(dit, 
     """dit has nothing to keep: it goes with a side that keeps a cache, not with one that fails to."""
     assert differing_fields(dit, replace(dit, kv_cache=True), mode) == []
     assert differing_fields(dit, replace(dit, kv_cache=False), mode) == ["kv_cache"]
+
+
+def test_two_timings_of_one_protocol_share_what_the_experimenter_chose(dit):
+    """Of a GPU also whether convolutions took TF32, which its runs did by torch's default once."""
+    one, other = latency("dit-digits", 0.2), latency("sit-digits", 0.2)
+    assert differences(one, other, "latency_s") == []
+    tf32 = [
+        with_timing(each, latency=replace(each.timing.latency, conditions=replace(dit, tf32_convolution=on)))
+        for each, on in ((one, True), (other, False))
+    ]
+    assert differences(*tf32, "latency_s") == ["TF32 in convolutions (True and False)"]
+    compiled = replace(other, protocol=replace(other.protocol, compiled=True))
+    assert differences(one, compiled, "latency_s") == ["compiled (False and True)"]
 
 
 def test_the_reason_names_the_field_and_both_values(dit):

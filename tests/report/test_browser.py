@@ -13,7 +13,7 @@ from dataclasses import replace
 import pytest
 
 from bench.report import render
-from tests.fake_records import ENVIRONMENT, full_set
+from tests.fake_records import ENVIRONMENT, full_set, ratios
 from tests.pages import NOW, write
 from tests.paths import DATA, ROOT
 
@@ -303,6 +303,15 @@ def test_another_machines_records_stand_behind_a_switch(browser, tmp_path):
     assert not any(before)
     assert all(after)
     assert not any(again)
+
+
+def test_a_machine_of_which_nothing_is_folded_has_no_switch(browser, tmp_path):
+    gpu = replace(ENVIRONMENT, machine="acme-gpu", device="cuda", gpu="ACME GPU")
+    timed = ratios("transdiff-l", {"dit-xl-2": 4.0}, protocol_name="imagenet-256-ratios", environment=gpu)
+    timed = replace(timed, created_utc="2025-01-01T00:00:00+00:00")
+    show(browser, render([write(tmp_path, [*full_set(), timed])], tmp_path / "index.html", now=NOW), 1280)
+    assert count(browser, ".other") == 1
+    assert count(browser, "details.machine") == count(browser, ".other button") == 0
 
 
 def test_without_javascript_every_claim_and_table_is_there(browser, path):

@@ -43,6 +43,9 @@ def test_a_machine_that_is_faster_takes_shorter_times_and_no_pair_says_nothing()
     theirs = [latency("dit-digits", 0.1, **OLDER), latency("mar-digits", 0.05, **OLDER)]
     (line,) = lines([*ours, *theirs])
     assert "times 2.7 times shorter (2 to 4 by model)" in line
+    for other, words in ((0.202, "times alike"), (0.18, "times alike (0.9 to 1 times as long by model)")):
+        (line,) = lines([*ours, latency("dit-digits", 0.204, **OLDER), latency("mar-digits", other, **OLDER)])
+        assert line.endswith(words)
     assert times_longer(ours, [latency("sit-digits", 0.1)]) is None
     smoke = [latency("dit-digits", 0.1, quick=True)]
     assert times_longer(ours, smoke) is None

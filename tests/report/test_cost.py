@@ -224,6 +224,22 @@ def test_sides_timed_in_shared_rounds_alone_show_their_time_and_evaluations(tmp_
     assert rows["dit-xl-2"][:2] == ["400 ms in shared rounds", "51,500"]
 
 
+def test_times_of_a_gpu_say_whether_convolutions_took_tf32(tmp_path):
+    """Torch's default once: then float32 is not the whole truth, beside the ratios and under their environment."""
+    made = ratios("transdiff-l", {"dit-xl-2": 4.0}, protocol_name="imagenet-256-ratios")
+    for took, group in ((True, "batch 1, float32, TF32 in convolutions)"), (False, "batch 1, float32)")):
+        sides = dict.fromkeys(("model", "baseline"), replace(CONDITIONS, tf32_convolution=took))
+        timed = replace(
+            made,
+            environment=replace(ENVIRONMENT, device="cuda", tf32=False),
+            speedups=tuple(replace(entry, conditions=sides) for entry in made.speedups),
+        )
+        text = text_of(page_of(tmp_path, [timed]))
+        assert f"transdiff-l (imagenet-256 scale, {group}" in text
+        assert "TF32 in matrix products no" in text
+        assert f"TF32 in convolutions {'yes' if took else 'no'}" in text
+
+
 @pytest.mark.parametrize(
     ("value", "text"), [(0.2, "0.2"), (1000, "1,000"), (-3, "−3"), (1e8, "100 M"), (1e10, "10 G"), (2.5e12, "2.5 T")]
 )

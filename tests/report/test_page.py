@@ -14,7 +14,8 @@ from bench.errors import UsageError
 from bench.records.parts import Measurement
 from bench.report import render
 from bench.report.words import SENTENCE
-from tests.fake_records import ENVIRONMENT, full_set, latency, protocol, quality, record
+from tests.fake_records import ENVIRONMENT, full_set, latency, protocol, quality, ratios, record
+from tests.fake_studies import study_set
 from tests.pages import NOW, Tables, page_of, text_of, write
 from tests.paths import ROOT
 
@@ -159,6 +160,32 @@ def test_no_records_give_a_page_that_says_so(tmp_path):
     page = page_of(tmp_path, [])
     assert "Nothing was measured yet" in text_of(page)
     assert "<svg" not in page
+
+
+def test_a_machines_part_is_folded_where_an_earlier_machine_has_all_of_it(tmp_path):
+    """Whichever leads: what stands nowhere else stands open, as the one table of a GPU and the stages of a CPU."""
+    gpu = replace(ENVIRONMENT, machine="acme-gpu", device="cuda", gpu="ACME GPU")
+    timed = ratios("transdiff-l", {"dit-xl-2": 4.0, "sit-xl-2": 3.9}, protocol_name="imagenet-256-ratios")
+    again = full_set(environment=replace(ENVIRONMENT, machine="slow-cpu-8c"), created_utc="2025-01-01T00:00:00+00:00")
+    for day in ("2025-06-01", "2027-01-01"):  # of the GPU: before and after the first CPU
+        made = replace(timed, environment=gpu, created_utc=f"{day}T00:00:00+00:00")
+        page = page_of(tmp_path / day, [*full_set(), made, *again])
+        folded = re.findall(r'<details class="machine" data-machine="(.*?)"><summary>(.*?)</summary>', page)
+        assert {machine for machine, _ in folded} == {"slow-cpu-8c"}
+        assert ("slow-cpu-8c", "What it costs, on slow-cpu-8c") in folded
+        assert ("slow-cpu-8c", "Quality, digits, on slow-cpu-8c") in folded
+        text = text_of(page)
+        assert text.count("an interval covers the rounds of its run, not other runs") == 1
+        assert "On acme-gpu only in shared rounds: python -m bench reproduce --scale imagenet-256 --device cuda" in text
+        assert "Not run on a GPU" not in text
+
+
+def test_scores_with_studies_that_no_earlier_machine_made_stand_open(tmp_path):
+    older = {"environment": replace(ENVIRONMENT, machine="slow-cpu-8c"), "created_utc": "2025-01-01T00:00:00+00:00"}
+    studied = [replace(made, **older) for made in (*full_set(), *study_set(["guidance"]))]
+    page = page_of(tmp_path, [*full_set(), *studied])
+    folded = re.findall(r'<details class="machine" data-machine="slow-cpu-8c"><summary>(.*?)</summary>', page)
+    assert folded == ["What it costs, on slow-cpu-8c"]
 
 
 def test_machines_and_scales_never_share_a_table_and_the_last_to_measure_answers(tmp_path):

@@ -56,6 +56,12 @@ def test_a_first_call_as_long_as_the_warm_up_may_last_is_enough(first_s, ended_b
     assert (found["warmup_s"] == ()) == (ended_by == "first call")
 
 
+def test_a_first_call_that_compiles_warms_nothing_up_however_long_it_takes():
+    seconds = iter([60.0, *[0.1] * 20])
+    found = warm_up_from_cold(lambda _: next(seconds), 2.0, compiled=True)
+    assert (found["first_call_s"], found["warmup_s"], found["warmup_ended_by"]) == (60.0, (0.1,) * 10, "stable")
+
+
 def test_of_what_is_warm_one_call_is_warm_up_enough_and_otherwise_it_is_not():
     assert len(warm_up_from_cold(told(0.1)[0], 2.0)["warmup_s"]) == 10
     warm = warm_up_from_cold(told(0.1)[0], 2.0, is_warm=True)

@@ -47,6 +47,18 @@ def test_all_baselines_share_the_rounds_of_the_subject(scripted):
     assert len(found["slow"].orders) == 8
 
 
+def test_compiled_sides_are_warmed_up_after_the_call_that_compiles_them(monkeypatch):
+    monkeypatch.setattr(speedup, "rounds_of", lambda model, *rest: model.spec.name)
+    monkeypatch.setattr(speedup, "once", lambda name, device, round_idx: SECONDS[name] if round_idx else 60.0)
+    monkeypatch.setattr(Toy, "compiled_methods", ("decode",))
+    compiled = [side("subject"), side("slow")]
+    for each in compiled:
+        each.model.decode = lambda *args: None  # what compile_steps does to it
+    for sides, ended_by in ((compiled, "stable"), ([side("subject"), side("slow")], "first call")):
+        (entry,) = collected(*sides)
+        assert set(entry.warmup_ended_by.values()) == {ended_by}
+
+
 def test_a_ratio_is_of_images_not_of_calls(scripted):
     """Two images in 0.1 s against one in 0.4 s: eight times as fast."""
     (entry,) = collected(side("subject", batch_size=2), side("slow"), mode="each at its best")

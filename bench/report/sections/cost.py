@@ -14,12 +14,16 @@ from bench.report.tables.speed import compliance_table, estimated_table, latency
 from bench.report.tables.speedups import ratio_table
 from bench.report.words import SCALE_TITLES
 
+COSTS_OF = ("timings", "composed", "ratios", "kernels", "costs")  # what protocols of this part collect
 HERE = "python -m bench reproduce"
 ON_A_GPU = f"{HERE} --scale imagenet-256 --device cuda"
 
 
-def cost_view(records: Sequence[Record]) -> dict[str, Any]:
-    """Of one machine's records; `shown` stands open, `folded` is (summary, table)."""
+def cost_view(records: Sequence[Record], every: Sequence[Record] = ()) -> dict[str, Any]:
+    """Of one machine's records; `folded` is (summary, table), `protocols` the names of those that it is on.
+
+    every: those of all machines, which tell what was not measured on any
+    """
     rooflines = highest_rooflines(records)
     kept = [record for record in records if not record.protocol.study]
     timed = [record for record in kept if record.protocol.collects in ("timings", "composed")]
@@ -30,7 +34,8 @@ def cost_view(records: Sequence[Record]) -> dict[str, Any]:
         "ratios": ratio_table(records),
         "folded": [each for name, group in groups.items() for each in tables_of(name, group, rooflines)],
         "alarms": alarms(kept),
-        "notes": notes(timed, kept),
+        "notes": notes(timed, kept, every or records),
+        "protocols": {record.protocol.name for record in records if record.protocol.collects in COSTS_OF},
     }
 
 
@@ -69,7 +74,7 @@ def alarms(records: Sequence[Record]) -> list[str]:
     ]
 
 
-def notes(timed: Sequence[Record], records: Sequence[Record]) -> list[str]:
+def notes(timed: Sequence[Record], records: Sequence[Record], every: Sequence[Record]) -> list[str]:
     """What a reader of the times must know: other work, the roofline, what was not measured."""
     found = []
     disturbed = [record.model for record in timed if record.timing and record.timing.latency.disturbed]
@@ -81,6 +86,9 @@ def notes(timed: Sequence[Record], records: Sequence[Record]) -> list[str]:
         found.append(f"Roofline of {on}: matrix product {quantity('flops', product)}/s, copy {copy / 1e9:.3g} GB/s.")
     if not any(record.speedups for record in records):
         found.append(f"Not measured: ratios of shared rounds. `{HERE}` would take them.")
-    if timed and not any(record.environment.device.startswith("cuda") for record in timed):
-        found.append(f"Not run on a GPU: `{ON_A_GPU}` would time every model at the paper's size, whole.")
+    on_a_gpu = [record for record in every if record.environment.device.startswith("cuda")]
+    if timed and not any(record.timing for record in on_a_gpu):
+        machines = dict.fromkeys(record.environment.machine for record in on_a_gpu if record.speedups)
+        lacks = f"On {listed(list(machines))} only in shared rounds" if machines else "Not run on a GPU"
+        found.append(f"{lacks}: `{ON_A_GPU}` would time every model at the paper's size, whole.")
     return found

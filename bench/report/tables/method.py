@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from bench.formatting import as_words, quantity
+from bench.analysis.speed import tf32_convolutions
+from bench.formatting import as_words, listed, quantity
 from bench.records.schema import Record
 from bench.report.tables import NONE, Cell, Table, derived, plain_table
 
@@ -36,6 +37,7 @@ FIELD_WORDS = {
     "min_duration_s": "timed seconds at least",
     "sampled_calls": "calls of each part that were timed",
     "dtype": "arithmetic",
+    "compiled": "sampling steps compiled",
     "quick": "smoke run",
     "resize": "images resized before scoring",
     "pilot_of": "a pilot: images of the full run",
@@ -70,7 +72,7 @@ ENVIRONMENT_WORDS = {
     "gpu": "GPU",
     "gpu_memory_bytes": "GPU memory",
     "cuda": "CUDA",
-    "tf32": "TF32",
+    "tf32": "TF32 in matrix products",
 }
 NO_MACHINE = ("commit", "dirty", "versions")  # of the fields of an environment
 
@@ -123,10 +125,13 @@ def environment_tables(records: Sequence[Record]) -> list[dict[str, Any]]:
         environment = group[0].environment
         known = {k: v for k, v in asdict(environment).items() if k not in NO_MACHINE and v is not None}
         fields = [k for k in ENVIRONMENT_WORDS if k in known] + sorted(known.keys() - ENVIRONMENT_WORDS.keys())
+        rows = [(ENVIRONMENT_WORDS.get(k, k), as_words(k, known[k])) for k in fields]
+        if kinds := sorted({kind for record in group for kind in tf32_convolutions(record)}):
+            rows.append(("TF32 in convolutions", listed([as_words("", kind) for kind in kinds])))
         found.append(
             {
                 "models": dict.fromkeys(record.model for record in group),
-                "rows": [(ENVIRONMENT_WORDS.get(k, k), as_words(k, known[k])) for k in fields],
+                "rows": rows,
                 "versions": ", ".join(f"{package} {version}" for package, version in environment.versions.items()),
             }
         )

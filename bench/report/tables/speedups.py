@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 
 from bench.analysis.evidence import in_record
-from bench.analysis.speed import Sweeps, best_batches, latest_sweeps, was_cut_short
+from bench.analysis.speed import Sweeps, best_batches, latest_sweeps, tf32_convolutions, was_cut_short
 from bench.analysis.speedups import evaluations_of
 from bench.formatting import listed
 from bench.records.comparable import not_comparable
@@ -59,6 +59,8 @@ def heading(record: Record) -> str:
         f"{record.protocol.scale} scale",
         f"batch {record.protocol.latency_batch_size}",
         record.protocol.dtype,
+        *(["TF32 in convolutions"] if True in tf32_convolutions(record) else []),
+        *(["compiled"] if record.protocol.compiled else []),
         *(["estimated latency"] if estimated else []),
         *(["other work ran meanwhile"] if disturbed else []),
     ]

@@ -45,6 +45,7 @@ def studies_view(machine: str, records: Sequence[Record]) -> dict[str, Any]:
             "id": f"{prefix}-{study.name}",
             "title": study.title,
             "question": study.question,
+            "made": bool(answers.records or answers.failed),
             "lacking": lacking_words(answers),
             "section": section,
         }

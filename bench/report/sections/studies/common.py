@@ -40,9 +40,10 @@ def models_of(answers: Answers) -> list[str]:
 
 
 def run_words(run: RunSpec) -> str:
-    """As "sit-digits (num_steps 5)"."""
+    """As "sit-digits (num_steps 5)"; of models timed side by side the protocol, for these runs differ in no setting."""
     seeds = {"training seed": run.protocol.training_seed, "sampling seed": run.protocol.seed}
-    told = [f"{name} {as_words(name, value)}" for name, value in run.settings.items()]
+    told = [run.protocol.name] if run.baselines else []
+    told += [f"{name} {as_words(name, value)}" for name, value in run.settings.items()]
     told += [f"{name} {seed}" for name, seed in seeds.items() if seed]
     return f"{run.model} ({', '.join(told)})" if told else run.model
 

@@ -13,12 +13,10 @@ from bench.report.tables import NONE, Cell, plain_table
 
 def speed_conditions(answers: Answers) -> Section:
     names = list(dict.fromkeys(entry.baseline for record in answers.records for entry in record.speedups))
-    rows = [(conditions_of(record), [cell_of(record, name) for name in names]) for record in answers.records]
+    rows = [(row_name(record), [cell_of(record, name) for name in names]) for record in answers.records]
     (model,) = {record.model for record in answers.records}
     caption = f"Times per image of {model} against each model, timed in the same rounds; 95 % intervals."
     sentences = [found for name in names if (found := range_of(answers.records, name))]
-    if any(entry.disturbed for record in answers.records for entry in record.speedups):
-        sentences.append("Other work ran on the machine meanwhile.")
     return Section(findings=sentences, tables=[plain_table(caption, names, rows, "Conditions")])
 
 
@@ -27,6 +25,12 @@ def conditions_of(record: Record) -> str:
     protocol = record.protocol
     steps = "compiled" if protocol.compiled else "not compiled"
     return f"{protocol.dtype}, {steps}, batch {protocol.latency_batch_size}"
+
+
+def row_name(record: Record) -> str:
+    """The conditions, and whether the times are disturbed."""
+    disturbed = any(entry.disturbed for entry in record.speedups)
+    return f"{conditions_of(record)}{' (other work ran meanwhile)' if disturbed else ''}"
 
 
 def entry_of(record: Record, baseline: str) -> Speedup | None:
