@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from bench.analysis.evidence import Trace, Traced
 from bench.analysis.seeds import errors_over_scenes
-from bench.analysis.speed import is_estimated, pairs_of
+from bench.analysis.speed import is_estimated, pairs_of, tf32_convolutions
 from bench.analysis.speedups import Speed, arithmetic_of, speeds_of
 from bench.formatting import interval, number
 from bench.metrics import METRICS
@@ -133,7 +133,8 @@ def made_on(judged: Judged, side: Side) -> str:
         if not is_estimated(pair.record):
             environment, protocol = pair.record.environment, pair.record.protocol
             processor = environment.gpu or environment.processor or environment.machine
-            return f" ({processor}, {protocol.dtype}, batch {protocol.latency_batch_size})"
+            dtype = protocol.dtype + (", TF32 in convolutions" if True in tf32_convolutions(pair.record) else "")
+            return f" ({processor}, {dtype}, batch {protocol.latency_batch_size})"
     return judged.elsewhere(side)
 
 
