@@ -17,15 +17,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.datasets import prompts
 from bench.errors import UsageError
 from bench.records import samples
 from tests.foreign_readers import READERS, REFUSALS, Reader, archive, picture, sealed
+from tests.properties import drawn
 
-DRAWS = int(os.environ.get("ARBITER_DRAWS", "15"))
 WAIT_S = 20  # far more than any of these files takes
 
 # -- what a file may be ------------------------------------------------------------------------------------------------
@@ -132,7 +132,7 @@ def damaged(draw: st.DrawFn, content: bytes) -> bytes:
 def test_a_file_with_other_bytes_is_read_or_named(name, tmp_path_factory):
     reader = READERS[name]
 
-    @settings(max_examples=DRAWS, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @drawn
     @given(damaged(reader.content()))
     def check(content: bytes) -> None:
         path = tmp_path_factory.mktemp("damaged") / reader.name
@@ -180,7 +180,7 @@ def test_json_of_another_type_anywhere_is_read_or_named(name, tmp_path_factory):
     reader = READERS[name]
     found = list(places(reader.valid))
 
-    @settings(max_examples=DRAWS, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @drawn
     @given(st.sampled_from(found), st.sampled_from([*ODD, *map(str, NO_VALUES)]))
     def check(place: tuple[Any, ...], odd: Any) -> None:
         path = tmp_path_factory.mktemp("odd") / reader.name
