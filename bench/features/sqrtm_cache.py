@@ -7,6 +7,7 @@ again.
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 
@@ -32,9 +33,11 @@ def reference_root(sigma: np.ndarray) -> np.ndarray:
     return root
 
 
-def _is_root(root: np.ndarray, sigma: np.ndarray) -> bool:
-    """Whether root root^T = sigma, by one random vector: a flipped bit shows."""
-    if root.shape != sigma.shape or root.dtype != np.float64 or not np.isfinite(root).all():
+def _is_root(root: Any, sigma: np.ndarray) -> bool:
+    """Whether root root^T = sigma, by one random vector: a flipped bit shows.  root: what numpy makes of a file"""
+    if not isinstance(root, np.ndarray) or (root.shape, root.dtype) != (sigma.shape, np.float64):
+        return False
+    if not np.isfinite(root).all():
         return False
     probe = np.random.default_rng(0).standard_normal(len(sigma))
     expected = sigma @ probe
