@@ -96,6 +96,17 @@ def link_of(url: str) -> str:
     return f"https://{place}" if re.match(r"[\w-]+(\.[\w-]+)+(/|$)", place) else ""
 
 
+def in_parts(text: str, most: int = 45) -> list[str]:
+    """The text in paragraphs of whole sentences, of so many words where no sentence has more."""
+    parts: list[str] = []
+    for sentence in SENTENCE.split(text):
+        if parts and len(f"{parts[-1]} {sentence}".split()) <= most:
+            parts[-1] += f" {sentence}"
+        else:
+            parts.append(sentence)
+    return parts
+
+
 class Said:
     """The sentences that the page has printed, and where: none is printed twice."""
 

@@ -33,11 +33,13 @@ def test_every_number_that_names_its_record_is_what_the_record_says(page):
     shown = traces_in(page.read_text())
     assert len(shown) > 1500
     data = {file: json.loads((ROOT / "results" / file).read_text()) for each in shown for file in each.trace.files}
-    verdicts = {(row[1], row[2]): row[4] for row in read_evidence(page)["verdicts"]}
+    verdicts = {tuple(row[:3]): row[4] for row in read_evidence(page)["verdicts"]}
     wrong = []
     for each in shown:
         key = each.trace.key
-        found = verdicts[tuple(key.split()[1:])] if each.trace.of_verdict else evaluate(key, each.trace.files, data)
+        machine = each.trace.files[0].split("/")[0]
+        of_verdict = (machine, *key.split()[1:])
+        found = verdicts[of_verdict] if each.trace.of_verdict else evaluate(key, each.trace.files, data)
         text = re.search(r"-?[\d.]+", each.text.removeprefix("1/").replace(",", "").replace("−", "-").replace("+", ""))
         digits = len(text[0].partition(".")[2])
         printed, rounding = float(text[0]), 0.51 * 10.0**-digits

@@ -31,7 +31,7 @@ from bench.report.sections.answers import (
 )
 from bench.report.tables import NONE, Cell, Heading, Rows, Table, badge_cell, cell
 from bench.report.tables.speed import flops_cell, shared_cells, side_cells
-from bench.report.words import SENTENCE, Said, badge_of, commands_in, link_of
+from bench.report.words import SENTENCE, Said, badge_of, commands_in, in_parts, link_of
 from bench.stats import Interval
 from bench.verdict.finding import METRIC_WORDS
 from bench.verdict.judge import find, not_run_reason
@@ -229,7 +229,7 @@ def reasons_of(found: Sequence[Judged], said: Said) -> list[str]:
     for each in found:
         judged = [side.verdict for side in each.sides if side.was_run]
         kept, _ = said.new([v.reason for v in judged if v.word != "reproduced"], each.claim.id)
-        reasons += [f"{each.claim.headline.rstrip('.')}: {text}" for text in kept]
+        reasons += [f"{each.claim.headline.rstrip('.')}: {text}" for long in kept for text in in_parts(long)]
     return reasons
 
 
