@@ -25,3 +25,14 @@ Left of `results/` may need a GPU, weights and hours; right of it needs a second
 model is (reference_models/sizes/, digits.py) is told without its network.
 `import bench` imports none of it.
 """
+
+import sys
+from contextlib import suppress
+
+with suppress(ImportError):  # not on Windows
+    import resource
+
+    # Under a limit on the size of files Python leaves a cut .pyc beside a module that it imports, and every later
+    # import of that module ends in a traceback: none is written then.
+    if resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY:
+        sys.dont_write_bytecode = True

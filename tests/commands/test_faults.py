@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -80,8 +81,11 @@ LATE = {  # what is written after the work, and larger than the file that asks f
 
 
 @pytest.mark.parametrize("call", LATE)
-def test_a_disk_that_is_full_after_the_work_is_one_line_and_the_file_of_before_is_whole(capsys, tmp_path, call):
+def test_a_disk_that_is_full_after_the_work_is_one_line_and_the_file_of_before_is_whole(
+    capsys, monkeypatch, tmp_path, call
+):
     resource = pytest.importorskip("resource")
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # as the program does: or cut .pyc files stay
     out = tmp_path / "out.csv"
     out.write_text("before")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -161,6 +165,16 @@ def test_where_nobody_listens_the_work_is_done_all_the_same(tmp_path, streams):
     done = subprocess.run(["sh", "-c", call], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "out.csv").read_text().startswith("machine,")
+
+
+def test_under_a_limit_on_files_no_cut_bytecode_is_left_beside_a_module(tmp_path):
+    """Python would leave it, and every later import of that module would end in a traceback."""
+    pytest.importorskip("resource")
+    (tmp_path / "large.py").write_text(f"LINES = {[f'line {i}' for i in range(5000)]}\n")
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": ""}
+    command = f"ulimit -f 64; {shlex.quote(sys.executable)} -c 'import bench, large'"
+    subprocess.run(["sh", "-c", command], env=environment, check=True)
+    assert not (tmp_path / "__pycache__").exists()
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a device that is always full")
