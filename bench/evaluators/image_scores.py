@@ -21,7 +21,7 @@ from bench.datasets.resizing import Resize
 from bench.errors import CheckFailed, UsageError
 from bench.evaluators.classes import Classes, check_fit, find_classes
 from bench.evaluators.feature_scores import NAMES, ON_REQUEST, Scores, Side, compute_floor, compute_scores
-from bench.evaluators.saved_statistics import check_room, write_statistics
+from bench.evaluators.saved_statistics import check_room, named_statistics, write_statistics
 from bench.metrics import METRICS
 from bench.metrics.audit import (
     REFERENCE_CONSTANT_ALLOWED,
@@ -110,7 +110,7 @@ def score_images(
         source = Source("samples", generated, None, labels=generated.labels)
     else:
         source = open_images(generated, "generated", resize)
-    target = open_images(place_of(reference), "reference", resize)
+    target = open_images(named_statistics(reference), "reference", resize)
     extractor = _extractor(source, target, features, weights, device)
     for side, role in ((source, "generated"), (target, "reference")):
         _check_made_alike(side, role, source, target, extractor, resize)
@@ -144,19 +144,6 @@ def score_images(
         "protocol": _protocol(source, target, extractor, seed, names, ours, theirs, resize),
         "environment": environment.describe(device),
     }
-
-
-def place_of(reference: str | Path) -> str | Path:
-    """Where released statistics lie that are named as an asset, as "adm-imagenet-256"; anything else as it is.
-
-    UsageError, with the command that gets it, where it is missing.
-    """
-    from bench import assets
-    from bench.assets.data import statistics
-
-    name = str(reference)
-    is_name = name in {asset.name for asset in statistics()} and not Path(name).exists()
-    return assets.require(name) if is_name else reference
 
 
 def check_reference(

@@ -1,4 +1,4 @@
-"""`score images --save-statistics FILE.npz`: the statistics of a folder in the format that everyone reads."""
+"""Statistics as files: those of a folder (`score images --save-statistics FILE.npz`), and released ones by name."""
 
 from __future__ import annotations
 
@@ -44,3 +44,16 @@ def write_statistics(
     if features.spatial is not None and len(features.spatial) > features.spatial.shape[1]:
         spatial = reference_statistics.Statistics(*compute_statistics(features.spatial))
     reference_statistics.save_statistics(out, mine, spatial)
+
+
+def named_statistics(reference: str | Path) -> str | Path:
+    """Where released statistics lie that are named as an asset, as "adm-imagenet-256"; anything else as it is.
+
+    UsageError, with the command that gets it, where it is missing.
+    """
+    from bench import assets
+    from bench.assets.data import statistics
+
+    name = str(reference)
+    is_name = name in {asset.name for asset in statistics()} and not Path(name).exists()
+    return assets.require(name) if is_name else reference

@@ -11,6 +11,7 @@ from bench.commands import score_images
 from bench.datasets import digits
 from bench.errors import CheckFailed, UsageError
 from bench.evaluators import image_scores
+from bench.evaluators.saved_statistics import named_statistics
 from bench.features import sqrtm_cache
 from bench.metrics import kid
 from bench.metrics.fid import compute_statistics, frechet_distance
@@ -53,7 +54,7 @@ def test_released_statistics_are_a_reference_by_their_name(tmp_path, monkeypatch
     mu, sigma = np.ones(2048), np.eye(2048)
     np.savez(tmp_path / "VIRTUAL_imagenet256_labeled.npz", mu=mu, sigma=sigma)
     by_name, by_path = (
-        image_scores.place_of(name) for name in ("adm-imagenet-256", tmp_path / "VIRTUAL_imagenet256_labeled.npz")
+        named_statistics(name) for name in ("adm-imagenet-256", tmp_path / "VIRTUAL_imagenet256_labeled.npz")
     )
     assert by_name == by_path
 
