@@ -137,8 +137,7 @@ def numbers_of(record: Record) -> Iterable[tuple[str, Measurement, str]]:
         yield f"measurements.{metric}", measured, ""
     for place, entry in enumerate(record.speedups):
         if entry.ratio:
-            told = ", without own kernels" if entry.without_own_kernels else ""
-            yield f"speedups.{place}.ratio", entry.ratio, f"against {entry.baseline}, {entry.mode}{told}"
+            yield f"speedups.{place}.ratio", entry.ratio, f"against {entry.baseline}, {entry.mode_in_words}"
 
 
 def bounds(measured: Measurement) -> tuple[Any, ...]:

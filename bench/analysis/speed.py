@@ -252,8 +252,7 @@ def tf32_convolutions(record: Record) -> set[bool]:
 
 
 def ratio_name(entry: Speedup) -> str:
-    kernels = ", without own kernels" if entry.without_own_kernels else ""
-    return f"times as fast as {entry.baseline} ({entry.mode}{kernels})"
+    return f"times as fast as {entry.baseline} ({entry.mode_in_words})"
 
 
 def is_estimated(record: Record) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -42,14 +42,31 @@ def speeds_of(side: Comparison, records: Sequence[Record]) -> list[Speed]:
 
 def shared_times(side: Comparison, records: Sequence[Record]) -> dict[str, Trace]:
     """By model the median time of an image in the rounds that the side's ratios are of; {} where none were shared."""
+    return of_shared_rounds(time_of, side, records)
+
+
+def of_shared_rounds(
+    number: Callable[[Record, Speedup, str], Trace | None], side: Comparison, records: Sequence[Record]
+) -> dict[str, Trace]:
+    """By model the first that there is of a number of its part in the rounds that the side's ratios are of.
+
+    number: of a record, a ratio in it and one side of that
+    """
     found: dict[str, Trace] = {}
     for baseline, pair in pairs_of(side, records).items():
-        place, size = pair.record.speedups.index(pair.entry), pair.record.protocol.latency_batch_size
         for role, model in ((BASELINE, baseline), (SUBJECT, side.subject)):
-            if rounds := pair.entry.rounds_s.get(role):
-                key = f"median(speedups.{place}.rounds_s.{role})" + (f" / {size}" if size > 1 else "")
-                found.setdefault(model, in_record(pair.record, key, median(rounds) / max(size, 1)))
+            if trace := number(pair.record, pair.entry, role):
+                found.setdefault(model, trace)
     return found
+
+
+def time_of(record: Record, entry: Speedup, role: str) -> Trace | None:
+    """The median time of an image of a side; None where it was not timed."""
+    if not (rounds := entry.rounds_s.get(role)):
+        return None
+    place, size = record.speedups.index(entry), record.protocol.latency_batch_size
+    key = f"median(speedups.{place}.rounds_s.{role})" + (f" / {size}" if size > 1 else "")
+    return in_record(record, key, median(rounds) / max(size, 1))
 
 
 def ratio_of(pair: Paired) -> Traced | None:
@@ -63,12 +80,7 @@ def ratio_of(pair: Paired) -> Traced | None:
 
 def shared_evaluations(side: Comparison, records: Sequence[Record]) -> dict[str, Trace]:
     """By model its network evaluations of an image in the rounds that the side's ratios are of."""
-    found: dict[str, Trace] = {}
-    for baseline, pair in pairs_of(side, records).items():
-        for role, model in ((BASELINE, baseline), (SUBJECT, side.subject)):
-            if counted := evaluations_of(pair.record, pair.entry, role):
-                found.setdefault(model, counted)
-    return found
+    return of_shared_rounds(evaluations_of, side, records)
 
 
 def evaluations_of(record: Record, entry: Speedup, role: str) -> Trace | None:

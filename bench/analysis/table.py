@@ -69,8 +69,7 @@ def numbers_of(record: Record) -> Iterator[tuple[str, Measurement, str, str]]:
     yield from ((metric, measured, "", "") for metric, measured in record.measurements.items())
     for entry in record.speedups:
         if entry.ratio is not None:
-            mode = f"{entry.mode}, without own kernels" if entry.without_own_kernels else entry.mode
-            yield RATIO, entry.ratio, entry.baseline, mode
+            yield RATIO, entry.ratio, entry.baseline, entry.mode_in_words
 
 
 def json_lines(table: pd.DataFrame) -> str:

@@ -369,6 +369,11 @@ class Speedup:
     load_average: float | None = None  # see Series
     disturbed: bool | None = None  # see Series
 
+    @property
+    def mode_in_words(self) -> str:
+        """As "forced equal, without own kernels"."""
+        return f"{self.mode}, without own kernels" if self.without_own_kernels else self.mode
+
     def __post_init__(self) -> None:
         if {SUBJECT, BASELINE} - self.conditions.keys():
             raise ValueError("conditions of one side are missing")
